@@ -1,0 +1,1 @@
+"""Reference generators: small generative models with dials for planted faults."""

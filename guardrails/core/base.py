@@ -1,0 +1,309 @@
+"""The contracts: target, subject, probe, control, detector.
+
+A probe is three steps, so that a run can be resumed and scored again without the model::
+
+    plan(subject, budget)       -> batches       what will be asked, decided before anything is seen
+    collect(subject, batch, …)  -> rows          the only step that touches the target; JSON, goes into the journal
+    measure(rows, subject, …)   -> measurements  pure statistics over the rows
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from .results import Measurement
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+    """(H, W, 3) or (H, W), 0–255."""
+
+Row = dict[str, Any]
+"""One finished sample: JSON only, always with the key ``item`` (unique within its probe and run)."""
+
+
+class Access(StrEnum):
+    """What the auditor may use of a target."""
+
+    OUTPUTS = "outputs"
+    SAMPLING = "sampling"
+    LOGPROBS = "logprobs"
+    WEIGHTS = "weights"
+    TRAINING_DATA = "training-data"
+    HOLDOUT = "holdout"
+    RETRAINING = "retraining"
+
+
+class Modality(StrEnum):
+    """What a target makes."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    TABLE = "table"
+
+
+class Budget(StrEnum):
+    """How much work an audit may do. Probes map it to a number of samples."""
+
+    CONTROL = "control"  # the size at which controls run: a sound instrument practically always answers right
+    QUICK = "quick"
+    STANDARD = "standard"
+    THOROUGH = "thorough"
+
+
+@runtime_checkable
+class Target(Protocol):
+    """What is audited. `access` says which of the modality's methods below may be called."""
+
+    name: str
+    modality: Modality
+    access: frozenset[Access]
+
+    def identity(self) -> dict[str, str]:
+        """Return hashes and versions that say exactly what was audited."""
+        ...
+
+
+@runtime_checkable
+class TextTarget(Target, Protocol):
+    """A target that writes text (`SAMPLING`)."""
+
+    def generate(
+        self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
+    ) -> list[str]:
+        """Return one continuation per prompt, without the prompt. Temperature 0 is greedy."""
+        ...
+
+
+@runtime_checkable
+class LanguageModelTarget(TextTarget, Protocol):
+    """A text target whose tokens and log-probabilities can be read (`LOGPROBS`)."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, tokens: Sequence[int]) -> str: ...
+
+    @property
+    def context_length(self) -> int:
+        """The longest sequence of tokens that the model can read."""
+        ...
+
+    def continue_tokens(self, prefixes: Sequence[Sequence[int]], *, n: int) -> list[list[int]]:
+        """Return the greedy continuation of each prefix, n tokens long (shorter only at an end-of-text token)."""
+        ...
+
+    def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
+        """Return, per sequence, log p(token | tokens before it) for every token but the first: (length − 1,), ≤ 0."""
+        ...
+
+
+@runtime_checkable
+class TextOutputs(Target, Protocol):
+    """Texts that a target wrote without being asked for anything: what it says of itself (`OUTPUTS`)."""
+
+    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+        """Return n texts. A model writes them from its first token; a file returns n of its rows without replacement.
+
+        Raises
+        ------
+        TargetError
+            Where a file holds fewer than n rows.
+        """
+        ...
+
+    @property
+    def available(self) -> int | None:
+        """How many texts there are, or None where there is no end."""
+        ...
+
+
+@runtime_checkable
+class ImageTarget(Target, Protocol):
+    """A target that makes pictures, or a folder of them."""
+
+    def sample_images(self, n: int, *, seed: int) -> list[Image]:
+        """Return n pictures as (H, W, 3) uint8. A folder returns n of its files without replacement.
+
+        Raises
+        ------
+        TargetError
+            Where a folder holds fewer than n readable pictures.
+        """
+        ...
+
+    @property
+    def available(self) -> int | None:
+        """How many pictures there are, or None where there is no end."""
+        ...
+
+
+@runtime_checkable
+class TableTarget(Target, Protocol):
+    """A target that makes rows, or a table of them."""
+
+    def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame: ...
+
+    @property
+    def available(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A target with the data that the auditor was given beside it.
+
+    Text data are sequences of documents (str); pictures are sequences of (H, W, 3) uint8 arrays, read lazily;
+    tables are data frames. None: not given.
+    """
+
+    target: Target
+    corpus: Any = None
+    holdout: Any = None
+    reference: Any = None
+    prompts: Sequence[str] | None = None
+    data_names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def modality(self) -> Modality:
+        return self.target.modality
+
+    def has(self, data: str) -> bool:
+        """Whether ``corpus``, ``holdout``, ``reference`` or ``prompts`` was given."""
+        return getattr(self, data) is not None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The unit of work and of resuming: never repacked."""
+
+    index: int
+    payload: Mapping[str, Any]  # JSON only
+
+
+@dataclass(frozen=True)
+class Control:
+    """A sample whose answer is known: ``source`` is a target name, for example ``reference:gpt-text,memorize=1``."""
+
+    source: str
+    expected: Literal["found", "clear"]
+
+
+class Probe(ABC):
+    """An experiment on a target. A new probe is one file in a family: found by walking, no list to edit.
+
+    Class attributes say everything that listing and planning need, so that nothing heavy is imported for them.
+    """
+
+    id: ClassVar[str]
+    """The place: ``memorization.extraction`` stands in ``guardrails/memorization/extraction.py``."""
+    title: ClassVar[str]
+    question: ClassVar[str]
+    """The question in a reader's words."""
+    limits: ClassVar[str]
+    """What this probe cannot see: printed in every report."""
+    risk: ClassVar[str]
+    """Privacy, memorization, bias, quality, misuse, marking …"""
+    modalities: ClassVar[frozenset[Modality]]
+    requires: ClassVar[frozenset[Access]]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Of ``corpus``, ``holdout``, ``reference``, ``prompts``: without these there is no measurement."""
+    headline: ClassVar[str]
+    """The metric that the policy gates and the controls are judged by."""
+    controls: ClassVar[tuple[Control, ...]]
+    frameworks: ClassVar[tuple[str, ...]] = ()
+    """Keys into ``guardrails/assay/policies/frameworks.toml``."""
+    advice: ClassVar[str] = ""
+    """What to do where the finding fails."""
+    spike_what: ClassVar[str] = ""
+    """What the spike plants, in a reader's words; empty: this probe has no spike."""
+
+    def applicable(self, subject: Subject) -> None:
+        """Return where the probe can say something about the subject.
+
+        Raises
+        ------
+        NotApplicable
+            With the reason.
+        """
+        from .errors import NotApplicable
+
+        if subject.modality not in self.modalities:
+            raise NotApplicable(f"{self.id} looks at {'/'.join(sorted(self.modalities))}, not {subject.modality}")
+
+    def missing(self, subject: Subject) -> list[str]:
+        """Return what access or data is missing, in words that say what to give."""
+        out = [f"access '{a}' to the target" for a in sorted(self.requires - subject.target.access)]
+        return out + [f"--{name}" for name in sorted(self.needs) if not subject.has(name)]
+
+    @abstractmethod
+    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+        """Decide what will be asked. Deterministic in its arguments; a few dozen items a batch."""
+
+    @abstractmethod
+    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+        """Ask the target. One row per item; an item that failed has the key ``error`` and no value."""
+
+    @abstractmethod
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+        """Compute the statistics; the first measurement is the headline. Must not touch the target.
+
+        Must accept any multiset of rows (the spike mixes them) and never raise for few of them: too few → value None.
+        """
+
+    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
+        """Return the subject with *every* item spiked at full dose, or None where there is no spike for it.
+
+        The engine collects the same batches from it, then mixes its rows with the clean ones by ``item`` to find the
+        smallest share of planted items at which the finding turns.
+        """
+        return None
+
+    def recovery(
+        self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
+    ) -> tuple[float, float, float] | None:
+        """Return (recovery, low, high): the share of what was planted that the rows of the spiked subject show."""
+        return None
+
+    def save_media(self, rows: Sequence[Row], subject: Subject, folder: Path) -> None:  # noqa: B027  optional
+        """Write the pictures that the measurements' evidence names. Default: none."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a detector says of one item.
+
+    `score` is larger for synthetic; `probability` is calibrated or None; no signal is None, never .5.
+    """
+
+    item: str
+    score: float | None
+    probability: float | None = None
+    verdict: Literal["real", "synthetic", "manipulated", "abstain"] = "abstain"
+    reasons: tuple[str, ...] = ()
+    calibration: str | None = None
+
+
+class Detector(ABC):
+    """Scores single items. scikit-learn conventions: `fit(items, labels)`, labels 1 = synthetic."""
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    limits: ClassVar[str]
+    modalities: ClassVar[frozenset[Modality]]
+    controls: ClassVar[tuple[Control, ...]]
+
+    @abstractmethod
+    def fit(self, items: Sequence[Any], labels: Sequence[int]) -> Detector: ...
+
+    @abstractmethod
+    def score(self, items: Sequence[Any]) -> list[Detection]:
+        """Score items given as arrays, strings or paths; a bad file is a row that abstains with its reason."""

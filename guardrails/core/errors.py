@@ -1,0 +1,79 @@
+"""The errors that guardrails raises on purpose.
+
+::
+
+    GuardrailsError
+    ├── ConfigurationError       a wrong option, plan, policy, dial or name
+    ├── TargetError              the audited model or folder cannot be used
+    │   └── EndpointError        a served model failed or refused
+    ├── ContentError             one bad file or row: the run goes on without it
+    ├── NotApplicable            the probe has nothing to say about this modality
+    ├── InstallConflictError     another package shadows ours
+    ├── MissingExtraError        an optional package is absent: says what to type
+    └── JournalError             the journal of a run cannot be read or written
+
+Each message is one or two lines: what, where, what to do. The command line prints it without a traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GuardrailsError(Exception):
+    """The root of every error raised on purpose."""
+
+
+class ConfigurationError(GuardrailsError):
+    """A wrong option, plan, policy, dial or name (exit code 2)."""
+
+
+class TargetError(GuardrailsError):
+    """The audited model, folder or file cannot be used."""
+
+
+class EndpointError(TargetError):
+    """A served model failed or refused."""
+
+
+class ContentError(GuardrailsError):
+    """One file or row that cannot be read; the run goes on without it."""
+
+
+class NotApplicable(GuardrailsError):  # noqa: N818  a statement about the probe, not a failure
+    """The probe has nothing to say about this target."""
+
+
+class InstallConflictError(GuardrailsError):
+    """Another distribution's package shadows one of ours."""
+
+
+class MissingExtraError(GuardrailsError):
+    """An optional package is absent.
+
+    Parameters
+    ----------
+    package : str
+        The import that failed.
+    command : str
+        What the user has to type.
+    """
+
+    def __init__(self, package: str, command: str) -> None:
+        super().__init__(f"{package} is not available; to get it, type: {command}")
+
+
+class JournalError(GuardrailsError):
+    """The journal of a run cannot be read or written (exit code 5)."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for a near miss, else a list of what is known.
+
+    >>> did_you_mean("extractoin", ["extraction", "exposure"])
+    " Did you mean 'extraction'?"
+    """
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(names) or 'none'}."

@@ -1,0 +1,36 @@
+"""The statistics of every surface: rates, differences, rankings, tests and power, each with its interval.
+
+- ``intervals``: rates and their differences
+- ``bootstrap``: items that share a cluster
+- ``ranking``: scores of positives against scores of negatives
+- ``testing``: exact and permutation tests, many at once
+- ``power``: what a number of trials can show
+"""
+
+from __future__ import annotations
+
+from .bootstrap import cluster_bootstrap
+from .intervals import Interval, clopper_pearson, newcombe, wilson, worst_case
+from .power import max_alarms, needed_n, smallest_detectable_rate
+from .ranking import auc, delong, tpr_at_fpr
+from .testing import holm, mcnemar, permutation_test, sign_test, simultaneous
+
+__all__ = [
+    "Interval",
+    "auc",
+    "clopper_pearson",
+    "cluster_bootstrap",
+    "delong",
+    "holm",
+    "max_alarms",
+    "mcnemar",
+    "needed_n",
+    "newcombe",
+    "permutation_test",
+    "sign_test",
+    "simultaneous",
+    "smallest_detectable_rate",
+    "tpr_at_fpr",
+    "wilson",
+    "worst_case",
+]

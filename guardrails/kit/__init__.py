@@ -1,0 +1,1 @@
+"""The ground, also for generators: bounded readers, features, training, language-model scoring."""

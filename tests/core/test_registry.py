@@ -1,0 +1,165 @@
+"""Finding probes and detectors: by walking, by entry points, and never at the price of a heavy import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from guardrails.core import registry
+from guardrails.core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from guardrails.core.errors import ConfigurationError, NotApplicable
+from guardrails.core.results import Measurement
+
+
+class Toy(Probe):
+    id = "toys.toy"
+    title = "Toy"
+    question = "?"
+    limits = ""
+    risk = "quality"
+    modalities = frozenset({Modality.TEXT})
+    requires = frozenset({Access.SAMPLING, Access.LOGPROBS})
+    needs = frozenset({"corpus"})
+    headline = "toy"
+    controls = (Control("reference:gpt-text", "clear"),)
+
+    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+        return [Batch(0, {})]
+
+    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+        return [{"item": "0"}]
+
+    def measure(self, rows: Any, subject: Subject, *, seed: int) -> list[Measurement]:
+        return []
+
+
+class FakeTarget:
+    name = "fake"
+    modality = Modality.TEXT
+    access = frozenset({Access.SAMPLING})
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+
+class Point:
+    """An entry point."""
+
+    value = "elsewhere:thing"
+
+    def __init__(self, name: str, thing: Any) -> None:
+        self.name, self.thing = name, thing
+
+    def load(self) -> Any:
+        if isinstance(self.thing, Exception):
+            raise self.thing
+        return self.thing
+
+
+def module_with(*classes: type) -> ModuleType:
+    module = ModuleType("guardrails.toys.toy")
+    for cls in classes:
+        setattr(module, cls.__name__, cls)
+    return module
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a function that sets what walking and entry points find."""
+
+    def set_up(modules: list[ModuleType], points: list[Point]) -> None:
+        monkeypatch.setattr(registry, "_family_modules", lambda: iter(modules))
+        monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "guardrails.probes" else [])
+        registry.probes.cache_clear()
+        registry.detectors.cache_clear()
+
+    yield set_up
+    registry.probes.cache_clear()
+    registry.detectors.cache_clear()
+
+
+def toy(name: str, module: str = "guardrails.toys.toy", base: type = Toy) -> type:
+    return type(name.title(), (base,), {"id": f"toys.{name}", "__module__": module})
+
+
+def test_walking_finds_what_a_module_defines_and_nothing_it_imports(found):
+    found([module_with(toy("b"), toy("a"), toy("borrowed", module="elsewhere"), Probe)], [])
+    assert list(registry.probes()) == ["toys.a", "toys.b"]
+    assert registry.detectors() == {}
+
+
+def test_an_abstract_class_is_no_probe(found):
+    half = type("Half", (Probe,), {"id": "toys.half", "__module__": "guardrails.toys.toy"})
+    found([module_with(half)], [])
+    assert registry.probes() == {}
+
+
+def test_an_entry_point_adds_a_probe(found):
+    found([module_with(toy("a"))], [Point("mine", toy("mine"))])
+    assert list(registry.probes()) == ["toys.a", "toys.mine"]
+    assert registry.load_probe("toys.mine").id == "toys.mine"
+
+
+def test_a_broken_plug_in_is_a_warning(found):
+    found([module_with(toy("a"))], [Point("broken", ImportError("no such thing"))])
+    with pytest.warns(UserWarning, match=r"plug-in broken \(elsewhere:thing\) cannot be used: no such thing"):
+        assert list(registry.probes()) == ["toys.a"]
+
+
+def test_a_plug_in_cannot_take_a_known_id(found):
+    found([module_with(toy("a"))], [Point("a", toy("a"))])
+    with pytest.raises(ConfigurationError, match=r"elsewhere:thing reuses the id toys\.a"):
+        registry.probes()
+
+
+def test_an_unknown_name_gets_the_nearest_known_one(found):
+    found([module_with(toy("extraction"))], [])
+    with pytest.raises(ConfigurationError, match=r"unknown probe 'toys\.extractoin'\. Did you mean 'toys\.extraction'"):
+        registry.load_probe("toys.extractoin")
+    with pytest.raises(ConfigurationError, match=r"unknown detector 'x'\. Known: none\."):
+        registry.load_detector("x")
+
+
+def test_a_family_that_is_not_there_is_passed_over(monkeypatch):
+    monkeypatch.setattr(registry, "FAMILIES", ("no_such_family",))
+    assert list(registry._family_modules()) == []
+
+
+def test_a_family_that_fails_to_import_something_is_not(monkeypatch):
+    def fail(name: str) -> ModuleType:
+        raise ModuleNotFoundError("No module named 'other'", name="other")
+
+    monkeypatch.setattr(registry.importlib, "import_module", fail)
+    with pytest.raises(ModuleNotFoundError, match="other"):
+        list(registry._family_modules())
+
+
+def test_a_probe_says_what_is_missing():
+    assert Toy().missing(Subject(FakeTarget())) == ["access 'logprobs' to the target", "--corpus"]
+    assert Toy().missing(Subject(FakeTarget(), corpus=["a"])) == ["access 'logprobs' to the target"]
+
+
+def test_a_probe_declines_another_modality():
+    Toy().applicable(Subject(FakeTarget()))
+    picture = FakeTarget()
+    picture.modality = Modality.IMAGE
+    with pytest.raises(NotApplicable, match=r"toys\.toy looks at text, not image"):
+        Toy().applicable(Subject(picture))
+
+
+def test_every_id_is_the_place():
+    for name, cls in (registry.probes() | registry.detectors()).items():
+        if cls.__module__.startswith("guardrails."):
+            assert f"guardrails.{name.replace('-', '_')}" == cls.__module__
+
+
+def test_listing_imports_nothing_heavy():
+    code = "from guardrails.core import registry as r; r.probes(); r.detectors(); import sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"torch", "cv2", "transformers", "scipy.stats", "sklearn", "skimage", "pandas", "fairlearn"}
+    assert not heavy & set(loaded)
