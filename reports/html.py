@@ -1,0 +1,102 @@
+"""HTML: one self-contained file that loads nothing, runs nothing, and shows a model's output as text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guardrails.core.results import AuditResult
+
+from .charts import Chart, svg
+from .pictures import load_pictures
+from .sections import page
+from .text import visible
+from .tree import Page, Pictures
+from .trim import Caps, fitted
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+READING_HELP = (
+    "A reading is a number with its interval in brackets. Pass: the whole interval lies on the right side of the limit."
+    " Fail: the whole interval lies on the wrong side. Inconclusive: it straddles the limit. "
+    "Not assessed: access or data was missing, or the instrument was wrong about a sample whose answer is known."
+)
+
+
+def render(result: AuditResult, *, run_folder: Path | None = None) -> str:
+    """Return the page, two megabytes at most: where it would be larger, less evidence is shown and the page says so."""
+    return fitted(lambda caps: _render(result, caps, run_folder))
+
+
+def render_fragment(result: AuditResult) -> str:
+    """Return a short summary for a notebook: no style sheet, no script, nothing to load."""
+    template = _environment().get_template("fragment.html.j2")
+    return fitted(lambda caps: template.render(page=page(result, caps)))
+
+
+def _render(result: AuditResult, caps: Caps, run_folder: Path | None) -> str:
+    tree = page(result, caps)
+    pictures, left_out = load_pictures(_picture_paths(tree), run_folder, limit=caps.pictures)
+    style = _style()
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            page=tree,
+            style=_markup(style),
+            style_hash=csp_hash(style),
+            shown=pictures,
+            left_out=left_out,
+            reading_help=READING_HELP,
+            cut=tree.cut + ((f"{len(left_out):,} pictures not embedded",) if left_out else ()),
+        )
+    )
+
+
+def _picture_paths(tree: Page) -> list[str]:
+    blocks = [block for item in tree.items for part in item.parts for block in part.blocks]
+    return [path for block in blocks if isinstance(block, Pictures) for path in block.paths]
+
+
+def csp_hash(style: str) -> str:
+    """Return the source expression by which the page's policy allows exactly this style sheet."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+
+
+@cache
+def _style() -> str:
+    return files("reports").joinpath("templates/style.css").read_text("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,  # by name it would miss our .j2 endings
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["draw"] = _draw
+    environment.filters["visible"] = visible
+    environment.tests["cell"] = lambda value: not isinstance(value, str)
+    return environment
+
+
+def _draw(chart: Chart, key: str) -> Any:
+    return _markup(svg(chart, key))
+
+
+def _markup(trusted: str) -> Any:
+    """Mark our own style sheet and charts, whose texts are escaped where they are written."""
+    from markupsafe import Markup
+
+    return Markup(trusted)

@@ -1,0 +1,290 @@
+"""An `AuditResult` as a plain `Page`: what is said, in which order. Formats only decide how it looks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from guardrails.core.results import AuditResult, Finding, Severity, Status
+
+from .findings import OBSERVED, item, limit_of, mark_of, misbehaved, sentence_of, target_of, value_of
+from .text import clip
+from .tree import Block, Cell, Command, Facts, Headline, Item, Mark, Page, Part, Table
+from .trim import FULL, Caps, Trim
+
+_VERDICTS = {
+    "pass": (Mark("✓", "No issue found by these checks", "good"), Mark("✓", "Every instrument behaved", "good")),
+    "fail": (Mark("✕", "An issue was found", "bad"), Mark("✕", "An issue was found", "bad")),
+    "inconclusive": (Mark("?", "Inconclusive", "unsure"), Mark("?", "Inconclusive", "unsure")),
+    "not-assessed": (Mark("○", "Not assessed", "none"), Mark("○", "Not assessed", "none")),
+    "control-failed": (Mark("✕", "A control failed", "bad"), Mark("✕", "A control failed", "bad")),
+}
+_STATUS_ORDER = [Status.FAIL, Status.INCONCLUSIVE, Status.NOT_ASSESSED, Status.PASS, Status.NOT_APPLICABLE]
+_SEVERITY_ORDER = list(reversed(Severity))
+_HEADLINES = 5
+_OK, _WRONG, _UNKNOWN = Mark("✓", "", "good"), Mark("✕", "", "bad"), Mark("○", "", "none")
+
+
+def page(result: AuditResult, caps: Caps = FULL) -> Page:
+    """Return the whole report as a tree, cut to the caps."""
+    trim = Trim(caps)
+    ordered = sorted(result.findings, key=_importance)
+    kept = trim.take(ordered, caps.findings, "findings, all of which are in result.json")
+    anchors = {id(f): f"finding-{i}" for i, f in enumerate(kept, 1)}
+    mark = _verdict(result)
+    headlines_title, chosen = _headlines(result, kept)
+    several = len(result.targets) > 1
+    return Page(
+        title=trim.text(f"{mark.word}: {_names(result)}", limit=200),
+        kicker="Self-check of the instruments" if result.kind == "self-check" else "Audit of a generative model",
+        mark=mark,
+        verdict=mark.word,
+        sentence=trim.text(_sentence(result)),
+        tally=_tally(result),
+        headlines_title=headlines_title,
+        headlines=tuple(_headline(f, anchors[id(f)], trim, several=several) for f in chosen[:_HEADLINES]),
+        more=f"and {len(chosen) - _HEADLINES} more below" if len(chosen) > _HEADLINES else "",
+        matrices=_matrices(result, anchors, trim) if result.kind == "self-check" else (),
+        audited=tuple(
+            (trim.text(t.name, limit=200), _audited(t.modality, t.access, t.data, trim))
+            for t in trim.take(result.targets, caps.rows, "targets")
+        ),
+        scope=_scope(result, trim),
+        not_tested=_not_tested(result, trim),
+        glance=_glance(kept, anchors, trim, several=several),
+        items=_items(result, kept, anchors, trim, several=several),
+        identity=_identity(result, trim),
+        cut=trim.notes(),
+    )
+
+
+def _verdict(result: AuditResult) -> Mark:
+    if result.verdict == "pass" and result.kind == "audit" and any(f.status is Status.FAIL for f in result.findings):
+        return Mark("?", "Only lesser issues were found", "unsure")
+    return _VERDICTS[result.verdict][result.kind == "self-check"]
+
+
+def _importance(finding: Finding) -> tuple[bool, int, int]:
+    return not misbehaved(finding), _STATUS_ORDER.index(finding.status), _SEVERITY_ORDER.index(finding.severity)
+
+
+def _names(result: AuditResult) -> str:
+    names = [t.name for t in result.targets]
+    return clip(names[0], 80) if len(names) == 1 else f"{len(names)} targets"
+
+
+def _sentence(result: AuditResult) -> str:
+    counts = Counter(f.status for f in result.findings)
+    ran = len(result.findings) - counts[Status.NOT_APPLICABLE]
+    if result.verdict == "control-failed":
+        wrong = sum(misbehaved(f) for f in result.findings)
+        return (
+            f"{wrong} of {ran} checks gave a wrong answer on a sample whose answer is known. "
+            "What such a check says of anything else is not believed."
+        )
+    if result.kind == "self-check":
+        return _self_check_sentence(result.findings)
+    name = _names(result)
+    if result.verdict == "fail":
+        return (
+            f"{counts[Status.FAIL]} of {ran} checks of {name} failed: the whole interval of the reading "
+            "lies on the wrong side of its limit."
+        )
+    lesser = counts[Status.FAIL]
+    said = f"{lesser} of {ran} checks of {name} failed, none so severely that the audit fails" if lesser else ""
+    said = said or f"None of {ran} checks of {name} found an issue"
+    unsure, missing = counts[Status.INCONCLUSIVE], counts[Status.NOT_ASSESSED]
+    if unsure or missing:
+        said += f"; {unsure} could not tell, and {missing} could not be assessed"
+    return f"{said}. This speaks of these checks at these sample sizes, and of nothing else."
+
+
+def _self_check_sentence(findings: Sequence[Finding]) -> str:
+    planted = [f for f in findings if f.expected == "found"]
+    clean = [f for f in findings if f.expected == "clear"]
+    found = sum(f.status is Status.FAIL for f in planted)
+    alarms = sum(f.status is Status.FAIL for f in clean)
+    return (
+        f"{found} of {len(planted)} planted faults were found; "
+        f"{alarms} of {len(clean)} readings of generators without the fault raised an alarm."
+    )
+
+
+def _tally(result: AuditResult) -> tuple[Mark, ...]:
+    counts = Counter(mark_of(f) for f in sorted(result.findings, key=_importance))
+    return tuple(Mark(m.symbol, f"{n} {m.word[0].lower()}{m.word[1:]}", m.tone) for m, n in counts.items())
+
+
+def _headlines(result: AuditResult, findings: Sequence[Finding]) -> tuple[str, list[Finding]]:
+    wrong = [f for f in findings if misbehaved(f)]
+    if wrong or result.kind == "self-check":
+        return "Instruments that misbehaved", wrong
+    for status, title in (
+        (Status.FAIL, "Issues found"),
+        (Status.INCONCLUSIVE, "What could not be told"),
+        (Status.NOT_ASSESSED, "What was not assessed"),
+    ):
+        chosen = [f for f in findings if f.status is status]
+        if chosen:
+            return title, chosen
+    return "What was checked", [f for f in findings if f.status is Status.PASS]
+
+
+def _headline(finding: Finding, anchor: str, trim: Trim, *, several: bool) -> Headline:
+    if misbehaved(finding):
+        wrong = [c for c in finding.controls if not c.behaved]
+        text = (
+            f"control {wrong[0].source}: expected {wrong[0].expected}, observed {wrong[0].observed}"
+            if wrong
+            else f"expected {finding.expected}, observed {OBSERVED[finding.status]}"
+        )
+        mark = Mark("✕", "Misbehaved", "bad")
+    else:
+        mark = mark_of(finding)
+        severity = f"{finding.severity} severity" if finding.status is Status.FAIL else ""
+        limit = f"limit {limit_of(finding)}" if finding.threshold and finding.measurement else ""
+        measured = finding.measurement is not None and finding.measurement.value is not None
+        parts = [value_of(finding.measurement), limit, severity] if measured else [sentence_of(finding)]
+        text = ", ".join(p for p in parts if p)
+    where = f" ({target_of(finding)})" if several and target_of(finding) else ""
+    return Headline(
+        anchor=anchor,
+        title=trim.text(f"{finding.title}{where}", limit=200),
+        mark=mark,
+        text=trim.text(text, limit=300),
+        question=trim.text(finding.question, limit=300),
+    )
+
+
+def _matrices(result: AuditResult, anchors: Mapping[int, str], trim: Trim) -> tuple[Table, ...]:
+    """Return one table a modality: its targets against the probes that have something to say about them."""
+    tables = []
+    for modality in dict.fromkeys(t.modality for t in result.targets):
+        names = [t.name for t in result.targets if t.modality == modality]
+        findings = [f for f in result.findings if target_of(f) in names and f.status is not Status.NOT_APPLICABLE]
+        probes = trim.take(list(dict.fromkeys(f.probe for f in findings)), 24, "columns of the matrix")
+        rows: tuple[tuple[str | Cell, ...], ...] = tuple(
+            (trim.text(name, limit=120), *(_matrix_cell(findings, name, probe, anchors) for probe in probes))
+            for name in trim.take(names, 2 * trim.caps.rows, "rows of the matrix")
+        )
+        columns = ("Target", *(trim.text(p, limit=80) for p in probes))
+        if probes:
+            caption = f"Generators of kind “{modality}”: what each instrument observed, and what is known"
+            tables.append(Table(trim.text(caption, limit=200), columns, rows))
+    return tuple(tables)
+
+
+def _matrix_cell(findings: Sequence[Finding], name: str, probe: str, anchors: Mapping[int, str]) -> Cell:
+    here = [f for f in findings if target_of(f) == name and f.probe == probe]
+    if not here:
+        return Cell("", below="not run")
+    f = min(here, key=_importance)
+    mark = _WRONG if misbehaved(f) else _OK if f.expected else _UNKNOWN
+    below = {"found": "fault planted", "clear": "none planted", None: "not known"}[f.expected]
+    if f.expected and misbehaved(f):
+        below += {"pass": ": missed", "fail": ": false alarm"}.get(f.status, "")
+    return Cell(
+        OBSERVED[f.status], mark, below, anchors.get(id(f), ""), strong=f.status is Status.FAIL or misbehaved(f)
+    )
+
+
+def _audited(modality: str, access: Sequence[str], data: Mapping[str, str], trim: Trim) -> Facts:
+    given = (
+        "; ".join(f"{k}: {v}" for k, v in sorted(data.items()))
+        or "nothing: rates stand without a baseline of their own"
+    )
+    pairs = (("Makes", modality), ("Access", ", ".join(access) or "none"), ("Given beside it", given))
+    return Facts(tuple((k, trim.text(v, limit=400)) for k, v in pairs))
+
+
+def _scope(result: AuditResult, trim: Trim) -> Facts:
+    pairs = (
+        ("Policy", result.policy),
+        ("Budget", result.budget),
+        ("Seed", str(result.seed)),
+        ("Run", f"{result.timing.started}, {duration(result.timing.seconds)}"),
+    )
+    return Facts(tuple((k, trim.text(v, limit=200)) for k, v in pairs))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in a reader's words.
+
+    >>> duration(4.26), duration(151), duration(7300)
+    ('4.3 s', '2 min 31 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _not_tested(result: AuditResult, trim: Trim) -> Table | None:
+    rows = tuple(
+        (trim.text(n.what, limit=200), trim.text(n.why, limit=400))
+        for n in trim.take(result.not_tested, trim.caps.rows, "lines of what was not tested")
+    )
+    return Table("What this audit says nothing about", ("Not tested", "Why"), rows) if rows else None
+
+
+def _glance(kept: Sequence[Finding], anchors: Mapping[int, str], trim: Trim, *, several: bool) -> Table | None:
+    columns = ("Status", "Check", *(("Target",) if several else ()), "Reading [interval]", "Limit", "n")
+    rows = tuple(
+        (
+            Cell("", mark_of(f)),
+            Cell(trim.text(f.title, limit=200), anchor=anchors[id(f)]),
+            *((trim.text(target_of(f), limit=120),) if several else ()),
+            trim.text(value_of(f.measurement), limit=120),
+            trim.text(limit_of(f), limit=80),
+            f"{f.measurement.n:,}" if f.measurement else "",
+        )
+        for f in kept
+    )
+    return Table("Every check with its status, reading and limit", columns, rows) if rows else None
+
+
+def _items(
+    result: AuditResult, kept: Sequence[Finding], anchors: Mapping[int, str], trim: Trim, *, several: bool
+) -> tuple[Item, ...]:
+    self_check = result.kind == "self-check"
+    items = []
+    for f in kept:
+        about = " · ".join(filter(None, (f.probe, target_of(f) if several else "", f.risk)))
+        urgent = misbehaved(f) if self_check else misbehaved(f) or f.status in (Status.FAIL, Status.INCONCLUSIVE)
+        items.append(item(f, anchors[id(f)], trim, about=trim.text(about, limit=200), is_open=urgent))
+    return tuple(items)
+
+
+def _identity(result: AuditResult, trim: Trim) -> tuple[Part, ...]:
+    def facts(values: Mapping[str, str]) -> tuple[Block, ...]:
+        kept = trim.take(list(values.items()), trim.caps.rows, "lines of identity")
+        return (Facts(tuple((trim.text(k, limit=120), trim.text(v, limit=400)) for k, v in kept)),) if kept else ()
+
+    run = {
+        "guardrails": result.guardrails_version,
+        "Result schema": result.schema_version,
+        "Policy": result.policy,
+        "Policy sha256": result.policy_sha256,
+        "Seed": str(result.seed),
+        "Budget": result.budget,
+        "Exit code": str(result.exit_code),
+        "Started": result.timing.started,
+        "Took": duration(result.timing.seconds),
+    }
+    targets = trim.take(result.targets, trim.caps.rows, "identities of targets")
+    per_probe = {probe: duration(seconds) for probe, seconds in sorted(result.timing.per_probe.items())}
+    parts = [
+        Part("This run", facts(run), folded=False),
+        *(
+            Part(
+                f"Target {trim.text(t.name, limit=120)}",
+                facts(dict(sorted(t.identity.items()))),
+                folded=len(targets) > 1,
+            )
+            for t in targets
+        ),
+        Part("Command", (Command(trim.text(result.command)),) if result.command else (), folded=False),
+        Part("Environment", facts(dict(sorted(result.environment.items())))),
+        Part("Time by check", facts(per_probe)),
+    ]
+    return tuple(p for p in parts if p.blocks)

@@ -1,0 +1,228 @@
+"""The report in a real browser: offline, with and without scripts, wide and narrow, light and dark, by axe-core."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import reports
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+KINDS = ("audit", "self_check", "broken", "hostile")
+
+
+@pytest.fixture(scope="module")
+def factory() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "reports")
+        return importlib.import_module("report_factory")
+
+
+@pytest.fixture(scope="module")
+def pages(factory: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("report")
+    results = {
+        "audit": factory.with_pictures(folder),
+        "self_check": factory.self_check(),
+        "broken": factory.self_check(broken=True),
+        "hostile": factory.hostile(),
+    }
+    for name, result in results.items():
+        reports.render(result, "html", folder / f"{name}.html", run_folder=folder)
+    return {name: (folder / f"{name}.html").as_uri() for name in results}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watch:
+    """What a page tried that it must not."""
+
+    requests: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+
+    def nothing(self) -> bool:
+        return not (self.requests or self.console or self.dialogs)
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Any]:
+    """Return a function that opens a page offline and says what it tried."""
+    contexts = []
+
+    def open_page(address: str, **options: Any) -> tuple[Any, Watch]:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_offline(True)
+        watch = Watch()
+
+        def refuse(route: Any) -> None:
+            watch.requests.append(route.request.url)
+            route.abort()
+
+        context.route(lambda url: not url.startswith(("file:", "data:")), refuse)
+        page = context.new_page()
+        page.on(
+            "console",
+            lambda message: watch.console.append(message.text) if message.type in ("error", "warning") else None,
+        )
+        page.on("pageerror", lambda error: watch.console.append(str(error)))
+        page.on("dialog", lambda dialog: (watch.dialogs.append(dialog.message), dialog.dismiss()))
+        page.goto(address)
+        return page, watch
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def unfold(page: Any) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_it_loads_nothing_and_complains_of_nothing(visit, pages, name):
+    page, watch = visit(pages[name])
+    unfold(page)
+    assert page.locator("h1").is_visible()
+    assert watch.nothing(), watch
+    assert (
+        page.evaluate("performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length") == 0
+    )
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_it_reads_without_scripts(visit, pages, name):
+    page, watch = visit(pages[name], java_script_enabled=False)
+    assert page.locator("h1").is_visible()
+    assert page.locator("#not-tested").is_visible()
+    folded = page.locator("article:last-of-type details.body")
+    question = folded.locator("p").first
+    assert not question.is_visible()
+    folded.locator("summary").first.click()
+    assert question.is_visible()
+    assert watch.nothing(), watch
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", KINDS)
+def test_axe_finds_no_violation(visit, pages, name, scheme):
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed; type: npm ci --prefix tests/e2e")
+    page, _ = visit(pages[name], color_scheme=scheme, bypass_csp=True)
+    unfold(page)
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert found["passes"]
+    assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found["violations"]] == []
+
+
+def test_the_schemes_differ(visit, pages):
+    papers = set()
+    for scheme in ("light", "dark"):
+        page, _ = visit(pages["audit"], color_scheme=scheme)
+        papers.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(papers) == 2
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_narrow_screen_needs_no_sideways_scrolling(visit, pages, name):
+    page, _ = visit(pages[name], viewport={"width": 320, "height": 640})
+    unfold(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_the_verdict_and_the_gaps_are_on_the_first_screen(visit, pages):
+    page, _ = visit(pages["audit"], viewport={"width": 1200, "height": 1000})
+    for selector in ("h1", ".headlines li", "#audited", "#not-tested"):
+        box = page.locator(selector).first.bounding_box()
+        assert box["y"] + box["height"] <= 1000, selector
+    page, _ = visit(pages["self_check"], viewport={"width": 1200, "height": 1000})
+    for i in range(page.locator(".matrix table").count()):
+        box = page.locator(".matrix table").nth(i).bounding_box()
+        assert box["y"] + box["height"] <= 1000
+
+
+def test_payloads_stay_text(visit, pages, factory):
+    page, watch = visit(pages["hostile"])
+    unfold(page)
+    page.mouse.move(200, 200)
+    page.keyboard.press("Tab")
+    assert watch.nothing(), watch
+    assert (
+        page.evaluate(
+            "document.querySelectorAll('script, iframe, object, embed, form, input, video, math, base').length"
+        )
+        == 0
+    )
+    assert page.evaluate("document.querySelectorAll('h1').length") == 1
+    assert page.evaluate("document.querySelectorAll('a[href^=javascript], a[href^=http]').length") == 0
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('*')].filter(e => [...e.attributes].some(a => /^on/.test(a.name))).length"
+        )
+        == 0
+    )
+    text = page.locator("main").text_content()
+    for payload in (
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "</style><script>alert(1)</script>",
+        "{{ 7 * 7 }}",
+    ):
+        assert payload in text
+
+
+def test_pictures_are_shown_as_pixels(visit, pages):
+    page, _ = visit(pages["audit"])
+    image = page.locator("img").first
+    assert image.evaluate("e => e.naturalWidth") == 32
+    assert image.evaluate("e => getComputedStyle(e).imageRendering") == "pixelated"
+    assert image.bounding_box()["width"] == 128
+
+
+def test_print_opens_what_is_folded(visit, pages):
+    page, _ = visit(pages["audit"])
+    page.emulate_media(media="print")
+    assert not page.locator(".top nav").is_visible()
+    shown = (
+        "getComputedStyle(document.querySelector('details.part:not([open])'), '::details-content').contentVisibility"
+    )
+    assert page.evaluate(shown) == "visible"
+
+
+def test_the_skip_link_comes_first(visit, pages):
+    page, _ = visit(pages["audit"])
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"

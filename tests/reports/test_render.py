@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import reports
+from guardrails.core.errors import ConfigurationError
+from guardrails.core.results import AuditResult
+from reports.text import reading
+
+PROMISES = re.compile(
+    r"\b(safe|safely|safety|fair|unbiased|compliant|compliance|certified|guaranteed|trustworthy)\b", re.I
+)
+
+
+def test_formats_are_those_that_render(factory):
+    for name in reports.formats():
+        assert reports.render(factory.audit(), name)
+
+
+def test_an_unknown_format_names_the_nearest():
+    with pytest.raises(ConfigurationError, match="Did you mean 'markdown'"):
+        reports.render(None, "markdwon")
+
+
+@pytest.mark.parametrize("name", ["html", "json", "markdown"])
+@pytest.mark.parametrize("kind", ["audit", "self_check", "hostile"])
+def test_every_format_renders_the_same_from_stored_json(factory, name, kind):
+    result = getattr(factory, kind)()
+    again = AuditResult.from_json(result.to_json())
+    assert reports.render(again, name) == reports.render(result, name)
+
+
+def test_json_is_the_canonical_result(factory):
+    result = factory.audit()
+    assert reports.render(result, "json") == result.to_json()
+    assert AuditResult.model_validate(json.loads(reports.render(result, "json"))) == result
+
+
+def test_a_report_is_written_whole(factory, tmp_path):
+    path = tmp_path / "report.html"
+    text = reports.render(factory.audit(), "html", path)
+    assert path.read_text("utf-8") == text
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_failed_write_keeps_the_old_report_and_leaves_nothing(factory, tmp_path, monkeypatch):
+    path = tmp_path / "report.md"
+    path.write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ConfigurationError, match="No space left on device"):
+        reports.render(factory.audit(), "markdown", path)
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_missing_folder_is_one_clear_message(factory, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"cannot be written to .*No such file"):
+        reports.render(factory.audit(), "json", tmp_path / "absent" / "result.json")
+
+
+@pytest.mark.parametrize("name", ["html", "markdown"])
+@pytest.mark.parametrize("verdict", ["pass", "fail", "inconclusive", "not-assessed", "control-failed"])
+@pytest.mark.parametrize("kind", ["audit", "self-check"])
+def test_a_report_promises_nothing(factory, read, name, verdict, kind):
+    base = factory.audit() if kind == "audit" else factory.self_check()
+    text = reports.render(base.model_copy(update={"verdict": verdict}), name)
+    text = read(text).text if name == "html" else text
+    assert not PROMISES.findall(text)
+
+
+@pytest.mark.parametrize("name", ["html", "markdown"])
+def test_every_number_stands_with_its_interval_n_limit_and_origin(factory, read, name):
+    result = factory.audit()
+    text = reports.render(result, name)
+    text = read(text).text if name == "html" else text.replace("\\", "")
+    for finding in result.findings:
+        measured = [m for m in (finding.measurement, *finding.details) if m]
+        for m in measured:
+            assert reading(m.value, m.low, m.high, m.unit) in text
+            if m.value is None:
+                continue
+            assert f"{m.n:,}" in text
+            assert m.method in text
+            if m.baseline:
+                assert reading(m.baseline.value, m.baseline.low, m.baseline.high, m.unit) in text
+            for series in m.series:
+                assert all(reading(p.y, p.low, p.high) in text for p in series.points)
+        for control in finding.controls:
+            assert reading(control.value, control.low, control.high, "share") in text
+        if finding.threshold:
+            assert finding.threshold.origin in text
+        if finding.spike:
+            assert reading(finding.spike.recovery, finding.spike.low, finding.spike.high, "share") in text
+        if finding.power:
+            assert reading(finding.power.power, finding.power.power_low, finding.power.power_high, "share") in text
+        if finding.reason:
+            assert finding.reason[1:] in text
+    for gap in result.not_tested:
+        assert gap.what in text
+        assert gap.why in text
+    assert result.policy_sha256 in text
+    assert result.targets[0].identity["weights sha256"] in text
+
+
+@pytest.mark.parametrize("name", ["html", "markdown"])
+def test_no_report_is_larger_than_two_megabytes(factory, name):
+    text = reports.render(factory.huge(), name)
+    assert len(text.encode()) <= 2_000_000
+    assert "Left out of this page" in text
+    assert "findings, all of which are in result.json" in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ("pass", "No issue found by these checks"),
+        ("fail", "An issue was found"),
+        ("inconclusive", "Inconclusive"),
+        ("not-assessed", "Not assessed"),
+        ("control-failed", "A control failed"),
+    ],
+)
+def test_the_verdict_is_the_first_heading(factory, verdict, words):
+    result = factory.audit(verdict=verdict, findings=factory.findings()[verdict != "fail" :])
+    assert reports.render(result, "markdown").splitlines()[0].endswith(words)
+    assert re.search(rf"<h1[^>]*>.*{words}</h1>", reports.render(result, "html"))
+
+
+def test_an_issue_below_the_failing_severity_is_still_named(factory, read):
+    text = read(reports.render(factory.audit(verdict="pass", exit_code=0), "html")).text
+    assert "Only lesser issues were found" in text
+    assert "No issue found" not in text
+    assert "1 of 5 checks of hf:models/storyteller failed, none so severely that the audit fails" in text
+
+
+def test_an_empty_audit_renders(factory):
+    empty = factory.audit(findings=(), not_tested=(), targets=(), environment={}, command="", verdict="not-assessed")
+    for name in reports.formats():
+        assert reports.render(empty, name)
+    assert "No check ran" in reports.render(empty, "html")
+
+
+def test_a_self_check_shows_expected_and_observed(factory, read):
+    good = read(reports.render(factory.self_check(), "html")).text
+    assert "5 of 5 planted faults were found; 0 of 15 readings" in good
+    assert "Every instrument behaved" in good
+    assert "Instruments that misbehaved" not in good
+    bad = read(reports.render(factory.self_check(broken=True), "html")).text
+    assert "fault planted: missed" in bad
+    assert "Instruments that misbehaved" in bad
+    assert "1 missed" in bad
+
+
+def test_a_misbehaved_control_is_on_the_first_screen(factory, read):
+    broken = factory.extraction(
+        status="not-assessed", controls=factory.controls(good=False), reason="its own control failed"
+    )
+    result = factory.audit(verdict="control-failed", findings=(*factory.findings()[1:], broken))
+    text = read(reports.render(result, "html")).text
+    first = text[: text.index("All checks at a glance")]
+    assert "control reference:gpt-text: expected clear, observed found" in first
+
+
+def test_importing_reports_imports_nothing_heavy():
+    heavy = ("jinja2", "torch", "matplotlib", "scipy", "numpy")
+    code = f"import sys, reports; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(reports.__file__).parents[1]
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_notebook_shows_the_result(factory, read):
+    result = factory.audit()
+    page = read(result._repr_html_())
+    assert "An issue was found" in page.text
+    assert "10.9% [8.0%, 14.8%]" in page.text
+    assert {"script", "style", "link", "html"}.isdisjoint(tag for tag, _ in page.tags)
+    hostile = read(reports.render_fragment(factory.hostile()))
+    assert {tag for tag, _ in hostile.tags} == {tag for tag, _ in page.tags}
