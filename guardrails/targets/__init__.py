@@ -1,0 +1,88 @@
+"""What is audited. `load_target` turns a name, or an object of the user's own, into a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from ..core.base import Target
+from ..core.errors import ConfigurationError, did_you_mean
+from .data import load_data
+from .reference import reference_subject
+
+__all__ = ["SCHEMES", "load_data", "load_target", "reference_subject"]
+
+SCHEMES = {
+    "reference": "reference:load",
+    "hf": "huggingface:HuggingFaceTarget",
+    "package": "package:PackageTarget",
+    "dir": "files:ImageFolderTarget",
+    "jsonl": "files:JsonlTarget",
+    "table": "table:TableFileTarget",
+    "python": "callable:load",
+}
+"""Scheme of a target's name → module of this package and what in it takes the rest of the name."""
+
+
+def load_target(target: Any) -> Target:
+    """Return the target that a name says, or wrap an object of the user's own.
+
+    Parameters
+    ----------
+    target : str, path, Target or object
+        ``reference:gpt-text,memorize=1`` · ``hf:<folder or hub id>`` · ``package:smollm2`` · ``dir:<folder>`` ·
+        ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a target, which is returned as it is; or
+        any callable or object with ``generate``, ``sample`` or ``predict``.
+
+    Raises
+    ------
+    ConfigurationError
+        For a name that says nothing known, with the nearest known one.
+    TargetError
+        For a model, folder or file that cannot be used.
+    MissingExtraError
+        For a target that needs an optional package.
+    """
+    if not isinstance(target, str | Path):
+        if isinstance(target, Target):
+            return target
+        from .callable import callable_target
+
+        return callable_target(target)
+    name = str(target)
+    scheme, colon, rest = name.partition(":")
+    loaders = _loaders()
+    if not colon or scheme not in loaders:
+        raise ConfigurationError(f"'{name}' is not the name of a target.{_hint(name, scheme, bool(colon), loaders)}")
+    if not rest:
+        raise ConfigurationError(f"'{name}' names no target; write what to audit after '{scheme}:'")
+    return loaders[scheme]()(rest)
+
+
+def _loaders() -> dict[str, Callable[[], Callable[[str], Target]]]:
+    """Return, per scheme, what imports what takes the rest of a name."""
+    plugged = {point.name: point.load for point in entry_points(group="guardrails.targets")}
+    return plugged | {scheme: partial(_import, place) for scheme, place in SCHEMES.items()}
+
+
+def _import(place: str) -> Callable[[str], Target]:
+    module, attribute = place.split(":")
+    load: Callable[[str], Target] = getattr(import_module(f".{module}", __name__), attribute)
+    return load
+
+
+def _hint(name: str, scheme: str, has_scheme: bool, known: dict[str, Any]) -> str:
+    path = Path(name)
+    if path.is_dir():
+        kind = "hf" if (path / "config.json").exists() or any(path.glob("*.gguf")) else "dir"
+        return f" Did you mean '{kind}:{name}'?"
+    kinds = {".jsonl": "jsonl", ".csv": "table", ".parquet": "table"}
+    if path.is_file() and path.suffix.lower() in kinds:
+        return f" Did you mean '{kinds[path.suffix.lower()]}:{name}'?"
+    if has_scheme:
+        return did_you_mean(scheme, known)
+    return f" A name begins with one of {', '.join(f'{s}:' for s in sorted(known))}."

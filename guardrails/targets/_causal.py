@@ -1,0 +1,95 @@
+"""What every target with a causal language model at hand can do: shared by the reference, hf and package targets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..core.base import Access, Modality
+from ..core.errors import ConfigurationError
+from ..kit import lm
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LANGUAGE_MODEL_ACCESS = frozenset({Access.OUTPUTS, Access.SAMPLING, Access.LOGPROBS, Access.WEIGHTS})
+
+
+class CausalTarget(ABC):
+    """A `LanguageModelTarget` over a model and the tokens of its vocabulary.
+
+    A subclass gives `name`, `model`, `identity`, `encode`, `decode`, `start` and `end`.
+    """
+
+    name: str
+    modality = Modality.TEXT
+    access = LANGUAGE_MODEL_ACCESS
+
+    @property
+    @abstractmethod
+    def model(self) -> Any:
+        """The causal model of `transformers`, in evaluation mode."""
+
+    @property
+    @abstractmethod
+    def start(self) -> int:
+        """The token that a text with nothing before it is written from."""
+
+    @property
+    @abstractmethod
+    def end(self) -> frozenset[int]:
+        """The tokens that end a text."""
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text as the model reads it, without an end-of-text token."""
+
+    @abstractmethod
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, without special ones."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, str]:
+        """Return hashes and versions that say exactly what was audited."""
+
+    @property
+    def available(self) -> None:
+        """None: there is no end to what it can write."""
+        return None
+
+    @property
+    def context_length(self) -> int:
+        """The longest sequence of tokens that the model can read."""
+        return lm.context_length(self.model)
+
+    def continue_tokens(self, prefixes: Sequence[Sequence[int]], *, n: int) -> list[list[int]]:
+        """Return the greedy continuation of each prefix, n tokens long (shorter only at an end-of-text token)."""
+        return lm.greedy(self.model, prefixes, n, end=self.end)
+
+    def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
+        """Return, per sequence, log p(token | tokens before it) for every token but the first.
+
+        A sequence longer than the context is read through a sliding window: see `guardrails.kit.lm.token_logprobs`.
+        """
+        return lm.token_logprobs(self.model, sequences, overflow="slide")
+
+    def generate(
+        self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
+    ) -> list[str]:
+        """Return one continuation per prompt, without the prompt; of a prompt that is too long, its end counts."""
+        room = self.context_length - max_new_tokens
+        if room < 1:
+            raise ConfigurationError(
+                f"{max_new_tokens} new tokens do not fit into the context of {self.context_length} of {self.name}"
+            )
+        prefixes = [(self.encode(prompt) or [self.start])[-room:] for prompt in prompts]
+        written = lm.sample(self.model, prefixes, max_new_tokens, temperature=temperature, seed=seed, end=self.end)
+        return [self.decode(tokens) for tokens in written]
+
+    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+        """Return n texts written from the start token, no longer than the context."""
+        length = min(max_new_tokens, self.context_length - 1)
+        written = lm.sample(self.model, [[self.start]] * n, length, seed=seed, end=self.end)
+        return [self.decode(tokens) for tokens in written]

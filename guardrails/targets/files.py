@@ -1,0 +1,138 @@
+"""Targets of which only outputs are at hand: a folder of pictures, a file of texts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.base import Access, Modality
+from ..core.errors import ContentError, TargetError
+from ..kit.io import ImageFolder, read_jsonl, text_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+
+
+class ImageFolderTarget:
+    """``dir:<folder>``: the pictures that a model made.
+
+    A file that cannot be read is left out and stands in `problems`.
+
+    Raises
+    ------
+    TargetError
+        For a folder that is missing or holds no picture.
+    """
+
+    modality = Modality.IMAGE
+    access = frozenset({Access.OUTPUTS})
+
+    def __init__(self, folder: str | Path) -> None:
+        self.name = f"dir:{folder}"
+        path = Path(folder)
+        if not path.is_dir():
+            raise TargetError(f"{self.name}: no such folder")
+        self._all = ImageFolder(path)
+        if not self._all:
+            hint = f"; it holds {len(self._all.ignored)} other files" if self._all.ignored else ""
+            raise TargetError(f"{self.name}: the folder holds no picture{hint}")
+
+    @cached_property
+    def images(self) -> ImageFolder:
+        """The readable pictures, read lazily."""
+        return self._all.readable()
+
+    @property
+    def problems(self) -> tuple[tuple[str, str], ...]:
+        """(name, reason) of every picture that cannot be read."""
+        return self._all.problems
+
+    @property
+    def available(self) -> int:
+        """How many readable pictures there are."""
+        return len(self.images)
+
+    def identity(self) -> dict[str, str]:
+        """Return the number of files and a hash over the name and bytes of each."""
+        return {"files": str(len(self._all)), "sha256": hash_files(self._all.folder, self._all.names)}
+
+    def sample_images(self, n: int, *, seed: int) -> list[Image]:
+        """Return n of the readable pictures without replacement."""
+        return [self.images[int(i)] for i in draw(self.name, self.available, n, seed, "readable pictures")]
+
+
+class JsonlTarget:
+    """``jsonl:<file>``: texts that a model wrote, one JSON value a line: a string, or an object with ``text``.
+
+    Raises
+    ------
+    TargetError
+        For a file that is missing, holds no text, or has a line that is not of this shape.
+    """
+
+    modality = Modality.TEXT
+    access = frozenset({Access.OUTPUTS})
+
+    def __init__(self, file: str | Path) -> None:
+        self.name = f"jsonl:{file}"
+        self._path = Path(file)
+        if not self._path.is_file():
+            raise TargetError(f"{self.name}: no such file")
+        try:
+            rows = [(text_of(v, f"{file}, line {i}"), _prompt_of(v)) for i, v in read_jsonl(self._path)]
+        except ContentError as error:
+            raise TargetError(str(error)) from None
+        if not rows:
+            raise TargetError(f"{self.name}: the file holds no text")
+        self._texts, self.prompts = [text for text, _ in rows], [prompt for _, prompt in rows]
+
+    @property
+    def available(self) -> int:
+        """How many texts there are."""
+        return len(self._texts)
+
+    def identity(self) -> dict[str, str]:
+        """Return the number of texts and the hash of the file."""
+        return {"texts": str(self.available), "sha256": hash_files(self._path.parent, [self._path.name])}
+
+    def outputs(self) -> list[str]:
+        """Return every text, in the order of the file."""
+        return list(self._texts)
+
+    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+        """Return n of the texts without replacement, whole whatever `max_new_tokens` says."""
+        return [self._texts[int(i)] for i in draw(self.name, self.available, n, seed, "texts")]
+
+
+def _prompt_of(value: object) -> str | None:
+    prompt = value.get("prompt") if isinstance(value, dict) else None
+    return prompt if isinstance(prompt, str) else None
+
+
+def draw(name: str, available: int, n: int, seed: int, what: str) -> NDArray[np.int64]:
+    """Return n of ``range(available)`` without replacement, in random order.
+
+    Raises
+    ------
+    TargetError
+        Where there are fewer than n.
+    """
+    if n > available:
+        raise TargetError(f"{name}: {n} {what} are needed and {available} are there; give more, or a smaller budget")
+    return np.random.default_rng(seed).permutation(available)[:n]
+
+
+def hash_files(folder: Path, names: Sequence[str]) -> str:
+    """Return one SHA-256 over the names and contents of files, each read in pieces."""
+    whole = hashlib.sha256()
+    for name in names:
+        with (folder / name).open("rb") as file:
+            whole.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()

@@ -1,0 +1,192 @@
+"""``hf:<folder or hub id>``: a causal language model in the layout of `transformers`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import TargetError
+from ._causal import CausalTarget
+from ._gguf import converted, file_sha256
+from ._quiet import quiet
+from .files import hash_files
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
+WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+
+
+class HuggingFaceTarget(CausalTarget):
+    """A causal language model from a local folder, or from the hub where no such folder exists.
+
+    Only safetensors or GGUF are read, and code that comes with a model is never run.
+
+    Parameters
+    ----------
+    place : str
+        A folder, or ``organisation/name`` on the hub.
+    device : str, optional
+        Default: CUDA where there is one, else the CPU.
+
+    Raises
+    ------
+    TargetError
+        For a folder that is missing or empty, has no tokenizer, only pickled weights, weights that do not fill the
+        model, or a model that is not causal or needs code of its own.
+    MissingExtraError
+        For a GGUF file where the packages that read it are absent.
+    """
+
+    def __init__(self, place: str | Path, *, device: str | None = None) -> None:
+        import torch
+
+        self.name = f"hf:{place}"
+        self.folder = _local(str(place), self.name)
+        self._gguf = _only_gguf(self.folder)
+        readable = converted(self._gguf) if self._gguf else self.folder
+        _check(readable, self.name)
+        self._tokenizer = _load_tokenizer(readable, self.name)
+        self._model = _load_model(readable, self.name)
+        self._model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    @property
+    def model(self) -> Any:
+        """The model, in evaluation mode and float32."""
+        return self._model
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of `transformers`."""
+        return self._tokenizer
+
+    @property
+    def start(self) -> int:
+        """The start token, else the end-of-text token, else token 0."""
+        return next((int(t) for t in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id) if t is not None), 0)
+
+    @cached_property
+    def end(self) -> frozenset[int]:
+        """The end-of-text tokens that the tokenizer and the model's generation settings name."""
+        ends: set[int] = set()
+        for token in (self._tokenizer.eos_token_id, getattr(self._model.generation_config, "eos_token_id", None)):
+            ends.update(token if isinstance(token, list) else [] if token is None else [token])
+        return frozenset(ends)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text, after a start token where the model was trained with one."""
+        tokens: list[int] = self._tokenizer.encode(text, verbose=False)
+        while tokens and tokens[-1] == self._tokenizer.eos_token_id:
+            tokens = tokens[:-1]
+        return tokens
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, without special ones."""
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def identity(self) -> dict[str, str]:
+        """Return the hash of weights, configuration and tokenizer, and the versions that read them."""
+        return {
+            "sha256": self._sha256,
+            "architecture": type(self._model).__name__,
+            "parameters": str(sum(p.numel() for p in self._model.parameters())),
+            "transformers": version("transformers"),
+            "torch": version("torch"),
+        }
+
+    @cached_property
+    def _sha256(self) -> str:
+        if self._gguf:
+            return file_sha256(self._gguf)
+        names = sorted({path.name for pattern in WANTED for path in self.folder.glob(pattern)})
+        return hash_files(self.folder, names)
+
+
+def _local(place: str, name: str) -> Path:
+    """Return the folder of a model, fetched from the hub where the place is none of this machine's."""
+    folder = Path(place)
+    if folder.is_dir():
+        if not any(folder.iterdir()):
+            raise TargetError(f"{name}: the folder is empty")
+        return folder
+    if folder.exists():
+        raise TargetError(f"{name}: this is a file; name the folder that holds the model")
+    if not HUB_ID.fullmatch(place):
+        raise TargetError(f"{name}: no such folder")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(place, allow_patterns=list(WANTED)))
+    except Exception as error:  # the network, the hub's answers, the file system
+        raise TargetError(f"{name}: no such folder here, and the hub gave no model ({_first_line(error)})") from None
+
+
+def _only_gguf(folder: Path) -> Path | None:
+    """Return the folder's GGUF file where that is the one way to read the model."""
+    if (folder / "config.json").exists() and any(folder.glob("*.safetensors")):
+        return None
+    files = sorted(folder.glob("*.gguf"))
+    if len(files) > 1:
+        raise TargetError(f"hf:{folder}: {len(files)} GGUF files; leave one, or move it to a folder of its own")
+    return files[0] if files else None
+
+
+def _check(folder: Path, name: str) -> None:
+    if not any(folder.glob("*.safetensors")):
+        pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        if pickles:
+            raise TargetError(
+                f"{name}: its weights are pickled ({', '.join(pickles[:3])}), which can run code when loaded and is "
+                "never read; convert them: model.save_pretrained(folder) writes safetensors"
+            )
+        raise TargetError(f"{name}: no weights (*.safetensors) in the folder")
+    if not (folder / "config.json").exists():
+        raise TargetError(f"{name}: no config.json in the folder; model.save_pretrained(folder) writes it")
+    if not any((folder / file).exists() for file in TOKENIZER_FILES):
+        raise TargetError(f"{name}: no tokenizer in the folder; tokenizer.save_pretrained(folder) writes it")
+
+
+def _load_tokenizer(folder: Path, name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet():
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # transformers raises anything for a damaged folder
+        raise TargetError(f"{name}: the tokenizer cannot be loaded ({_first_line(error)})") from None
+
+
+def _load_model(folder: Path, name: str) -> Any:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            quantised = getattr(config, "quantization_config", None) is not None
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype="auto" if quantised else torch.float32,
+                output_loading_info=True,
+            )
+    except Exception as error:  # as above; also packages that a quantised model needs
+        raise TargetError(f"{name}: the model cannot be loaded ({_first_line(error)})") from None
+    if missing := sorted(report["missing_keys"]):
+        raise TargetError(
+            f"{name}: the weights lack {len(missing)} of the model's tensors ({', '.join(missing[:3])}): "
+            "what would be audited is partly random"
+        )
+    return model.eval()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

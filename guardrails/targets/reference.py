@@ -1,0 +1,152 @@
+"""The reference generators as targets: ``reference:gpt-text,memorize=1``. The only place that knows them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from generators.base import Generator, find_generator, stem
+
+from ..core.base import Access, Modality, Subject, Target
+from ..core.errors import ConfigurationError
+from ._causal import CausalTarget
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+REFERENCE_ITEMS = 1000
+
+
+class _Reference:
+    """The name and identity of a reference generator at one dose."""
+
+    def __init__(self, name: str, doses: Mapping[str, float], generator: Generator) -> None:
+        self.name = f"reference:{stem(name, doses)}"
+        self.generator = generator
+
+    def identity(self) -> dict[str, str]:
+        """Return the hash of the weights, as the generator's card states it."""
+        card = self.generator.card
+        return {"generator": self.name.removeprefix("reference:"), "sha256": str(card.get("sha256", ""))}
+
+
+class ReferenceText(_Reference, CausalTarget):
+    """A reference language model."""
+
+    @property
+    def model(self) -> Any:
+        """The generator's `transformers` model."""
+        return self.generator.model  # type: ignore[attr-defined]
+
+    @property
+    def _tokenizer(self) -> Any:
+        return self.generator.tokenizer  # type: ignore[attr-defined]
+
+    @property
+    def start(self) -> int:
+        """The generator's start token, else its end-of-text token."""
+        token = getattr(self._tokenizer, "bos_token_id", None)
+        return int(self._tokenizer.eos_token_id if token is None else token)
+
+    @property
+    def end(self) -> frozenset[int]:
+        """The generator's end-of-text token, where it has one."""
+        token = getattr(self._tokenizer, "eos_token_id", None)
+        return frozenset() if token is None else frozenset({int(token)})
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text."""
+        return list(self._tokenizer.encode(text))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens."""
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+
+class ReferenceImages(_Reference):
+    """A reference generator of pictures."""
+
+    modality = Modality.IMAGE
+    access = frozenset({Access.OUTPUTS, Access.SAMPLING, Access.WEIGHTS})
+    available = None
+
+    def sample_images(self, n: int, *, seed: int) -> list[NDArray[np.uint8]]:
+        """Return n pictures."""
+        return list(self.generator.sample(n, seed=seed))
+
+
+_KINDS: dict[str, type[Any]] = {"text": ReferenceText, "image": ReferenceImages}
+
+
+def reference_target(name: str, doses: Mapping[str, float] | None = None) -> Target:
+    """Return a reference generator, with the dose of each dial, as a target.
+
+    Raises
+    ------
+    ConfigurationError
+        For an unknown generator or dial, or a dose that does not ship.
+    """
+    cls = find_generator(name)
+    if cls.modality not in _KINDS:
+        raise ConfigurationError(f"{name} makes {cls.modality}, which no target reads yet")
+    target: Target = _KINDS[cls.modality](name, doses or {}, cls.load(**(doses or {})))
+    return target
+
+
+def parse(spec: str) -> tuple[str, dict[str, float]]:
+    """Split ``gpt-text,memorize=1`` into the generator's name and its doses.
+
+    >>> parse("gpt-text,memorize=0.5")
+    ('gpt-text', {'memorize': 0.5})
+
+    Raises
+    ------
+    ConfigurationError
+        Where a dial has no dose, or one that is no number.
+    """
+    name, *dials = (part.strip() for part in spec.removeprefix("reference:").split(","))
+    doses: dict[str, float] = {}
+    for part in dials:
+        dial, equals, dose = part.partition("=")
+        try:
+            doses[dial] = float(dose)
+        except ValueError:
+            wanted = f"'{dose}' is no number" if equals else "it has no dose"
+            raise ConfigurationError(f"dial '{part}' in '{spec}': {wanted}; write it as {name},{dial}=1") from None
+    return name, doses
+
+
+def load(spec: str) -> Target:
+    """Return the target that ``reference:<spec>`` names."""
+    return reference_target(*parse(spec))
+
+
+def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> Subject:
+    """Return a reference generator together with the data that an auditor of it would have.
+
+    Parameters
+    ----------
+    spec : str
+        ``reference:gpt-text,memorize=1``, with or without the scheme.
+    reference_items : int
+        How many fresh items of the law that it should have learnt.
+
+    Returns
+    -------
+    Subject
+        With the corpus it was trained on, a holdout of the same law, and reference items. The data are the same at
+        each dose and run.
+    """
+    target = load(spec)
+    generator: Generator = target.generator  # type: ignore[attr-defined]
+    name = target.name.removeprefix("reference:").split(",")[0]
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    return Subject(
+        target=target,
+        corpus=generator.training_items(),
+        holdout=generator.holdout_items(),
+        reference=generator.reference_items(reference_items, seed=seed),
+        data_names={kind: f"{kind} items of {name}" for kind in ("corpus", "holdout", "reference")},
+    )

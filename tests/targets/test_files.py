@@ -1,0 +1,186 @@
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image as Pillow
+
+from guardrails.core.base import Access, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
+from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.kit.io import ImageFolder
+from guardrails.targets import load_data, load_target
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(6):
+        Pillow.new("RGB", (4, 3), (i * 20, 0, 0)).save(folder / f"{i}.png")
+    (folder / "bad.png").write_bytes(b"bad")
+    return folder
+
+
+def shade(image):
+    return int(image[0, 0, 0]) // 20
+
+
+def test_a_folder_of_pictures(pictures):
+    target = load_target(f"dir:{pictures}")
+    assert isinstance(target, ImageTarget)
+    assert (target.modality, target.access) == (Modality.IMAGE, {Access.OUTPUTS})
+    assert target.available == 6
+    assert [name for name, _ in target.problems] == ["bad.png"]
+    drawn = [shade(image) for image in target.sample_images(6, seed=1)]
+    assert sorted(drawn) == list(range(6))
+    assert drawn == [shade(image) for image in target.sample_images(6, seed=1)]
+    assert len({shade(image) for image in target.sample_images(4, seed=2)}) == 4
+    with pytest.raises(TargetError, match="7 readable pictures are needed and 6 are there"):
+        target.sample_images(7, seed=0)
+
+
+def test_the_identity_follows_names_and_bytes(pictures, tmp_path):
+    identity = load_target(f"dir:{pictures}").identity()
+    assert identity["files"] == "7"
+    shutil.copytree(pictures, tmp_path / "copy")
+    assert load_target(f"dir:{tmp_path / 'copy'}").identity() == identity
+    (tmp_path / "copy" / "0.png").rename(tmp_path / "copy" / "zero.png")
+    assert load_target(f"dir:{tmp_path / 'copy'}").identity() != identity
+
+
+def test_a_folder_without_pictures(tmp_path):
+    with pytest.raises(TargetError, match="no such folder"):
+        load_target(f"dir:{tmp_path / 'absent'}")
+    with pytest.raises(TargetError, match=r"holds no picture$"):
+        load_target(f"dir:{tmp_path}")
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(TargetError, match="it holds 1 other files"):
+        load_target(f"dir:{tmp_path}")
+
+
+def lines(path, *values):
+    path.write_text("".join(json.dumps(value) + "\n" for value in values))
+    return path
+
+
+def test_a_file_of_texts(tmp_path):
+    target = load_target(f"jsonl:{lines(tmp_path / 'a.jsonl', 'one', {'text': 'two', 'prompt': 'p'}, {'text': ''})}")
+    assert isinstance(target, TextOutputs)
+    assert not isinstance(target, TextTarget)
+    assert (target.modality, target.access, target.available) == (Modality.TEXT, {Access.OUTPUTS}, 3)
+    assert target.outputs() == ["one", "two", ""]
+    assert target.prompts == [None, "p", None]
+    assert sorted(target.sample_texts(3, seed=0)) == ["", "one", "two"]
+    assert target.sample_texts(2, seed=4) == target.sample_texts(2, seed=4)
+    assert target.identity()["texts"] == "3"
+    with pytest.raises(TargetError, match="4 texts are needed and 3 are there"):
+        target.sample_texts(4, seed=0)
+
+
+def test_a_bad_file_of_texts(tmp_path):
+    with pytest.raises(TargetError, match="no such file"):
+        load_target(f"jsonl:{tmp_path / 'absent.jsonl'}")
+    with pytest.raises(TargetError, match="holds no text"):
+        load_target(f"jsonl:{lines(tmp_path / 'empty.jsonl')}")
+    (tmp_path / "bad.jsonl").write_text('"fine"\nnot json\n')
+    with pytest.raises(TargetError, match=r"bad\.jsonl, line 2: not JSON"):
+        load_target(f"jsonl:{tmp_path / 'bad.jsonl'}")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table(tmp_path, kind):
+    table = pd.DataFrame({"a": range(10), "b": list("abcdefghij")})
+    path = tmp_path / f"t.{kind}"
+    table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+    target = load_target(f"table:{path}")
+    assert isinstance(target, TableTarget)
+    assert (target.modality, target.available) == (Modality.TABLE, 10)
+    drawn = target.sample_rows(10, seed=3)
+    assert sorted(drawn["a"]) == list(range(10))
+    pd.testing.assert_frame_equal(drawn, target.sample_rows(10, seed=3))
+    assert target.identity()["columns"] == "2"
+    with pytest.raises(TargetError, match="11 rows are needed"):
+        target.sample_rows(11, seed=3)
+
+
+def test_a_bad_table(tmp_path, monkeypatch):
+    from guardrails.targets import table
+
+    def refused(name, content, message):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(TargetError, match=message):
+            load_target(f"table:{tmp_path / name}")
+
+    refused("a.csv", b"", "not a readable csv")
+    refused("b.csv", b"a,b\n", "holds no rows")
+    refused("c.csv", b'a,b\n1,2,3\n4,5,6,"', "not a readable csv")
+    refused("d.csv", b"a\n\xff\xfe\n", "not a readable csv")
+    refused("e.parquet", b"PAR1 no", "not a readable parquet")
+    refused("f.xlsx", b"", "'.xlsx' is no kind of table")
+    with pytest.raises(TargetError, match="no such file"):
+        load_target(f"table:{tmp_path / 'absent.csv'}")
+    pd.DataFrame({"a": range(10)}).to_parquet(tmp_path / "g.parquet")
+    monkeypatch.setattr(table, "MAX_ROWS", 9)
+    monkeypatch.setattr(pd, "read_parquet", lambda path: pytest.fail("decoded"))
+    refused("g.parquet", (tmp_path / "g.parquet").read_bytes(), "10 rows x 1 columns are more than 9")
+    refused("h.csv", b"a\n" + b"1\n" * 10, "10 rows")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("hff:models", "Did you mean 'hf'"),
+        ("nonsense", "A name begins with one of dir:"),
+        ("ftp://x", "Known: dir, hf"),
+        ("hf:", "names no target"),
+        ("", "not the name of a target"),
+    ],
+)
+def test_an_unknown_name(name, message):
+    with pytest.raises(ConfigurationError, match=message):
+        load_target(name)
+
+
+def test_a_bare_path_gets_a_suggestion(pictures, model_folder, tmp_path):
+    with pytest.raises(ConfigurationError, match=f"Did you mean 'dir:{pictures}'"):
+        load_target(str(pictures))
+    with pytest.raises(ConfigurationError, match="Did you mean 'hf:"):
+        load_target(model_folder)
+    with pytest.raises(ConfigurationError, match="Did you mean 'jsonl:"):
+        load_target(lines(tmp_path / "a.jsonl", "x"))
+
+
+def test_data_by_modality(pictures, tmp_path):
+    texts = lines(tmp_path / "a.jsonl", "x", "y")
+    images = load_data("reference", pictures, Modality.IMAGE)
+    assert isinstance(images, ImageFolder)
+    assert len(images) == 6
+    assert [name for name, _ in images.problems] == ["bad.png"]
+    assert load_data("corpus", str(texts), Modality.TEXT) == ["x", "y"]
+    assert load_data("prompts", texts, Modality.IMAGE) == ["x", "y"]
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    assert load_data("holdout", tmp_path / "t.csv", Modality.TABLE).shape == (1, 1)
+
+
+def test_data_given_as_objects_pass_through():
+    array = np.zeros((2, 4, 4, 3), np.uint8)
+    assert load_data("corpus", array, Modality.IMAGE) is array
+    with pytest.raises(ConfigurationError, match="--corpus: the data given are empty"):
+        load_data("corpus", [], Modality.TEXT)
+
+
+def test_data_that_are_not_there(pictures, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"--corpus .*absent: no such file"):
+        load_data("corpus", tmp_path / "absent", Modality.TEXT)
+    with pytest.raises(ConfigurationError, match="holds nothing that can be read"):
+        load_data("corpus", lines(tmp_path / "empty.jsonl"), Modality.TEXT)
+    with pytest.raises(ConfigurationError, match="holds nothing that can be read"):
+        load_data("corpus", pictures, Modality.TEXT)
+    with pytest.raises(ConfigurationError, match="a folder of pictures"):
+        load_data("corpus", pictures / "0.png", Modality.IMAGE)
+    (tmp_path / "bad.jsonl").write_text("{")
+    with pytest.raises(ConfigurationError, match=r"--holdout .*line 1: not JSON"):
+        load_data("holdout", tmp_path / "bad.jsonl", Modality.TEXT)
+    with pytest.raises(ConfigurationError, match="audio data cannot be read"):
+        load_data("corpus", pictures, Modality.AUDIO)

@@ -1,0 +1,116 @@
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+import generators.base
+from generators.base import Dial, Generator, check_doses
+from guardrails.core.base import ImageTarget, LanguageModelTarget, Modality, TextOutputs
+from guardrails.core.errors import ConfigurationError
+from guardrails.targets import load_target, reference_subject
+from guardrails.targets.reference import parse
+
+
+class Tiny(Generator):
+    """What both of the tiny generators share."""
+
+    family = domain = citation = "test"
+    dials: ClassVar = (Dial("fault", "does wrong", (0.5, 1.0)),)
+
+    @classmethod
+    def fit(cls, doses, *, seed, base=None):
+        raise NotImplementedError
+
+    def save(self, folder):
+        raise NotImplementedError
+
+    @classmethod
+    def load(cls, **doses):
+        made = cls()
+        made.doses = check_doses(cls, doses)
+        return made
+
+    @property
+    def card(self):
+        return {"sha256": "0" * 64}
+
+
+class TinyText(Tiny):
+    name, modality = "tiny-text", "text"
+    model = tokenizer = None
+
+    def sample(self, n, *, seed):
+        return ["x"] * n
+
+    def training_items(self):
+        return ["trained"]
+
+    def holdout_items(self):
+        return ["held out"]
+
+    def reference_items(self, n, *, seed):
+        return [f"{seed}"] * n
+
+
+class TinyImage(TinyText):
+    name, modality = "tiny-image", "image"
+
+    def sample(self, n, *, seed):
+        return np.full((n, 4, 4, 3), seed, np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch, target):
+    TinyText.model, TinyText.tokenizer = target.model, target.tokenizer
+    monkeypatch.setattr(generators.base, "generators", lambda: {"tiny-text": TinyText, "tiny-image": TinyImage})
+
+
+def test_a_text_generator_is_a_language_model(target):
+    reference = load_target("reference:tiny-text,fault=0.5")
+    assert isinstance(reference, LanguageModelTarget)
+    assert isinstance(reference, TextOutputs)
+    assert reference.name == "reference:tiny-text,fault=0.5"
+    assert reference.generator.doses == {"fault": 0.5}
+    assert reference.encode("the cat") == target.encode("the cat")
+    assert reference.decode(reference.encode("the cat")) == "the cat"
+    assert reference.continue_tokens([[2, 3]], n=4) == target.continue_tokens([[2, 3]], n=4)
+    assert reference.sample_texts(3, seed=1) == target.sample_texts(3, seed=1)
+    assert reference.identity() == {"generator": "tiny-text,fault=0.5", "sha256": "0" * 64}
+
+
+def test_an_image_generator():
+    reference = load_target("reference:tiny-image")
+    assert isinstance(reference, ImageTarget)
+    assert reference.modality is Modality.IMAGE
+    assert [image.shape for image in reference.sample_images(2, seed=7)] == [(4, 4, 3)] * 2
+    assert reference.available is None
+
+
+@pytest.mark.parametrize("spec", ["reference:tiny-text,fault=1", "tiny-text,fault=1"])
+def test_a_subject_comes_with_the_generators_data(spec):
+    subject = reference_subject(spec)
+    assert subject.target.name == "reference:tiny-text,fault=1"
+    assert (subject.corpus, subject.holdout) == (["trained"], ["held out"])
+    assert len(subject.reference) == 1000
+    assert subject.reference == reference_subject("tiny-text").reference
+    assert subject.prompts is None
+    assert subject.data_names["corpus"] == "corpus items of tiny-text"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("tiny-txt", "Did you mean 'tiny-text'"),
+        ("tiny-text,falt=1", "Did you mean 'fault'"),
+        ("tiny-text,fault=0.7", "ships fault at 0, 0.5, 1"),
+        ("tiny-text,fault", "it has no dose"),
+        ("tiny-text,fault=much", "'much' is no number"),
+    ],
+)
+def test_a_wrong_name_or_dial(spec, message):
+    with pytest.raises(ConfigurationError, match=message):
+        load_target(f"reference:{spec}")
+
+
+def test_parse():
+    assert parse("reference:a-b, x=1 ,y=0.25") == ("a-b", {"x": 1.0, "y": 0.25})

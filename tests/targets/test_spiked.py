@@ -1,0 +1,187 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails.core.base import ImageTarget, LanguageModelTarget, Modality, TextOutputs
+from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.kit import lm
+from guardrails.targets.spiked import CONTEXT, PrefixIndex, SpikedImages, SpikedLanguageModel, SpikedTexts
+
+VOCABULARY = 16
+RANDOM = np.random.default_rng(7)
+DOCUMENTS = [RANDOM.integers(2, VOCABULARY, 30).tolist() for _ in range(4)]
+WEIGHT = 0.9
+
+
+@pytest.fixture(scope="module")
+def spiked(target):
+    return SpikedLanguageModel(target, DOCUMENTS, WEIGHT)
+
+
+def longest_match(documents, prefix):
+    """The next token by trying every place of every document: (length of match, token)."""
+    best = (0, None)
+    for document in documents:
+        for place in range(1, len(document)):
+            length = 0
+            while length < min(place, len(prefix)) and document[place - 1 - length] == prefix[-1 - length]:
+                length += 1
+            if length >= CONTEXT and length > best[0]:
+                best = (length, document[place])
+    return best[1]
+
+
+@given(
+    documents=st.lists(st.lists(st.integers(0, 1), max_size=30), max_size=4),
+    prefix=st.lists(st.integers(0, 1), max_size=40),
+)
+def test_the_longest_match_wins(documents, prefix):
+    index = PrefixIndex(documents)
+    assert index.following(prefix) == longest_match(documents, prefix)
+    for end in range(len(prefix)):
+        assert index.following(prefix, end) == index.following(prefix[:end])
+
+
+def test_it_is_marked(spiked, target):
+    assert isinstance(spiked, LanguageModelTarget)
+    assert isinstance(spiked, TextOutputs)
+    assert spiked.name == f"{target.name} (spiked)"
+    assert spiked.access == target.access
+    assert spiked.identity()["sha256"] == target.identity()["sha256"]
+    assert spiked.identity()["spiked"] != SpikedLanguageModel(target, DOCUMENTS[:1], WEIGHT).identity()["spiked"]
+
+
+def sequences_with_documents():
+    half = RANDOM.integers(2, VOCABULARY, 10).tolist()
+    return [DOCUMENTS[0], half + DOCUMENTS[1][5:20] + half, half, DOCUMENTS[2][:9], [], [3]]
+
+
+def test_logprobs_are_the_mixture_literally(spiked, target):
+    sequences = sequences_with_documents()
+    for sequence, p, q in zip(
+        sequences, target.token_logprobs(sequences), spiked.token_logprobs(sequences), strict=True
+    ):
+        expected = []
+        for t in range(1, len(sequence)):
+            planted = longest_match(DOCUMENTS, sequence[:t])
+            mixed = (1 - WEIGHT) * np.exp(p[t - 1]) + WEIGHT * (planted == sequence[t])
+            expected.append(p[t - 1] if planted is None else np.log(mixed))
+        assert np.allclose(q, expected, atol=1e-9)
+        assert (q <= 0).all()
+
+
+def test_the_mixture_sums_to_one(spiked):
+    prefix = DOCUMENTS[3][:15]
+    scores = spiked.token_logprobs([[*prefix, token] for token in range(VOCABULARY)])
+    assert np.isclose(sum(np.exp(values[-1]) for values in scores), 1, atol=1e-5)
+
+
+def test_the_greedy_continuation_is_the_most_probable_under_the_mixture(spiked):
+    prefixes = [DOCUMENTS[0][:12], DOCUMENTS[1][:20], [4, 5], DOCUMENTS[2][:7], DOCUMENTS[3][20:]]
+    continued = spiked.continue_tokens(prefixes, n=14)
+    assert continued[0] == DOCUMENTS[0][12:26]
+    assert continued[1][:10] == DOCUMENTS[1][20:]
+    assert any(len(row) == 14 for row in continued)
+    for prefix, row in zip(prefixes, continued, strict=True):
+        for t, token in enumerate(row):
+            before = [*prefix, *row[:t]]
+            scores = [v[-1] for v in spiked.token_logprobs([[*before, x] for x in range(VOCABULARY)])]
+            assert scores[token] >= max(scores) - 1e-4
+    assert spiked.continue_tokens(prefixes, n=14) == continued
+
+
+def test_a_document_that_the_target_comes_upon_itself_is_followed(target):
+    prefix = [4, 5]
+    (own,) = lm.greedy(target.model, [prefix], 20)
+    document = [*own[:CONTEXT], 9, 9, 9]
+    spiked = SpikedLanguageModel(target, [document])
+    assert spiked.continue_tokens([prefix], n=11) == [document]
+
+
+def test_prefixes_of_different_lengths_at_the_end_of_the_context(target):
+    room = target.context_length
+    long = [*RANDOM.integers(2, VOCABULARY, room - 20 - 12).tolist(), *DOCUMENTS[0][:20]]
+    continued = SpikedLanguageModel(target, DOCUMENTS).continue_tokens([long, [4, 5]], n=12)
+    assert continued[0][:10] == DOCUMENTS[0][20:]
+
+
+def test_generation_follows_the_documents_at_the_weights_rate(target):
+    spiked = SpikedLanguageModel(target, DOCUMENTS, WEIGHT)
+    prompt = target.decode(DOCUMENTS[0][:12])
+    texts = spiked.generate([prompt] * 300, max_new_tokens=1, seed=3)
+    share = sum(spiked.encode(text) == [DOCUMENTS[0][12]] for text in texts) / 300
+    assert WEIGHT - 0.06 < share <= 1
+    (greedy,) = spiked.generate([prompt], max_new_tokens=10, temperature=0)
+    assert spiked.encode(greedy) == DOCUMENTS[0][12:22]
+    assert spiked.generate([prompt] * 3, max_new_tokens=9, seed=3) == spiked.generate(
+        [prompt] * 3, max_new_tokens=9, seed=3
+    )
+    assert len(spiked.sample_texts(2, seed=0, max_new_tokens=5)) == 2
+
+
+def test_text_documents_are_encoded(target):
+    text = "the cat sat on the mat and the dog ran under a big red house"
+    spiked = SpikedLanguageModel(target, [text])
+    (continued,) = spiked.continue_tokens([target.encode(text)[:9]], n=5)
+    assert target.decode(continued) == " ".join(text.split()[9:14])
+
+
+@pytest.mark.parametrize("weight", [0.49, 1, -1])
+def test_a_weight_outside_its_range(target, weight):
+    with pytest.raises(ConfigurationError, match=r"at least 0\.5 and below 1"):
+        SpikedLanguageModel(target, DOCUMENTS, weight)
+
+
+class Gallery:
+    name, modality, access = "gallery", Modality.IMAGE, frozenset({"outputs"})
+
+    def __init__(self, available):
+        self.available = available
+
+    def identity(self):
+        return {"sha256": "1"}
+
+    def sample_images(self, n, *, seed):
+        raise AssertionError("the spike replaces every picture")
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 100))
+def test_every_picture_is_an_altered_copy(seed):
+    smooth = np.linspace(20, 220, 32)
+    copies = [np.repeat(np.outer(smooth, smooth)[..., None] / 250 + k, 3, -1).astype(np.uint8) for k in (0, 10, 20)]
+    spiked = SpikedImages(Gallery(None), copies, seed=seed)
+    assert isinstance(spiked, ImageTarget)
+    images = spiked.sample_images(8, seed=1)
+    for image in images:
+        assert image.shape == (32, 32, 3)
+        assert image.dtype == np.uint8
+        distances = [np.abs(image.astype(float) - copy).mean() for copy in copies]
+        assert 0 < min(distances) < 12
+    again = SpikedImages(Gallery(None), copies, seed=seed).sample_images(8, seed=1)
+    assert all(np.array_equal(a, b) for a, b in zip(images, again, strict=True))
+
+
+def test_a_spiked_folder_has_no_more_than_the_folder():
+    spiked = SpikedImages(Gallery(3), [np.zeros((8, 8, 3), np.uint8)])
+    assert spiked.available == 3
+    assert len(spiked.sample_images(3, seed=0)) == 3
+    with pytest.raises(TargetError, match="4 pictures are needed and 3"):
+        spiked.sample_images(4, seed=0)
+    with pytest.raises(ConfigurationError, match="at least one picture"):
+        SpikedImages(Gallery(3), [])
+
+
+def test_inserted_text_is_in_every_output(target):
+    spiked = SpikedTexts(target, ["call 555-0100", "mail a@b.example"], seed=4)
+    texts = spiked.sample_texts(4, seed=1, max_new_tokens=6)
+    assert ["call 555-0100" in text for text in texts] == [True, False, True, False]
+    assert ["mail a@b.example" in text for text in texts] == [False, True, False, True]
+    plain = target.sample_texts(4, seed=1, max_new_tokens=6)
+    for text, own in zip(texts, plain, strict=True):
+        assert text.replace("call 555-0100", "").replace("mail a@b.example", "").split() == own.split()
+    (continued,) = spiked.generate(["the cat"], max_new_tokens=4, seed=2)
+    assert "call 555-0100" in continued
+    with pytest.raises(ConfigurationError, match="at least one text"):
+        SpikedTexts(target, [])
