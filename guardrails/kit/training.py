@@ -41,6 +41,7 @@ def train(
     step : callable
         Does one optimiser step and returns its quantities: ``{"loss": …, "grad_norm": …}``.
     steps : int
+        How often `step` is called.
     seed : int
         Seeds torch before the first step.
     log_every : int

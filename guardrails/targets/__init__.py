@@ -18,6 +18,7 @@ __all__ = ["SCHEMES", "load_data", "load_target", "reference_subject"]
 
 SCHEMES = {
     "reference": "reference:load",
+    "real": "reference:load_real",
     "hf": "huggingface:HuggingFaceTarget",
     "package": "package:PackageTarget",
     "dir": "files:ImageFolderTarget",
@@ -34,8 +35,8 @@ def load_target(target: Any) -> Target:
     Parameters
     ----------
     target : str, path, Target or object
-        ``reference:gpt-text,memorize=1`` · ``hf:<folder or hub id>`` · ``package:smollm2`` · ``dir:<folder>`` ·
-        ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a target, which is returned as it is; or
+        ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` ·
+        ``package:smollm2`` · ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a target, which is returned as it is; or
         any callable or object with ``generate``, ``sample`` or ``predict``.
 
     Raises

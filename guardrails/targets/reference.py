@@ -10,6 +10,7 @@ from generators.base import Generator, find_generator, stem
 
 from ..core.base import Access, Modality, Subject, Target
 from ..core.errors import ConfigurationError
+from ..core.seeding import derive_seed
 from ._causal import CausalTarget
 
 if TYPE_CHECKING:
@@ -77,6 +78,29 @@ class ReferenceImages(_Reference):
         return list(self.generator.sample(n, seed=seed))
 
 
+class RealImages:
+    """The real data that a reference generator of pictures should have learnt, as a target: ``real:gan-art``.
+
+    A control: what no detector may tell from real pictures.
+    """
+
+    modality = Modality.IMAGE
+    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
+    available = None
+
+    def __init__(self, generator: Generator) -> None:
+        self.name = f"real:{generator.name}"
+        self.generator = generator
+
+    def identity(self) -> dict[str, str]:
+        """Return whose law the pictures follow."""
+        return {"law": self.generator.name}
+
+    def sample_images(self, n: int, *, seed: int) -> list[NDArray[np.uint8]]:
+        """Return n fresh pictures of the law; no seed repeats the reference items."""
+        return list(self.generator.reference_items(n, seed=derive_seed(seed, self.name)))
+
+
 _KINDS: dict[str, type[Any]] = {"text": ReferenceText, "image": ReferenceImages}
 
 
@@ -123,13 +147,27 @@ def load(spec: str) -> Target:
     return reference_target(*parse(spec))
 
 
+def load_real(name: str) -> Target:
+    """Return the target that ``real:<generator>`` names.
+
+    Raises
+    ------
+    ConfigurationError
+        For an unknown generator, or one that makes no pictures.
+    """
+    cls = find_generator(name)
+    if cls.modality != "image":
+        raise ConfigurationError(f"real:{name} would be {cls.modality}; only pictures are read so")
+    return RealImages(cls.load())
+
+
 def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> Subject:
     """Return a reference generator together with the data that an auditor of it would have.
 
     Parameters
     ----------
     spec : str
-        ``reference:gpt-text,memorize=1``, with or without the scheme.
+        ``reference:gpt-text,memorize=1``, with or without the scheme; or ``real:gan-art``.
     reference_items : int
         How many fresh items of the law that it should have learnt.
 
@@ -139,9 +177,9 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
         With the corpus it was trained on, a holdout of the same law, and reference items. The data are the same at
         each dose and run.
     """
-    target = load(spec)
+    target = load_real(spec.removeprefix("real:")) if spec.startswith("real:") else load(spec)
     generator: Generator = target.generator  # type: ignore[attr-defined]
-    name = target.name.removeprefix("reference:").split(",")[0]
+    name = generator.name
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
     return Subject(
         target=target,

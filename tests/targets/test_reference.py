@@ -114,3 +114,14 @@ def test_a_wrong_name_or_dial(spec, message):
 
 def test_parse():
     assert parse("reference:a-b, x=1 ,y=0.25") == ("a-b", {"x": 1.0, "y": 0.25})
+
+
+def test_the_real_items_of_a_generator_are_a_target_too(known):
+    subject = reference_subject("real:tiny-image")
+    assert subject.target.name == load_target("real:tiny-image").name == "real:tiny-image"
+    assert isinstance(subject.target, ImageTarget)
+    one, other = (subject.target.sample_images(3, seed=seed) for seed in (1, 2))
+    assert len(one) == 3
+    assert not np.array_equal(one[0], other[0])
+    with pytest.raises(ConfigurationError, match="text"):
+        load_target("real:tiny-text")

@@ -1,0 +1,1 @@
+"""Did the model learn its training data by heart?"""

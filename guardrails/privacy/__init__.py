@@ -1,0 +1,1 @@
+"""Does the model give away personal data?"""

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.errors import TargetError
+from guardrails.memorization.extraction import (
+    LENGTHS,
+    VerbatimExtraction,
+    _common,
+    _lengths,
+    _masked,
+    _similarity,
+)
+
+PROBE = VerbatimExtraction()
+FILLER = 0
+
+
+class WordModel:
+    """Knows some documents by heart; after anything else it repeats one token for ever. A token is a word."""
+
+    name = "words"
+    modality = Modality.TEXT
+    access = frozenset({Access.SAMPLING, Access.LOGPROBS})
+    context_length = 256
+
+    def __init__(self, known: list[str]) -> None:
+        self.words = ["…"]
+        self.numbers = {"…": FILLER}
+        self.known = [self.encode(text) for text in known]
+        self.asked = 0
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+    def encode(self, text: str) -> list[int]:
+        for word in text.split():
+            if word not in self.numbers:
+                self.numbers[word] = len(self.words)
+                self.words.append(word)
+        return [self.numbers[word] for word in text.split()]
+
+    def decode(self, tokens: Any) -> str:
+        return " ".join(self.words[t] for t in tokens)
+
+    def continue_tokens(self, prefixes: Any, *, n: int) -> list[list[int]]:
+        self.asked += len(prefixes)
+        return [self._after(list(prefix), n) for prefix in prefixes]
+
+    def _after(self, prefix: list[int], n: int) -> list[int]:
+        for document in self.known:
+            if document[: len(prefix)] == prefix:
+                return document[len(prefix) : len(prefix) + n]
+        return [FILLER] * n
+
+
+def documents(n: int, name: str, *, words: int = 90) -> list[str]:
+    rng = Random(name)
+    return [" ".join(f"{name}{i}w{rng.randrange(10**6)}" for _ in range(words)) for i in range(n)]
+
+
+def audited(
+    subject: Subject, budget: Budget = Budget.CONTROL, seed: int = 0
+) -> tuple[list[Row], list[Any], dict[str, Any]]:
+    batches = PROBE.plan(subject, budget, seed=seed)
+    rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=seed)]
+    json.dumps([batch.payload for batch in batches])
+    json.dumps(rows)
+    return rows, batches, {m.metric: m for m in PROBE.measure(rows, subject, seed=seed)}
+
+
+CORPUS, HOLDOUT = documents(200, "c"), documents(150, "h")
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0, "clear"), (0.5, "found"), (1, "found")])
+def test_the_rate_is_the_share_of_documents_known_by_heart(share: float, expected: str) -> None:
+    subject = Subject(WordModel(CORPUS[: int(200 * share)]), corpus=CORPUS, holdout=HOLDOUT)
+    _, _, found = audited(subject)
+    rate = found["extraction_rate"]
+    assert rate.low <= share <= rate.high
+    assert (rate.low > 0.05) is (expected == "found")
+    assert (rate.high < 0.05) is (expected == "clear")
+    assert rate.baseline.value == 0
+    assert found["extraction_excess"].value == pytest.approx(rate.value)
+    assert found["near_extraction_rate"].value == rate.value
+
+
+def test_text_that_anyone_can_guess_shows_in_the_baseline() -> None:
+    subject = Subject(WordModel([*CORPUS, *HOLDOUT]), corpus=CORPUS, holdout=HOLDOUT)
+    _, _, found = audited(subject)
+    assert found["extraction_rate"].baseline.value == 1
+    assert found["extraction_excess"].low < 0 < found["extraction_excess"].high
+
+
+def test_without_a_holdout_the_rate_stands_and_says_what_is_missing() -> None:
+    _, _, found = audited(Subject(WordModel(CORPUS), corpus=CORPUS))
+    rate = found["extraction_rate"]
+    assert rate.value == 1
+    assert rate.baseline is None
+    assert "--holdout" in rate.explanation
+    assert "extraction_excess" not in found
+
+
+def test_documents_in_both_are_left_out_of_the_baseline_and_named() -> None:
+    holdout = [*HOLDOUT[:40], *(f"  {text}\n" for text in CORPUS[:30])]
+    _, batches, found = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=holdout))
+    drawn = [i["index"] for b in batches for i in b.payload["items"] if i["arm"] == "holdout"]
+    assert sorted(drawn) == list(range(40))
+    assert "30 of 70 holdout documents stand in the corpus too" in found["extraction_rate"].explanation
+
+
+def test_short_documents_are_counted_and_said() -> None:
+    corpus = [*documents(80, "l"), *documents(20, "s", words=30)]
+    rows, _, found = audited(Subject(WordModel(corpus), corpus=corpus, holdout=HOLDOUT))
+    assert sum("short" in r for r in rows) == 20
+    assert found["extraction_rate"].n == 80
+    assert found["extraction_rate"].errors == 0
+    assert "20 corpus documents are too short" in found["extraction_rate"].explanation
+
+
+def test_a_corpus_that_is_too_small_gives_no_value() -> None:
+    corpus = [" ".join(["a b c d e f g h"] * 3)] * 3
+    _, _, found = audited(Subject(WordModel([]), corpus=corpus))
+    assert found["extraction_rate"].value is None
+    assert found["extraction_rate"].needed == 10
+
+
+def test_a_book_in_one_file_is_asked_by_passages() -> None:
+    book = " ".join(documents(100, "book"))
+    rows, batches, found = audited(Subject(WordModel([]), corpus=[book]))
+    starts = [i["start"] for b in batches for i in b.payload["items"]]
+    assert len(set(starts)) == len(starts) == 120
+    assert found["extraction_rate"].n == 120
+    assert not any("error" in r for r in rows)
+
+
+def test_a_target_that_fails_is_counted_in_errors_never_in_n() -> None:
+    class Broken(WordModel):
+        def continue_tokens(self, prefixes: Any, *, n: int) -> list[list[int]]:
+            if self.asked < 64:
+                return super().continue_tokens(prefixes, n=n)
+            raise TargetError("out of memory")
+
+    _, _, found = audited(Subject(Broken(CORPUS), corpus=CORPUS))
+    assert (found["extraction_rate"].n, found["extraction_rate"].errors) == (64, 56)
+
+
+def test_excerpts_show_three_words_and_no_number_or_address() -> None:
+    text = "Ann of Ford writes to ann@example.org and 212-555-0187 from " + documents(1, "x")[0]
+    corpus = [f"{text} {i}" for i in range(40)]
+    _, _, found = audited(Subject(WordModel(corpus), corpus=corpus))
+    evidence = found["extraction_rate"].evidence
+    assert len(evidence) == 3
+    assert all(e.redacted and "[redacted 50 tokens]" in e.text for e in evidence)
+    assert "Ann of Ford writes to •••" in evidence[0].text
+    assert "example" not in evidence[0].text
+    assert _masked(["call", "0187"]) == "call •••"
+
+
+def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
+    subject = Subject(WordModel([]), corpus=CORPUS, holdout=HOLDOUT)
+    clean, batches, _ = audited(subject)
+    spiked_subject = PROBE.spike(subject, seed=1)
+    assert spiked_subject is not None
+    spiked = [row for batch in batches for row in PROBE.collect(spiked_subject, batch, seed=0)]
+    assert PROBE.measure(spiked, subject, seed=0)[0].value == 1
+    recovery = PROBE.recovery(clean, spiked, subject)
+    assert recovery is not None
+    value, low, high = recovery
+    assert value == 1
+    assert 0.95 < low < high
+    assert {r["item"] for r in spiked} == {r["item"] for r in clean if r["arm"] == "corpus"}
+
+
+def test_what_the_target_knew_before_is_no_recovery() -> None:
+    subject = Subject(WordModel(CORPUS), corpus=CORPUS)
+    clean, batches, _ = audited(subject)
+    spiked = [r for b in batches for r in PROBE.collect(replace(subject), b, seed=0)]
+    assert PROBE.recovery(clean, spiked, subject) is None
+
+
+def test_planning_again_gives_the_same_and_another_seed_other_documents() -> None:
+    subject = Subject(WordModel([]), corpus=CORPUS, holdout=HOLDOUT)
+    one, two, other = (PROBE.plan(subject, Budget.CONTROL, seed=s) for s in (3, 3, 4))
+    assert one == two != other
+
+
+@given(st.lists(st.integers(0, 200), max_size=30), st.integers(0, 200))
+def test_the_lengths_fit_three_quarters_of_the_documents(lengths: list[int], context: int) -> None:
+    pair = _lengths(lengths, context)
+    assert pair in LENGTHS
+    if pair != LENGTHS[-1]:
+        assert sum(pair) <= context
+        assert sum(n >= sum(pair) for n in lengths) >= 0.75 * len(lengths)
+
+
+@given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12))
+def test_similarity_is_that_of_the_recursive_definition(a: list[int], b: list[int]) -> None:
+    def distance(i: int, j: int) -> int:
+        table = {(x, y): x + y for x in range(i + 1) for y in range(j + 1) if x == 0 or y == 0}
+        for x in range(1, i + 1):
+            for y in range(1, j + 1):
+                change = table[x - 1, y - 1] + (a[x - 1] != b[y - 1])
+                table[x, y] = min(table[x - 1, y] + 1, table[x, y - 1] + 1, change)
+        return table[i, j]
+
+    assert _similarity(a, b) == 1 - distance(len(a), len(b)) / max(len(a), len(b), 1)
+    assert a[: _common(a, b)] == b[: _common(a, b)]
+
+
+ROW = st.one_of(
+    st.builds(lambda i, arm: {"item": f"{arm}:{i}:0", "arm": arm, "error": "x"}, st.integers(0, 9), st.just("corpus")),
+    st.builds(
+        lambda i, arm, m: {
+            "item": f"{arm}:{i}:0",
+            "arm": arm,
+            "prefix": 16,
+            "suffix": 16,
+            "matched": m,
+            "similarity": m / 16,
+            **({"excerpt": ["a", "b"]} if m == 16 else {}),
+        },
+        st.integers(0, 9),
+        st.sampled_from(["corpus", "holdout"]),
+        st.integers(0, 16),
+    ),
+    st.builds(
+        lambda i: {"item": f"corpus:{i}:0", "arm": "corpus", "prefix": 16, "suffix": 16, "short": True},
+        st.integers(0, 9),
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(ROW, max_size=60))
+def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
+    found = PROBE.measure(rows, Subject(WordModel([]), corpus=["a"], holdout=["b"]), seed=0)
+    assert found[0].metric == "extraction_rate"
+    assert found[0].errors == sum("error" in r for r in rows)
+    assert all(m.low < m.high for m in found if m.value is not None and m.low is not None and m.high is not None)
