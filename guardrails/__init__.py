@@ -1,0 +1,125 @@
+"""Audits generative models, with controls and intervals.
+
+Every instrument is shown a known positive and a known negative before its reading of a model is believed, and every
+number comes with an interval. The names below are the public ones; each is loaded when it is first used, so that
+``import guardrails`` takes milliseconds.
+
+Examples
+--------
+A small generative model that ships with the library, trained with a planted fault: it has learnt its training texts
+by heart.
+
+>>> import guardrails as gr
+>>> target = gr.load_target("reference:gpt-text,memorize=1")
+>>> result = gr.audit(target, probes=["memorization.extraction"], budget="quick", seed=0)
+>>> [str(finding.status) for finding in result.findings]
+['fail']
+>>> len(result.to_frame())
+1
+>>> "memorization.extraction" in gr.render(result, "markdown")
+True
+>>> gr.load_detector("deepfake.residual").score([])
+[]
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reports import render
+
+    from .assay.audit import audit
+    from .core.base import Access, Budget, Control, Detection, Detector, Modality, Probe, Subject, Target
+    from .core.errors import (
+        ConfigurationError,
+        ContentError,
+        EndpointError,
+        GuardrailsError,
+        InstallConflictError,
+        JournalError,
+        MissingExtraError,
+        NotApplicable,
+        TargetError,
+    )
+    from .core.registry import load_detector, load_probe
+    from .core.results import AuditResult, Finding, Measurement, Severity, Status
+    from .targets import load_target
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Access",
+    "AuditResult",
+    "Budget",
+    "ConfigurationError",
+    "ContentError",
+    "Control",
+    "Detection",
+    "Detector",
+    "EndpointError",
+    "Finding",
+    "GuardrailsError",
+    "InstallConflictError",
+    "JournalError",
+    "Measurement",
+    "MissingExtraError",
+    "Modality",
+    "NotApplicable",
+    "Probe",
+    "Severity",
+    "Status",
+    "Subject",
+    "Target",
+    "TargetError",
+    "__version__",
+    "audit",
+    "load_detector",
+    "load_probe",
+    "load_target",
+    "render",
+]
+
+_HOMES = {
+    "guardrails.assay.audit": ("audit",),
+    "guardrails.core.base": (
+        "Access",
+        "Budget",
+        "Control",
+        "Detection",
+        "Detector",
+        "Modality",
+        "Probe",
+        "Subject",
+        "Target",
+    ),
+    "guardrails.core.errors": (
+        "ConfigurationError",
+        "ContentError",
+        "EndpointError",
+        "GuardrailsError",
+        "InstallConflictError",
+        "JournalError",
+        "MissingExtraError",
+        "NotApplicable",
+        "TargetError",
+    ),
+    "guardrails.core.registry": ("load_detector", "load_probe"),
+    "guardrails.core.results": ("AuditResult", "Finding", "Measurement", "Severity", "Status"),
+    "guardrails.targets": ("load_target",),
+    "reports": ("render",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'guardrails' has no attribute '{name}'")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""Plans, controls, spikes, the journal, policies: everything around a probe."""

@@ -1,0 +1,166 @@
+"""The only orchestrator: settings → plan → journal → measurements → findings → `AuditResult`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ConfigurationError, JournalError
+from ..core.results import AuditResult
+from .engine import Progress
+from .journal import Journal
+from .plan import OBJECT, Settings, make_settings
+from .run import Run
+from .scope import Scope
+from .sources import sources_sha256
+
+Report = Callable[[Progress], None] | None
+
+
+def run_audit(
+    target: Any = None,
+    *,
+    corpus: Any = None,
+    holdout: Any = None,
+    reference: Any = None,
+    prompts: Any = None,
+    policy: str | None = None,
+    plan: Path | None = None,
+    probes: Sequence[str] = (),
+    budget: str | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    resume: Path | None = None,
+    fail_on: str | None = None,
+    progress: Report = None,
+) -> tuple[AuditResult, Path]:
+    """Audit a target, or without one run the self-check; write ``result.json`` and the journal.
+
+    Parameters
+    ----------
+    target : str or object, optional
+        A target name such as ``hf:models/mine``, or an object with ``generate`` or ``sample``. None: the self-check.
+    corpus, holdout, reference, prompts : str or data, optional
+        Paths, or the data themselves.
+    policy, plan, probes, budget, seed, fail_on
+        As on the command line.
+    out : Path, optional
+        The run's folder; default ``guardrails-runs/<time>-<target>``.
+    resume : Path, optional
+        The folder of a run that was cut off: its settings and plan are used, finished batches are not repeated.
+    progress : callable, optional
+        Told `Progress` after each batch.
+
+    Returns
+    -------
+    result : AuditResult
+    folder : Path
+
+    Raises
+    ------
+    ConfigurationError, TargetError
+        For a mistake in what was asked.
+    JournalError
+        Where the journal or the run's folder cannot be written.
+    """
+    objects = {"target": target, "corpus": corpus, "holdout": holdout, "reference": reference, "prompts": prompts}
+    if resume is not None:
+        folder = Path(resume)
+        if not (folder / "journal.sqlite").is_file():
+            raise ConfigurationError(f"{folder} holds no run to resume (no journal.sqlite)")
+    else:
+        given = {k: name_of(v) for k, v in objects.items()} | {
+            "policy": policy, "probes": tuple(probes), "budget": budget, "seed": seed, "fail_on": fail_on,
+        }  # fmt: skip
+        settings = make_settings(given, plan)
+        scope = Scope(settings, objects)
+        scope.assays()  # opens the target, so that a wrong name leaves no folder behind
+        folder = _new_folder(out or default_folder(settings.target))
+    with _writing(folder), Journal(folder / "journal.sqlite") as journal:
+        if resume is not None:
+            scope = Scope(_resumed(journal, folder), objects)
+        else:
+            begun = {"settings": settings.model_dump(mode="json"), "sources": sources_sha256(), "started": _now()}
+            journal.add_plan([], begun)
+        result = Run(scope, folder, journal, progress).result()
+        _write(folder / "result.json", result.to_json())
+    return result, folder
+
+
+def audit(target: Any, **options: Any) -> AuditResult:
+    """Audit a target and return the result; the options are those of `run_audit`.
+
+    Without ``out`` the journal lies in a temporary folder that is removed at the end: give ``out`` to keep the run,
+    its pictures and the way to resume it.
+
+    Examples
+    --------
+    See the docstring of ``guardrails``.
+    """
+    import tempfile
+
+    if "out" in options or "resume" in options:
+        return run_audit(target, **options)[0]
+    with tempfile.TemporaryDirectory(prefix="guardrails-") as folder:
+        return run_audit(target, **options, out=Path(folder) / "run")[0]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def name_of(value: Any) -> str | None:
+    """Return what a setting says of a value: the name or path itself, or the kind of the Python object."""
+    if value is None or isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, os.PathLike) else f"{OBJECT}{type(value).__name__}"
+
+
+def default_folder(target: str | None) -> Path:
+    """Return where a run of this target goes if nothing else is said: ``guardrails-runs/<time>-<target>``."""
+    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", target or "self-check").strip("-.")[:60]
+    return Path("guardrails-runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{name}"
+
+
+def _new_folder(out: Path) -> Path:
+    if (out / "journal.sqlite").exists():
+        raise ConfigurationError(f"{out} already holds a run; use --resume {out} or another --out")
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _resumed(journal: Journal, folder: Path) -> Settings:
+    stored = journal.get("settings")
+    if stored is None:
+        raise ConfigurationError(f"the run in {folder} was cut off before it began; start it anew with another --out")
+    if journal.get("sources") != sources_sha256():
+        raise ConfigurationError(f"guardrails or a library changed since the run in {folder} began; start a new one")
+    return Settings.model_validate(stored)
+
+
+class _writing:  # noqa: N801  reads as a statement: with _writing(folder)
+    """Turns an operating-system error about the run's folder into a `JournalError` that says how to go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, OSError):
+            raise JournalError(
+                f"{self.folder}: {error.strerror or error}. What finished is kept; "
+                f"then: guardrails audit --resume {self.folder}"
+            ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,107 @@
+"""What an audit would do, without asking the target anything: its size, what it could see, what it cannot settle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.results import Threshold
+from ..core.statistics import smallest_detectable_rate, wilson
+from .controls import cached_outcome
+from .plan import make_settings
+from .scope import Assay, Scope, count, enough_to_spike
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One probe's part of a run that was not made."""
+
+    probe: str
+    runs: bool
+    samples: int = 0
+    spiked: int = 0
+    controls: int = 0
+    cached_controls: int = 0
+    limit: float | None = None
+    detectable: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What `run_audit` would do with the same arguments."""
+
+    command: str
+    forecasts: tuple[Forecast, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return asdict(self)
+
+    def lines(self) -> Iterable[str]:
+        """Yield one line of text for each probe, after the command."""
+        yield self.command
+        for f in self.forecasts:
+            if not f.runs:
+                yield f"{f.probe}: would not run: {f.note}"
+                continue
+            sees = (
+                f"; the smallest rate that it would call a failure 4 times in 5: {f.detectable:.3g}"
+                if f.detectable
+                else ""
+            )
+            fresh = f.controls - f.cached_controls
+            yield (
+                f"{f.probe}: {f.samples} samples, {f.spiked} of them again with a spike; {fresh} controls to run, "
+                f"{f.cached_controls} known from before{sees}{'; ' + f.note if f.note else ''}"
+            )
+
+
+def dry_run(target: Any = None, *, plan: Path | None = None, **given: Any) -> DryRun:
+    """Say what `run_audit` would do with these arguments. The target is opened, never asked.
+
+    Raises
+    ------
+    ConfigurationError, TargetError
+        As `run_audit`.
+    """
+    from .audit import name_of
+
+    objects = {"target": target} | {k: given.get(k) for k in ("corpus", "holdout", "reference", "prompts")}
+    settings = make_settings(given | {k: name_of(v) for k, v in objects.items()}, plan)
+    scope = Scope(settings, objects)
+    assays, closed = scope.assays()
+    shut = [Forecast(r.probe.id, runs=False, note=r.not_applicable or r.not_assessed or "") for r in closed]
+    return DryRun(settings.command(), tuple(shut + [_forecast(scope, assay) for assay in assays]))
+
+
+def _forecast(scope: Scope, assay: Assay) -> Forecast:
+    probe = assay.probe
+    batches = scope.plan(assay)
+    n = count(batches)
+    controls = probe.controls if assay.control is None else ()
+    threshold = scope.policy.threshold(probe.id, probe.headline)
+    detectable, note = _sight(n, threshold, unit=probe.measure([], assay.subject(), seed=0)[0].unit)
+    return Forecast(
+        assay.key,
+        runs=True,
+        samples=n,
+        spiked=count(enough_to_spike(batches)) if scope.spiked(assay) else 0,
+        controls=len(controls),
+        cached_controls=sum(cached_outcome(probe, c) is not None for c in controls),
+        limit=threshold.limit if threshold else None,
+        detectable=detectable,
+        note=note,
+    )
+
+
+def _sight(n: int, threshold: Threshold | None, *, unit: str) -> tuple[float | None, str]:
+    if threshold is None:
+        return None, "the policy has no threshold for it"
+    if unit != "share" or n == 0:
+        return None, "" if n else "nothing to ask: see --corpus, --reference"
+    if wilson(0, n).high > threshold.limit:
+        return None, f"will be inconclusive or fail: {n} samples cannot show that the rate is below {threshold.limit:g}"
+    return smallest_detectable_rate(n, baseline=threshold.limit), ""

@@ -1,0 +1,134 @@
+"""Measurements become findings: held against the policy, with controls, spike and evidence of power beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from ..core.base import Probe
+from ..core.results import ControlOutcome, Finding, Measurement, Power, Severity, SpikeOutcome, Status
+from .plan import Settings
+from .policy import Policy, frameworks, judge
+
+EXIT_PASS, EXIT_FAIL, EXIT_OPEN, EXIT_CONTROL = 0, 1, 3, 4
+_RANK = list(Severity)
+
+
+@dataclass
+class Reading:
+    """All that one probe brought back from one subject."""
+
+    probe: Probe
+    measurements: Sequence[Measurement] = ()
+    controls: tuple[ControlOutcome, ...] = ()
+    spike: SpikeOutcome | None = None
+    not_applicable: str | None = None
+    not_assessed: str | None = None
+    suffix: str = ""
+    expected: Literal["found", "clear"] | None = None
+    seconds: float = 0.0
+
+    @property
+    def headline(self) -> Measurement | None:
+        """The measurement that the controls are judged by."""
+        return next((m for m in self.measurements if m.metric == self.probe.headline), None)
+
+
+@cache
+def _powers() -> dict[str, Power]:
+    path = Path(__file__).parent / "power.json"
+    return (
+        {key: Power.model_validate(value) for key, value in json.loads(path.read_text()).items()}
+        if path.exists()
+        else {}
+    )
+
+
+def findings_of(reading: Reading, policy: Policy, settings: Settings) -> list[Finding]:
+    """Return one finding per measurement that the policy gates; the others hang on the headline's finding."""
+    probe = reading.probe
+    gated = [(m, t) for m in reading.measurements if (t := policy.threshold(probe.id, m.metric))]
+    details = tuple(m for m in reading.measurements if policy.threshold(probe.id, m.metric) is None)
+    if not gated:
+        return [_finding(reading, None, details, policy, settings)]
+    return [
+        _finding(reading, m, details if m.metric == probe.headline or len(gated) == 1 else (), policy, settings)
+        for m, _ in gated
+    ]
+
+
+def _finding(
+    reading: Reading, m: Measurement | None, details: tuple[Measurement, ...], policy: Policy, settings: Settings
+) -> Finding:
+    probe = reading.probe
+    metric = m.metric if m else probe.headline
+    threshold = policy.threshold(probe.id, metric)
+    status, reason = _status(reading, m, policy)
+    return Finding(
+        id=f"{probe.id}/{metric}{reading.suffix}",
+        probe=probe.id,
+        title=probe.title,
+        question=probe.question,
+        limits=probe.limits,
+        status=status,
+        severity=threshold.severity if threshold else Severity.INFO,
+        risk=probe.risk,
+        reason=reason,
+        measurement=m,
+        details=details,
+        threshold=threshold,
+        controls=reading.controls,
+        spike=reading.spike,
+        power=_powers().get(probe.id),
+        frameworks=tuple(frameworks()[key] for key in probe.frameworks),
+        advice=probe.advice if status in (Status.FAIL, Status.INCONCLUSIVE) else "",
+        command=settings.command(probe=probe.id) if settings.target else settings.command(),
+        expected=reading.expected,
+    )
+
+
+def _status(reading: Reading, m: Measurement | None, policy: Policy) -> tuple[Status, str | None]:
+    if reading.not_applicable:
+        return Status.NOT_APPLICABLE, reading.not_applicable
+    failed = [c for c in reading.controls if not c.behaved]
+    if failed:
+        said = "; ".join(f"{c.source} was {c.observed} where {c.expected} was expected" for c in failed)
+        return Status.NOT_ASSESSED, f"failed its control: {said}"
+    if reading.not_assessed:
+        return Status.NOT_ASSESSED, reading.not_assessed
+    if m is None:
+        return Status.NOT_ASSESSED, f"policy '{policy.name}' has no threshold for what this probe measured"
+    threshold = policy.threshold(reading.probe.id, m.metric)
+    assert threshold is not None
+    return judge(m, threshold)
+
+
+def verdict(findings: Sequence[Finding], fail_on: Severity) -> tuple[str, int]:
+    """Return the verdict and the exit code of an audit; an empty audit is not assessed, never a pass.
+
+    A failed control counts most, then a failed finding of severity `fail_on` or above, then what is required and open.
+    """
+    if any(f.control_failed for f in findings):
+        return "control-failed", EXIT_CONTROL
+    if any(f.status is Status.FAIL and _RANK.index(f.severity) >= _RANK.index(fail_on) for f in findings):
+        return "fail", EXIT_FAIL
+    said = [f for f in findings if f.status is not Status.NOT_APPLICABLE]
+    required = [f for f in said if f.threshold is None or f.threshold.required]
+    if not said or any(f.status is Status.NOT_ASSESSED for f in required):
+        return "not-assessed", EXIT_OPEN
+    if any(f.status is Status.INCONCLUSIVE for f in required):
+        return "inconclusive", EXIT_OPEN
+    return "pass", EXIT_PASS
+
+
+def self_check_verdict(findings: Sequence[Finding]) -> tuple[str, int]:
+    """Return pass and 0 if and only if every planted fault was found and no clean generator alarmed, else 4."""
+    behaved = all(
+        f.status is Status.FAIL if f.expected == "found" else f.status in (Status.PASS, Status.INCONCLUSIVE)
+        for f in findings
+    )
+    return ("pass", EXIT_PASS) if findings and behaved else ("control-failed", EXIT_CONTROL)

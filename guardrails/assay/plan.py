@@ -1,0 +1,100 @@
+"""What an audit was asked to do, checked as a whole: every mistake is reported at once."""
+
+from __future__ import annotations
+
+import fnmatch
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..core.base import Budget, Probe
+from ..core.errors import ConfigurationError, did_you_mean
+from ..core.registry import load_probe, probes
+from ..core.results import Severity
+from .policy import load_policy, mistakes, read_toml
+
+DATA: tuple[Literal["corpus", "holdout", "reference", "prompts"], ...] = ("corpus", "holdout", "reference", "prompts")
+BUDGETS = (Budget.QUICK, Budget.STANDARD, Budget.THOROUGH)
+
+
+class Settings(BaseModel):
+    """The settings of one audit: what the command line, a plan file or the Python API asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target: str | None = None
+    corpus: str | None = None
+    holdout: str | None = None
+    reference: str | None = None
+    prompts: str | None = None
+    policy: str = "default"
+    probes: tuple[str, ...] = ()
+    budget: Budget = Budget.STANDARD
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    fail_on: Severity = Severity.LOW
+
+    def command(self, *, probe: str | None = None) -> str:
+        """Return the command line that runs these settings again, for one probe or for all."""
+        words = ["guardrails", "audit", *([self.target] if self.target else [])]
+        for name in DATA:
+            if value := getattr(self, name):
+                words += [f"--{name}", value]
+        for pattern in [probe] if probe else self.probes:
+            words += ["--probes", pattern]
+        if self.policy != "default":
+            words += ["--policy", self.policy]
+        return shlex.join([*words, "--budget", self.budget.value, "--seed", str(self.seed)])
+
+
+def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Settings:
+    """Return checked settings from options and, beneath them, a plan file (TOML with the same names).
+
+    Raises
+    ------
+    ConfigurationError
+        With every mistake at once: unknown keys, budgets, probes and policies, missing files.
+    """
+    merged: dict[str, Any] = dict(read_toml(plan, "plan")[0]) if plan else {}
+    merged |= {key: value for key, value in given.items() if value not in (None, (), [])}
+    wrong: list[str] = []
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        wrong += mistakes(error)
+        bad = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
+        settings = Settings.model_validate({k: v for k, v in merged.items() if k not in bad})
+    if settings.budget not in BUDGETS:
+        wrong.append(f"  budget: one of {', '.join(BUDGETS)}")
+    for pattern in settings.probes:
+        if not fnmatch.filter(probes(), pattern):
+            wrong.append(f"  probes: no probe is called '{pattern}'.{did_you_mean(pattern, probes())}")
+    try:
+        load_policy(settings.policy)
+    except ConfigurationError as error:
+        wrong.append(f"  policy: {error}")
+    wrong += [
+        f"  {name}: there is no '{path}'" for name in DATA if (path := getattr(settings, name)) and _missing(path)
+    ]
+    if wrong:
+        where = f"plan {plan}" if plan else "the options"
+        raise ConfigurationError(
+            f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in {where}:\n" + "\n".join(wrong)
+        )
+    return settings
+
+
+def _missing(path: str) -> bool:
+    return not path.startswith(OBJECT) and not Path(path).exists()
+
+
+OBJECT = "python object: "
+"""Marks data and targets that were given as Python objects: a run with them can be resumed only with the same ones."""
+
+
+def selected(patterns: tuple[str, ...]) -> list[Probe]:
+    """Return the probes that match any of the patterns; without patterns, all."""
+    names = [name for name in probes() if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
+    return [load_probe(name) for name in names]

@@ -1,0 +1,203 @@
+"""One run's steps: write the plan, finish its batches, measure, judge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ..core.base import Batch, Control, Probe, Subject
+from ..core.results import (
+    AuditResult,
+    ControlOutcome,
+    Finding,
+    Measurement,
+    NotTested,
+    SpikeOutcome,
+    Status,
+    TargetRecord,
+    Timing,
+)
+from ..core.seeding import derive_seed
+from .controls import cached_outcome, control_outcome, control_subject, keep_outcome
+from .engine import Progress, Series, attempt, run_series
+from .findings import Reading, findings_of, self_check_verdict, verdict
+from .journal import Journal
+from .plan import DATA, selected
+from .scope import Assay, Scope, enough_to_spike
+from .sources import sources_sha256, versions
+from .spikes import spike_outcome
+
+T = TypeVar("T")
+
+
+class Run:
+    """One run. `result` does all of it; what is in the journal already is not done again."""
+
+    def __init__(
+        self, scope: Scope, folder: Path, journal: Journal, progress: Callable[[Progress], None] | None = None
+    ) -> None:
+        self.scope, self.folder, self.journal, self.progress = scope, folder, journal, progress
+        self.begun = time.perf_counter()
+
+    def result(self) -> AuditResult:
+        """Finish the run and return its result."""
+        settings, policy = self.scope.settings, self.scope.policy
+        assays, closed = self.scope.assays()
+        if self.journal.get("planned") is None:
+            self.write_plan(assays)
+        readings = closed + [self.read(assay) for assay in assays]
+        findings = [f for reading in readings for f in findings_of(reading, policy, settings)]
+        findings.sort(key=lambda f: f.id)
+        self_check = settings.target is None
+        word, code = self_check_verdict(findings) if self_check else verdict(findings, settings.fail_on)
+        return AuditResult(
+            guardrails_version=versions()["guardrails-audit"],
+            kind="self-check" if self_check else "audit",
+            verdict=word,  # type: ignore[arg-type]
+            exit_code=code,
+            targets=self.records(assays),
+            findings=tuple(findings),
+            not_tested=not_tested(findings),
+            policy=policy.name,
+            policy_sha256=policy.sha256,
+            seed=settings.seed,
+            budget=settings.budget.value,
+            command=settings.command(),
+            environment=versions() | {"sources": sources_sha256()},
+            timing=Timing(
+                started=self.journal.get("started") or "",
+                seconds=round(time.perf_counter() - self.begun, 3),
+                per_probe={r.probe.id + r.suffix: round(r.seconds, 3) for r in readings},
+            ),
+        )
+
+    def write_plan(self, assays: Sequence[Assay]) -> None:
+        """Write every batch of every series in one transaction, with the controls that need not run again."""
+        plan: list[tuple[str, list[Batch]]] = []
+        cached, spoiled = {}, {}
+        for assay in assays:
+            planned, why = self.attempt(assay.key, partial(self.planned, assay))
+            if planned is None:
+                spoiled[assay.key] = why
+                continue
+            plan += planned
+            for control in assay.probe.controls if assay.control is None else ():
+                known = self.scope.control_assay(assay.probe, control)
+                if outcome := cached_outcome(assay.probe, control):
+                    cached[known.key] = outcome.model_dump(mode="json")
+                else:
+                    plan.append((self.scope.series(known).name, self.scope.plan(known)))
+        self.journal.add_plan(plan, {"planned": True, "cached_controls": cached, "spoiled": spoiled})
+
+    def planned(self, assay: Assay) -> list[tuple[str, list[Batch]]]:
+        batches = self.scope.plan(assay)
+        plan = [(self.scope.series(assay).name, batches)]
+        if spiked := self.scope.spiked(assay):
+            plan.append((spiked.name, enough_to_spike(batches)))
+        return plan
+
+    def read(self, assay: Assay) -> Reading:
+        """Return all that one probe brings back: controls, measurements, spike."""
+        reading = Reading(assay.probe, suffix=assay.suffix, expected=assay.expected)
+        reading.not_assessed = (self.journal.get("spoiled") or {}).get(assay.key)
+        if reading.not_assessed:
+            return reading
+        if assay.control is None:
+            reading.controls = tuple(self.control(assay.probe, c) for c in assay.probe.controls)
+        series = self.scope.series(assay)
+        reading.not_assessed = self.run(series)
+        reading.seconds = self.journal.seconds(series.name)
+        if reading.not_assessed:
+            return reading
+        reading.measurements, reading.not_assessed = self.measure(series)
+        if reading.not_assessed:
+            return reading
+        if assay.control is None:
+            reading.spike = self.spike(assay)
+        else:
+            keep_outcome(assay.probe, control_outcome(assay.probe, assay.control, reading.headline, None))
+        self.save_media(series, reading.measurements)
+        return reading
+
+    def control(self, probe: Probe, control: Control) -> ControlOutcome:
+        """Return what the instrument makes of a control, from the cache or by running it."""
+        assay = self.scope.control_assay(probe, control)
+        if known := (self.journal.get("cached_controls") or {}).get(assay.key):
+            return ControlOutcome.model_validate(known)
+        series = self.scope.series(assay)
+        reading = Reading(probe, not_assessed=self.run(series))
+        if reading.not_assessed is None:
+            reading.measurements, reading.not_assessed = self.measure(series)
+        outcome = control_outcome(probe, control, reading.headline, reading.not_assessed)
+        keep_outcome(probe, outcome)
+        return outcome
+
+    def spike(self, assay: Assay) -> SpikeOutcome | None:
+        """Return how a known dose of the fault in the user's own target comes out."""
+        main, series = self.scope.series(assay), self.scope.spiked(assay)
+        threshold = self.scope.policy.threshold(assay.probe.id, assay.probe.headline)
+        if series is None or threshold is None:
+            return None
+        if why := self.run(series):
+            return SpikeOutcome(what=assay.probe.spike_what, planted=0, reason=why)
+        clean, spiked = self.journal.rows(main.name), self.journal.rows(series.name)
+        outcome, why = self.attempt(
+            series.name,
+            lambda: spike_outcome(assay.probe, clean, spiked, assay.subject(), threshold, seed=measure_seed(main)),
+        )
+        return outcome or SpikeOutcome(what=assay.probe.spike_what, planted=0, reason=why)
+
+    def attempt(self, label: str, work: Callable[[], T]) -> tuple[T | None, str | None]:
+        return attempt(label, work, self.folder / "errors.log")
+
+    def run(self, series: Series) -> str | None:
+        return run_series(series, self.journal, log=self.folder / "errors.log", progress=self.progress)
+
+    def measure(self, series: Series) -> tuple[list[Measurement], str | None]:
+        rows, seed = self.journal.rows(series.name), measure_seed(series)
+        measured, why = self.attempt(series.name, lambda: series.probe.measure(rows, series.subject(), seed=seed))
+        return measured or [], why
+
+    def save_media(self, series: Series, measurements: Sequence[Measurement]) -> None:
+        if any(e.media for m in measurements for e in m.evidence):
+            (self.folder / "media").mkdir(exist_ok=True)
+            series.probe.save_media(self.journal.rows(series.name), series.subject(), self.folder)
+
+    def records(self, assays: Sequence[Assay]) -> tuple[TargetRecord, ...]:
+        if self.scope.settings.target is not None:
+            return (record(self.scope.subject, self.scope.settings.target),)
+        sources = sorted({a.control.source for a in assays if a.control})
+        return tuple(record(control_subject(source), source) for source in sources)
+
+
+def measure_seed(series: Series) -> int:
+    """Return the seed of a series' statistics."""
+    return derive_seed(series.seed, series.name, "measure")
+
+
+def record(subject: Subject, name: str) -> TargetRecord:
+    """Return what was audited, with what access and what data beside it."""
+    target = subject.target
+    data: dict[str, str] = {
+        k: f"{subject.data_names.get(k, 'its own')} ({len(getattr(subject, k)):,} items)"
+        for k in DATA
+        if subject.has(k)
+    }
+    return TargetRecord(
+        name=name,
+        modality=target.modality,
+        access=tuple(sorted(target.access)),
+        identity=target.identity(),
+        data=data,
+    )
+
+
+def not_tested(findings: Sequence[Finding]) -> tuple[NotTested, ...]:
+    """Return what this audit says nothing about, and why."""
+    shut = (Status.NOT_APPLICABLE, Status.NOT_ASSESSED)
+    listed = [NotTested(what=f.title, why=f.reason or "") for f in findings if f.status in shut]
+    out = [p for p in selected(()) if p.id not in {f.probe for f in findings}]
+    return tuple(listed + [NotTested(what=p.title, why="not selected by --probes") for p in out])

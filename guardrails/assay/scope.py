@@ -1,0 +1,135 @@
+"""What a run covers: the subject, the probes that have something to say about it, and their series."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from ..core.base import Batch, Budget, Control, Probe, Subject
+from ..core.errors import ConfigurationError, NotApplicable
+from ..core.seeding import derive_seed
+from .controls import CONTROL_SEED, control_subject
+from .engine import Series
+from .findings import Reading
+from .plan import DATA, OBJECT, Settings, selected
+from .policy import load_policy
+from .spikes import SPIKED_ITEMS
+
+
+@dataclass(frozen=True)
+class Assay:
+    """One probe on the user's subject or, in the self-check, on one of its controls."""
+
+    probe: Probe
+    subject: Callable[[], Subject]
+    control: Control | None = None
+
+    @property
+    def key(self) -> str:
+        """The probe's id and, in the self-check, the control's source."""
+        return f"{self.probe.id}{self.suffix}"
+
+    @property
+    def suffix(self) -> str:
+        return f"@{self.control.source}" if self.control else ""
+
+    @property
+    def expected(self) -> Literal["found", "clear"] | None:
+        return self.control.expected if self.control else None
+
+
+class Scope:
+    """Settings turned into assays and series. Opens the target, never asks it anything."""
+
+    def __init__(self, settings: Settings, objects: dict[str, Any]) -> None:
+        self.settings, self.objects = settings, objects
+        self.policy = load_policy(settings.policy)
+        self._spiked: dict[str, Series | None] = {}
+
+    @cached_property
+    def subject(self) -> Subject:
+        """The user's target with the data given beside it; a reference generator brings its own data."""
+        from ..targets import load_data, load_target
+
+        target = load_target(self._given("target"))
+        given = {n: load_data(n, value, target.modality) for n in DATA if (value := self._given(n)) is not None}
+        names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
+        if target.name.startswith("reference:"):
+            own = control_subject(target.name)
+            return replace(own, **given, data_names={**own.data_names, **names})
+        return Subject(target=target, **given, data_names=names)
+
+    def _given(self, name: str) -> Any:
+        """Return the object given for a setting, else its name; a resumed run needs the same objects again."""
+        setting, given = getattr(self.settings, name), self.objects[name]
+        if isinstance(setting, str) and setting.startswith(OBJECT):
+            if given is None or isinstance(given, str | os.PathLike):
+                raise ConfigurationError(f"this run was given {name} as a {setting}; give the same object to resume it")
+            return given
+        return setting
+
+    def assays(self) -> tuple[list[Assay], list[Reading]]:
+        """Return what can be run, and the readings of what cannot."""
+        chosen = selected(self.settings.probes)
+        if self.settings.target is None:
+            return [self.control_assay(probe, control) for probe in chosen for control in probe.controls], []
+        runnable, closed = [], []
+        for probe in chosen:
+            try:
+                probe.applicable(self.subject)
+            except NotApplicable as error:
+                closed.append(Reading(probe, not_applicable=str(error)))
+                continue
+            if missing := probe.missing(self.subject):
+                closed.append(Reading(probe, not_assessed=f"missing: {', '.join(missing)}"))
+            else:
+                runnable.append(Assay(probe, lambda: self.subject))
+        return runnable, closed
+
+    def control_assay(self, probe: Probe, control: Control) -> Assay:
+        """Return the assay of one control."""
+        return Assay(probe, lambda: control_subject(control.source), control)
+
+    def series(self, assay: Assay) -> Series:
+        """Return the series of an assay.
+
+        Controls have a seed of their own: they test the instrument, and a cached outcome stands for any audit.
+        """
+        name = f"{assay.probe.id}|{assay.control.source if assay.control else 'target'}"
+        return Series(name, assay.probe, assay.subject, CONTROL_SEED if assay.control else self.settings.seed)
+
+    def spiked(self, assay: Assay) -> Series | None:
+        """Return the series of the user's target with every item spiked, or None where the probe has no spike."""
+        if assay.control is not None:
+            return None
+        if assay.key not in self._spiked:
+            main = self.series(assay)
+            subject = assay.probe.spike(assay.subject(), seed=derive_seed(main.seed, main.name, "spike"))
+            self._spiked[assay.key] = (
+                None
+                if subject is None
+                else Series(f"{assay.probe.id}|spike", assay.probe, lambda: subject, main.seed, stream=main.name)
+            )
+        return self._spiked[assay.key]
+
+    def plan(self, assay: Assay) -> list[Batch]:
+        """Return the batches of an assay; controls run at their own size."""
+        series = self.series(assay)
+        budget = Budget.CONTROL if assay.control else self.settings.budget
+        return assay.probe.plan(assay.subject(), budget, seed=derive_seed(series.seed, series.name, "plan"))
+
+
+def enough_to_spike(batches: Sequence[Batch]) -> list[Batch]:
+    """Return the first batches that together hold `SPIKED_ITEMS` items, or all where there are fewer."""
+    for i in range(len(batches)):
+        if count(batches[: i + 1]) >= SPIKED_ITEMS:
+            return list(batches[: i + 1])
+    return list(batches)
+
+
+def count(batches: Sequence[Batch]) -> int:
+    """Return the number of items in batches: the longest list in each payload."""
+    return sum(max((len(v) for v in b.payload.values() if isinstance(v, list)), default=1) for b in batches)

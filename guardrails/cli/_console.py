@@ -1,0 +1,90 @@
+"""Where words go: data to stdout, everything meant for people while they wait to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+
+from rich.console import Console
+
+SECONDS_BETWEEN_LINES = 10.0
+WIDTH_OF_A_FILE = 120
+
+Report = Callable[[int, int, str], None]
+"""Takes (done, total, label)."""
+
+
+def stdout() -> Console:
+    """Return a console for data: no markup and no highlighting, since names and texts may be anyone's."""
+    own_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(markup=False, highlight=False, emoji=False, width=None if own_width else WIDTH_OF_A_FILE)
+
+
+def stderr() -> Console:
+    """Return a console for progress and messages."""
+    return Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def say(message: str) -> None:
+    """Write one message for people to stderr."""
+    stderr().print(message)
+
+
+def echo_json(value: Any) -> None:
+    """Write JSON to stdout."""
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def only_data_on_stdout() -> Iterator[None]:
+    """Send what libraries and audited callables print to stderr."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """Show progress on stderr: a bar with the time left on a terminal, elsewhere a line now and then."""
+    if stderr().is_terminal:
+        with _bar() as report:
+            yield report
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bar() -> Iterator[Report]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr(), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def report(done: int, total: int, label: str) -> None:
+            bar.update(task, completed=done, total=total, description=label)
+
+        yield report
+
+
+def _lines() -> Report:
+    last = time.monotonic()
+    first: tuple[int, float] | None = None  # a resumed run begins with much done in no time
+
+    def report(done: int, total: int, label: str) -> None:
+        nonlocal first, last
+        now = time.monotonic()
+        first = first or (done, now)
+        if now - last < SECONDS_BETWEEN_LINES:
+            return
+        last = now
+        newly, seconds = done - first[0], now - first[1]
+        left = f", about {seconds / newly * (total - done):.0f} s left" if newly else ""
+        say(f"{done} of {total}: {label}{left}")
+
+    return report

@@ -1,0 +1,37 @@
+"""Notices another package that stands where one of ours should."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..core.errors import InstallConflictError
+
+HOME = Path(__file__).resolve().parents[2]
+OURS = ("guardrails", "generators", "reports")
+
+
+def check_install() -> None:
+    """Return where our three packages are the ones that Python would import.
+
+    Raises
+    ------
+    InstallConflictError
+        Where a file or another distribution of the same name comes first.
+    """
+    for name in OURS:
+        spec = find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent.parent != HOME:
+            raise InstallConflictError(
+                f"'import {name}' finds {origin or 'nothing'} instead of this library's own package in {HOME}.\n"
+                "Install guardrails-audit in an environment of its own (not beside guardrails-ai), and run it from a "
+                f"folder without a {name}.py or {name}/ of its own."
+            )
+    from .. import __dict__ as public
+
+    if "load_probe" not in public.get("__all__", ()):
+        raise InstallConflictError(
+            f"another distribution has overwritten {HOME / 'guardrails'}.\n"
+            "Install guardrails-audit in an environment of its own, not beside guardrails-ai."
+        )

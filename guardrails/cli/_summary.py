@@ -1,0 +1,104 @@
+"""The table that an audit ends with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from ._console import stdout
+
+if TYPE_CHECKING:
+    from ..core.results import AuditResult, Finding
+
+GOOD, BAD, OPEN, DIM = "green", "bold red", "yellow", "dim"
+STYLES = {"pass": GOOD, "fail": BAD, "inconclusive": OPEN, "not-assessed": OPEN, "not-applicable": DIM}
+VERDICTS = {
+    "pass": "passed: every required reading is on the right side of its limit",
+    "fail": "failed: at least one reading is on the wrong side of its limit",
+    "inconclusive": "inconclusive: nothing failed, but the samples do not settle everything that is required",
+    "not-assessed": "not assessed: nothing failed, but something required could not be looked at",
+    "control-failed": "a control failed: an instrument got a known sample wrong, so its readings are not believed",
+}
+
+
+def print_summary(result: AuditResult, page: Path) -> None:
+    """Print a row for each finding, the verdict and where the report is, to stdout."""
+    console = stdout()
+    self_check = result.kind == "self-check"
+    console.print(_self_check_table(result) if self_check else _audit_table(result))
+    lines = _self_check_lines(result) if self_check else _audit_lines(result)
+    console.print(*lines, f"report: {page}", sep="\n", soft_wrap=True)
+
+
+def _audit_table(result: AuditResult) -> Table:
+    table = _table("status", "finding", numbers=("reading", "interval", "limit", "n"), last="controls")
+    for finding in result.findings:
+        status = Text(finding.status, STYLES[finding.status])
+        table.add_row(status, Text(finding.title), *_numbers(finding), _controls(finding))
+    return table
+
+
+def _audit_lines(result: AuditResult) -> list[str]:
+    lines = [VERDICTS[result.verdict]]
+    if result.not_tested:
+        lines.append(f"not tested: {len(result.not_tested)} (the report says what, and why)")
+    return lines
+
+
+def _self_check_table(result: AuditResult) -> Table:
+    table = _table("probe", "reference generator", numbers=("reading", "interval", "limit", "n"), last="outcome")
+    for finding in result.findings:
+        source = finding.id.partition("@")[2]
+        row = (Text(finding.probe), Text(source.removeprefix("reference:")), *_numbers(finding), _outcome(finding))
+        table.add_row(*row)
+    return table
+
+
+def _self_check_lines(result: AuditResult) -> list[str]:
+    planted = [finding for finding in result.findings if finding.expected == "found"]
+    clean = [finding for finding in result.findings if finding.expected == "clear"]
+    found, quiet = sum(map(_behaved, planted)), sum(map(_behaved, clean))
+    sound = "the instruments behaved" if result.exit_code == 0 else "an instrument got a known sample wrong"
+    return [
+        f"planted faults found: {found} of {len(planted)}; clean generators without alarm: {quiet} of {len(clean)}",
+        sound,
+    ]
+
+
+def _behaved(finding: Finding) -> bool:
+    return finding.status == "fail" if finding.expected == "found" else finding.status in ("pass", "inconclusive")
+
+
+def _outcome(finding: Finding) -> Text:
+    if finding.status in ("not-assessed", "not-applicable"):
+        return Text(finding.status, BAD)
+    words = {"found": ("found", "missed"), "clear": ("no alarm", "false alarm")}[finding.expected or "found"]
+    return Text(words[0], GOOD) if _behaved(finding) else Text(words[1], BAD)
+
+
+def _table(*words: str, numbers: tuple[str, ...], last: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for place, heading in enumerate(words):
+        table.add_column(heading, overflow="fold", no_wrap=place == 0)
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column(last, no_wrap=True)
+    return table
+
+
+def _numbers(finding: Finding) -> tuple[str, str, str, str]:
+    reading, limit = finding.measurement, finding.threshold
+    limit_text = f"{limit.limit:.3g}" if limit else "–"
+    if reading is None or reading.value is None:
+        return "–", "–", limit_text, f"{reading.n:,}" if reading else "–"
+    return f"{reading.value:.3g}", f"{reading.low:.3g} to {reading.high:.3g}", limit_text, f"{reading.n:,}"
+
+
+def _controls(finding: Finding) -> Text:
+    if not finding.controls:
+        return Text("–")
+    good = sum(control.behaved for control in finding.controls)
+    return Text(f"{good} of {len(finding.controls)}", "" if good == len(finding.controls) else BAD)

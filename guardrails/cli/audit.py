@@ -1,0 +1,129 @@
+"""``guardrails audit``: the main job."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.errors import ConfigurationError, JournalError
+from ._console import echo_json, only_data_on_stdout, progress, say, stdout
+from ._summary import print_summary
+
+if TYPE_CHECKING:
+    from ..core.results import AuditResult
+
+
+class BudgetName(StrEnum):
+    """How much work an audit may do."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    THOROUGH = "thorough"
+
+
+def audit(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            show_default=False,
+            help="What to audit: hf:FOLDER, dir:FOLDER, jsonl:FILE, table:FILE, package:NAME, python:MODULE:CALLABLE "
+            "or reference:NAME,DIAL=DOSE. Without it: the self-check on the built-in reference generators.",
+        ),
+    ] = None,
+    corpus: Annotated[Path | None, typer.Option(help="What the model was trained on.")] = None,
+    holdout: Annotated[Path | None, typer.Option(help="The same kind of data that it was not trained on.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Real data that its outputs should resemble.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="A file of prompts, one a line.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="The thresholds: a shipped policy's name or a TOML file. (default: default)")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option(help="A TOML file with all of these options.")] = None,
+    probes: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Only these probes; may be given again.")
+    ] = None,
+    budget: Annotated[
+        BudgetName | None, typer.Option(help="How many samples may be taken. (default: standard)")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same result. (default: 0)")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. (default: guardrails-runs/TIME-TARGET)")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(metavar="SEVERITY", help="Fail only on findings of at least this severity.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, its cost and what it could see.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print result.json instead of the table.")] = False,
+) -> None:
+    """Audit a generative model and write a report.
+
+    Exit codes: 0 passed, 1 a finding failed, 2 a wrong option, 3 inconclusive or not assessed, 4 a control failed,
+    5 the run broke and can be resumed.
+    """
+    given = {
+        "corpus": corpus,
+        "holdout": holdout,
+        "reference": reference,
+        "prompts": prompts,
+        "policy": policy,
+        "plan": plan,
+        "probes": tuple(probes) if probes else None,
+        "budget": budget.value if budget else None,
+        "seed": seed,
+        "fail_on": fail_on,
+    }
+    options = {name: value for name, value in given.items() if value is not None}  # a plan fills in the others
+    if dry_run:
+        _dry_run(target, options, as_json=as_json)
+        return
+    from reports import render
+
+    from ..assay.audit import default_folder
+
+    if resume and (target or options or out):
+        raise ConfigurationError("--resume takes every setting from the run itself; leave the other options out")
+    folder = resume or out or default_folder(target)
+    result = _run(target, options, folder, resume=resume is not None)
+    page = folder / "report.html"
+    render(result, "html", page, run_folder=folder)
+    if as_json:
+        sys.stdout.write(result.to_json())
+        say(f"report: {page}")
+    else:
+        print_summary(result, page)
+    raise typer.Exit(result.exit_code)
+
+
+def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> None:
+    from ..assay.dry_run import dry_run
+
+    with only_data_on_stdout():
+        what = dry_run(target, **options)
+    if as_json:
+        echo_json(what.to_dict())
+        return
+    for line in what.lines():
+        stdout().print(line, soft_wrap=True)
+
+
+def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool) -> AuditResult:
+    from ..assay.audit import run_audit
+
+    with progress() as report, only_data_on_stdout():
+        try:
+            result, _ = run_audit(
+                target,
+                **options,
+                out=None if resume else folder,
+                resume=folder if resume else None,
+                progress=lambda step: report(step.done, step.total, step.label),
+            )
+        except KeyboardInterrupt as error:
+            how_to_resume = f"guardrails audit --resume {shlex.quote(str(folder))}"
+            raise JournalError(f"interrupted; resume with: {how_to_resume}") from error
+    return result

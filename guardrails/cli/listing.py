@@ -1,0 +1,124 @@
+"""``guardrails list``: what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ._console import echo_json, stdout
+
+Entry = dict[str, Any]
+
+TARGETS = (
+    ("reference:NAME,DIAL=DOSE", "a reference generator of this library, with or without a planted fault"),
+    ("hf:FOLDER", "a causal language model in the Hugging Face layout (safetensors)"),
+    ("package:NAME", "a model that an installed package carries; see requirements/models.txt"),
+    ("dir:FOLDER", "a folder of images that a model made"),
+    ("jsonl:FILE", 'texts that a model wrote, one {"text": …} a line'),
+    ("table:FILE", "rows that a model made: CSV or Parquet"),
+    ("python:MODULE:CALLABLE", "your own object or function"),
+)
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    PROBES = "probes"
+    DETECTORS = "detectors"
+    GENERATORS = "generators"
+    TARGETS = "targets"
+    POLICIES = "policies"
+    FORMATS = "formats"
+
+
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """List the probes, detectors, generators, kinds of target, policies or report formats."""
+    entries = LISTS[kind]()
+    if as_json:
+        echo_json(entries)
+        return
+    if not entries:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for heading in entries[0]:
+        table.add_column(heading, overflow="fold", no_wrap=heading == next(iter(entries[0])))
+    for entry in entries:
+        table.add_row(*(Text(", ".join(v) if isinstance(v, list) else str(v)) for v in entry.values()))
+    stdout().print(table)
+
+
+def _probes() -> list[Entry]:
+    from ..core.registry import probes
+
+    return [
+        {
+            "id": id,
+            "question": cls.question,
+            "looks at": _words(cls.modalities),
+            "needs": _words(cls.requires) + _options(cls.needs),
+        }
+        for id, cls in probes().items()
+    ]
+
+
+def _detectors() -> list[Entry]:
+    from ..core.registry import detectors
+
+    return [{"id": id, "title": cls.title, "looks at": _words(cls.modalities)} for id, cls in detectors().items()]
+
+
+def _generators() -> list[Entry]:
+    from generators.base import generators
+
+    return [
+        {
+            "name": name,
+            "family": cls.family,
+            "domain": cls.domain,
+            "makes": cls.modality,
+            "dials": [f"{dial.name}={dose:g}" for dial in cls.dials for dose in dial.doses if dose],
+        }
+        for name, cls in generators().items()
+    ]
+
+
+def _targets() -> list[Entry]:
+    return [{"target": name, "what": what} for name, what in TARGETS]
+
+
+def _policies() -> list[Entry]:
+    from ..assay.policy import load_policy, policy_names
+
+    return [{"policy": name, "thresholds": len(load_policy(name).thresholds)} for name in policy_names()]
+
+
+def _formats() -> list[Entry]:
+    from reports import formats
+
+    return [{"format": name} for name in formats()]
+
+
+def _words(values: frozenset[Any]) -> list[str]:
+    return sorted(str(value) for value in values)
+
+
+def _options(names: frozenset[str]) -> list[str]:
+    return [f"--{name}" for name in sorted(names)]
+
+
+LISTS: dict[Kind, Callable[[], list[Entry]]] = {
+    Kind.PROBES: _probes,
+    Kind.DETECTORS: _detectors,
+    Kind.GENERATORS: _generators,
+    Kind.TARGETS: _targets,
+    Kind.POLICIES: _policies,
+    Kind.FORMATS: _formats,
+}

@@ -1,0 +1,118 @@
+"""A probe and a target that cost nothing, for tests of everything around a probe. Also run as a killable process."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from guardrails.core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from guardrails.core.results import Measurement, Threshold
+from guardrails.core.statistics import wilson
+
+
+class FakeTarget:
+    """Says yes with a known rate; each question is remembered in `asked`."""
+
+    modality = Modality.TEXT
+    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
+
+    def __init__(self, rate: float, name: str = "fake", pause: float = 0.0) -> None:
+        self.rate, self.name, self.pause = rate, name, pause
+        self.asked: list[int] = []
+
+    def identity(self) -> dict[str, str]:
+        return {"rate": str(self.rate)}
+
+    def answer(self, item: int, seed: int) -> bool:
+        time.sleep(self.pause)
+        self.asked.append(item)
+        return bool(np.random.default_rng([seed, item]).random() < self.rate)
+
+
+class FakeProbe(Probe):
+    """The share of yes."""
+
+    id = "fake.yes"
+    title = "Yes"
+    question = "How often does it say yes?"
+    limits = "Nothing but yes."
+    risk = "none"
+    modalities = frozenset({Modality.TEXT})
+    requires = frozenset({Access.SAMPLING})
+    headline = "yes_rate"
+    controls = (Control("fake:always", "found"), Control("fake:never", "clear"))
+    spike_what = "yes in place of the answer"
+    size = 200
+
+    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+        order = np.random.default_rng(seed).permutation(self.size).tolist()
+        return [Batch(i, {"items": order[i * 10 : i * 10 + 10]}) for i in range(self.size // 10)]
+
+    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+        return [{"item": f"{i:04}", "yes": subject.target.answer(i, seed)} for i in batch.payload["items"]]
+
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+        common = {
+            "probe": self.id, "metric": self.headline, "unit": "share", "higher_is_worse": True, "method": "Wilson",
+        }  # fmt: skip
+        if not rows:
+            return [Measurement(**common, value=None, n=0, reason="no rows")]
+        value, low, high = wilson(sum(row["yes"] for row in rows), len(rows))
+        return [Measurement(**common, value=value, low=low, high=high, n=len(rows))]
+
+    def spike(self, subject: Subject, *, seed: int) -> Subject:
+        return Subject(FakeTarget(1.0, "fake, spiked"))
+
+    def recovery(
+        self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
+    ) -> tuple[float, float, float] | None:
+        return tuple(wilson(sum(row["yes"] for row in spiked), len(spiked)))  # type: ignore[return-value]
+
+
+THRESHOLD = Threshold(metric="yes_rate", limit=0.1, origin="a test's own choice")
+
+
+def install(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Make the fake probe the only one, with its own policy and controls."""
+    from guardrails.assay import controls, findings, plan, policy, scope
+    from guardrails.core import registry
+
+    subjects = {"fake:always": Subject(FakeTarget(1.0)), "fake:never": Subject(FakeTarget(0.0))}
+    rules = policy.Policy("default", "0" * 64, {(FakeProbe.id, "yes_rate"): THRESHOLD})
+    for module in (registry, plan):
+        monkeypatch.setattr(module, "probes", lambda: {FakeProbe.id: FakeProbe})
+    for module in (scope, controls):
+        monkeypatch.setattr(module, "control_subject", subjects.__getitem__)
+    for module in (policy, plan, scope, controls):
+        monkeypatch.setattr(module, "load_policy", lambda name: rules)
+    monkeypatch.setattr("guardrails.assay.run.control_subject", subjects.__getitem__)
+    monkeypatch.setattr(findings, "_powers", dict)
+
+
+def main(folder: Path, *, resume: bool, pause: float = 0.002) -> None:
+    """Run or resume an audit of a slow fake target in this process: the one that gets killed."""
+
+    class Patch:
+        def setattr(self, where, name, value=None) -> None:  # type: ignore[no-untyped-def]
+            if isinstance(where, str):
+                module, _, attribute = where.rpartition(".")
+                setattr(sys.modules[module], attribute, name)
+            else:
+                setattr(where, name, value)
+
+    from guardrails.assay.audit import run_audit
+
+    install(Patch())
+    target = FakeTarget(0.3, pause=pause)
+    place = {"resume": folder} if resume else {"out": folder}
+    result, _ = run_audit(target, **place)  # type: ignore[arg-type]
+    print(json.dumps({"asked": len(target.asked), "exit": result.exit_code}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), resume=sys.argv[2] == "resume")
