@@ -70,7 +70,7 @@ class Generator(ABC):
 
     @abstractmethod
     def holdout_items(self) -> Sequence[Any]:
-        """Return items of the same law that it never saw (the auditor's ``holdout``), as many as the training items."""
+        """Return as many items of the same law that it never saw (the auditor's ``holdout``)."""
 
     @abstractmethod
     def reference_items(self, n: int, *, seed: int) -> Sequence[Any]:
@@ -79,7 +79,7 @@ class Generator(ABC):
     @property
     @abstractmethod
     def card(self) -> Mapping[str, Any]:
-        """Data, seed, command, sha256 of the weights, how often each training item was seen, true values with errors."""
+        """Data, seed, command, sha256 of the weights, how often each item was seen, true values with errors."""
 
 
 def check_doses(cls: type[Generator], doses: Mapping[str, float]) -> dict[str, float]:

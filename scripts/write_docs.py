@@ -1,0 +1,129 @@
+"""Writes docs/probes.md and docs/generators.md from what each class says of itself, so that the two cannot differ."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+from generators.base import Generator, generators
+from guardrails.assay.policy import load_policy
+from guardrails.core.base import Control, Detector, Probe
+from guardrails.core.registry import detectors, probes
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PROBES = """\
+# Probes and detectors
+
+A **probe** is an experiment on a target and answers one question about it. A **detector** scores single items. Each is
+controlled before it is believed: it must find the known positives below and stay quiet on the known negatives. The
+thresholds are those of the `default` policy, with where they come from.
+
+`make docs` writes this page from the docstrings and class attributes; `guardrails list probes` is the short form.
+"""
+
+
+GENERATORS = """\
+# Reference generators
+
+Small generative models that ship with the library: clean, and with each of their faults at several doses. A fault is
+learnt by the weights. At 0 it is absent, at 1 it is full; only the doses below exist, one fault at a time. They are
+targets (`guardrails audit reference:NAME,DIAL=DOSE`), the controls of every probe, and good for trying other tools
+(`guardrails generate`). The card beside the weights of each dose states the data, the seed, the command, and the true
+values, computed from these weights.
+
+`make docs` writes this page from the docstrings and class attributes; `guardrails list generators` is the short form.
+"""
+
+
+def pages() -> dict[Path, str]:
+    """Return the text of each page."""
+    parts = [PROBES]
+    parts += [section for probe in probes().values() for section in _probe(probe)]
+    parts += [section for detector in detectors().values() for section in _detector(detector)]
+    models = [GENERATORS, *(section for cls in generators().values() for section in _generator(cls))]
+    return {DOCS / "probes.md": "\n".join(parts), DOCS / "generators.md": "\n".join(models)}
+
+
+def _generator(cls: type[Generator]) -> Iterator[str]:
+    yield f"## {cls.name}\n"
+    yield f"**{_sentence(f'{cls.family.capitalize()}, {cls.domain}')}**\n"
+    yield _method(cls)
+    for dial in cls.dials:
+        doses = ", ".join(f"{dose:g}" for dose in dial.doses if dose)
+        yield f"- `{dial.name}` at {doses}: {_sentence(dial.what)}"
+    yield f"- After: {_sentence(cls.citation)}"
+    if cls.reserved:
+        yield "- Reserved: no detector is trained on its outputs, they are controls."
+    yield ""
+
+
+def _probe(probe: type[Probe]) -> Iterator[str]:
+    yield f"## {probe.id}\n"
+    yield f"**{probe.question}**\n"
+    yield _method(probe)
+    data = [f"`--{name}`" for name in sorted(probe.needs)]
+    access = [f"`{access}`" for access in sorted(probe.requires)]
+    yield f"- Looks at: {', '.join(sorted(probe.modalities))}; needs {', '.join(access + data)}."
+    yield f"- Headline: `{probe.headline}`{_limit(probe)}"
+    yield from _controls(probe.controls)
+    if probe.spike_what:
+        yield f"- Spike, into your own target: {probe.spike_what}."
+    yield f"- Its limits: {_sentence(probe.limits)}"
+    if probe.advice:
+        yield f"- Where it fails: {_sentence(probe.advice)}"
+    yield ""
+
+
+def _detector(detector: type[Detector]) -> Iterator[str]:
+    yield f"## {detector.id}\n"
+    yield f"**{_sentence(detector.title)}**\n"
+    yield _method(detector)
+    yield f"- Looks at: {', '.join(sorted(detector.modalities))}, one item at a time."
+    yield from _controls(detector.controls)
+    yield f"- Its limits: {_sentence(detector.limits)}"
+    yield ""
+
+
+def _limit(probe: type[Probe]) -> str:
+    threshold = load_policy("default").threshold(probe.id, probe.headline)
+    return (
+        "."
+        if threshold is None
+        else f", threshold {threshold.limit:g}, severity {threshold.severity}. Origin: {_sentence(threshold.origin)}"
+    )
+
+
+def _controls(controls: Iterable[Control]) -> Iterator[str]:
+    for expected, words in (("found", "Must find"), ("clear", "Must stay quiet on")):
+        sources = [f"`{control.source}`" for control in controls if control.expected == expected]
+        yield f"- {words}: {', '.join(sources)}."
+
+
+def _method(cls: type) -> str:
+    """Return the module's and the class's docstrings, from reStructuredText to Markdown."""
+    module = inspect.getmodule(cls)
+    assert isinstance(module, ModuleType)
+    text = "\n\n".join(filter(None, (inspect.getdoc(module), _prose(inspect.getdoc(cls)))))
+    text = re.sub(r"\[(\d+)\]_", r"[\1]", text)
+    text = re.sub(r"^\.\. \[(\d+)\] +", r"- [\1] ", text, flags=re.MULTILINE)
+    text = re.sub(r"::$", ":", text, flags=re.MULTILINE)
+    return text.replace("``", "`") + "\n"
+
+
+def _prose(text: str | None) -> str | None:
+    """Return a docstring up to its first numpydoc section."""
+    return re.split(r"\n\n\w+\n-{3,}\n", text, maxsplit=1)[0] if text else None
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        sys.stderr.write(f"wrote {path}\n")

@@ -1,0 +1,123 @@
+"""The documents say what is so: their examples run, the options they name exist, and none is left out."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+
+from guardrails import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+FENCE = re.compile(r"^```(\w+)( run)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+OTHER_TOOLS = {"--no-deps", "--require-hashes"}
+
+
+def load(script: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(script, ROOT / "scripts" / f"{script}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(page: Path, language: str) -> list[tuple[bool, str]]:
+    """Return (is to be run, code) of each block in a language."""
+    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [(bool(run), code) for name, run, code in found if name == language]
+
+
+def commands() -> dict[str, set[str]]:
+    """Return the options of each command, by its words."""
+    group: Any = typer.main.get_command(cli.app)
+    known: dict[str, set[str]] = {"": {"--version", "--help", "-h"}}
+    todo = [("", group)]
+    while todo:
+        words, command = todo.pop()
+        known[words] = known.get(words, set()) | {option for p in command.params for option in p.opts}
+        known[words] |= {"--help", "-h"}
+        todo += [(f"{words} {name}".strip(), child) for name, child in getattr(command, "commands", {}).items()]
+    return known
+
+
+def split(line: str) -> tuple[str, list[str]]:
+    """Return the command's words and the rest of a line such as ``guardrails train generator x --seed 1``."""
+    words = shlex.split(line.partition(" #")[0])[1:]
+    command = ""
+    while words and f"{command} {words[0]}".strip() in commands():
+        command = f"{command} {words.pop(0)}".strip()
+    return command, words
+
+
+@EVERY_PAGE
+def test_python_is_python(page: Path) -> None:
+    for _, code in blocks(page, "python"):
+        compile(code, str(page), "exec")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(run for run, _ in blocks(page, "python"))], ids=str)
+def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "example"}
+    for run, code in blocks(page, "python"):
+        if run:
+            exec(compile(code, str(page), "exec"), names)
+
+
+@EVERY_PAGE
+def test_command_lines_are_accepted(page: Path) -> None:
+    lines = [line for _, code in blocks(page, "console") for line in code.splitlines()]
+    for line in lines:
+        if line.startswith("guardrails"):
+            command, words = split(line)
+            assert command, line
+            assert {word for word in words if word.startswith("-")} <= commands()[command], line
+
+
+@EVERY_PAGE
+def test_every_option_that_is_named_exists(page: Path) -> None:
+    named = set(OPTION.findall(page.read_text(encoding="utf-8"))) - OTHER_TOOLS
+    assert named <= set().union(*commands().values())
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for command, options in commands().items():
+        assert command.split(" ")[0] in text
+        for option in options - {"-h"}:
+            assert re.search(rf"{re.escape(option)}\b", text), f"{command} {option}"
+
+
+def test_the_pages_of_probes_and_generators_are_up_to_date() -> None:
+    for path, text in load("write_docs").pages().items():
+        assert path.read_text(encoding="utf-8") == text, "type: make docs"
+
+
+def test_a_broken_link_and_a_lost_page_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checker = load("check_links")
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "index.md").write_text("[a](a.md#one) [b](b.md) [c](a.md#two) [web](https://example.org) `[no](no.md)`\n")
+    (docs / "a.md").write_text("# One\n")
+    (docs / "lost.md").write_text("# Lost\n")
+    monkeypatch.setattr(checker, "ROOT", tmp_path)
+    monkeypatch.setattr(checker, "START", docs / "index.md")
+    monkeypatch.setattr(checker, "documents", lambda root: root.rglob("*.md"))
+    assert checker.main() == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "docs/index.md: b.md: no such file",
+        "docs/index.md: a.md#two: no such heading",
+        "docs/lost.md: no way here from docs/index.md",
+    ]
