@@ -88,8 +88,12 @@ class Run:
                 known = self.scope.control_assay(assay.probe, control)
                 if outcome := cached_outcome(assay.probe, control):
                     cached[known.key] = outcome.model_dump(mode="json")
+                    continue
+                batches, why = self.attempt(known.key, partial(self.scope.plan, known))
+                if batches is None:
+                    spoiled[known.key] = why
                 else:
-                    plan.append((self.scope.series(known).name, self.scope.plan(known)))
+                    plan.append((self.scope.series(known).name, batches))
         self.journal.add_plan(plan, {"planned": True, "cached_controls": cached, "spoiled": spoiled})
 
     def planned(self, assay: Assay) -> list[tuple[str, list[Batch]]]:
@@ -127,8 +131,10 @@ class Run:
         assay = self.scope.control_assay(probe, control)
         if known := (self.journal.get("cached_controls") or {}).get(assay.key):
             return ControlOutcome.model_validate(known)
+        reading = Reading(probe, not_assessed=(self.journal.get("spoiled") or {}).get(assay.key))
         series = self.scope.series(assay)
-        reading = Reading(probe, not_assessed=self.run(series))
+        if reading.not_assessed is None:
+            reading.not_assessed = self.run(series)
         if reading.not_assessed is None:
             reading.measurements, reading.not_assessed = self.measure(series)
         outcome = control_outcome(probe, control, reading.headline, reading.not_assessed)
@@ -181,10 +187,9 @@ def measure_seed(series: Series) -> int:
 def record(subject: Subject, name: str) -> TargetRecord:
     """Return what was audited, with what access and what data beside it."""
     target = subject.target
-    data: dict[str, str] = {
-        k: f"{subject.data_names.get(k, 'its own')} ({len(getattr(subject, k)):,} items)"
-        for k in DATA
-        if subject.has(k)
+    given = {k: len(getattr(subject, k)) for k in DATA if subject.has(k)}
+    data = {
+        str(k): f"{subject.data_names.get(k, 'its own')} ({n:,} item{'' if n == 1 else 's'})" for k, n in given.items()
     }
     return TargetRecord(
         name=name,

@@ -16,6 +16,7 @@ Entry = dict[str, Any]
 
 TARGETS = (
     ("reference:NAME,DIAL=DOSE", "a reference generator of this library, with or without a planted fault"),
+    ("real:NAME", "fresh pictures of what a reference generator learnt from: real data as a target"),
     ("hf:FOLDER", "a causal language model in the Hugging Face layout (safetensors)"),
     ("package:NAME", "a model that an installed package carries; see requirements/models.txt"),
     ("dir:FOLDER", "a folder of images that a model made"),

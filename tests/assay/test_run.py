@@ -263,3 +263,17 @@ def state(folder: Path) -> tuple[bool, int]:
         planned = journal.get("planned")
         left = 10 * len(journal.pending("fake.yes|target")) if planned else 200
         return journal.get("settings") is not None, left
+
+
+def test_a_control_that_cannot_be_made_is_a_failed_control(fake, tmp_path, monkeypatch):
+    whole = fake.FakeProbe.plan
+
+    def plan(self, subject, budget, *, seed):
+        if budget is fake.Budget.CONTROL and subject.target.rate == 1:
+            raise ConfigurationError("its weights are not there")
+        return whole(self, subject, budget, seed=seed)
+
+    monkeypatch.setattr(fake.FakeProbe, "plan", plan)
+    result, _ = run_audit(fake.FakeTarget(0.0), out=tmp_path / "run")
+    assert result.exit_code == 4
+    assert result.findings[0].controls[0].reason == "its weights are not there"

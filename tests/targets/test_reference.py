@@ -116,7 +116,7 @@ def test_parse():
     assert parse("reference:a-b, x=1 ,y=0.25") == ("a-b", {"x": 1.0, "y": 0.25})
 
 
-def test_the_real_items_of_a_generator_are_a_target_too(known):
+def test_the_real_items_of_a_generator_are_a_target_too():
     subject = reference_subject("real:tiny-image")
     assert subject.target.name == load_target("real:tiny-image").name == "real:tiny-image"
     assert isinstance(subject.target, ImageTarget)

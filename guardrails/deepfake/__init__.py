@@ -1,0 +1,1 @@
+"""Can synthetic pictures be told from real ones?"""

@@ -1,0 +1,1 @@
+"""Do the outputs resemble and cover what they should?"""
