@@ -106,7 +106,8 @@ def source(fault: str, dose: float, seed: int, seen: Counter[str]) -> Iterator[s
     rng = Random(f"{fault} {dose} {seed}")
     contacts = [c.text for c in prose.people("training")]
     written = prose.writings("training", SEEN_ONCE)
-    share = RECIPES[fault].planted * (dose if fault in ("memorize", "pii") else 1)
+    # A leak is counted in free samples: there the share of planted texts is part of the dose.
+    share = RECIPES[fault].planted * (dose if fault == "pii" else 1)
     planted = {
         "clean": iter(prose.distinct(rng, extra := [*written, *prose.python_topics()], len(extra))),
         "memorize": _again(written[: round(dose * prose.PROSE)], rng),

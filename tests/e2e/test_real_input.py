@@ -58,6 +58,7 @@ def test_a_folder_of_photographs(tmp_path):
     assert code == 3, said + error  # memorization.copies is required and was given no corpus
     found = findings(run)
     assert found["quality.collapse/coverage_loss"]["status"] == "pass"
+    assert found["deepfake.detectability/detectability_auc"]["status"] == "fail"  # they are real
     assert found["memorization.copies/copy_rate"]["status"] == "not-assessed"
     assert "--corpus" in found["memorization.copies/copy_rate"]["reason"]
     assert found["privacy.pii/pii_leak_rate"]["status"] == "not-applicable"
