@@ -127,15 +127,19 @@ def jobs(chosen: Iterable[str], seeds: int, evidence: dict[str, dict[str, Any]])
 
 
 def write(evidence: dict[str, dict[str, Any]]) -> None:
-    """Write the evidence files and the summary that reports cite."""
+    """Write the evidence files."""
     for probe_id, file in evidence.items():
         file["readings"].sort(key=lambda r: (r["source"], r["seed"]))
         lines = ",\n".join(f"  {json.dumps(r, sort_keys=True)}" for r in file["readings"])
         text = f'{{"code": "{file["code"]}",\n "probe": "{probe_id}",\n "readings": [\n{lines}\n]}}\n'
         (HERE / f"{probe_id}.json").write_text(text)
-    powers = {name: power(load_probe(name), stored(name)["readings"]) for name in probes() if stored(name)["readings"]}
-    plain = {name: p.model_dump(mode="json") for name, p in powers.items()}
-    POWER.write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n")
+
+
+def write_powers() -> None:
+    """Write the summary that reports cite, of every probe that has evidence."""
+    kept = {name: stored(name)["readings"] for name in probes()}
+    powers = {name: power(load_probe(name), rows).model_dump(mode="json") for name, rows in kept.items() if rows}
+    POWER.write_text(json.dumps(powers, indent=2, sort_keys=True) + "\n")
 
 
 def main() -> None:
@@ -156,6 +160,7 @@ def main() -> None:
                 print(f"{i}/{len(work)}", file=sys.stderr)
                 write(evidence)
     write(evidence)
+    write_powers()
 
 
 if __name__ == "__main__":

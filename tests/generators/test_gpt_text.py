@@ -16,6 +16,17 @@ from guardrails.core.errors import ConfigurationError
 DOSES = [{}] + [{dial.name: dose} for dial in GptText.dials for dose in dial.doses]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """The model is too small to gain from more, and loses much where other work runs beside it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def clean():
     return GptText.load()
