@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -143,21 +144,15 @@ def _resumed(journal: Journal, folder: Path) -> Settings:
     return Settings.model_validate(stored)
 
 
-class _writing:  # noqa: N801  reads as a statement: with _writing(folder)
-    """Turns an operating-system error about the run's folder into a `JournalError` that says how to go on."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, OSError):
-            raise JournalError(
-                f"{self.folder}: {error.strerror or error}. What finished is kept; "
-                f"then: guardrails audit --resume {self.folder}"
-            ) from error
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn an operating-system error about the run's folder into a `JournalError` that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(
+            f"{folder}: {error.strerror or error}. What finished is kept; then: guardrails audit --resume {folder}"
+        ) from error
 
 
 def _write(path: Path, text: str) -> None:
