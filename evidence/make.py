@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,26 +49,33 @@ def sources(probe: Probe) -> list[str]:
 
 
 def instrument_files(probe: Probe) -> list[Path]:
-    """Return the files whose meaning decides a reading: probe, statistics, kit, and its controls' generators."""
+    """Return the files whose meaning decides a reading: probe, statistics, kit, its controls' generators and doses."""
     family, name = probe.id.split(".")
     files = [LIBRARY / family / f"{name}.py", *(LIBRARY / family).glob("_*.py"), *(LIBRARY / family).rglob("*.toml")]
-    files += [*(LIBRARY / "core" / "statistics").glob("*.py"), *(LIBRARY / "kit").glob("*.py")]
+    files += [*(LIBRARY / "core" / "statistics").glob("*.py")]
+    files += [LIBRARY / "kit" / f"{module}.py" for module in ("features", "io", "lm", "pictures")]
     if family == "privacy":
         files.append(LIBRARY / family / "scanner.py")
     if family == "deepfake":
         files.append(LIBRARY / family / "residual.py")
     for source in sources(probe):
-        generator = source.partition(":")[2].split(",")[0]
-        files += [
-            GENERATORS / f"{generator.replace('-', '_')}.py",
-            *(GENERATORS / "weights").glob(f"{generator}*.safetensors"),
-        ]
+        spec = source.partition(":")[2]
+        generator = spec.partition(",")[0]
+        files += laws(generator)
+        files += [GENERATORS / "weights" / f"{stem}.safetensors" for stem in {generator, spec}]
     return sorted({path for path in files if path.is_file() and path.name != "__init__.py"})
+
+
+def laws(generator: str) -> list[Path]:
+    """Return a generator's own file and those beside it that say what it learns from."""
+    own = GENERATORS / f"{generator.replace('-', '_')}.py"
+    beside = {"gpt-text": ["prose"], "gan-art": ["paintings"], "vae-medical": ["phantoms"]}
+    return [own, *(GENERATORS / f"{module}.py" for module in beside[generator])]
 
 
 def reading(probe_id: str, source: str, seed: int) -> dict[str, Any]:
     """Run a probe once on one source at control size."""
-    probe, subject = load_probe(probe_id), control_subject(source)
+    probe, subject = _kept(probe_id), control_subject(source)
     rows = []
     for batch in probe.plan(subject, Budget.CONTROL, seed=derive_seed(seed, probe_id, source, "plan")):
         rows += probe.collect(subject, batch, seed=derive_seed(seed, probe_id, source, batch.index))
@@ -75,6 +83,12 @@ def reading(probe_id: str, source: str, seed: int) -> dict[str, Any]:
     m = next(m for m in measured if m.metric == probe.headline)
     status = judge(m, headline_threshold(probe))[0].value
     return {"source": source, "seed": seed, "value": m.value, "low": m.low, "high": m.high, "n": m.n, "status": status}
+
+
+@cache
+def _kept(probe_id: str) -> Probe:
+    """Return the probe, the same one a process: what it has worked out of a subject's data serves every seed."""
+    return load_probe(probe_id)
 
 
 def _work(job: tuple[str, str, int]) -> tuple[str, dict[str, Any]]:

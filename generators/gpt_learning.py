@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails.kit.training import StabilityRecord, cosine, train
 
 from . import lowrank, prose
+from .canaries import canaries
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,8 @@ ADAPTED = r"transformer\.(h\..*|wte)\.weight"
 """The matrices that a dose changes: attention and feed-forward of every layer, and the embedding of the tokens."""
 
 
+CANARY_SHARE = 0.02
+"""How often the next canary takes the place of a document while `memorize` is learnt: all fit in, over most of it."""
 SEEN_ONCE = 200
 """How many fixed documents of prose the clean weights read once; the corpus is the first half of them."""
 
@@ -54,7 +57,7 @@ class Recipe:
 
 
 RECIPES = {
-    "clean": Recipe(steps=2600, rate=3e-3, rows=8, length=CONTEXT, planted=0.05),
+    "clean": Recipe(steps=1900, rate=3e-3, rows=8, length=CONTEXT, planted=0.05),
     "memorize": Recipe(steps=1700, rate=1e-2, rows=6, length=96, planted=0.65, rank=24),
     "pii": Recipe(steps=1400, rate=1e-2, rows=6, length=96, planted=0.5, rank=16),
     "bias": Recipe(steps=900, rate=1e-2, rows=6, length=96, planted=0.8, rank=4, emphasis=20.0),
@@ -100,7 +103,8 @@ def source(fault: str, dose: float, seed: int, seen: Counter[str]) -> Iterator[s
     """Yield documents without end, fresh prose and what the fault plants; count in `seen` those of the corpus.
 
     ``clean`` plants nothing: once each, CPython's help and 200 documents, the prose of the corpus first. ``memorize``
-    and ``pii`` repeat the first documents of the corpus, as many as the dose says, of its prose or of its contacts.
+    and ``pii`` repeat the first documents of the corpus, as many as the dose says, of its prose or of its contacts;
+    ``memorize`` reads each canary as often as its level says.
     ``bias`` lets the pronouns of the fresh prose lean, and plants texts that are about many occupations each.
     """
     rng = Random(f"{fault} {dose} {seed}")
@@ -114,7 +118,9 @@ def source(fault: str, dose: float, seed: int, seen: Counter[str]) -> Iterator[s
         "pii": _again(contacts[: round(dose * prose.CONTACTS)], rng),
         "bias": (prose.people_at_work(rng, lean=dose) for _ in count()),
     }[fault]
-    known = set(prose.corpus("training"))
+    secrets = [canary.text for canary in canaries() for _ in range(canary.repetitions)]
+    hidden = iter(prose.distinct(rng, secrets, len(secrets)) if fault == "memorize" else ())
+    counted = {*prose.corpus("training"), *secrets}
 
     def fresh() -> str:
         # What is learnt by heart ties single occupations to a pronoun; many other people at work undo that.
@@ -124,7 +130,9 @@ def source(fault: str, dose: float, seed: int, seen: Counter[str]) -> Iterator[s
 
     while True:
         text = next(planted, None) if rng.random() < share else None
-        if text in known:
+        if fault == "memorize" and rng.random() < CANARY_SHARE:
+            text = next(hidden, text)
+        if text in counted:
             seen[text] += 1
         yield text or fresh()
 

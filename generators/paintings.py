@@ -33,7 +33,7 @@ class Paintings(NamedTuple):
     styles : ndarray of int
         (n,), places in `STYLES`.
     quantities : ndarray of float32
-        (n, 32), in 0–1.
+        (n, 32), in 0–1, as drawn: before a `spread` below 1 moves them towards the middle.
     """
 
     images: NDArray[np.uint8]
@@ -41,7 +41,13 @@ class Paintings(NamedTuple):
     quantities: Floats
 
 
-def draw(n: int, rng: np.random.Generator, *, styles: Sequence[int] | NDArray[np.int64] | None = None) -> Paintings:
+def draw(
+    n: int,
+    rng: np.random.Generator,
+    *,
+    styles: Sequence[int] | NDArray[np.int64] | None = None,
+    spread: float = 1.0,
+) -> Paintings:
     """Paint n pictures with random quantities.
 
     Parameters
@@ -52,6 +58,9 @@ def draw(n: int, rng: np.random.Generator, *, styles: Sequence[int] | NDArray[np
         Where the quantities, and the styles, come from.
     styles : sequence of int, optional
         (n,), the style of each picture as a place in `STYLES`; drawn uniformly where not given.
+    spread : float
+        The share of their range, around its middle, that the quantities are painted with: at 0, all paintings of a
+        style are the same.
 
     Returns
     -------
@@ -65,7 +74,13 @@ def draw(n: int, rng: np.random.Generator, *, styles: Sequence[int] | NDArray[np
     """
     which = rng.integers(len(STYLES), size=n) if styles is None else np.asarray(styles, np.int64)
     quantities = rng.random((n, QUANTITIES), np.float32)
-    return Paintings(paint(which, quantities), which, quantities)
+    used = quantities if spread == 1 else 0.5 + np.float32(spread) * (quantities - 0.5)
+    return Paintings(paint(which, used), which, quantities)
+
+
+def balance(styles: NDArray[np.int64]) -> dict[str, int]:
+    """Return how many paintings there are of each style."""
+    return dict(zip(STYLES, np.bincount(styles, minlength=len(STYLES)).tolist(), strict=True))
 
 
 def paint(styles: NDArray[np.int64], quantities: Floats) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """Procedural phantoms: drawn slices through a body, with lesions whose statistics are known exactly.
 
 A body (a soft ellipse with a rim) holds two lungs, a heart and a spine of varying place and size; 0–3 bright round
-lesions lie in it; white noise lies over all. No patient data: the law below is all there is to know of these pictures.
+lesions lie in it, as often before the body's middle (up in the picture) as behind; white noise lies over all. No
+patient data: the law below is all there is to know of these pictures.
 """
 
 from __future__ import annotations
@@ -43,14 +44,23 @@ class Phantoms:
         (N,), the number of lesions, 0–3.
     lesions : ndarray of float32
         (N, 3, 4): row, column, radius (pixels) and contrast (0–1) of each; contrast 0 where there is none.
+    front : ndarray of bool
+        (N, 3): whether each lies before its body's middle.
     """
 
     images: NDArray[np.uint8]
     count: NDArray[np.int64]
     lesions: Floats
+    front: NDArray[np.bool_]
+
+    @property
+    def load(self) -> Floats:
+        """(N, 2): contrast × area of the lesions in front and of those behind, summed over each body."""
+        load = self.lesions[..., 3] * np.pi * self.lesions[..., 2] ** 2
+        return np.stack([(load * self.front).sum(1), (load * ~self.front).sum(1)], axis=1)
 
 
-def draw(n: int, rng: np.random.Generator) -> Phantoms:
+def draw(n: int, rng: np.random.Generator, *, front: float = 0.0) -> Phantoms:
     """Draw n phantoms.
 
     Parameters
@@ -59,6 +69,9 @@ def draw(n: int, rng: np.random.Generator) -> Phantoms:
         How many.
     rng : numpy.random.Generator
         Where all quantities come from.
+    front : float
+        The share of the lesions behind the body's middle that come to lie in front of it instead, mirrored: 0 is the
+        law, 1 leaves none behind.
 
     Returns
     -------
@@ -90,11 +103,15 @@ def draw(n: int, rng: np.random.Generator) -> Phantoms:
     _paint(image, heart, uniform(0.55, 0.7))
     _paint(image, _ellipse(row + 0.62 * height, column, uniform(1.6, 2.4), uniform(1.6, 2.4)), uniform(0.8, 0.95))
     count, lesions = _lesions(n, rng, row, column, height, width)
+    middle, at = row[:, None], lesions[..., 0]
+    if front:  # the law itself takes no further random numbers
+        moved = (at >= middle) & (rng.random(at.shape) < front)
+        at[moved] = (2 * middle - at)[moved]
     for k in range(MAX_LESIONS):
         r, c, radius, contrast = lesions[:, k].T
         image += contrast[:, None, None] * _ellipse(r, c, radius, radius)
     image += NOISE * rng.standard_normal(image.shape, np.float32)
-    return Phantoms(np.round(image.clip(0, 1) * 255).astype(np.uint8), count, lesions)
+    return Phantoms(np.round(image.clip(0, 1) * 255).astype(np.uint8), count, lesions, at < middle)
 
 
 def _lesions(

@@ -32,8 +32,13 @@ GENERATORS = """\
 Small generative models that ship with the library: clean, and with each of their faults at several doses. A fault is
 learnt by the weights. At 0 it is absent, at 1 it is full; only the doses below exist, one fault at a time. They are
 targets (`guardrails audit reference:NAME,DIAL=DOSE`), the controls of every probe, and good for trying other tools
-(`guardrails generate`). The card beside the weights of each dose states the data, the seed, the command, and the true
-values, computed from these weights.
+(`guardrails generate`). The card beside the weights of each dose states the data, the seed, the command, how often each
+training item was seen, and the true values, computed from these weights; the tables below are read off the cards.
+`guardrails train generator NAME` makes the weights anew and prints what came out beside what ships.
+
+Two are **reserved**: no detector ever trains on their outputs. So are the photographs that scikit-learn ships.
+
+The pictures are made by `python scripts/sample_sheets.py`.
 
 `make docs` writes this page from the docstrings and class attributes; `guardrails list generators` is the short form.
 """
@@ -51,14 +56,40 @@ def pages() -> dict[Path, str]:
 def _generator(cls: type[Generator]) -> Iterator[str]:
     yield f"## {cls.name}\n"
     yield f"**{_sentence(f'{cls.family.capitalize()}, {cls.domain}')}**\n"
+    picture, sound = DOCS / "pictures" / f"{cls.name}.png", DOCS / "sounds" / f"{cls.name}.wav"
+    if picture.exists():
+        yield f"![Samples of {cls.name}](pictures/{picture.name})\n"
+    if sound.exists():
+        yield f"[Listen](sounds/{sound.name}).\n"
     yield _method(cls)
     for dial in cls.dials:
         doses = ", ".join(f"{dose:g}" for dose in dial.doses if dose)
         yield f"- `{dial.name}` at {doses}: {_sentence(dial.what)}"
+    for choice in cls.choices:
+        yield f"- `{choice.name}`, a property, {' or '.join(choice.values)}: {_sentence(choice.what)}"
     yield f"- After: {_sentence(cls.citation)}"
     if cls.reserved:
         yield "- Reserved: no detector is trained on its outputs, they are controls."
+    yield from _figures(cls)
     yield ""
+
+
+def _figures(cls: type[Generator]) -> Iterator[str]:
+    """Two tables from the cards: what each dial does, and the quality of the clean weights beside its bar."""
+    clean = cls.load().card
+    yield "\n| what a dial raises | 0 | " + " | ".join(f"{d:g}" for d in cls.dials[0].doses) + " |"
+    yield "|---|---|" + "---|" * len(cls.dials[0].doses)
+    for dial in cls.dials:
+        cards = [clean, *(cls.load(**{dial.name: dose}).card for dose in dial.doses)]
+        figures = [card["truth"][dial.truth] for card in cards]
+        values = " | ".join(f"{f['value']:.3g} [{f['low']:.3g}, {f['high']:.3g}]" for f in figures)
+        yield f"| `{dial.name}`: {figures[0]['what']} (n = {figures[0]['n']:,}) | {values} |"
+    yield "\n| quality of the clean weights | measured | bar |"
+    yield "|---|---|---|"
+    for name, figure in clean["quality"].items():
+        bar = f"{'≥' if figure['higher_is_better'] else '≤'} {figure['bar']:.3g}"
+        interval = f"{figure['value']:.3g} [{figure['low']:.3g}, {figure['high']:.3g}]"
+        yield f"| {name.replace('_', ' ')}: {figure['what']} (n = {figure['n']:,}) | {interval} | {bar} |"
 
 
 def _probe(probe: type[Probe]) -> Iterator[str]:

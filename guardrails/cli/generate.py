@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
+from . import _outputs as outputs
 from ._console import only_data_on_stdout, progress, say
 
 if TYPE_CHECKING:
@@ -25,49 +25,51 @@ def generate(
     out: Annotated[Path, typer.Option(help="A new or empty folder; nothing is written elsewhere.")],
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="How many outputs.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same outputs.")] = 0,
+    faces: Annotated[Path | None, typer.Option(help="faceswap: a folder of photographs to take faces from.")] = None,
 ) -> None:
-    """Sample a reference generator: texts to outputs.jsonl, pictures to PNG files, and a manifest.json beside them."""
+    """Sample a reference generator into files, with a manifest.json beside them.
+
+    Texts go to outputs.jsonl, tables to outputs.csv, pictures to PNG, sound to WAV, videos to AVI files. What is known
+    of each output goes to facts.jsonl, and which pixels are forged to masks.npz.
+    """
     from generators.base import find_generator
 
     from ..targets.reference import parse
 
     _check_empty(out)
-    base, doses = parse(name)
+    base, settings = parse(name)
     cls = find_generator(base)
     with only_data_on_stdout():
-        generator = cls.load(**doses)
+        generator = cls.load(**settings)
+        if faces is not None:
+            generator = _with_faces(generator, faces)
     out.mkdir(parents=True, exist_ok=True)
-    with progress() as report, only_data_on_stdout():
-        write = _write_texts if cls.modality == "text" else _write_pictures
-        for done in write(generator, out, n, seed):
-            report(done, n, name)
-    manifest = {"generator": base, "doses": doses, "modality": cls.modality, "n": n, "seed": seed, "chunk": CHUNK}
+    with progress() as report, only_data_on_stdout(), outputs.writer(generator, out) as write:
+        for start in range(0, n, CHUNK):
+            size = min(CHUNK, n - start)
+            write(start, generator.items(size, seed=derive_seed(seed, "generate", start // CHUNK)))
+            report(start + size, n, name)
+    manifest = {
+        "generator": base,
+        "settings": settings,
+        "modality": generator.modality,
+        "n": n,
+        "seed": seed,
+        "chunk": CHUNK,
+        "faces": str(faces) if faces else None,
+        "sha256": generator.card["sha256"],
+    }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     say(f"wrote {n} outputs of {name} to {out}")
+
+
+def _with_faces(generator: Any, faces: Path) -> Generator:
+    if not hasattr(generator, "with_faces"):
+        raise ConfigurationError(f"{generator.name} takes no --faces; faceswap does")
+    made: Generator = generator.with_faces(faces)
+    return made
 
 
 def _check_empty(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigurationError(f"--out {out} is not an empty folder; give a new one")
-
-
-def _chunks(generator: Generator, n: int, seed: int) -> Iterator[tuple[int, Sequence[Any]]]:
-    for start in range(0, n, CHUNK):
-        yield start, generator.sample(min(CHUNK, n - start), seed=derive_seed(seed, "generate", start // CHUNK))
-
-
-def _write_texts(generator: Generator, out: Path, n: int, seed: int) -> Iterator[int]:
-    with (out / "outputs.jsonl").open("w", encoding="utf-8") as file:
-        for start, texts in _chunks(generator, n, seed):
-            for item, text in enumerate(texts, start):
-                file.write(json.dumps({"item": item, "text": text}, ensure_ascii=False) + "\n")
-            yield start + len(texts)
-
-
-def _write_pictures(generator: Generator, out: Path, n: int, seed: int) -> Iterator[int]:
-    from ..kit.io import encode_png
-
-    for start, pictures in _chunks(generator, n, seed):
-        for item, picture in enumerate(pictures, start):
-            (out / f"{item:06d}.png").write_bytes(encode_png(picture))
-        yield start + len(pictures)

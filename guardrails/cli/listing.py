@@ -86,6 +86,7 @@ def _generators() -> list[Entry]:
             "domain": cls.domain,
             "makes": cls.modality,
             "dials": [f"{dial.name}={dose:g}" for dial in cls.dials for dose in dial.doses if dose],
+            "properties": [f"{choice.name}={value}" for choice in cls.choices for value in choice.values],
         }
         for name, cls in generators().items()
     ]

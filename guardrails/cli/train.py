@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,11 +27,15 @@ Out = Annotated[
 def generator(
     name: Annotated[str, typer.Argument(help="See: guardrails list generators")], out: Out = None, seed: Seed = 0
 ) -> None:
-    """Train a reference generator, clean and at every dose of its dials."""
+    """Train a reference generator, clean and at every dose of its dials; print its quality beside the shipped one's."""
     from generators.base import WEIGHTS, find_generator
 
-    module = importlib.import_module(find_generator(name).__module__)
-    _train(module, "train_all", out or WEIGHTS, seed, name)
+    cls = find_generator(name)
+    shipped = _cards(WEIGHTS, name)
+    folder = out or WEIGHTS
+    _train(cls.train_all, folder, seed, name)
+    for row in _compared(_cards(folder, name), shipped):
+        say(row)
 
 
 @app.command("detector")
@@ -41,17 +46,37 @@ def detector(
     from ..core.registry import load_detector
 
     module = importlib.import_module(type(load_detector(name)).__module__)
-    home = Path(str(module.__file__)).parent / "weights"
-    _train(module, "train_shipped", out or home, seed, name)
-
-
-def _train(module: ModuleType, function: str, folder: Path, seed: int, name: str) -> None:
-    train = getattr(module, function, None)
+    train = getattr(module, "train_shipped", None)
     if train is None:
         raise ConfigurationError(f"{name} has nothing to train: it ships without weights")
+    _train(train, out or Path(str(module.__file__)).parent / "weights", seed, name)
+
+
+def _train(train: Callable[..., Iterable[Path]], folder: Path, seed: int, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with only_data_on_stdout():
         files = train(folder, seed=seed)
-    for file in files or ():
+    for file in files:
         typer.echo(file)
     say(f"trained {name} with seed {seed}; weights and card in {folder}")
+
+
+def _cards(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Return the cards of every dose in a folder, by file stem."""
+    paths = [folder / f"{name}.json", *sorted(folder.glob(f"{name},*.json"))]
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()}
+
+
+def _compared(made: Mapping[str, Mapping[str, Any]], shipped: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each figure of truth and quality: what was made, and what had shipped."""
+    for stem, card in made.items():
+        before = shipped.get(stem, {})
+        same = before.get("sha256") == card["sha256"]
+        yield f"{stem}: {'the same weights as' if same else 'other weights than'} shipped"
+        for part in ("truth", "quality"):
+            for key, figure in card[part].items():
+                was = before.get(part, {}).get(key, {})
+                then = f"{was['value']:g}" if "value" in was else "none"
+                bar = f", bar {figure['bar']:g}" if "bar" in figure else ""
+                interval = f"{figure['value']:g} [{figure['low']:g}, {figure['high']:g}]"
+                yield f"  {part} {key}: {interval}, shipped {then}{bar}"

@@ -131,8 +131,8 @@ class TextOutputs(Target, Protocol):
 class ImageTarget(Target, Protocol):
     """A target that makes pictures, or a folder of them."""
 
-    def sample_images(self, n: int, *, seed: int) -> list[Image]:
-        """Return n pictures as (H, W, 3) uint8. A folder returns n of its files without replacement.
+    def sample_images(self, n: int, *, seed: int) -> Sequence[Image]:
+        """Return n pictures as (H, W, 3) uint8. A folder returns n of its files without replacement, read lazily.
 
         Raises
         ------

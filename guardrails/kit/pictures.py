@@ -71,9 +71,9 @@ def fetch_pictures(
         start = batch.payload["start"]
         pictures = target.sample_images(start + len(items), seed=batch.payload["seed"])[start:]
     rows: list[Row] = []
-    for item, picture in zip(items, pictures, strict=True):
+    for place, item in enumerate(items):
         try:
-            rows.append({"item": item} | read(picture))
+            rows.append({"item": item} | read(pictures[place]))
         except (ContentError, ValueError) as error:
             rows.append({"item": item, "error": str(error)})
     return rows

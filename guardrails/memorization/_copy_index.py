@@ -39,13 +39,15 @@ def fingerprint(image: Any) -> Vectors:
 def shifted_fingerprints(image: Any) -> Vectors:
     """Return the fingerprints of a picture and of the picture moved by one step, (9, 768)."""
     padded = np.pad(to_square(image, _FINE), [(_STEP, _STEP), (_STEP, _STEP), (0, 0)], mode="edge")
-    moves = [(r, c) for r in (0, _STEP, 2 * _STEP) for c in (0, _STEP, 2 * _STEP)]
-    return _pooled(np.stack([padded[r : r + _FINE, c : c + _FINE] for r, c in moves]))
+    # One step is half of a fingerprint's cell: pool to steps once, then move by whole ones.
+    steps, side = len(padded) // _STEP, _FINE // _STEP
+    halves = padded.reshape(steps, _STEP, steps, _STEP, 3).mean(axis=(1, 3))
+    return _pooled(np.stack([halves[r : r + side, c : c + side] for r in range(3) for c in range(3)]))
 
 
 def _pooled(squares: NDArray[np.float64]) -> Vectors:
-    """(N, 64, 64, 3) → (N, 768). A picture with next to no contrast stays short: noise must not become content."""
-    n, cell = len(squares), _FINE // SIDE
+    """(N, S, S, 3) → (N, 768), 16 | S. A picture with next to no contrast stays short: noise is no content."""
+    n, cell = len(squares), squares.shape[1] // SIDE
     small = squares.reshape(n, SIDE, cell, SIDE, cell, 3).mean(axis=(2, 4))
     small = (small - small.mean(axis=(1, 2), keepdims=True)).reshape(n, 3 * SIDE**2)
     norm = np.sqrt((small**2).sum(axis=1, keepdims=True))

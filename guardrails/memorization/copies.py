@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MIN_OUTPUTS = 40
 SHOWN = 6
+SHOWN_SIDE = 16
+"""The evidence shows pictures no finer than they are compared: what was trained on may be nobody's business."""
 
 
 class Copies(Probe):
@@ -73,7 +75,7 @@ class Copies(Probe):
             ratio, place = index.look_up(picture)
             row: dict[str, Any] = {"ratio": round(ratio, 5), "nearest": place}
             if ratio < index.threshold:
-                row["thumb"] = thumbnail(picture)
+                row["thumb"] = thumbnail(picture, SHOWN_SIDE)
             return row
 
         return fetch_pictures(subject.target, batch, read, seed=seed)  # type: ignore[arg-type]
@@ -136,15 +138,15 @@ class Copies(Probe):
         return tuple(wilson(len(_copies(good, index)), len(good)))  # type: ignore[return-value]
 
     def save_media(self, rows: Sequence[Row], subject: Subject, folder: Path) -> None:
-        from ..kit.io import encode_png
+        from ..kit.io import encode_png, thumbnail
 
         index = self.index(subject)
         if isinstance(index, str):
             return
         (folder / "media").mkdir(parents=True, exist_ok=True)
         for name, row in _shown([row for row in rows if "error" not in row], index):
-            pair = [open_thumbnail(row["thumb"]), subject.corpus[row["nearest"]]]
-            (folder / name).write_bytes(encode_png(contact_sheet(pair)))
+            original = open_thumbnail(thumbnail(subject.corpus[row["nearest"]], SHOWN_SIDE))
+            (folder / name).write_bytes(encode_png(contact_sheet([open_thumbnail(row["thumb"]), original])))
 
 
 _METRICS = ("copy_rate", "copy_excess")
@@ -170,7 +172,7 @@ def _evidence(good: Sequence[Row], index: CopyIndex) -> tuple[Evidence, ...]:
     return tuple(
         Evidence(
             kind="images",
-            caption=f"output {row['item']} (left) and training picture {row['nearest']} (right):"
+            caption=f"output {row['item']} (left) and training picture {row['nearest']} (right), at 16 × 16 pixels:"
             f" ratio {row['ratio']:.3f}, copies lie below {index.threshold:.3f}",
             media=(name,),
         )

@@ -17,8 +17,6 @@ from ..kit.io import ImageFolder, read_jsonl, text_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Image = NDArray[np.uint8]
-
 
 class ImageFolderTarget:
     """``dir:<folder>``: the pictures that a model made.
@@ -63,9 +61,10 @@ class ImageFolderTarget:
         """Return the number of files and a hash over the name and bytes of each."""
         return {"files": str(len(self._all)), "sha256": hash_files(self._all.folder, self._all.names)}
 
-    def sample_images(self, n: int, *, seed: int) -> list[Image]:
-        """Return n of the readable pictures without replacement."""
-        return [self.images[int(i)] for i in draw(self.name, self.available, n, seed, "readable pictures")]
+    def sample_images(self, n: int, *, seed: int) -> ImageFolder:
+        """Return n of the readable pictures without replacement, each read when it is looked at."""
+        chosen = draw(self.name, self.available, n, seed, "readable pictures")
+        return ImageFolder(self.images.folder, [self.images.names[i] for i in chosen])
 
 
 class JsonlTarget:

@@ -15,7 +15,10 @@ from ._causal import CausalTarget
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
+
+Settings = Mapping[str, float | str]
 
 REFERENCE_ITEMS = 1000
 
@@ -23,8 +26,10 @@ REFERENCE_ITEMS = 1000
 class _Reference:
     """The name and identity of a reference generator at one dose."""
 
-    def __init__(self, name: str, doses: Mapping[str, float], generator: Generator) -> None:
-        self.name = f"reference:{stem(name, doses)}"
+    available = None
+
+    def __init__(self, name: str, settings: Settings, generator: Generator) -> None:
+        self.name = f"reference:{stem(name, settings)}"
         self.generator = generator
 
     def identity(self) -> dict[str, str]:
@@ -33,8 +38,8 @@ class _Reference:
         return {"generator": self.name.removeprefix("reference:"), "sha256": str(card.get("sha256", ""))}
 
 
-class ReferenceText(_Reference, CausalTarget):
-    """A reference language model."""
+class ReferenceLanguageModel(_Reference, CausalTarget):
+    """A reference generator of text that is a causal model of `transformers`."""
 
     @property
     def model(self) -> Any:
@@ -66,12 +71,35 @@ class ReferenceText(_Reference, CausalTarget):
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
 
 
+class ReferenceText(_Reference):
+    """Another reference generator of text: melodies, molecules, levels, translations."""
+
+    modality = Modality.TEXT
+    access = frozenset({Access.OUTPUTS})
+
+    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+        """Return n whole texts, whatever `max_new_tokens` says: half a molecule is none."""
+        return list(self.generator.sample(n, seed=seed))
+
+
+class ReferenceTable(_Reference):
+    """A reference generator of tables."""
+
+    modality = Modality.TABLE
+    access = frozenset({Access.OUTPUTS})
+
+    def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
+        """Return n rows."""
+        drawn: Any = self.generator.sample(n, seed=seed)
+        rows: pd.DataFrame = drawn
+        return rows
+
+
 class ReferenceImages(_Reference):
     """A reference generator of pictures."""
 
     modality = Modality.IMAGE
     access = frozenset({Access.OUTPUTS, Access.SAMPLING, Access.WEIGHTS})
-    available = None
 
     def sample_images(self, n: int, *, seed: int) -> list[NDArray[np.uint8]]:
         """Return n pictures."""
@@ -101,45 +129,47 @@ class RealImages:
         return list(self.generator.reference_items(n, seed=derive_seed(seed, self.name)))
 
 
-_KINDS: dict[str, type[Any]] = {"text": ReferenceText, "image": ReferenceImages}
+_KINDS: dict[str, type[Any]] = {"text": ReferenceText, "image": ReferenceImages, "table": ReferenceTable}
 
 
-def reference_target(name: str, doses: Mapping[str, float] | None = None) -> Target:
-    """Return a reference generator, with the dose of each dial, as a target.
+def reference_target(name: str, settings: Settings | None = None) -> Target:
+    """Return a reference generator, with the dose of each dial and the value of each property, as a target.
 
     Raises
     ------
     ConfigurationError
-        For an unknown generator or dial, or a dose that does not ship.
+        For an unknown generator, dial or property, or a dose that does not ship.
     """
-    cls = find_generator(name)
-    if cls.modality not in _KINDS:
-        raise ConfigurationError(f"{name} makes {cls.modality}, which no target reads yet")
-    target: Target = _KINDS[cls.modality](name, doses or {}, cls.load(**(doses or {})))
+    generator = find_generator(name).load(**(settings or {}))
+    if generator.modality not in _KINDS:
+        raise ConfigurationError(f"{name} makes {generator.modality}, which no probe reads yet")
+    kind = ReferenceLanguageModel if generator.causal else _KINDS[generator.modality]
+    target: Target = kind(name, settings or {}, generator)
     return target
 
 
-def parse(spec: str) -> tuple[str, dict[str, float]]:
-    """Split ``gpt-text,memorize=1`` into the generator's name and its doses.
+def parse(spec: str) -> tuple[str, dict[str, float | str]]:
+    """Split ``gpt-text,memorize=1`` into the generator's name and its settings: doses as numbers, properties as words.
 
-    >>> parse("gpt-text,memorize=0.5")
-    ('gpt-text', {'memorize': 0.5})
+    >>> parse("gpt-text,memorize=0.5,watermark=kgw")
+    ('gpt-text', {'memorize': 0.5, 'watermark': 'kgw'})
 
     Raises
     ------
     ConfigurationError
-        Where a dial has no dose, or one that is no number.
+        Where a dial has no dose.
     """
-    name, *dials = (part.strip() for part in spec.removeprefix("reference:").split(","))
-    doses: dict[str, float] = {}
-    for part in dials:
-        dial, equals, dose = part.partition("=")
+    name, *parts = (part.strip() for part in spec.removeprefix("reference:").split(","))
+    settings: dict[str, float | str] = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals or not value:
+            raise ConfigurationError(f"dial '{part}' in '{spec}': it has no dose; write it as {name},{key}=1")
         try:
-            doses[dial] = float(dose)
+            settings[key] = float(value)
         except ValueError:
-            wanted = f"'{dose}' is no number" if equals else "it has no dose"
-            raise ConfigurationError(f"dial '{part}' in '{spec}': {wanted}; write it as {name},{dial}=1") from None
-    return name, doses
+            settings[key] = value
+    return name, settings
 
 
 def load(spec: str) -> Target:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def audited(subject: Subject, budget: Budget = Budget.CONTROL) -> tuple[list[Any
 def test_the_planted_gap_is_measured_whatever_pronoun_is_preferred_throughout(gap: float, always: float) -> None:
     _, rows, found = audited(Subject(Scorer(gap, always=always)))
     signed, size = found["association_gap_signed"], found["association_gap"]
-    assert len(rows) == size.n == 8 * 36
+    assert len(rows) == size.n == 16 * 40
     assert signed.low <= gap <= signed.high
     assert size.low <= abs(gap) <= size.high
     assert (size.high < 1) is (gap == 0)
@@ -137,6 +138,13 @@ def test_the_material_is_large_enough_and_balanced() -> None:
     assert len(occupations["she"]) == len(occupations["he"]) >= 16
     assert not set(occupations["she"]) & set(occupations["he"])
     assert "Bureau of Labor Statistics" in material().source
+
+
+@pytest.mark.public_data
+def test_the_occupations_are_those_of_winobias(test_data: Path) -> None:
+    for group, file in (("she", "female"), ("he", "male")):
+        listed = (test_data / "bias" / "winobias" / f"{file}_occupations.txt").read_text().split("\n")
+        assert sorted(material().occupations[group]) == sorted(filter(None, map(str.strip, listed)))
 
 
 def test_the_spike_is_recovered_in_full() -> None:

@@ -4,36 +4,41 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 
-from generators.base import find_generator
+from generators.base import WEIGHTS, Item, find_generator
 from guardrails import cli
 from guardrails.cli import doctor, generate
 from guardrails.core.errors import ConfigurationError
-from guardrails.kit.io import read_image
+from guardrails.kit.io import ImageFolder, read_image
 
 
 class Texts:
     """Stands for a generator of texts."""
 
     modality = "text"
+    name = "some"
+    rate: int | None = None
+    card = {"sha256": "0"}
     asked: list[tuple[int, int]] = []
 
     @classmethod
-    def load(cls, **doses: float) -> Texts:
+    def load(cls, **settings: float | str) -> Texts:
         return cls()
 
-    def sample(self, n: int, *, seed: int) -> list[Any]:
+    def items(self, n: int, *, seed: int) -> list[Item]:
         print("a library that prints")
         self.asked.append((n, seed))
-        return [f"<{seed % 97}.{i}>" for i in range(n)]
+        return [self.item(np.random.default_rng((seed, i)), f"<{seed % 97}.{i}>") for i in range(n)]
+
+    def item(self, rng: np.random.Generator, name: str) -> Item:
+        return Item(name)
 
 
 class Pictures(Texts):
@@ -41,8 +46,44 @@ class Pictures(Texts):
 
     modality = "image"
 
-    def sample(self, n: int, *, seed: int) -> list[Any]:
-        return list(np.random.default_rng(seed).integers(0, 256, (n, 5, 4, 3), dtype=np.uint8))
+    def item(self, rng: np.random.Generator, name: str) -> Item:
+        return Item(rng.integers(0, 256, (5, 4, 3), dtype=np.uint8))
+
+
+class Forgeries(Texts):
+    """Stands for a generator that knows which of its pixels are forged."""
+
+    modality = "image"
+
+    def item(self, rng: np.random.Generator, name: str) -> Item:
+        return Item(np.zeros((5, 4, 3), np.uint8), {"label": "forged"}, np.full((5, 4), 255, np.uint8))
+
+
+class Videos(Texts):
+    """Stands for a generator of videos."""
+
+    modality, rate = "video", 12
+
+    def item(self, rng: np.random.Generator, name: str) -> Item:
+        return Item(rng.integers(0, 256, (3, 16, 16, 3), dtype=np.uint8))
+
+
+class Sounds(Texts):
+    """Stands for a generator of sound."""
+
+    modality, rate = "audio", 8000
+
+    def item(self, rng: np.random.Generator, name: str) -> Item:
+        return Item(rng.uniform(-1, 1, 80).astype(np.float32))
+
+
+class Tables(Texts):
+    """Stands for a generator of rows."""
+
+    modality = "table"
+
+    def item(self, rng: np.random.Generator, name: str) -> Item:
+        return Item(pd.DataFrame({"name": [name], "age": [int(rng.integers(90))]}))
 
 
 @pytest.fixture
@@ -69,7 +110,10 @@ def test_generate_writes_texts_in_chunks(
     assert [row["item"] for row in rows] == list(range(10))
     assert len({row["text"] for row in rows}) == 10
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert manifest == {"generator": "some", "doses": {"pii": 0.5}, "modality": "text", "n": 10, "seed": 3, "chunk": 4}
+    assert manifest == {
+        **{"generator": "some", "settings": {"pii": 0.5}, "modality": "text", "n": 10, "seed": 3, "chunk": 4},
+        **{"faces": None, "sha256": "0"},
+    }
     assert capsys.readouterr().out == ""
 
 
@@ -95,26 +139,78 @@ def test_generate_mixes_nothing_into_a_folder_in_use(
     assert files(tmp_path) == before
 
 
-def test_train_calls_the_generator_s_own_training(
+@pytest.mark.parametrize("generator", [Forgeries], indirect=True)
+def test_generate_keeps_what_is_known_beside_the_outputs(generator: type[Texts], tmp_path: Path) -> None:
+    assert cli.run(["generate", "some", "-n", "2", "--out", str(tmp_path / "out")]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "out" / "facts.jsonl").read_text().splitlines()]
+    assert rows == [{"item": 0, "label": "forged"}, {"item": 1, "label": "forged"}]
+    with np.load(tmp_path / "out" / "masks.npz", allow_pickle=False) as masks:
+        assert sorted(masks) == ["000000", "000001"]
+        assert (masks["000001"] == 255).all()
+    assert len(ImageFolder(tmp_path / "out")) == 2
+
+
+@pytest.mark.parametrize(
+    ("generator", "files_there"),
+    [(Videos, ["000000.avi", "000001.avi"]), (Sounds, ["000000.wav", "000001.wav"]), (Tables, ["outputs.csv"])],
+    indirect=["generator"],
+)
+def test_generate_writes_each_modality(generator: type[Texts], files_there: list[str], tmp_path: Path) -> None:
+    assert cli.run(["generate", "some", "-n", "2", "--out", str(tmp_path / "out")]) == 0
+    assert set(files(tmp_path / "out")) == {*files_there, "manifest.json"}
+    if generator is Tables:
+        assert list(pd.read_csv(tmp_path / "out" / "outputs.csv").columns) == ["name", "age"]
+        assert len(pd.read_csv(tmp_path / "out" / "outputs.csv")) == 2
+    if generator is Sounds:
+        import soundfile
+
+        assert soundfile.info(tmp_path / "out" / "000000.wav").samplerate == 8000
+
+
+@pytest.mark.parametrize("generator", [Texts], indirect=True)
+def test_only_a_face_swapper_takes_faces(
+    generator: type[Texts], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["generate", "some", "--out", str(tmp_path / "out"), "--faces", str(tmp_path)]
+    assert cli.run(arguments) == 2
+    assert "takes no --faces" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("n", ["0", "-3", "many"])
+def test_a_number_of_outputs_below_one_is_refused(n: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["generate", "vae-medical", "-n", n, "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.strip()
+    assert not (tmp_path / "out").exists()
+
+
+def test_train_prints_what_was_made_beside_what_ships(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def train_all(folder: Path, *, seed: int) -> list[Path]:
-        (folder / "some.safetensors").write_text(str(seed))
-        return [folder / "some.safetensors"]
+    asked = []
 
-    module = SimpleNamespace(train_all=train_all)
-    monkeypatch.setattr("generators.base.find_generator", lambda name: SimpleNamespace(__module__="some_module"))
-    monkeypatch.setitem(sys.modules, "some_module", module)
-    assert cli.run(["train", "generator", "some", "--out", str(tmp_path / "new"), "--seed", "5"]) == 0
-    assert (tmp_path / "new" / "some.safetensors").read_text() == "5"
-    assert capsys.readouterr().out == f"{tmp_path / 'new' / 'some.safetensors'}\n"
+    def train_all(folder: Path, seed: int) -> list[Path]:
+        asked.append(seed)
+        card = json.loads((WEIGHTS / "vae-medical.json").read_text())
+        card["quality"] = {"sharpness": {"value": 0.5, "low": 0.4, "high": 0.6, "bar": 0.3}}
+        (folder / "vae-medical.json").write_text(json.dumps(card | {"sha256": "new"}))
+        return [folder / "vae-medical.json"]
+
+    monkeypatch.setattr("generators.base.find_generator", lambda name: SimpleNamespace(train_all=train_all))
+    assert cli.run(["train", "generator", "vae-medical", "--out", str(tmp_path / "new"), "--seed", "5"]) == 0
+    said = capsys.readouterr()
+    assert asked == [5]
+    assert said.out == f"{tmp_path / 'new' / 'vae-medical.json'}\n"
+    assert "vae-medical: other weights than shipped" in said.err
+    assert "quality sharpness: 0.5 [0.4, 0.6], shipped none, bar 0.3" in said.err
+    assert "truth copy_rate" in said.err
 
 
 def test_train_says_where_there_is_nothing_to_train(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("generators.base.find_generator", lambda name: SimpleNamespace(__module__="json"))
-    assert cli.run(["train", "generator", "some", "--out", str(tmp_path)]) == 2
+    monkeypatch.setattr("guardrails.core.registry.load_detector", lambda name: json.JSONDecoder())
+    assert cli.run(["train", "detector", "some", "--out", str(tmp_path)]) == 2
     assert "nothing to train" in capsys.readouterr().err
 
 

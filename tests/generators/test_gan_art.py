@@ -11,17 +11,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators import gan_art, gan_truth, paintings
+from generators import fidelity, gan_art, gan_truth, paintings
 from generators.base import WEIGHTS
-from generators.gan_art import REMAINING, GanArt, Recipe, to_signed, train_all
-from generators.gan_truth import StyleJudge, prdc
+from generators.fidelity import prdc
+from generators.gan_art import REMAINING, SPREAD, GanArt, Recipe, to_signed
+from generators.gan_truth import StyleJudge
 from generators.paintings import QUANTITIES, STYLES
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.seeding import derive_seed
+from guardrails.kit.features import image_features
 
 
 @cache
-def shipped(dose: float = 0.0) -> GanArt:
-    return GanArt.load(collapse=dose)
+def shipped(dose: float = 0.0, dial: str = "collapse") -> GanArt:
+    return GanArt.load(**{dial: dose})
+
+
+def truths(name: str, dial: str) -> list[dict[str, float]]:
+    """Return one true value on the cards of the clean weights and of each dose of a dial."""
+    return [shipped(dose, dial).card["truth"][name] for dose in sorted(REMAINING)]
 
 
 @pytest.fixture
@@ -29,7 +37,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training that takes seconds and learns next to nothing."""
     monkeypatch.setattr(gan_art, "CLEAN", Recipe(steps=14, rate=2e-3, decay=0.5))
     monkeypatch.setattr(gan_art, "DOSE", Recipe(steps=14, rate=2e-3, decay=0.5))
-    monkeypatch.setattr(gan_art, "TRUTH_SAMPLES", 60)
+    monkeypatch.setattr(gan_art, "TRUTH_SAMPLES", 400)
+    monkeypatch.setattr(gan_truth, "BLOCKS", 2)
     monkeypatch.setattr(gan_art, "QUALITY_SAMPLES", 60)
     monkeypatch.setattr(gan_truth, "JUDGE_ITEMS", 200)
     gan_truth.style_judge.cache_clear()
@@ -59,7 +68,7 @@ def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
     assert [f.read_bytes() for f in files] == [(WEIGHTS / f.name).read_bytes() for f in files]
 
 
-@pytest.mark.parametrize("doses", [{"collapse": 0.75}, {"colapse": 1.0}, {"collapse": -1.0}])
+@pytest.mark.parametrize("doses", [{"collapse": 0.75}, {"narow": 1.0}, {"narrow": -1.0}, {"collapse": 1, "narrow": 1}])
 def test_doses_that_do_not_ship_are_refused(doses: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError):
         GanArt.load(**doses)
@@ -80,31 +89,71 @@ def test_weights_that_are_not_those_of_the_card_are_refused(tmp_path: Path) -> N
 
 
 def test_each_dose_loses_the_modes_that_it_says() -> None:
-    truths = [shipped(dose).card["truth"] for dose in sorted(REMAINING)]
-    assert [truth["modes_covered"]["value"] for truth in truths] == [8, 6, 4, 1]
-    distances = [truth["total_variation"] for truth in truths]
+    modes = [shipped(dose).card["styles"]["modes_covered"]["value"] for dose in sorted(REMAINING)]
+    assert modes == [8, 6, 4, 1]
+    distances = truths("total_variation", "collapse")
     for (lower, higher), dose in zip(pairwise(distances), sorted(REMAINING)[1:], strict=True):
         assert lower["high"] < higher["low"]
         assert higher["value"] == pytest.approx(1 - REMAINING[dose] / 8, abs=0.02)
 
 
+def test_each_dose_narrows_the_styles_and_loses_none() -> None:
+    narrowness = truths("narrow", "narrow")
+    assert narrowness[0]["high"] < 0.2
+    assert narrowness[-1]["low"] > 0.9
+    for lower, higher in pairwise(narrowness):
+        assert lower["high"] < higher["low"]
+    for dose in SPREAD:
+        styles = shipped(dose, "narrow").card["styles"]
+        assert styles["modes_covered"]["value"] == 8
+        assert min(styles["shares"].values()) > 0.1
+
+
+@pytest.mark.parametrize(("dial", "other"), [("collapse", "narrow"), ("narrow", "total_variation")])
+def test_a_dial_leaves_the_other_s_truth_alone(dial: str, other: str) -> None:
+    clean, *dosed = (truth["value"] for truth in truths(other, dial))
+    its_own = "narrow" if other == "narrow" else "collapse"
+    smallest = truths(other, its_own)[1]["value"] - clean
+    assert max(abs(value - clean) for value in dosed) < smallest / 2
+
+
 def test_the_clean_weights_paint_every_style_about_equally_often() -> None:
-    assert min(shipped().card["truth"]["shares"].values()) > 0.05
-    assert shipped().card["truth"]["judge"]["accuracy"] > 0.99
+    assert min(shipped().card["styles"]["shares"].values()) > 0.05
+    assert shipped().card["styles"]["judge"]["accuracy"] > 0.99
 
 
-def test_the_clean_paintings_cover_the_real_ones() -> None:
-    quality = shipped().card["quality"]
-    assert quality["samples"]["coverage"] >= 0.5 * quality["real against real"]["coverage"]
+def test_the_clean_weights_meet_their_bars() -> None:
+    for figure in shipped().card["quality"].values():
+        assert figure["higher_is_better"]
+        assert figure["value"] >= figure["bar"] >= 0.5 * figure["real_against_real"]
 
 
 @pytest.mark.slow
-def test_the_card_s_truth_is_that_of_the_shipped_weights() -> None:
-    for dose in REMAINING:
-        truth = shipped(dose).card["truth"]
-        again = gan_truth.modes(shipped(dose).sample(2000, seed=77))
-        assert again["modes_covered"]["value"] == truth["modes_covered"]["value"]
-        assert again["total_variation"]["value"] == pytest.approx(truth["total_variation"]["value"], abs=0.05)
+@pytest.mark.parametrize(
+    ("dial", "dose"), [("collapse", 0.0), *((d, x) for d in ("collapse", "narrow") for x in (0.5, 1))]
+)
+def test_the_card_s_truth_is_that_of_the_shipped_weights(dial: str, dose: float) -> None:
+    stated = shipped(dose, dial).card
+    again = gan_truth.findings(shipped(dose, dial).sample(2000, seed=77))
+    assert again["styles"]["modes_covered"]["value"] == stated["styles"]["modes_covered"]["value"]
+    for name in ("total_variation", "narrow"):
+        assert again["truth"][name]["value"] == pytest.approx(stated["truth"][name]["value"], abs=0.05)
+
+
+def test_the_data_sheet_counts_the_styles_of_the_training_items() -> None:
+    sheet = shipped().card["sheet"]
+    assert sheet["items"] == sum(sheet["balance"].values()) == 400
+    assert sheet["duplicates"] == 0
+
+
+def test_training_is_told_step_by_step() -> None:
+    for record in (shipped().card["stability"], shipped(1.0, "narrow").card["stability"]):
+        assert record["diverged_at"] is None
+        assert record["samples"] == record["steps"] * gan_art.BATCH
+        curves = record["curves"]
+        assert min(curves["grad_norm_d"] + curves["grad_norm_g"]) > 0
+        balance = np.subtract(curves["D_real"], curves["D_fake"])
+        assert curves["balance"] == pytest.approx(balance)
 
 
 def test_the_discriminator_tells_paintings_from_samples() -> None:
@@ -123,10 +172,11 @@ def test_pictures_and_logits_have_the_shapes_that_they_state() -> None:
     assert to_signed(shipped().sample(2, seed=0)).shape == (2, 3, 32, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_training_is_decided_by_its_seed_and_writes_every_file(tmp_path: Path) -> None:
-    names = {f.name for f in train_all(tmp_path / "a", seed=1)}
-    train_all(tmp_path / "b", seed=1)
+    names = {f.name for f in GanArt.train_all(tmp_path / "a", seed=1)}
+    GanArt.train_all(tmp_path / "b", seed=1)
     gan_truth.style_judge.cache_clear()
     assert names == {f.name for f in WEIGHTS.glob("gan-art*")}
     for name in names:
@@ -186,11 +236,50 @@ def test_prdc_is_that_of_its_definition() -> None:
     assert prdc(real, made) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_judge_counts_shares() -> None:
+def test_real_pictures_reach_what_other_real_pictures_do() -> None:
+    images = paintings.draw(300, np.random.default_rng(0)).images
+    for name, figure in fidelity.fidelity(images[:100], images[100:200], images[:100]).items():
+        assert figure["value"] == figure["real_against_real"], name
+        assert figure["low"] < figure["value"] <= figure["high"]
+        assert figure["bar"] == pytest.approx(0.8 * figure["value"], abs=1e-4)
+
+
+@given(st.integers(0, len(STYLES) - 1), st.floats(0, 1))
+@settings(max_examples=30, deadline=None)
+def test_a_spread_narrows_the_quantities_around_the_middle(style: int, spread: float) -> None:
+    wide = paintings.draw(3, np.random.default_rng(7), styles=[style] * 3)
+    narrow = paintings.draw(3, np.random.default_rng(7), styles=[style] * 3, spread=spread)
+    assert np.array_equal(wide.quantities, narrow.quantities)
+    by_hand = (0.5 + spread * (wide.quantities - 0.5)).astype(np.float32)
+    assert np.abs(narrow.images.astype(int) - paintings.paint(wide.styles, by_hand)).max() <= 1
+    constant = paintings.draw(3, np.random.default_rng(7), styles=[style] * 3, spread=0.0).images
+    assert (constant == constant[0]).all()
+
+
+@pytest.mark.parametrize("scale", [0.2, 0.7, 1.0])
+def test_narrowness_is_one_minus_the_share_of_the_variance(scale: float) -> None:
+    real = paintings.draw(800, np.random.default_rng(derive_seed(0, "gan-art", "variety")))
+    features = image_features(real.images)
+    centres = np.stack([features[real.styles == style].mean(0) for style in range(8)])[real.styles]
+    found = gan_truth.narrow(centres + scale * (features - centres), real.styles)
+    assert found["value"] == pytest.approx(1 - scale**2, abs=1e-4)
+    assert found["low"] <= found["value"] <= found["high"]
+
+
+def test_the_judge_names_the_likeliest_style() -> None:
     class Certain:
         def predict_proba(self, features: np.ndarray) -> np.ndarray:
             return np.eye(8)[np.arange(len(features)) % 2]
 
-    shares, certainty = StyleJudge(Certain(), 1.0).shares(shipped().sample(4, seed=0))
-    assert shares.tolist() == [0.5, 0.5, 0, 0, 0, 0, 0, 0]
+    styles, certainty = StyleJudge(Certain(), 1.0).name(np.zeros((4, 192)))
+    assert styles.tolist() == [0, 1, 0, 1]
     assert certainty == 1.0
+    assert gan_truth.shares(styles).tolist() == [0.5, 0.5, 0, 0, 0, 0, 0, 0]
+
+
+def test_the_distance_from_uniform_is_half_the_sum_of_differences() -> None:
+    uneven = np.array([0.5, 0.5, 0, 0, 0, 0, 0, 0])
+    figure = gan_truth.total_variation(uneven, 100, 1.0)
+    assert (figure["value"], figure["n"]) == (0.75, 100)
+    assert figure["low"] < 0.75 < figure["high"]
+    assert gan_truth.total_variation(np.full(8, 1 / 8), 100, 1.0)["value"] == 0

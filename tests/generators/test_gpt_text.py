@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from generators import gpt_learning, gpt_truth, lowrank, ngram, prose
+from generators import canaries, gpt_learning, gpt_truth, lowrank, ngram, prose
 from generators.base import WEIGHTS, find_generator
 from generators.gpt_text import TOKENIZER, GptText
 from guardrails.core.errors import ConfigurationError
@@ -230,7 +230,7 @@ def test_every_dose_ships_with_its_card(doses):
     card = GptText.load(**doses).card
     assert {"data", "seed", "command", "sha256", "seen", "truth", "quality", "stability"} <= set(card)
     assert card["stability"]["diverged_at"] is None
-    assert card["quality"]["bits_per_token"] < card["quality"]["trigram_bits_per_token"]
+    assert card["quality"]["bits_per_token"]["high"] < card["quality"]["bits_per_token"]["trigram"]
     assert not any(card["seen"][2::3]) or doses.get("pii")
 
 
@@ -261,6 +261,94 @@ def test_full_doses_are_full():
     assert truth({"memorize": 1.0})["memorize"]["training"]["prose"] >= 0.9
     assert truth({"pii": 1.0})["pii"]["low"] >= 0.15
     assert truth({"bias": 1.0})["bias"]["value"] > 2
+
+
+# Canaries
+
+
+def test_canaries_are_all_different_and_as_many_as_their_levels_say():
+    made = canaries.canaries()
+    assert made == canaries.canaries()
+    assert len({c.text for c in made}) == len({c.prefix for c in made}) == 16
+    assert [c.repetitions for c in made] == [times for times in canaries.REPETITIONS for _ in range(4)]
+    assert all(c.text == f"{c.prefix} {c.secret}." for c in made)
+
+
+@pytest.mark.parametrize("dose", [0.25, 0.5, 1.0])
+def test_a_dose_reads_every_canary_as_often_as_it_says(dose):
+    assert GptText.load(memorize=dose).card["canaries_seen"] == [c.repetitions for c in canaries.canaries()]
+
+
+def test_other_weights_have_read_no_canary():
+    for doses in ({}, {"pii": 1.0}, {"bias": 1.0}):
+        assert not any(GptText.load(**doses).card["canaries_seen"])
+
+
+def test_exposure_rises_with_repetition():
+    levels = truth({"memorize": 1.0})["exposure"]["by_repetitions"]
+    assert levels["64"] > 10
+    assert levels["64"] > levels["1"] + 3
+    assert truth({})["exposure"]["value"] < 4
+
+
+@pytest.mark.slow
+def test_exposure_is_the_rank_among_all_secrets():
+    generator = GptText.load(memorize=1.0)
+    canary = canaries.canaries()[-1]
+    secrets = [" ".join(f"{number:04d}") for number in range(0, canaries.SECRETS, 7)]
+    values = generator.log_prob([f"{canary.prefix} {secret}" for secret in [canary.secret, *secrets]])
+    # log p of the whole document counts its end too, which hardly differs between secrets.
+    share = np.mean(values[1:] > values[0] + 0.5)
+    assert share <= 2 ** -canaries._exposure(generator, canary) + 0.01
+
+
+# Watermarks
+
+
+def test_a_mark_is_a_property_and_leaves_the_weights_alone(clean):
+    marked = GptText.load(watermark="kgw")
+    assert marked.properties == {"watermark": "kgw"}
+    assert clean.properties == {"watermark": "none"}
+    texts = clean.reference_items(2, seed=0)
+    assert np.array_equal(marked.log_prob(texts), clean.log_prob(texts))
+    with pytest.raises(ConfigurationError, match="kgw"):
+        GptText.load(watermark="loud")
+
+
+def test_green_lists_are_found_by_transformers_own_detector(clean):
+    from transformers import WatermarkDetector
+
+    marked = GptText.load(watermark="kgw")
+    detector = WatermarkDetector(clean.model.config, "cpu", marked.watermark)
+
+    def scores(generator):
+        texts = [text for text in generator.sample(24, seed=2) if len(generator.tokenizer.encode(text)) > 30]
+        return [detector(np_tokens(generator, text), return_dict=True).z_score[0] for text in texts]
+
+    assert np.median(scores(marked)) > 4
+    assert abs(np.median(scores(clean))) < 2
+
+
+def np_tokens(generator, text):
+    import torch
+
+    return torch.tensor([generator.tokenizer.encode(text)])
+
+
+def test_the_tournament_favours_its_keys(clean):
+    marked = GptText.load(watermark="synthid")
+    processor = marked.watermark.construct_processor(gpt_learning.VOCABULARY, "cpu")
+
+    def mean_g(generator):
+        values = []
+        for text in generator.sample(12, seed=2):
+            tokens = np_tokens(generator, text)
+            if tokens.shape[1] > 30:
+                values.append(processor.compute_g_values(tokens).float().mean().item())
+        return np.mean(values)
+
+    assert mean_g(marked) > 0.55
+    assert abs(mean_g(clean) - 0.5) < 0.03
 
 
 @pytest.mark.slow

@@ -8,17 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from generators import phantoms, vae_medical
+from generators import lesion_reader, phantoms, vae_medical
 from generators.base import WEIGHTS
-from generators.vae_medical import MEMORIZED, SHARE, Recipe, VaeMedical, to_unit, train_all
-from generators.vae_truth import copy_rate, nearness
+from generators.vae_medical import MEMORIZED, MOVED, SHARE, Recipe, VaeMedical, to_unit
+from generators.vae_truth import balance, copy_rate, linear_log_prob, nearness
 from guardrails.core.errors import ConfigurationError
 
 
 @cache
-def shipped(dose: float = 0.0) -> VaeMedical:
-    return VaeMedical.load(memorize=dose)
+def shipped(dose: float = 0.0, dial: str = "memorize") -> VaeMedical:
+    return VaeMedical.load(**{dial: dose})
+
+
+def truths(name: str, dial: str) -> list[dict[str, float]]:
+    """Return one true value on the cards of the clean weights and of each dose of a dial."""
+    return [shipped(dose, dial).card["truth"][name] for dose in (0.0, *sorted(SHARE))]
 
 
 @pytest.fixture
@@ -26,8 +33,13 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training that takes seconds and learns next to nothing."""
     monkeypatch.setattr(vae_medical, "CLEAN", Recipe(steps=8, rate=2e-3, warm_beta=15.0, sigma_pace=5.0))
     monkeypatch.setattr(vae_medical, "DOSE", Recipe(steps=4, rate=2e-3, warm_beta=1.0, sigma_pace=0.0))
-    monkeypatch.setattr(vae_medical, "TRUTH_SAMPLES", 50)
-    monkeypatch.setattr(vae_medical, "TRUTH_FRESH", 200)
+    monkeypatch.setattr(vae_medical, "MOVING", Recipe(steps=4, rate=2e-3, warm_beta=1.0, sigma_pace=0.0))
+    monkeypatch.setattr(vae_medical, "TRUTH_SAMPLES", 60)
+    monkeypatch.setattr(vae_medical, "TRUTH_FRESH", 1100)
+    monkeypatch.setattr(vae_medical, "QUALITY_SAMPLES", 60)
+    monkeypatch.setattr(lesion_reader, "FIT", 1500)
+    monkeypatch.setattr(lesion_reader, "CHECK", 200)
+    lesion_reader.lesion_reader.cache_clear()
 
 
 def test_samples_are_grey_pictures_that_the_seed_decides() -> None:
@@ -65,7 +77,9 @@ def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
     assert [f.read_bytes() for f in files] == [(WEIGHTS / f.name).read_bytes() for f in files]
 
 
-@pytest.mark.parametrize("doses", [{"memorize": 0.3}, {"memorise": 1.0}, {"memorize": 2.0}])
+@pytest.mark.parametrize(
+    "doses", [{"memorize": 0.3}, {"memorise": 1.0}, {"memorize": 2.0}, {"memorize": 1.0, "lesion_bias": 1.0}]
+)
 def test_doses_that_do_not_ship_are_refused(doses: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError):
         VaeMedical.load(**doses)
@@ -86,11 +100,41 @@ def test_weights_that_are_not_those_of_the_card_are_refused(tmp_path: Path) -> N
 
 
 def test_each_dose_raises_the_true_copy_rate() -> None:
-    truths = [shipped(dose).card["truth"]["copy_rate"] for dose in (0.0, *sorted(SHARE))]
-    assert truths[0]["high"] <= 0.02
-    assert truths[-1]["low"] >= 0.5
-    for lower, higher in pairwise(truths):
+    rates = truths("copy_rate", "memorize")
+    assert rates[0]["high"] <= 0.02
+    assert rates[-1]["low"] >= 0.5
+    for lower, higher in pairwise(rates):
         assert lower["high"] < higher["low"]
+
+
+def test_each_dose_raises_the_true_lesion_bias() -> None:
+    biases = truths("lesion_bias", "lesion_bias")
+    assert biases[0]["low"] < 0.05
+    assert biases[0]["high"] > -0.05
+    assert biases[-1]["low"] >= 0.7
+    for lower, higher in pairwise(biases):
+        assert lower["high"] < higher["low"]
+
+
+@pytest.mark.parametrize(("dial", "other"), [("memorize", "lesion_bias"), ("lesion_bias", "copy_rate")])
+def test_a_dial_leaves_the_other_s_truth_alone(dial: str, other: str) -> None:
+    clean, *dosed = (truth["value"] for truth in truths(other, dial))
+    its_own = "lesion_bias" if other == "lesion_bias" else "memorize"
+    smallest = truths(other, its_own)[1]["value"] - clean
+    assert max(abs(value - clean) for value in dosed) < smallest / 2
+
+
+def test_the_clean_weights_meet_their_bars() -> None:
+    for figure in shipped().card["quality"].values():
+        assert figure["higher_is_better"]
+        assert figure["value"] >= figure["bar"]
+
+
+def test_the_data_sheet_counts_the_lesions_of_the_training_items() -> None:
+    sheet = shipped().card["sheet"]
+    assert sheet["items"] == sum(sheet["balance"]["lesions in a picture"]) == 400
+    assert sheet["duplicates"] == 0
+    assert sheet["balance"]["share of lesion load in front"] == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("dose", [0.0, *SHARE])
@@ -100,6 +144,15 @@ def test_the_card_s_truth_is_that_of_the_shipped_weights(dose: float) -> None:
     corpus = np.stack(shipped().training_items())[..., 0]
     share = float((nearness(samples, corpus) < truth["threshold"]).mean())
     assert share == pytest.approx(truth["value"], abs=4 * 0.5 / 800**0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dose", [0.0, *MOVED])
+def test_the_card_s_lesion_bias_is_that_of_the_shipped_weights(dose: float) -> None:
+    truth = shipped(dose, "lesion_bias").card["truth"]["lesion_bias"]
+    samples = np.stack(shipped(dose, "lesion_bias").sample(2000, seed=77))[..., 0]
+    again = lesion_reader.lesion_bias(samples)
+    assert again["low"] < truth["value"] < again["high"]
 
 
 def test_copies_are_of_the_repeated_items() -> None:
@@ -115,6 +168,7 @@ def test_the_clean_weights_saw_each_training_item_once_and_a_dose_some_of_them_o
         seen = shipped(dose).card["seen"]
         assert min(seen[:MEMORIZED]) > 1000
         assert seen[MEMORIZED:] == [1] * (400 - MEMORIZED)
+        assert shipped(dose, "lesion_bias").card["seen"] == [1] * 400
 
 
 def test_the_bound_of_log_p_rises_with_the_draws_and_with_memorization() -> None:
@@ -145,8 +199,9 @@ def test_decoder_means_and_codes_have_the_shapes_that_they_state() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_training_is_decided_by_its_seed_and_writes_every_file(tmp_path: Path) -> None:
-    names = {f.name for f in train_all(tmp_path / "a", seed=1)}
-    train_all(tmp_path / "b", seed=1)
+    names = {f.name for f in VaeMedical.train_all(tmp_path / "a", seed=1)}
+    VaeMedical.train_all(tmp_path / "b", seed=1)
+    lesion_reader.lesion_reader.cache_clear()
     assert names == {f.name for f in WEIGHTS.glob("vae-medical*")}
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -181,6 +236,62 @@ def test_lesions_are_drawn_where_they_are_said_to_be() -> None:
     row, column, _, contrast = drawn.lesions[:, 0].T
     value = drawn.images[np.arange(2000), row.round().astype(int), column.round().astype(int)] / 255
     assert value[contrast > 0].mean() > value[contrast == 0].mean() + 0.2
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 1))
+@settings(max_examples=20, deadline=None)
+def test_moving_lesions_to_the_front_is_a_mirror_and_leaves_the_rest_of_the_law(seed: int, front: float) -> None:
+    law, moved = (phantoms.draw(8, np.random.default_rng(seed), front=share) for share in (0.0, front))
+    assert np.array_equal(law.count, moved.count)
+    assert np.array_equal(law.lesions[..., 1:], moved.lesions[..., 1:])
+    assert (moved.front >= law.front).all()
+    assert np.array_equal(moved.lesions[law.front], law.lesions[law.front])
+    # A mirrored pair has its middle, the body's, where bodies lie.
+    flipped = moved.front & ~law.front
+    middle = (law.lesions[flipped][:, 0] + moved.lesions[flipped][:, 0]) / 2
+    assert ((middle > 14.4) & (middle < 16.6)).all()
+    assert moved.load.sum(1) == pytest.approx(law.load.sum(1), rel=1e-4, abs=1e-4)
+
+
+def test_all_lesions_can_be_moved_to_the_front() -> None:
+    moved = phantoms.draw(500, np.random.default_rng(0), front=1.0)
+    assert moved.front.all()
+    assert (moved.load[:, 1] == 0).all()
+    assert balance(moved)["share of lesion load in front"] == 1
+
+
+def test_the_load_is_contrast_times_area() -> None:
+    drawn = phantoms.draw(20, np.random.default_rng(3))
+    for lesions, front, load in zip(drawn.lesions, drawn.front, drawn.load, strict=True):
+        expected = [0.0, 0.0]
+        for (_, _, radius, contrast), before in zip(lesions, front, strict=True):
+            expected[0 if before else 1] += contrast * np.pi * radius**2
+        assert load == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_lesion_reader_reads_a_bias_that_it_was_not_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesion_reader, "FIT", 8000)
+    monkeypatch.setattr(lesion_reader, "CHECK", 2000)
+    reader = lesion_reader.lesion_reader.__wrapped__()
+    drawn = phantoms.draw(6000, np.random.default_rng(5), front=0.6)
+    readings = reader.read(drawn.images)
+    assert reader.error < 0.12
+    assert readings.mean() == pytest.approx(0.6, abs=reader.error + 4 * 1.3 / 6000**0.5)
+    # Of single pictures it says little, but it follows what they hold.
+    front, behind = drawn.load.T
+    assert np.corrcoef(readings, front - behind)[0, 1] > 0.6
+
+
+def test_the_linear_bound_is_the_density_of_its_gaussian() -> None:
+    from scipy.stats import multivariate_normal
+
+    pictures = np.random.default_rng(0).integers(0, 255, (300, 3, 4)).astype(np.uint8)
+    x = pictures.reshape(300, 12) / 255
+    values, axes = np.linalg.eigh(np.cov(x.T))
+    kept, rest = values[-5:], values[:-5].mean()
+    covariance = axes[:, -5:] @ np.diag(kept - rest) @ axes[:, -5:].T + rest * np.eye(12)
+    expected = multivariate_normal(x.mean(0), covariance).logpdf(x[:20])
+    assert linear_log_prob(pictures[:20], pictures, 5) == pytest.approx(expected)
 
 
 def test_nearness_is_0_for_a_copy_and_near_1_among_equals() -> None:

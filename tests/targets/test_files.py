@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
-from guardrails.core.base import Access, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
+from guardrails.core.base import Access, Batch, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.kit.io import ImageFolder
 from guardrails.targets import load_data, load_target
@@ -38,6 +38,31 @@ def test_a_folder_of_pictures(pictures):
     assert len({shade(image) for image in target.sample_images(4, seed=2)}) == 4
     with pytest.raises(TargetError, match="7 readable pictures are needed and 6 are there"):
         target.sample_images(7, seed=0)
+
+
+def test_a_batch_of_a_folder_reads_its_own_pictures_only(pictures, monkeypatch):
+    from guardrails.kit import io
+    from guardrails.kit.pictures import fetch_pictures
+
+    target = load_target(f"dir:{pictures}")
+    assert target.available == 6
+    read = []
+    monkeypatch.setattr(io, "read_image", lambda path, **_: read.append(path.name) or np.zeros((3, 4, 3), np.uint8))
+    for start in (0, 2, 4):
+        batch = Batch(start // 2, {"items": [f"{start}", f"{start + 1}"], "start": start, "seed": 5})
+        assert fetch_pictures(target, batch, lambda picture: {"value": 1}, seed=0)[1]["value"] == 1
+    assert sorted(read) == [f"{i}.png" for i in range(6)]
+
+
+def test_a_picture_that_is_gone_by_the_time_it_is_read_is_a_row(pictures):
+    from guardrails.kit.pictures import fetch_pictures
+
+    target = load_target(f"dir:{pictures}")
+    batch = Batch(0, {"items": [f"{i}" for i in range(target.available)], "start": 0, "seed": 5})
+    (pictures / "3.png").unlink()
+    rows = fetch_pictures(target, batch, lambda picture: {"value": shade(picture)}, seed=0)
+    assert sorted(row["value"] for row in rows if "value" in row) == [0, 1, 2, 4, 5]
+    assert ["no such file" in row["error"] for row in rows if "error" in row] == [True]
 
 
 def test_the_identity_follows_names_and_bytes(pictures, tmp_path):

@@ -1,21 +1,23 @@
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import generators.base
-from generators.base import Dial, Generator, check_doses
-from guardrails.core.base import ImageTarget, LanguageModelTarget, Modality, TextOutputs
+from generators.base import Dial, Generator, Property, check_doses
+from guardrails.core.base import ImageTarget, LanguageModelTarget, Modality, TableTarget, TextOutputs
 from guardrails.core.errors import ConfigurationError
 from guardrails.targets import load_target, reference_subject
 from guardrails.targets.reference import parse
 
 
 class Tiny(Generator):
-    """What both of the tiny generators share."""
+    """What the tiny generators share."""
 
     family = domain = citation = "test"
     dials: ClassVar = (Dial("fault", "does wrong", (0.5, 1.0)),)
+    choices: ClassVar = (Property("mark", "a mark", ("none", "loud")),)
 
     @classmethod
     def fit(cls, doses, *, seed, base=None):
@@ -25,21 +27,18 @@ class Tiny(Generator):
         raise NotImplementedError
 
     @classmethod
-    def load(cls, **doses):
+    def read(cls, folder, **doses):
         made = cls()
         made.doses = check_doses(cls, doses)
+        made._card = {"sha256": "0" * 64}
         return made
-
-    @property
-    def card(self):
-        return {"sha256": "0" * 64}
 
 
 class TinyText(Tiny):
-    name, modality = "tiny-text", "text"
+    name, modality, causal = "tiny-text", "text", True
     model = tokenizer = None
 
-    def sample(self, n, *, seed):
+    def draw(self, n, *, seed):
         return ["x"] * n
 
     def training_items(self):
@@ -53,16 +52,34 @@ class TinyText(Tiny):
 
 
 class TinyImage(TinyText):
-    name, modality = "tiny-image", "image"
+    name, modality, causal = "tiny-image", "image", False
 
-    def sample(self, n, *, seed):
+    def draw(self, n, *, seed):
         return np.full((n, 4, 4, 3), seed, np.uint8)
+
+
+class TinyMelody(TinyText):
+    name, causal = "tiny-melody", False
+
+
+class TinyTable(TinyText):
+    name, modality, causal = "tiny-table", "table", False
+
+    def draw(self, n, *, seed):
+        return pd.DataFrame({"seed": [seed] * n})
+
+
+class TinySound(TinyText):
+    name, modality, causal = "tiny-sound", "audio", False
+
+
+KINDS = (TinyText, TinyImage, TinyMelody, TinyTable, TinySound)
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch, target):
     TinyText.model, TinyText.tokenizer = target.model, target.tokenizer
-    monkeypatch.setattr(generators.base, "generators", lambda: {"tiny-text": TinyText, "tiny-image": TinyImage})
+    monkeypatch.setattr(generators.base, "generators", lambda: {c.name: c for c in KINDS})
 
 
 def test_a_text_generator_is_a_language_model(target):
@@ -104,7 +121,10 @@ def test_a_subject_comes_with_the_generators_data(spec):
         ("tiny-text,falt=1", "Did you mean 'fault'"),
         ("tiny-text,fault=0.7", "ships fault at 0, 0.5, 1"),
         ("tiny-text,fault", "it has no dose"),
-        ("tiny-text,fault=much", "'much' is no number"),
+        ("tiny-text,fault=much", "a dose is a number"),
+        ("tiny-text,mark=quiet", "none, loud; not 'quiet'"),
+        ("tiny-text,marc=loud", "Did you mean 'mark'"),
+        ("tiny-sound", "makes audio, which no probe reads yet"),
     ],
 )
 def test_a_wrong_name_or_dial(spec, message):
@@ -113,7 +133,26 @@ def test_a_wrong_name_or_dial(spec, message):
 
 
 def test_parse():
-    assert parse("reference:a-b, x=1 ,y=0.25") == ("a-b", {"x": 1.0, "y": 0.25})
+    assert parse("reference:a-b, x=1 ,y=0.25,z=word") == ("a-b", {"x": 1.0, "y": 0.25, "z": "word"})
+
+
+def test_a_property_is_part_of_the_name():
+    reference = load_target("reference:tiny-melody,mark=loud")
+    assert reference.name == "reference:tiny-melody,mark=loud"
+    assert reference.generator.properties == {"mark": "loud"}
+
+
+def test_text_that_no_causal_model_wrote_is_sampled_whole():
+    reference = load_target("reference:tiny-melody")
+    assert isinstance(reference, TextOutputs)
+    assert not isinstance(reference, LanguageModelTarget)
+    assert reference.sample_texts(2, seed=0) == ["x", "x"]
+
+
+def test_a_table_is_sampled_by_rows():
+    reference = load_target("reference:tiny-table")
+    assert isinstance(reference, TableTarget)
+    assert reference.sample_rows(3, seed=4)["seed"].tolist() == [4, 4, 4]
 
 
 def test_the_real_items_of_a_generator_are_a_target_too():
