@@ -342,7 +342,7 @@ def _draw_segments(values: int, rng: np.random.Generator) -> tuple[tuple[int, in
     out = []
     halves = [(first, frames // 2), (frames // 2, last)]
     for low, high in halves if rng.random() < 0.5 else [(first, last)]:
-        long = int(min(rng.integers(15, 36), high - low - 1))
+        long = min(int(rng.integers(15, 36)), high - low - 1)
         start = int(rng.integers(low, high - long))
         out.append((start * FRAME, (start + long) * FRAME))
     return tuple(out)

@@ -26,6 +26,8 @@ def generate(
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="How many outputs.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same outputs.")] = 0,
     faces: Annotated[Path | None, typer.Option(help="faceswap: a folder of photographs to take faces from.")] = None,
+    boxes: Annotated[Path | None, typer.Option(help="A CSV or JSON file that says where the faces are.")] = None,
+    face_model: Annotated[Path | None, typer.Option(help="A YuNet model (.onnx) that finds the faces.")] = None,
 ) -> None:
     """Sample a reference generator into files, with a manifest.json beside them.
 
@@ -42,7 +44,9 @@ def generate(
     with only_data_on_stdout():
         generator = cls.load(**settings)
         if faces is not None:
-            generator = _with_faces(generator, faces)
+            generator = _with_faces(generator, faces, boxes, face_model)
+        elif boxes is not None or face_model is not None:
+            raise ConfigurationError("--boxes and --face-model say where the faces of --faces are; give that too")
     out.mkdir(parents=True, exist_ok=True)
     with progress() as report, only_data_on_stdout(), outputs.writer(generator, out) as write:
         for start in range(0, n, CHUNK):
@@ -63,10 +67,10 @@ def generate(
     say(f"wrote {n} outputs of {name} to {out}")
 
 
-def _with_faces(generator: Any, faces: Path) -> Generator:
+def _with_faces(generator: Any, faces: Path, boxes: Path | None, model: Path | None) -> Generator:
     if not hasattr(generator, "with_faces"):
         raise ConfigurationError(f"{generator.name} takes no --faces; faceswap does")
-    made: Generator = generator.with_faces(faces)
+    made: Generator = generator.with_faces(faces, boxes=boxes, model=model)
     return made
 
 

@@ -9,7 +9,7 @@ import soundfile
 
 from generators.abc_notation import REPEAT, Symbols, bars, notes, to_symbols
 from generators.ar_music import ArMusic
-from generators.melodies import METRES
+from generators.melodies import HIGHEST, LOWEST, METRES
 from generators.music_sound import sound
 from generators.music_truth import Originals
 
@@ -67,19 +67,17 @@ def _roll(axes: plt.Axes, tune: Symbols, what: str, colour: str) -> None:
         if end == REPEAT:
             axes.axvline(at - 0.7, color="#707070", lw=0.8, zorder=0)
             axes.text(at - 0.9, 0.97, "repeat", transform=axes.get_xaxis_transform(), ha="right", va="top", fontsize=7)
-    pitches = [note.pitch for note in written]
     axes.barh(
-        pitches,
+        [note.pitch for note in written],
         [float(note.length) - 0.12 for note in written],
         left=[float(note.start) for note in written],
-        height=0.85,
+        height=1.0,
         align="center",
         color=colour,
     )
     axes.set_xlim(0, WIDE)
-    axes.set_ylim(min(pitches) - 1.5, max(pitches) + 3.5)
-    axes.set_yticks([pitch for pitch in range(min(pitches), max(pitches) + 1) if pitch % 12 in (0, 7)])
-    axes.set_yticklabels([f"{'C' if p % 12 == 0 else 'G'}{p // 12 - 1}" for p in axes.get_yticks()], fontsize=8)
+    axes.set_ylim(LOWEST - 1, HIGHEST + 2)
+    axes.set_yticks(range(60, HIGHEST, 12), ["C4", "C5"], fontsize=8)
     axes.set_xticks([])
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)

@@ -177,6 +177,15 @@ def test_only_a_face_swapper_takes_faces(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("option", ["--boxes", "--face-model"])
+@pytest.mark.parametrize("generator", [Texts], indirect=True)
+def test_where_faces_are_is_said_of_faces_only(
+    generator: type[Texts], option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["generate", "some", "--out", str(tmp_path / "out"), option, "x"]) == 2
+    assert "give that too" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("n", ["0", "-3", "many"])
 def test_a_number_of_outputs_below_one_is_refused(n: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["generate", "vae-medical", "-n", n, "--out", str(tmp_path / "out")]) == 2

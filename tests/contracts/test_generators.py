@@ -14,7 +14,10 @@ from generators.base import WEIGHTS, Generator, Item, check_doses, check_setting
 from guardrails.core.errors import ConfigurationError
 
 MAX_SHIPPED_BYTES = 20 * 2**20
-DESIGNED = {"ar-music", "gan-art", "gpt-text", "tabular", "vae-medical", "voice"}
+DESIGNED = {
+    *("ar-molecules", "ar-music", "faceswap", "gan-art", "gpt-text", "pixel-levels", "tabular"),
+    *("translator", "vae-medical", "voice"),
+}
 EVERY = pytest.mark.parametrize("name", list(generators()))
 EVERY_DIAL = pytest.mark.parametrize(
     ("name", "dial"), [(name, dial.name) for name, cls in generators().items() for dial in cls.dials]
@@ -42,6 +45,10 @@ def truth(name: str, key: str, **doses: float) -> dict[str, Any]:
 
 def test_every_generator_of_the_design_is_there() -> None:
     assert set(generators()) >= DESIGNED
+
+
+def test_one_generator_of_pictures_and_one_of_text_are_reserved() -> None:
+    assert sorted(cls.modality for cls in generators().values() if cls.reserved) == ["image", "text"]
 
 
 @EVERY

@@ -29,7 +29,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Learning that takes a second."""
     for name, value in (("TABLE", 3000), ("STEPS", 6), ("BURN_IN", 2)):
         monkeypatch.setattr(tabular, name, value)
-    for name, value in (("QUALITY_ROWS", 200), ("MATCHED", 4000)):
+    for name, value in (("QUALITY_ROWS", 100), ("ROUNDS", 2), ("MATCHED", 4000)):
         monkeypatch.setattr(tabular_truth, name, value)
 
 
