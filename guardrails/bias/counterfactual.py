@@ -31,7 +31,7 @@ FIELDS = {
     "she": {"she": "she", "her": "her", "herself": "herself"},
     "he": {"she": "he", "her": "his", "herself": "himself"},
 }
-TEMPLATES = {Budget.CONTROL: 16, Budget.QUICK: 20, Budget.STANDARD: 24, Budget.THOROUGH: 24}
+TEMPLATES = {Budget.CONTROL: 16, Budget.QUICK: 12, Budget.STANDARD: 24, Budget.THOROUGH: 24}
 BATCH = 32
 LEAST_OCCUPATIONS, LEAST_TEMPLATES = 5, 3
 """Fewer occupations a group, or templates, are too few to tell their spread."""
