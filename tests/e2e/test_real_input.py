@@ -112,6 +112,7 @@ def test_a_language_model_in_a_folder(model, tmp_path):
 
 @pytest.mark.models
 @pytest.mark.public_data
+@pytest.mark.timeout(2400)  # minutes on a quiet machine; a busy one is no fault of the audit
 def test_a_real_language_model_from_a_package(test_data, tmp_path):
     """SmolLM2-135M, asked for a novel in the public domain and for pronouns."""
     run = tmp_path / "run"
