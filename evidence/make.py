@@ -10,6 +10,7 @@ stands is completed, not made anew. The tests compute every statistic from these
 from __future__ import annotations
 
 import argparse
+import ast
 import fnmatch
 import json
 import multiprocessing
@@ -50,14 +51,12 @@ def sources(probe: Probe) -> list[str]:
 
 def instrument_files(probe: Probe) -> list[Path]:
     """Return the files whose meaning decides a reading: probe, statistics, kit, its controls' generators and doses."""
-    family, name = probe.id.split(".")
-    files = [LIBRARY / family / f"{name}.py", *(LIBRARY / family).glob("_*.py"), *(LIBRARY / family).rglob("*.toml")]
+    family, name = probe.id.replace("-", "_").split(".")
+    files = [*_imported(LIBRARY / family / f"{name}.py"), *(LIBRARY / family).rglob("*.toml")]
     files += [*(LIBRARY / "core" / "statistics").glob("*.py")]
     files += [LIBRARY / "kit" / f"{module}.py" for module in ("features", "io", "lm", "pictures")]
-    if family == "privacy":
-        files.append(LIBRARY / family / "scanner.py")
     if family == "deepfake":
-        files.append(LIBRARY / family / "residual.py")
+        files.append(LIBRARY / family / "residual.py")  # a detector, which the probe finds by its name
     for source in sources(probe):
         spec = source.partition(":")[2]
         generator = spec.partition(",")[0]
@@ -66,11 +65,34 @@ def instrument_files(probe: Probe) -> list[Path]:
     return sorted({path for path in files if path.is_file() and path.name != "__init__.py"})
 
 
+def _imported(file: Path) -> set[Path]:
+    """Return a module and those of its own folder that it imports, and that these import."""
+    found, left = set(), [file]
+    while left:
+        found.add(module := left.pop())
+        nodes = [n for n in ast.walk(ast.parse(module.read_text())) if isinstance(n, ast.ImportFrom) and n.level == 1]
+        names = {name for n in nodes for name in ([n.module] if n.module else [alias.name for alias in n.names])}
+        left += {path for name in names if (path := file.with_name(f"{name}.py")).is_file()} - found
+    return found
+
+
+LAWS = {
+    "ar-molecules": ("molecules",),
+    "ar-music": ("melodies", "old_tunes"),
+    "diffusion-photo": ("photographs",),
+    "gan-art": ("paintings",),
+    "gpt-text": ("prose",),
+    "pixel-levels": ("levels",),
+    "tabular": ("applicants",),
+    "vae-medical": ("phantoms",),
+}
+"""What each generator learns from."""
+
+
 def laws(generator: str) -> list[Path]:
     """Return a generator's own file and those beside it that say what it learns from."""
     own = GENERATORS / f"{generator.replace('-', '_')}.py"
-    beside = {"gpt-text": ["prose"], "gan-art": ["paintings"], "vae-medical": ["phantoms"]}
-    return [own, *(GENERATORS / f"{module}.py" for module in beside[generator])]
+    return [own, *(GENERATORS / f"{module}.py" for module in LAWS[generator])]
 
 
 def reading(probe_id: str, source: str, seed: int) -> dict[str, Any]:
