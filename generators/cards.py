@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,11 +27,11 @@ def rate(successes: int, n: int, what: str) -> Figure:
     return _figure(value, low, high, n, what)
 
 
-def mean(values: Sequence[float] | NDArray[Any], what: str) -> Figure:
-    """Return a mean of independent values with two standard errors on each side; n ≥ 2."""
+def mean(values: Sequence[float] | NDArray[Any], what: str, *, most: float = math.inf) -> Figure:
+    """Return a mean of independent values, n ≥ 2, with two standard errors on each side, up to the `most` it can be."""
     kept = np.asarray(values, float)
-    error = 2 * float(kept.std(ddof=1)) / len(kept) ** 0.5
-    return _figure(float(kept.mean()), float(kept.mean()) - error, float(kept.mean()) + error, len(kept), what)
+    value, error = float(kept.mean()), 2 * float(kept.std(ddof=1)) / len(kept) ** 0.5
+    return _figure(value, value - error, min(value + error, most), len(kept), what)
 
 
 def exact(value: float, n: int, what: str) -> Figure:

@@ -150,7 +150,9 @@ def quality(generator: Translator, base: Generator | None = None) -> dict[str, A
         }
     about = f"of {len(pairs)} greedy translations of held-out sentences"
     return {
-        "chrf": cards.with_bar(cards.mean(scores, f"mean chrF {about}; the better of two rights"), BARS["chrf"]),
+        "chrf": cards.with_bar(
+            cards.mean(scores, f"mean chrF {about}; the better of two rights", most=1), BARS["chrf"]
+        ),
         "exact": cards.with_bar(cards.rate(exact, len(pairs), f"share {about} that are right"), BARS["exact"]),
         "agreement": cards.with_bar(
             cards.rate(sum(agreed), len(agreed), f"share of noun phrases {about} that agree"), BARS["agreement"]
