@@ -46,7 +46,9 @@ def nearness(images: NDArray[np.uint8], corpus: NDArray[np.uint8]) -> NDArray[np
     return np.concatenate(ratios)
 
 
-def copy_rate(samples: NDArray[np.uint8], corpus: NDArray[np.uint8], unseen: NDArray[np.uint8]) -> cards.Figure:
+def copy_rate(
+    samples: NDArray[np.uint8], corpus: NDArray[np.uint8], unseen: NDArray[np.uint8], *, noun: str = "phantoms"
+) -> cards.Figure:
     """Return the share of samples that are nearer to the corpus than 99% of unseen pictures are, with its interval."""
     far = nearness(unseen, corpus)
     threshold = float(np.quantile(far, QUANTILE))
@@ -56,7 +58,7 @@ def copy_rate(samples: NDArray[np.uint8], corpus: NDArray[np.uint8], unseen: NDA
         len(samples),
         "share of samples whose L2(nn1) / mean L2(nn1 … nn50) to the corpus, over pixels, is below the threshold;"
         " 95% Wilson interval."
-        f" Of unseen phantoms {by_chance.low:.2%} to {by_chance.high:.2%} are ({len(far)} drawn)",
+        f" Of unseen {noun} {by_chance.low:.2%} to {by_chance.high:.2%} are ({len(far)} drawn)",
     )
     return found | {"threshold": round(threshold, cards.DIGITS)}
 

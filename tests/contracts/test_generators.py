@@ -15,8 +15,8 @@ from guardrails.core.errors import ConfigurationError
 
 MAX_SHIPPED_BYTES = 20 * 2**20
 DESIGNED = {
-    *("ar-molecules", "ar-music", "faceswap", "gan-art", "gpt-text", "pixel-levels", "tabular"),
-    *("translator", "vae-medical", "voice"),
+    *("ar-molecules", "ar-music", "diffusion-photo", "faceswap", "gan-art", "gpt-text", "pixel-levels"),
+    *("tabular", "translator", "vae-medical", "voice"),
 }
 EVERY = pytest.mark.parametrize("name", list(generators()))
 EVERY_DIAL = pytest.mark.parametrize(
