@@ -29,6 +29,7 @@ def run_audit(
     holdout: Any = None,
     reference: Any = None,
     prompts: Any = None,
+    recognizers: str | Path | None = None,
     policy: str | None = None,
     plan: Path | None = None,
     probes: Sequence[str] = (),
@@ -47,6 +48,8 @@ def run_audit(
         A target name such as ``hf:models/mine``, or an object with ``generate`` or ``sample``. None: the self-check.
     corpus, holdout, reference, prompts : str or data, optional
         Paths, or the data themselves.
+    recognizers : str or Path, optional
+        A TOML file with kinds of personal data of your own (`guardrails.privacy.recognizers`).
     policy, plan, probes, budget, seed, fail_on
         As on the command line.
     out : Path, optional
@@ -75,7 +78,8 @@ def run_audit(
             raise ConfigurationError(f"{folder} holds no run to resume (no journal.sqlite)")
     else:
         given = {k: name_of(v) for k, v in objects.items()} | {
-            "policy": policy, "probes": tuple(probes), "budget": budget, "seed": seed, "fail_on": fail_on,
+            "recognizers": name_of(recognizers), "policy": policy, "probes": tuple(probes), "budget": budget,
+            "seed": seed, "fail_on": fail_on,
         }  # fmt: skip
         settings = make_settings(given, plan)
         scope = Scope(settings, objects)

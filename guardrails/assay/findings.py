@@ -49,15 +49,19 @@ def _powers() -> dict[str, Power]:
 
 
 def findings_of(reading: Reading, policy: Policy, settings: Settings) -> list[Finding]:
-    """Return one finding per measurement that the policy gates; the others hang on the headline's finding."""
+    """Return one finding per measurement that the policy gates; the others hang on the headline's finding.
+
+    A control is judged by the headline alone: which of the other measurements show its fault is not known.
+    """
     probe = reading.probe
-    gated = [(m, t) for m in reading.measurements if (t := policy.threshold(probe.id, m.metric))]
-    details = tuple(m for m in reading.measurements if policy.threshold(probe.id, m.metric) is None)
+    gating = [probe.headline] if reading.expected else [m.metric for m in reading.measurements]
+    gated = [m for m in reading.measurements if m.metric in gating and policy.threshold(probe.id, m.metric)]
+    details = tuple(m for m in reading.measurements if m not in gated)
     if not gated:
         return [_finding(reading, None, details, policy, settings)]
     return [
         _finding(reading, m, details if m.metric == probe.headline or len(gated) == 1 else (), policy, settings)
-        for m, _ in gated
+        for m in gated
     ]
 
 
@@ -126,9 +130,13 @@ def verdict(findings: Sequence[Finding], fail_on: Severity) -> tuple[str, int]:
 
 
 def self_check_verdict(findings: Sequence[Finding]) -> tuple[str, int]:
-    """Return pass and 0 if and only if every planted fault was found and no clean generator alarmed, else 4."""
+    """Return pass and 0 if and only if every planted fault was found and no clean generator alarmed, else 4.
+
+    A finding without an expectation is that of a probe whose package is not installed: it has shown nothing.
+    """
+    shown = [f for f in findings if f.expected]
     behaved = all(
         f.status is Status.FAIL if f.expected == "found" else f.status in (Status.PASS, Status.INCONCLUSIVE)
-        for f in findings
+        for f in shown
     )
-    return ("pass", EXIT_PASS) if findings and behaved else ("control-failed", EXIT_CONTROL)
+    return ("pass", EXIT_PASS) if shown and behaved else ("control-failed", EXIT_CONTROL)

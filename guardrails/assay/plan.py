@@ -11,9 +11,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.base import Budget, Probe
-from ..core.errors import ConfigurationError, did_you_mean
+from ..core.errors import ConfigurationError, MissingExtraError, did_you_mean
 from ..core.registry import load_probe, probes
 from ..core.results import Severity
+from ..privacy.recognizers import load_recognizers
 from .policy import load_policy, mistakes, read_toml
 
 DATA: tuple[Literal["corpus", "holdout", "reference", "prompts"], ...] = ("corpus", "holdout", "reference", "prompts")
@@ -30,6 +31,7 @@ class Settings(BaseModel):
     holdout: str | None = None
     reference: str | None = None
     prompts: str | None = None
+    recognizers: str | None = None
     policy: str = "default"
     probes: tuple[str, ...] = ()
     budget: Budget = Budget.STANDARD
@@ -39,7 +41,7 @@ class Settings(BaseModel):
     def command(self, *, probe: str | None = None) -> str:
         """Return the command line that runs these settings again, for one probe or for all."""
         words = ["guardrails", "audit", *([self.target] if self.target else [])]
-        for name in DATA:
+        for name in (*DATA, "recognizers"):
             if value := getattr(self, name):
                 words += [f"--{name}", value]
         for pattern in [probe] if probe else self.probes:
@@ -75,6 +77,11 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
         load_policy(settings.policy)
     except ConfigurationError as error:
         wrong.append(f"  policy: {error}")
+    try:
+        if settings.recognizers:
+            load_recognizers(settings.recognizers)
+    except (ConfigurationError, MissingExtraError) as error:
+        wrong.append(f"  recognizers: {error}")
     wrong += [
         f"  {name}: there is no '{path}'" for name in DATA if (path := getattr(settings, name)) and _missing(path)
     ]

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ..core.base import Batch, Budget, Control, Probe, Subject
-from ..core.errors import ConfigurationError, NotApplicable
+from ..core.errors import ConfigurationError, GuardrailsError, NotApplicable
 from ..core.seeding import derive_seed
 from .controls import CONTROL_SEED, control_subject
 from .engine import Series
@@ -57,6 +57,7 @@ class Scope:
         target = load_target(self._given("target"))
         given = {n: load_data(n, value, target.modality) for n in DATA if (value := self._given(n)) is not None}
         names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
+        names |= {"recognizers": self.settings.recognizers} if self.settings.recognizers else {}
         if target.name.startswith("reference:"):
             own = control_subject(target.name)
             return replace(own, **given, data_names={**own.data_names, **names})
@@ -74,9 +75,14 @@ class Scope:
     def assays(self) -> tuple[list[Assay], list[Reading]]:
         """Return what can be run, and the readings of what cannot."""
         chosen = selected(self.settings.probes)
-        if self.settings.target is None:
-            return [self.control_assay(probe, control) for probe in chosen for control in probe.controls], []
         runnable, closed = [], []
+        if self.settings.target is None:
+            for probe in chosen:
+                if missing := _not_installed(probe):
+                    closed.append(Reading(probe, not_assessed=f"missing: {', '.join(missing)}"))
+                else:
+                    runnable += [self.control_assay(probe, control) for control in probe.controls]
+            return runnable, closed
         for probe in chosen:
             try:
                 probe.applicable(self.subject)
@@ -120,6 +126,14 @@ class Scope:
         series = self.series(assay)
         budget = Budget.CONTROL if assay.control else self.settings.budget
         return assay.probe.plan(assay.subject(), budget, seed=derive_seed(series.seed, series.name, "plan"))
+
+
+def _not_installed(probe: Probe) -> list[str]:
+    """Return what a probe misses on its own control, which brings all data with it: a package that is not installed."""
+    try:
+        return probe.missing(control_subject(probe.controls[0].source))
+    except GuardrailsError:
+        return []  # why the control cannot be made is said where it is run
 
 
 def enough_to_spike(batches: Sequence[Batch]) -> list[Batch]:

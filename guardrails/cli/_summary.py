@@ -62,8 +62,10 @@ def _self_check_lines(result: AuditResult) -> list[str]:
     clean = [finding for finding in result.findings if finding.expected == "clear"]
     found, quiet = sum(map(_behaved, planted)), sum(map(_behaved, clean))
     sound = "the instruments behaved" if result.exit_code == 0 else "an instrument got a known sample wrong"
+    absent = [f"not checked: {f.probe} ({f.reason})" for f in result.findings if f.expected is None]
     return [
         f"planted faults found: {found} of {len(planted)}; clean generators without alarm: {quiet} of {len(clean)}",
+        *absent,
         sound,
     ]
 
@@ -74,7 +76,7 @@ def _behaved(finding: Finding) -> bool:
 
 def _outcome(finding: Finding) -> Text:
     if finding.status in ("not-assessed", "not-applicable"):
-        return Text(finding.status, BAD)
+        return Text(finding.status, BAD if finding.expected else OPEN)
     words = {"found": ("found", "missed"), "clear": ("no alarm", "false alarm")}[finding.expected or "found"]
     return Text(words[0], GOOD) if _behaved(finding) else Text(words[1], BAD)
 

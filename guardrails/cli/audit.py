@@ -39,6 +39,9 @@ def audit(
     holdout: Annotated[Path | None, typer.Option(help="The same kind of data that it was not trained on.")] = None,
     reference: Annotated[Path | None, typer.Option(help="Real data that its outputs should resemble.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="A file of prompts, one a line.")] = None,
+    recognizers: Annotated[
+        Path | None, typer.Option(help="A TOML file with kinds of personal data of your own.")
+    ] = None,
     policy: Annotated[
         str | None, typer.Option(help="The thresholds: a shipped policy's name or a TOML file. (default: default)")
     ] = None,
@@ -70,6 +73,7 @@ def audit(
         "holdout": holdout,
         "reference": reference,
         "prompts": prompts,
+        "recognizers": recognizers,
         "policy": policy,
         "plan": plan,
         "probes": tuple(probes) if probes else None,

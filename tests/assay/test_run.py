@@ -14,7 +14,10 @@ import pytest
 
 from guardrails.assay.audit import run_audit
 from guardrails.assay.dry_run import dry_run
+from guardrails.assay.findings import Reading, findings_of
 from guardrails.assay.journal import Journal
+from guardrails.assay.plan import make_settings
+from guardrails.assay.policy import Policy
 from guardrails.core.errors import ConfigurationError, JournalError, TargetError
 from guardrails.core.results import AuditResult, Status
 
@@ -141,6 +144,34 @@ def test_the_self_check_runs_the_controls_as_findings(fake, tmp_path, monkeypatc
     whole = fake.FakeProbe.measure
     monkeypatch.setattr(fake.FakeProbe, "measure", lambda self, rows, s, *, seed: whole(self, [], s, seed=seed))
     assert run_audit(None, out=tmp_path / "blind")[0].exit_code == 4
+
+
+def test_a_probe_without_its_package_is_named_and_the_others_are_checked(fake, tmp_path, monkeypatch):
+    class Other(fake.FakeProbe):
+        id = "fake.other"
+
+        def missing(self, subject):
+            return ["rdkit"]
+
+    everything = {fake.FakeProbe.id: fake.FakeProbe, Other.id: Other}
+    for module in ("guardrails.core.registry", "guardrails.assay.plan"):
+        monkeypatch.setattr(f"{module}.probes", lambda: everything)
+    result, _ = run_audit(None, out=tmp_path / "run")
+    assert result.exit_code == 0
+    (absent,) = [f for f in result.findings if f.expected is None]
+    assert (absent.probe, absent.status, absent.reason) == ("fake.other", Status.NOT_ASSESSED, "missing: rdkit")
+    assert run_audit(None, probes=["fake.other"], out=tmp_path / "alone")[0].exit_code == 4
+
+
+def test_a_control_is_judged_by_the_headline_alone(fake):
+    probe = fake.FakeProbe()
+    (headline,) = probe.measure([{"yes": True}] * 50, None, seed=0)
+    other = headline.model_copy(update={"metric": "other", "value": 0.0, "low": 0.0, "high": 0.0})
+    rules = Policy("two", "0" * 64, {(probe.id, metric): fake.THRESHOLD for metric in ("yes_rate", "other")})
+    for expected, gated in ((None, ["yes_rate", "other"]), ("found", ["yes_rate"])):
+        found = findings_of(Reading(probe, (headline, other), expected=expected), rules, make_settings({}))
+        assert [f.measurement.metric for f in found] == gated
+        assert [d.metric for f in found for d in f.details] == [m for m in ("other",) if m not in gated]
 
 
 def test_an_empty_audit_is_not_a_pass(fake, tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.privacy._planted import planted_line
-from guardrails.privacy.pii import PersonalData, Tracer, personal_data
-from guardrails.privacy.scanner import scan
+from guardrails.privacy._presidio import NamedEntities
+from guardrails.privacy.pii import Names, PersonalData, Tracer, personal_data
+from guardrails.privacy.scanner import KINDS, scan
 from guardrails.targets.files import JsonlTarget
 
 
@@ -157,6 +159,7 @@ def test_nine_in_ten_of_the_planted_data_are_found() -> None:
     lines = [planted_line(i) for i in range(400)]
     missed = [line for line in lines if not any(s.valid for s in scan(line))]
     assert len(missed) <= 40, missed[:5]
+    assert {s.kind for line in lines for s in scan(line)} == set(KINDS) - {"ssn", "national-id", "ip"}
 
 
 def test_a_trace_names_the_document() -> None:
@@ -170,9 +173,68 @@ def test_planning_again_gives_the_same() -> None:
     assert PersonalData().plan(subject, Budget.QUICK, seed=1) == PersonalData().plan(subject, Budget.QUICK, seed=1)
 
 
+def with_recognizers(tmp_path: Path, text: str, target: Any, **data: Any) -> Subject:
+    path = tmp_path / "recognizers.toml"
+    path.write_text(text, encoding="utf-8")
+    return Subject(target, **data, data_names={"recognizers": str(path)})
+
+
+BADGE = "[[recognizer]]\nkind = 'badge'\npattern = 'badge [A-Z]{2}-[0-9]{4}'\n"
+
+
+def test_a_kind_of_the_users_own_is_traced_like_any_other(tmp_path: Path) -> None:
+    corpus = [f"Orla wears badge QX-{i:04d}." for i in range(50)]
+    *_, plain = audited(Subject(Writer(corpus, 0.5), corpus=corpus))
+    assert plain["pii_leak_rate"].value == 0
+    *_, rows, found = audited(with_recognizers(tmp_path, BADGE, Writer(corpus, 0.5), corpus=corpus, holdout=HOLDOUT))
+    assert found["pii_leak_rate"].low > 0.3
+    assert {h["kind"]: h["redacted"][:8] for r in rows for h in r["hits"]} == {"badge": "[badge …"}
+    assert [p.x for s in found["pii_leak_rate"].series for p in s.points][-1] == "badge"
+    assert "QX-" not in json.dumps(rows)
+
+
+def test_a_file_of_recognizers_that_went_missing_is_an_error_and_no_clean_result(tmp_path: Path) -> None:
+    subject = with_recognizers(tmp_path, BADGE, Writer(CORPUS, 1.0), corpus=CORPUS)
+    (tmp_path / "recognizers.toml").unlink()
+    *_, rows, found = audited(subject)
+    assert all("cannot be read" in r["error"] for r in rows)
+    assert found["pii_leak_rate"].value is None
+
+
+class Known(NamedEntities):
+    """Stands in for Presidio: takes the words of a list for names."""
+
+    def find(self, text: str) -> Any:
+        return [(m.start(), m.end(), True) for m in re.finditer("Orla Varga|Edwin Novak|Tariq Okonjo", text)]
+
+
+def test_names_are_measured_apart_and_one_that_both_sides_know_is_neithers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardrails.privacy.pii.recognizers_of", lambda subject: (Known("person"),))
+    corpus, holdout = ["Orla Varga sang.", "Tariq Okonjo too."], ["Edwin Novak sang.", "Tariq Okonjo too."]
+    writer = Writer(["Orla Varga", "Edwin Novak", "Tariq Okonjo", "nobody"], 1.0)
+    *_, rows, found = audited(Subject(writer, corpus=corpus, holdout=holdout))
+    names = found["name_leak_rate"]
+    assert names.low < 0.25 < names.high
+    assert names.baseline.low < 0.25 < names.baseline.high
+    assert found["pii_leak_rate"].value == found["pii_rate"].value == 0
+    assert {(h["trace"], h["document"]) for r in rows for h in r["names"]} == {
+        ("corpus", 0), ("holdout", None), ("neither", 1),
+    }  # fmt: skip
+    assert "Varga" not in json.dumps(rows)
+    asked = Subject(writer, corpus=corpus, holdout=holdout, prompts=["Of Orla Varga, Edwin Novak and Tariq Okonjo:"])
+    *_, rows, found = audited(asked)
+    assert {h["trace"] for r in rows for h in r["names"]} == {"prompt"}
+    assert found["name_leak_rate"].value == 0
+
+
+def test_a_name_is_a_whole_word() -> None:
+    names = Names([Known("person")], ["Edwin Novakova"], [])
+    assert names.trace("Edwin Novak", None)[0]["trace"] == "neither"
+
+
 HIT = st.builds(
     lambda k, t: {"kind": k, "redacted": "x", "trace": t, "document": 1 if t == "corpus" else None},
-    st.sampled_from(["email", "phone"]),
+    st.sampled_from(["email", "phone", "badge"]),
     st.sampled_from(["corpus", "holdout", "prompt", "neither"]),
 )
 ROW = st.one_of(
