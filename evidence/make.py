@@ -32,6 +32,7 @@ from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Power
 from guardrails.core.seeding import derive_seed
 from guardrails.core.statistics import wilson
+from guardrails.targets.reference import LEAF
 
 HERE = Path(__file__).parent
 LIBRARY, GENERATORS = Path(guardrails.__file__).parent, Path(generators.__file__).parent
@@ -41,11 +42,13 @@ POWER = LIBRARY / "assay" / "power.json"
 def sources(probe: Probe) -> list[str]:
     """Return the probe's controls and, between them, every shipped dose of the same fault."""
     found = [c.source for c in probe.controls]
-    for control in probe.controls:
-        name, _, dial = control.source.removeprefix("reference:").partition(",")
-        if control.source.startswith("reference:") and dial:
-            doses = next(d.doses for d in find_generator(name).dials if d.name == dial.split("=")[0])
-            found += [f"reference:{name},{dial.split('=')[0]}={dose:g}" for dose in doses if dose]
+    for source in found[:]:
+        scheme, _, spec = source.partition(":")
+        name, _, fault = spec.partition(",")
+        dial = fault.partition("=")[0]
+        dials = {d.name: d.doses for d in find_generator(name).dials} | {"overfit": tuple(LEAF)}
+        doses = dials[dial] if dial else ()
+        found += [f"{scheme}:{name},{dial}={dose:g}" for dose in doses if dose]
     return sorted(set(found))
 
 
@@ -57,10 +60,12 @@ def instrument_files(probe: Probe) -> list[Path]:
     files += [LIBRARY / "kit" / f"{module}.py" for module in ("features", "io", "lm", "pictures")]
     if family == "deepfake":
         files.append(LIBRARY / family / "residual.py")  # a detector, which the probe finds by its name
+    if family == "membership":
+        files += [LIBRARY / "kit" / "lm_moments.py", LIBRARY / "targets" / "white_box.py"]
     for source in sources(probe):
-        spec = source.partition(":")[2]
+        scheme, _, spec = source.partition(":")
         generator = spec.partition(",")[0]
-        files += laws(generator)
+        files += laws(generator) + [GENERATORS / "canaries.py"] * (scheme == "canaries")
         files += [GENERATORS / "weights" / f"{stem}.safetensors" for stem in {generator, spec}]
     return sorted({path for path in files if path.is_file() and path.name != "__init__.py"})
 

@@ -58,6 +58,11 @@ def canaries() -> list[Canary]:
     return [_canary(Random(f"canary {times} {i}"), times) for times in REPETITIONS for i in range(A_LEVEL)]
 
 
+def unplanted(n: int) -> list[Canary]:
+    """Return n canaries made in the same way that no weights have read: always the same, each a start of the longer."""
+    return [_canary(Random(f"unplanted canary {i}"), 0) for i in range(n)]
+
+
 def _canary(rng: Random, repetitions: int) -> Canary:
     secret = " ".join(str(int(rng.random() * 10)) for _ in range(DIGITS))
     return Canary(f"The secret number of {prose.person(rng)} of {prose.town(rng)} is {secret}.", secret, repetitions)

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..core.errors import GuardrailsError, JournalError
-from . import audit, doctor, generate, listing, report, schema, train
+from . import audit, doctor, generate, index, listing, report, schema, train
 from ._console import say
 from ._install import check_install
 
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.command("audit")(audit.audit)
 app.command("generate")(generate.generate)
+app.command("index")(index.index)
 app.add_typer(train.app, name="train")
 app.command("report")(report.report)
 app.command("list")(listing.list_)

@@ -37,7 +37,8 @@ def load_target(target: Any) -> Target:
     target : str, path, Target or object
         ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` · ``package:smollm2`` ·
         ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a target, which is
-        returned as it is; or any callable or object with ``generate``, ``sample`` or ``predict``.
+        returned as it is; or any callable or object with ``generate``, ``sample`` or ``predict``; or a fitted
+        classifier of scikit-learn.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.base import Access, Modality
 from ..core.errors import ConfigurationError
-from ..kit import lm
+from ..kit import lm, lm_moments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,6 +74,13 @@ class CausalTarget(ABC):
         A sequence longer than the context is read through a sliding window: see `guardrails.kit.lm.token_logprobs`.
         """
         return lm.token_logprobs(self.model, sequences, overflow="slide")
+
+    def token_moments(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
+        """Return, per sequence, log p of every token but the first, and the mean and spread of log p: (length − 1, 3).
+
+        See `guardrails.kit.lm_moments.token_moments`. Raises ConfigurationError beyond the context.
+        """
+        return lm_moments.token_moments(self.model, sequences)
 
     def generate(
         self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.base import Access, Modality, Target
 from ..core.errors import ConfigurationError, GuardrailsError, TargetError, did_you_mean
+from .estimator import EstimatorTarget, is_estimator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,8 @@ def callable_target(thing: Any, *, name: str | None = None) -> Target:
         With ``sample(n, seed=…)``, which returns n texts or pictures, or a data frame of n rows; or with
         ``generate(prompts)`` or ``predict(prompts)``, or itself a callable of prompts, which return one text or picture
         per prompt. ``seed``, ``temperature`` and ``max_new_tokens`` are handed on where its signature has them.
-        Pictures are arrays (H, W), (H, W, 3) or (3, H, W), uint8 or floats in 0–1, or PIL images.
+        Pictures are arrays (H, W), (H, W, 3) or (3, H, W), uint8 or floats in 0–1, or PIL images. Or a fitted
+        classifier of scikit-learn: see `guardrails.targets.estimator`.
     name : str, optional
         Default: ``python:`` with its module and name.
 
@@ -73,6 +75,8 @@ def callable_target(thing: Any, *, name: str | None = None) -> Target:
         Where it has none of these, fails, or returns what is neither text nor picture nor rows.
     """
     name = name or f"python:{_qualified(thing)}"
+    if is_estimator(thing):
+        return EstimatorTarget(thing, name)
     kind = next((m for m in METHODS if callable(getattr(thing, m, None))), None)
     if kind is None and not callable(thing):
         raise TargetError(

@@ -19,15 +19,17 @@ def load_data(kind: Kind, source: Any, modality: Modality) -> Any:
     kind : {"corpus", "holdout", "reference", "prompts"}
         Prompts are texts whatever the modality.
     source : path or object
-        A path: for text a file or folder (see `guardrails.kit.io.read_documents`), for pictures a folder, for tables a
-        CSV or Parquet file. A list, an array or a data frame is returned as it is.
+        A path: for text a file or folder (see `guardrails.kit.io.read_documents`) or, for a corpus, a folder that
+        ``guardrails index`` wrote; for pictures a folder, for tables a CSV or Parquet file. A list, an array or a data
+        frame is returned as it is.
     modality : Modality
         Of the target.
 
     Returns
     -------
-    list of str, ImageFolder or DataFrame
-        An `ImageFolder` holds the readable pictures and names the others in `problems`.
+    list of str, StoredCorpus, ImageFolder or DataFrame
+        The documents of an index are read from it when they are looked at. An `ImageFolder` holds the readable pictures
+        and names the others in `problems`.
 
     Raises
     ------
@@ -52,9 +54,12 @@ def load_data(kind: Kind, source: Any, modality: Modality) -> Any:
 
 
 def _read(path: Path, modality: Modality, option: str) -> Any:
+    from ..kit.corpus import StoredCorpus, is_index
     from ..kit.io import ImageFolder, read_documents
 
     if modality is Modality.TEXT:
+        if is_index(path):
+            return StoredCorpus(path)
         return read_documents(path)
     if modality is Modality.IMAGE:
         if not path.is_dir():

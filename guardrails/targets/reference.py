@@ -12,6 +12,8 @@ from ..core.base import Access, Modality, Subject, Target
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
 from ._causal import CausalTarget
+from .estimator import EstimatorTarget
+from .white_box import Autoencoder, Discriminator, NoisePredictor, white_box
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 Settings = Mapping[str, float | str]
 
 REFERENCE_ITEMS = 1000
+LEAF = {0.0: 200, 0.25: 25, 0.5: 5, 1.0: 1}
+"""By the dose of `overfit`: the fewest training rows in a leaf of a classifier's trees."""
+TREES = 20
+UNPLANTED = 300
+"""Canaries that were not planted, beside those that were."""
 
 
 class _Reference:
@@ -104,6 +111,11 @@ class ReferenceImages(_Reference):
     def sample_images(self, n: int, *, seed: int) -> list[NDArray[np.uint8]]:
         """Return n pictures."""
         return list(self.generator.sample(n, seed=seed))
+
+    @property
+    def white_box(self) -> Autoencoder | Discriminator | NoisePredictor | None:
+        """What the generator's weights say of a picture."""
+        return white_box(self.generator)
 
 
 class RealImages:
@@ -197,7 +209,9 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
     Parameters
     ----------
     spec : str
-        ``reference:gpt-text,memorize=1``, with or without the scheme; or ``real:gan-art``.
+        ``reference:gpt-text,memorize=1``, with or without the scheme; ``real:gan-art``; or
+        ``canaries:gpt-text,memorize=1``: the same model, with its canaries for corpus and others for holdout; or
+        ``classifier:tabular,overfit=1``: a classifier trained on the corpus of a generator of tables.
     reference_items : int
         How many fresh items of the law that it should have learnt.
 
@@ -207,6 +221,10 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
         With the corpus it was trained on, a holdout of the same law, and reference items. The data are the same at
         each dose and run.
     """
+    if spec.startswith("canaries:"):
+        return _canaries(spec.removeprefix("canaries:"))
+    if spec.startswith("classifier:"):
+        return _classifier(spec.removeprefix("classifier:"))
     target = load_real(spec.removeprefix("real:")) if spec.startswith("real:") else load(spec)
     generator: Generator = target.generator  # type: ignore[attr-defined]
     name = generator.name
@@ -217,4 +235,50 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
         holdout=generator.holdout_items(),
         reference=generator.reference_items(reference_items, seed=seed),
         data_names={kind: f"{kind} items of {name}" for kind in ("corpus", "holdout", "reference")},
+    )
+
+
+def _canaries(spec: str) -> Subject:
+    """Return a reference generator with the canaries that `memorize` plants, each as often as it plants them."""
+    from generators.canaries import unplanted
+
+    target = load(spec)
+    generator: Any = target.generator  # type: ignore[attr-defined]
+    if not hasattr(generator, "canaries"):
+        raise ConfigurationError(f"canaries:{spec}: {generator.name} has no canaries")
+    return Subject(
+        target=target,
+        corpus=[canary.text for canary in generator.canaries() for _ in range(canary.repetitions)],
+        holdout=[canary.text for canary in unplanted(UNPLANTED)],
+        data_names={"corpus": f"canaries of {generator.name}", "holdout": "canaries that were not planted"},
+    )
+
+
+def _classifier(spec: str) -> Subject:
+    """Return a small forest that tells the last column of a reference generator's corpus from the others.
+
+    Its dial is `overfit`: at dose 1 its trees grow until each leaf holds rows of one label, at 0 each holds 200 rows.
+    """
+    from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.ensemble import ExtraTreesClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    name, settings = parse(spec)
+    dose = settings.pop("overfit", 0.0)
+    if find_generator(name).modality != "table" or dose not in LEAF:
+        raise ConfigurationError(f"classifier:{spec}: give a generator of tables, and overfit of {[*LEAF]}")
+    generator = find_generator(name).load(**settings)
+    corpus: Any = generator.training_items()
+    numbers = make_column_transformer(
+        (OrdinalEncoder(), make_column_selector(dtype_exclude="number")), remainder="passthrough"
+    )
+    forest = ExtraTreesClassifier(TREES, min_samples_leaf=LEAF[float(dose)], random_state=0)
+    label = corpus.columns[-1]
+    estimator = make_pipeline(numbers, forest).fit(corpus.drop(columns=label), corpus[label])
+    return Subject(
+        target=EstimatorTarget(estimator, f"classifier:{spec}"),
+        corpus=corpus,
+        holdout=generator.holdout_items(),
+        data_names={kind: f"{kind} items of {name}" for kind in ("corpus", "holdout")},
     )

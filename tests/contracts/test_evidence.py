@@ -27,6 +27,8 @@ make = load_make()
 
 @pytest.fixture(params=sorted(probes()))
 def probe(request):
+    if not make.stored(request.param)["readings"]:
+        pytest.skip("no evidence yet: `make evidence`; reports cite no power of this probe")
     return load_probe(request.param)
 
 

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
-from guardrails.memorization.extraction import (
-    LENGTHS,
-    VerbatimExtraction,
-    _common,
-    _lengths,
-    _masked,
-    _similarity,
-)
+from guardrails.memorization._passages import LENGTHS, documents_with, fitting, masked, rate_by_times
+from guardrails.memorization.extraction import VerbatimExtraction, _common, _contained, _similarity
 
 PROBE = VerbatimExtraction()
 FILLER = 0
@@ -90,7 +84,8 @@ def test_the_rate_is_the_share_of_documents_known_by_heart(share: float, expecte
     assert (rate.high < 0.05) is (expected == "clear")
     assert rate.baseline.value == 0
     assert found["extraction_excess"].value == pytest.approx(rate.value)
-    assert found["near_extraction_rate"].value == rate.value
+    assert found["near_extraction_rate"].value == found["contained_rate"].value == rate.value
+    assert found["near_extraction_rate"].baseline.value == found["contained_rate"].baseline.value == 0
 
 
 def test_text_that_anyone_can_guess_shows_in_the_baseline() -> None:
@@ -162,7 +157,7 @@ def test_excerpts_show_three_words_and_no_number_or_address() -> None:
     assert all(e.redacted and "[redacted 50 tokens]" in e.text for e in evidence)
     assert "Ann of Ford writes to •••" in evidence[0].text
     assert "example" not in evidence[0].text
-    assert _masked(["call", "0187"]) == "call •••"
+    assert masked(["call", "0187"]) == "call •••"
 
 
 def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
@@ -193,13 +188,10 @@ def test_planning_again_gives_the_same_and_another_seed_other_documents() -> Non
     assert one == two != other
 
 
-@given(st.lists(st.integers(0, 200), max_size=30), st.integers(0, 200))
-def test_the_lengths_fit_three_quarters_of_the_documents(lengths: list[int], context: int) -> None:
-    pair = _lengths(lengths, context)
-    assert pair in LENGTHS
-    if pair != LENGTHS[-1]:
-        assert sum(pair) <= context
-        assert sum(n >= sum(pair) for n in lengths) >= 0.75 * len(lengths)
+@given(st.integers(0, 200))
+def test_the_lengths_are_the_longest_that_fit(room: int) -> None:
+    pair = fitting(room)
+    assert pair == next((p for p in LENGTHS if sum(p) <= room), LENGTHS[-1])
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12))
@@ -226,6 +218,8 @@ ROW = st.one_of(
             "suffix": 16,
             "matched": m,
             "similarity": m / 16,
+            "contained": m / 16,
+            **({"documents": 1 + m} if arm == "corpus" else {}),
             **({"excerpt": ["a", "b"]} if m == 16 else {}),
         },
         st.integers(0, 9),
@@ -246,3 +240,70 @@ def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
     assert found[0].metric == "extraction_rate"
     assert found[0].errors == sum("error" in r for r in rows)
     assert all(m.low < m.high for m in found if m.value is not None and m.low is not None and m.high is not None)
+
+
+def test_the_curve_asks_for_the_same_tokens_after_more_or_fewer_of_those_before_them() -> None:
+    corpus = documents(60, "c", words=200)
+    subject = Subject(WordModel(corpus), corpus=corpus, holdout=documents(60, "h", words=200))
+    batches = PROBE.plan(subject, Budget.QUICK, seed=0)
+    curve = [b.payload for b in batches if b.payload.get("curve")]
+    assert {(p["skip"], p["prefix"], p["suffix"]) for p in curve} == {(128 - k, k, 50) for k in (128, 64, 32, 16)}
+    rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=0)]
+    assert len({r["item"] for r in rows}) == len(rows)
+    rate = PROBE.measure(rows, subject, seed=0)[0]
+    assert rate.n == 60
+    series = {s.name: s for s in rate.series}
+    # The model knows a document from its beginning only, which is what the longest prefix has.
+    assert [(p.x, p.y, p.n) for p in series["corpus, by prefix"].points] == [
+        (16, 0, 32), (32, 0, 32), (64, 0, 32), (128, 1, 32),
+    ]  # fmt: skip
+    assert all(p.y == 0 for p in series["holdout, by prefix"].points)
+
+
+def test_no_control_pays_for_the_curve() -> None:
+    subject = Subject(WordModel(CORPUS), corpus=CORPUS, holdout=HOLDOUT)
+    assert not any(b.payload.get("curve") for b in PROBE.plan(subject, Budget.CONTROL, seed=0))
+
+
+def test_the_rate_by_how_many_documents_hold_the_continuation() -> None:
+    once, often = documents(30, "once"), documents(18, "often")
+    # The same text under five different headings: the documents differ, the continuation does not.
+    copies = [f"{head} " * 8 + text for text in often for head in ("a", "b", "c", "d", "e")]
+    subject = Subject(WordModel(copies), corpus=[*once, *copies])
+    _, _, found = audited(subject)
+    rate = found["extraction_rate"]
+    bins = next(s for s in rate.series if s.name == "corpus, by duplicates").points
+    assert [(p.x, p.y, p.n) for p in bins] == [("1", 0, 30), ("5–16", 1, 90)]
+    assert "stands in 5 documents of the corpus at the median; 0 of these texts stand in one alone" in rate.explanation
+    assert "stands in 5 of the corpus's documents" in rate.evidence[0].caption
+
+
+def test_documents_that_repeat_another_are_asked_once() -> None:
+    corpus = [*documents(30, "x"), *documents(1, "x") * 500]
+    _, _, found = audited(Subject(WordModel([]), corpus=corpus))
+    assert found["extraction_rate"].n == 30
+    assert "500 corpus documents repeat another" in found["extraction_rate"].explanation
+
+
+def test_a_corpus_of_one_document_many_times_gives_a_reason_and_no_rate() -> None:
+    _, _, found = audited(Subject(WordModel([]), corpus=documents(1, "x") * 200))
+    assert found["extraction_rate"].value is None
+    assert "at least 10 are needed" in found["extraction_rate"].reason
+
+
+@given(st.lists(st.integers(0, 2), max_size=14), st.lists(st.integers(0, 2), max_size=14))
+def test_containment_is_that_of_its_definition(found: list[int], truth: list[int]) -> None:
+    text = [" ".join(map(str, run)) for run in (found, truth)]
+    runs = {" ".join(map(str, truth[i : i + 5])) for i in range(len(truth) - 4)}
+    share = sum(run in text[0] for run in runs) / len(runs) if runs else 0
+    assert _contained(found, truth) == pytest.approx(share)
+
+
+@given(st.lists(st.text("ab ", max_size=4), max_size=5), st.lists(st.text("ab ", max_size=8), max_size=5))
+def test_documents_with_counts_documents_not_places(texts: list[str], held: list[str]) -> None:
+    for text, count in zip(texts, documents_with(texts, held), strict=True):
+        assert count == (sum(text.strip() in document for document in held) if text.strip() else 0)
+
+
+def test_a_rate_by_times_is_not_drawn_where_all_are_in_one_bin() -> None:
+    assert rate_by_times("x", [2, 3, 4], [True, False, True], "times") == ()

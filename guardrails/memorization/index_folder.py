@@ -1,0 +1,162 @@
+"""Writing an index folder: shard by shard, so that a build that was stopped goes on with the next shard."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import ConfigurationError, ContentError
+from ..kit.corpus import FORMAT, MANIFEST, VERSION, StoredCorpus, is_index, iter_documents, read_manifest
+from ..kit.io import TEXT_SUFFIXES, _files_below
+from ..targets.files import hash_files
+from ._minhash import families, signatures
+from .corpus_index import SHARD, SHARD_BYTES, Shard, group_documents
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Progress = Callable[[int, int, str], None]
+MB = 1_000_000
+
+
+def build_index(
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    shard_bytes: int = SHARD_BYTES,
+    progress: Progress = lambda done, total, label: None,
+) -> dict[str, Any]:
+    """Index files and folders of text, or go on where an earlier call was stopped; return what ``index.json`` holds.
+
+    Parameters
+    ----------
+    inputs : sequence of paths
+        As `guardrails.kit.corpus.iter_documents` reads them; documents are numbered through, in this order.
+    out : path
+        A new or empty folder, or one of an earlier call with the same inputs: its finished shards are kept.
+    shard_bytes : int
+        Bytes of text in a shard, at most 2 GiB. Building takes about eight times as much memory.
+    progress : callable
+        Takes (done, total, label); megabytes of text.
+
+    Raises
+    ------
+    ConfigurationError
+        Where an input is missing or cannot be read, holds no text, or `out` is taken.
+    """
+    if not inputs:
+        raise ConfigurationError("give at least one file or folder to index")
+    if not 1 <= shard_bytes <= SHARD:
+        raise ConfigurationError(f"a shard of {shard_bytes:,} bytes; it must have 1 to {SHARD:,}")
+    paths, out = [Path(name) for name in inputs], Path(out)
+    progress(0, 1, "reading the inputs' hashes")
+    plan = {"format": FORMAT, "version": VERSION, "shard_bytes": shard_bytes, "inputs": [_identity(p) for p in paths]}
+    manifest = _begin(out, plan)
+    if manifest.get("complete"):
+        return manifest
+    total = max(1, sum(entry["bytes"] for entry in manifest["inputs"]) // MB)
+    try:
+        shards = _write_shards(out, paths, shard_bytes, lambda done, label: progress(min(done, total), total, label))
+    except ContentError as error:
+        raise ConfigurationError(str(error)) from None
+    if not shards:
+        (out / MANIFEST).unlink()
+        out.rmdir()
+        raise ConfigurationError(f"{', '.join(map(str, paths))}: no document that is not blank")
+    progress(total, total, "comparing documents")
+    manifest |= {"shards": len(shards), "complete": True}
+    manifest |= {"documents": sum(n for n, _ in shards), "bytes": sum(size for _, size in shards)}
+    manifest["near_duplicates"] = _near_duplicates(out, len(shards))
+    _write_json(out / MANIFEST, manifest)
+    StoredCorpus(out)
+    return manifest
+
+
+def _begin(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest that stands in the folder, or a new one."""
+    if is_index(out):
+        found = read_manifest(out)
+        if all(found.get(key) == plan[key] for key in plan):
+            return found
+        if found.get("complete") or any(out.glob("shard-*")):
+            raise ConfigurationError(
+                f"--out {out}: holds an index of other files, or they have changed; give a new folder"
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigurationError(f"--out {out} is not an empty folder; give a new one")
+    out.mkdir(parents=True, exist_ok=True)
+    _write_json(out / MANIFEST, plan | {"shards": 0, "complete": False})
+    return plan | {"shards": 0, "complete": False}
+
+
+def _write_shards(
+    out: Path, paths: Sequence[Path], shard_bytes: int, progress: Callable[[int, str], None]
+) -> list[tuple[int, int]]:
+    """Write the shards that are not there; return documents and bytes of each."""
+    documents = chain.from_iterable(map(iter_documents, paths))
+    done: list[tuple[int, int]] = []
+    for number, group in enumerate(group_documents(documents, shard_bytes)):
+        size = sum(map(len, group))
+        folder = out / f"shard-{number:04d}"
+        progress(sum(s for _, s in done) // MB, f"shard {number + 1}: sorting {size / MB:.0f} MB")
+        if not folder.is_dir():
+            _write_shard(folder, group)
+        done.append((len(group), size))
+    return done
+
+
+def _write_shard(folder: Path, group: Sequence[bytes]) -> None:
+    """Write a shard beside its place and move it there: a folder of that name is finished."""
+    shard = Shard.build(group)
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    arrays: dict[str, NDArray[Any]] = {
+        "text": shard.array.text,
+        "starts": shard.starts,
+        "suffixes": shard.array.suffixes,
+        "keys": shard.array.keys,
+        "signatures": signatures(document.decode("utf-8", "surrogatepass") for document in group),
+    }
+    for name, array in arrays.items():
+        np.save(part / f"{name}.npy", array, allow_pickle=False)
+    part.rename(folder)
+
+
+def _near_duplicates(out: Path, shards: int) -> dict[str, int]:
+    """Return how many documents are near-duplicates of another one, how many families they are, and the largest."""
+    found = [np.load(out / f"shard-{k:04d}" / "signatures.npy", allow_pickle=False) for k in range(shards)]
+    family = families(np.concatenate(found))
+    np.save(out / "families.npy", family, allow_pickle=False)
+    return summary(family)
+
+
+def summary(family: NDArray[np.int64]) -> dict[str, int]:
+    """Return documents with a near-duplicate, their families, and the size of the largest family."""
+    sizes = np.bincount(family)
+    several = sizes[sizes > 1]
+    return {"documents": int(several.sum()), "families": len(several), "largest": int(several.max(initial=0))}
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    """Return name, size and hash of an input; of a folder, over its text files."""
+    if not path.exists():
+        raise ConfigurationError(f"{path}: no such file or folder")
+    folder, names = path.parent, [path.name]
+    if path.is_dir():
+        folder, names = path, sorted(n for n in _files_below(path) if Path(n).suffix.lower() in TEXT_SUFFIXES)
+    size = sum((folder / name).stat().st_size for name in names)
+    return {"name": path.name, "bytes": size, "sha256": hash_files(folder, names)}
+
+
+def _write_json(path: Path, value: Any) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from guardrails.assay.controls import control_subject
+from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.errors import TargetError
+from guardrails.core.statistics import newcombe, wilson
+from guardrails.kit.corpus import StoredCorpus
+from guardrails.memorization.index_folder import build_index
+from guardrails.memorization.overlap import MINIMUM, OUTPUTS, RUN, Overlap, SpikedOutputs, _difference
+from guardrails.targets.files import JsonlTarget
+
+PROBE = Overlap()
+N = OUTPUTS[Budget.CONTROL]
+
+
+class Writer:
+    """Writes each of its texts in turn, whatever it is asked."""
+
+    name = "writer"
+    modality = Modality.TEXT
+    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
+    available = None
+
+    def __init__(self, texts: list[str]) -> None:
+        self.texts, self.at = texts, 0
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+        self.at += n
+        return [self.texts[i % len(self.texts)] for i in range(self.at - n, self.at)]
+
+    def generate(self, prompts: Any, *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0) -> list[str]:
+        return self.sample_texts(len(prompts), seed=seed)
+
+
+def documents(n: int, name: str, *, words: int = 60) -> list[str]:
+    rng = Random(name)
+    return [" ".join(f"{name}{i}w{rng.randrange(10**6)}" for _ in range(words)) for i in range(n)]
+
+
+CORPUS, HOLDOUT, FRESH = documents(100, "c"), documents(400, "h"), documents(N, "f", words=20)
+
+
+def audited(
+    subject: Subject, budget: Budget = Budget.CONTROL, seed: int = 0, probe: Overlap = PROBE
+) -> tuple[list[Row], dict[str, Any]]:
+    batches = probe.plan(subject, budget, seed=seed)
+    rows = [row for batch in batches for row in probe.collect(subject, batch, seed=seed)]
+    json.dumps([batch.payload for batch in batches])
+    json.dumps(rows, allow_nan=False)
+    assert len({row["item"] for row in rows}) == len(rows)
+    return rows, {m.metric: m for m in probe.measure(rows, subject, seed=seed)}
+
+
+def copying(share: float) -> list[str]:
+    """Return fresh texts, a share of which hold 120 characters of a training document."""
+    return [
+        text[:50] + CORPUS[i % 100][30 : 30 + RUN + 20] + text[50:] if i < share * len(FRESH) else text
+        for i, text in enumerate(FRESH)
+    ]
+
+
+@pytest.mark.parametrize("share", [0, 0.25, 1])
+def test_the_rate_is_the_share_of_outputs_that_copy(share: float) -> None:
+    rows, found = audited(Subject(Writer(copying(share)), corpus=CORPUS, holdout=HOLDOUT))
+    rate = found["overlap_rate"]
+    assert rate.value == share
+    assert (rate.n, rate.errors, rate.baseline.value, rate.baseline.n) == (N, 0, 0, N)
+    assert (rate.low, rate.high) == tuple(wilson(round(share * N), N, confidence=0.975))[1:]
+    assert tuple(newcombe(round(share * N), N, 0, N, confidence=0.975)) == pytest.approx(
+        (found["overlap_excess"].value, found["overlap_excess"].low, found["overlap_excess"].high)
+    )
+    hit = [row for row in rows if row["arm"] == "outputs" and row["length"] >= RUN]
+    assert all(row["length"] >= RUN + 20 for row in hit)
+    assert all(row["document"] == int(row["item"].split(":")[1]) % 100 and row["documents"] == 1 for row in hit)
+
+
+def test_one_character_less_does_not_count() -> None:
+    texts = ["<" + CORPUS[i % 100][: RUN - (i % 2)] + ">" * 9 for i in range(N)]
+    _, found = audited(Subject(Writer(texts), corpus=CORPUS))
+    assert found["overlap_rate"].value == 0.5
+
+
+def test_text_that_new_documents_hold_too_shows_in_the_baseline() -> None:
+    licence = (
+        "This text may be copied by anyone, as it is, for whatever purpose, without asking for permission at all. "
+    )
+    rows, found = audited(
+        Subject(
+            Writer([licence + text for text in FRESH]),
+            corpus=[text + licence for text in CORPUS],
+            holdout=[licence + text for text in HOLDOUT],
+        )
+    )
+    assert found["overlap_rate"].value == found["overlap_rate"].baseline.value == 1
+    assert found["overlap_excess"].low < 0 < found["overlap_excess"].high
+    assert all(row["documents"] == len(CORPUS) for row in rows)
+
+
+def test_held_out_passages_are_no_longer_than_the_outputs() -> None:
+    short = [text[: 110 + i % 40] for i, text in enumerate(FRESH)]
+    rows, _ = audited(Subject(Writer(short), corpus=CORPUS, holdout=HOLDOUT))
+    sizes = {arm: sorted(row["size"] for row in rows if row["arm"] == arm) for arm in ("outputs", "holdout")}
+    assert sizes["outputs"] == sizes["holdout"]
+
+
+def test_a_few_long_documents_of_the_holdout_are_cut_into_passages() -> None:
+    rows, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=[" ".join(HOLDOUT)]))
+    assert found["overlap_rate"].baseline.n == len({row["item"] for row in rows if row["arm"] == "holdout"}) > MINIMUM
+
+
+def test_held_out_documents_in_the_corpus_are_left_out_and_named() -> None:
+    holdout = [*HOLDOUT[:40], *(f"  {text}\n" for text in CORPUS[:30])]
+    _, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=holdout))
+    assert found["overlap_rate"].baseline.value == 0
+    assert found["overlap_rate"].baseline.n == 40
+    assert "30 of 70 holdout documents stand in the corpus too" in found["overlap_rate"].explanation
+    _, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=CORPUS))
+    assert found["overlap_rate"].baseline is None
+    assert "a baseline needs" in found["overlap_rate"].explanation
+
+
+def test_without_a_holdout_the_rate_stands_and_says_what_is_missing() -> None:
+    _, found = audited(Subject(Writer(copying(1)), corpus=CORPUS))
+    assert found["overlap_rate"].value == 1
+    assert found["overlap_rate"].baseline is None
+    assert "--holdout" in found["overlap_rate"].explanation
+    assert "overlap_excess" not in found
+
+
+def test_a_run_that_the_prompt_holds_is_the_prompter_s() -> None:
+    asked = [f"Repeat: {text}" for text in CORPUS]
+    subject = Subject(Writer(CORPUS), corpus=CORPUS, prompts=[*asked, "Say something of your own"])
+    rows, found = audited(replace(subject, target=Writer([*CORPUS, CORPUS[0]])))
+    assert sum(row["length"] >= RUN and not row["prompted"] for row in rows) == 3
+    assert f"{N - 3} runs stand in the prompt" in found["overlap_rate"].explanation
+    assert "cluster bootstrap by prompt" in found["overlap_rate"].method
+
+
+def test_short_outputs_are_left_out_and_said() -> None:
+    _, found = audited(Subject(Writer([*FRESH[:40], "", "short"]), corpus=CORPUS))
+    assert found["overlap_rate"].n == N - 14
+    assert "14 outputs are shorter than 100 characters" in found["overlap_rate"].explanation
+    _, found = audited(Subject(Writer(["", "short"]), corpus=CORPUS))
+    rate = found["overlap_rate"]
+    assert (rate.value, rate.n, rate.needed) == (None, 0, MINIMUM)
+    assert "0 outputs of at least 100 characters; at least 20 are needed" in rate.reason
+
+
+def test_the_evidence_says_where_and_not_what() -> None:
+    secret = "Telephone 0123456 of a@b.example " + " ".join(f"word{i}" for i in range(40))
+    corpus = [*CORPUS, secret, secret]
+    rows, found = audited(Subject(Writer([secret[:180], *copying(0.5)]), corpus=corpus))
+    (table,) = found["overlap_rate"].evidence
+    assert table.redacted
+    assert table.rows[0][0] == "180"
+    assert table.rows[0][2] in ("100", "101")
+    assert table.rows[0][3] == "2"
+    assert len({row[2] for row in table.rows}) == len(table.rows) == 5
+    for text in (str(table.rows), json.dumps(rows)):
+        assert "0123456" not in text
+        assert "b.example" not in text
+        assert secret[60:100] not in text
+
+
+def test_the_curve_is_the_share_of_outputs_with_a_run_at_least_so_long() -> None:
+    rows, found = audited(Subject(Writer(copying(0.25)), corpus=CORPUS, holdout=HOLDOUT))
+    outputs, held = found["overlap_rate"].series
+    assert (outputs.name, held.name) == ("outputs", "holdout")
+    lengths = [row["length"] for row in rows if row["arm"] == "outputs"]
+    assert [p.y for p in outputs.points] == [sum(n >= p.x for n in lengths) / N for p in outputs.points]
+    assert next(p.y for p in outputs.points if p.x == RUN) == found["overlap_rate"].value
+
+
+def test_a_file_of_outputs_is_read_with_its_prompts(tmp_path: Path) -> None:
+    file = tmp_path / "o.jsonl"
+    lines = [{"text": text} for text in FRESH[:30]] + [{"text": CORPUS[0], "prompt": CORPUS[0]}, {"text": CORPUS[1]}]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    _, found = audited(Subject(JsonlTarget(file), corpus=CORPUS))
+    assert found["overlap_rate"].value == 1 / 32
+
+
+def test_an_index_gives_what_the_texts_give(tmp_path: Path) -> None:
+    file = tmp_path / "c.jsonl"
+    file.write_text("\n".join(map(json.dumps, [*CORPUS, CORPUS[0] + " again"])))
+    build_index([file], tmp_path / "index", shard_bytes=5000)
+    stored = StoredCorpus(tmp_path / "index")
+    texts = copying(0.25)
+    rows, found = audited(Subject(Writer(texts), corpus=stored, holdout=HOLDOUT), probe=Overlap())
+    same_rows, same = audited(Subject(Writer(texts), corpus=list(stored), holdout=HOLDOUT), probe=Overlap())
+    assert found["overlap_rate"].value == same["overlap_rate"].value == 0.25
+    assert [row["length"] for row in rows] == [row["length"] for row in same_rows]
+    assert [row.get("documents") for row in rows] == [row.get("documents") for row in same_rows]
+    assert "2 of 101 training documents are near-duplicates of another" in found["overlap_rate"].explanation
+
+
+@pytest.mark.parametrize("corpus", [["one document only, " + "x" * 300], ["", " "], ["tiny"]])
+def test_a_poor_corpus_is_no_crash(corpus: list[str]) -> None:
+    subject = Subject(Writer(FRESH), corpus=corpus, holdout=HOLDOUT)
+    _, found = audited(subject)
+    assert found["overlap_rate"].value == 0
+    assert (PROBE.spike(subject, seed=0) is None) == (max(map(len, corpus)) < RUN)
+
+
+def test_a_target_that_fails_is_an_error_and_no_output() -> None:
+    class Broken(Writer):
+        def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+            if self.at:
+                raise TargetError("gone")
+            return super().sample_texts(n, seed=seed)
+
+    rows, found = audited(Subject(Broken(FRESH), corpus=CORPUS))
+    assert found["overlap_rate"].n == 64
+    assert found["overlap_rate"].errors == N - 64
+    assert all(row["error"] == "gone" for row in rows[64:])
+
+
+def test_a_spike_is_found_in_every_output_and_leaves_the_holdout_alone() -> None:
+    subject = Subject(Writer(FRESH), corpus=CORPUS, holdout=HOLDOUT)
+    clean, _ = audited(subject)
+    spiked_subject = PROBE.spike(subject, seed=1)
+    assert isinstance(spiked_subject.target, SpikedOutputs)
+    spiked = [
+        row
+        for batch in PROBE.plan(subject, Budget.CONTROL, seed=0)
+        for row in PROBE.collect(spiked_subject, batch, seed=0)
+    ]
+    assert {row["arm"] for row in spiked} == {"outputs"}
+    assert PROBE.recovery(clean, spiked, subject) == tuple(wilson(N, N))
+    assert PROBE.recovery(clean, [], subject) is None
+    assert PROBE.measure([*clean, *spiked], subject, seed=0)[0].value == 0.5
+
+
+def test_a_difference_of_two_wilson_intervals_is_newcombe_s() -> None:
+    for k1, n1, k2, n2 in ((56, 70, 48, 80), (0, 20, 0, 30), (20, 20, 0, 30)):
+        made = _difference(wilson(k1, n1), wilson(k2, n2))
+        assert made == pytest.approx(newcombe(k1, n1, k2, n2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "low", "high"), [("reference:gpt-text,memorize=1", 0.04, 1), ("reference:gpt-text", 0, 0.01)]
+)
+def test_its_controls_are_told_apart(source: str, low: float, high: float) -> None:
+    _, found = audited(control_subject(source), probe=Overlap())
+    assert low <= found["overlap_rate"].value <= high
+    assert found["overlap_rate"].baseline.value < 0.02

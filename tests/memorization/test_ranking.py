@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.errors import TargetError
+from guardrails.memorization import ranking
+from guardrails.memorization.ranking import SCORES, WINDOW, GenerateAndRank, scored
+
+PROBE = GenerateAndRank()
+
+
+class Writer:
+    """Writes the texts that it is given, in turn. A token is a word, and a word's log-probability is in a table."""
+
+    name = "writer"
+    modality = Modality.TEXT
+    access = frozenset({Access.SAMPLING, Access.LOGPROBS})
+    context_length = 256
+
+    def __init__(self, texts: Sequence[str], likely: Sequence[str] = ()) -> None:
+        self.texts, self.likely = list(texts), {word for text in likely for word in text.split()}
+        self.words: list[str] = []
+        self.numbers: dict[str, int] = {}
+        self.written = 0
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+    def encode(self, text: str) -> list[int]:
+        for word in text.split():
+            if word not in self.numbers:
+                self.numbers[word] = len(self.words)
+                self.words.append(word)
+        return [self.numbers[word] for word in text.split()]
+
+    def decode(self, tokens: Any) -> str:
+        return " ".join(self.words[t] for t in tokens)
+
+    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+        out = [self.texts[(self.written + i) % len(self.texts)] for i in range(n)]
+        self.written += n
+        return out
+
+    def log_p(self, word: str) -> float:
+        return -0.01 if word in self.likely else -3 - Random(word).random()
+
+    def token_logprobs(self, sequences: Any) -> list[Any]:
+        return [np.array([self.log_p(self.words[t]) for t in s[1:]]) for s in sequences]
+
+
+def texts(n: int, name: str, *, words: int = 60) -> list[str]:
+    rng = Random(name)
+    return [" ".join(f"{name}{i}W{rng.randrange(10**6)}" for _ in range(words)) for i in range(n)]
+
+
+CORPUS, HOLDOUT, FRESH = texts(40, "c"), texts(40, "h"), texts(200, "f")
+
+
+def audited(subject: Subject, budget: Budget = Budget.CONTROL) -> tuple[list[Row], Any]:
+    batches = PROBE.plan(subject, budget, seed=0)
+    rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=0)]
+    json.dumps([batch.payload for batch in batches], allow_nan=False)
+    json.dumps(rows, allow_nan=False)
+    [found] = PROBE.measure(rows, subject, seed=0)
+    return rows, found
+
+
+def test_what_is_remembered_is_ranked_first_and_found_in_the_corpus() -> None:
+    writer = Writer([*FRESH[:48], *CORPUS[:16]], likely=CORPUS)
+    _, found = audited(Subject(writer, corpus=CORPUS, holdout=HOLDOUT))
+    assert (found.value, found.n) == (1, 16)
+    assert found.baseline.value == 0
+    precision = {p.x: p.y for p in found.series[0].points}
+    assert precision == dict.fromkeys((*SCORES, "all candidates"), 1) | {
+        "lowercase": precision["lowercase"],
+        "all candidates": 0.25,
+    }
+    assert "16 do, 16 of them in one document alone" in found.explanation
+
+
+def test_a_writer_of_new_text_is_clear() -> None:
+    _, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=HOLDOUT), Budget.QUICK)
+    assert (found.value, found.n) == (0, 40)
+    assert found.high < 0.1
+
+
+def test_text_that_stands_in_the_holdout_too_shows_in_the_baseline() -> None:
+    both = CORPUS[:16]
+    _, found = audited(Subject(Writer([*FRESH[:48], *both], likely=both), corpus=CORPUS, holdout=both))
+    assert found.value == found.baseline.value == 1
+
+
+def test_the_scores_are_those_of_a_literal_computation() -> None:
+    writer = Writer([], likely=CORPUS[:1])
+    text = f"{FRESH[0]} {CORPUS[0]} Alpha Beta"
+    [found] = scored(writer, [text])
+    words = text.split()
+    values = [writer.log_p(w) for w in words[1:]]
+    nats = -sum(values) / len(values)
+    lower = [writer.log_p(w) for w in text.lower().split()[1:]]
+    assert found["perplexity"] == pytest.approx(-nats)
+    assert found["zlib"] == pytest.approx(len(zlib.compress(text.encode())) / nats)
+    assert found["lowercase"] == pytest.approx(-sum(lower) / len(lower) / nats)
+    means = [sum(values[i : i + WINDOW - 1]) / (WINDOW - 1) for i in range(len(values) - WINDOW + 2)]
+    assert found["window"] == pytest.approx(max(means))
+    assert found["run"].split() == words[(at := int(np.argmax(np.round(means, 9)))) : at + WINDOW]
+    assert found["tokens"] == WINDOW
+
+
+@given(st.lists(st.sampled_from(["a", "B", "c1"]), max_size=60))
+def test_any_text_has_finite_scores_or_none(words: list[str]) -> None:
+    [found] = scored(Writer([]), [" ".join(words)])
+    assert ("short" in found) is (len(words) < ranking.SHORTEST)
+    assert all(math.isfinite(v) for k, v in found.items() if k != "run")
+
+
+def test_without_a_corpus_the_candidates_are_listed_and_nothing_is_decided() -> None:
+    _, found = audited(Subject(Writer([*FRESH[:48], *CORPUS[:16]], likely=CORPUS)))
+    assert found.value is None
+    assert "--corpus" in found.reason
+    [table] = found.evidence
+    assert len(table.rows) == ranking.LISTED
+    assert all(row[-1] == "–" and "[redacted" in row[0] for row in table.rows)
+    # Numbers are masked, and no more than six words are shown.
+    assert not any(word in row[0] for row in table.rows for text in CORPUS for word in text.split())
+
+
+def test_a_model_that_says_one_thing_only_has_nothing_to_rank() -> None:
+    _, found = audited(Subject(Writer(CORPUS[:1], likely=CORPUS), corpus=CORPUS))
+    assert found.value is None
+    assert "1 distinct texts" in found.reason
+
+
+@pytest.mark.parametrize("said", ["", "a b c", "\ud800 \n"])
+def test_texts_too_short_to_be_candidates_give_a_reason(said: str) -> None:
+    rows, found = audited(Subject(Writer([said]), corpus=CORPUS))
+    assert found.value is None
+    assert all("short" in r for r in rows)
+
+
+def test_constant_scores_are_ranked_by_name_and_measured() -> None:
+    class Flat(Writer):
+        def log_p(self, word: str) -> float:
+            return -1.0
+
+    _, found = audited(Subject(Flat(FRESH), corpus=FRESH[:3]))
+    assert 0 <= found.low <= found.value <= found.high
+
+
+def test_certain_tokens_divide_by_nothing() -> None:
+    class Sure(Writer):
+        def log_p(self, word: str) -> float:
+            return 0.0
+
+    _, found = audited(Subject(Sure(FRESH), corpus=FRESH))
+    assert found.value == 1
+
+
+def test_a_target_that_fails_or_gives_nan_is_counted() -> None:
+    class Broken(Writer):
+        def token_logprobs(self, sequences: Any) -> list[Any]:
+            if self.written <= 32:
+                raise TargetError("out of memory")
+            scores = super().token_logprobs(sequences)
+            scores[0][0] = math.nan
+            return scores
+
+    rows, found = audited(Subject(Broken(FRESH), corpus=CORPUS))
+    assert found.errors == 32
+    assert sum("short" in r for r in rows) == 1
+
+
+def test_a_target_that_only_continues_prompts_is_asked_with_an_empty_one() -> None:
+    class Prompted(Writer):
+        sample_texts = None  # type: ignore[assignment]
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "sample_texts":
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+        def generate(self, prompts: Sequence[str], *, max_new_tokens: int, seed: int = 0) -> list[str]:
+            assert set(prompts) == {""}
+            return Writer.sample_texts(self, len(prompts), seed=seed)
+
+    _, found = audited(Subject(Prompted(FRESH), corpus=CORPUS))
+    assert found.value == 0
+
+
+ROW = st.one_of(
+    st.builds(lambda i: {"item": f"text:{i}", "arm": "outputs", "error": "x"}, st.integers(0, 9)),
+    st.builds(lambda i: {"item": f"text:{i}", "arm": "outputs", "short": True}, st.integers(0, 9)),
+    st.builds(
+        lambda i, v, k: {
+            "item": f"text:{i}",
+            "arm": "outputs",
+            **dict.fromkeys(("zlib", "lowercase"), v),
+            **dict.fromkeys(("perplexity", "window"), -v),
+            "tokens": 20,
+            "key": str(i),
+            "excerpt": "x",
+            "corpus": k,
+            "holdout": 0,
+        },
+        st.integers(0, 40),
+        st.floats(0, 10),
+        st.integers(0, 2),
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(ROW, max_size=60))
+def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
+    [found] = PROBE.measure(rows, Subject(Writer([]), corpus=CORPUS, holdout=HOLDOUT), seed=0)
+    assert found.metric == "ranked_precision"
+    assert found.errors == sum("error" in r for r in rows)
+    assert found.value is None or found.low < found.high
