@@ -1,0 +1,1 @@
+"""Does the model tell which items it was trained on?"""

@@ -1,0 +1,227 @@
+"""Membership inference on a classifier that can be trained again: LiRA and RMIA with reference models.
+
+The audited items are as many rows of the corpus as of the holdout. Each reference model is trained on a random half of
+them and on all other rows of the corpus: on as many rows as the target, so that where the holdout was drawn at random,
+the target is one more such model, and every item has models trained with it and without it (the online attacks). See
+`_likelihood_ratio` for the statistics and `_reference_models` for the training. A batch of models at a time goes into
+the journal of the run, which a killed run goes on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.errors import TargetError
+from ..core.results import Measurement
+from ..core.seeding import derive_seed
+from ..core.statistics import wilson
+from ._likelihood_ratio import ReferenceMoments, lira, loss, rmia, rmia_ratio
+from ._reference_models import halves, processes, reference_confidences
+from ._separation import HEADLINE, METRICS, MINIMUM, measurements
+from ._table_rows import TableRows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+ITEMS = {Budget.CONTROL: 500, Budget.QUICK: 500, Budget.STANDARD: 1000, Budget.THOROUGH: 4000}
+"""Of each arm."""
+MODELS = {Budget.CONTROL: 8, Budget.QUICK: 8, Budget.STANDARD: 16, Budget.THOROUGH: 64}
+FEWEST = 4
+"""Reference models: two with each item and two without it, the fewest that have a variance."""
+AT_ONCE = 8
+"""Models of a batch."""
+BATCH = 100
+DECIMALS = 9
+
+
+class ReferenceModels(Probe):
+    """How well attacks that train the classifier again tell the rows it was trained on from others of the same kind."""
+
+    id = "membership.reference-models"
+    title = "Membership of rows in a classifier's training data"
+    question = "Can someone who trains the same classifier again tell whose rows the audited one was trained on?"
+    limits = (
+        "Sees what the probability of the true label gives away to one query a row, against models of the same settings"
+        " trained on the same kind of rows; an attacker who asks many variants of a row may see more, one who knows"
+        " less about the training sees less. Says how well members are told from others on the whole. Everything rests"
+        " on a holdout drawn at random from the same rows: a blind baseline uncovers a difference that is linear in the"
+        " columns, and no other. Rows count as independent."
+    )
+    risk = "privacy"
+    modalities = frozenset({Modality.TABLE})
+    requires = frozenset({Access.RETRAINING})
+    needs = frozenset({"corpus", "holdout"})
+    headline = HEADLINE
+    controls = (Control("classifier:tabular,overfit=1", "found"), Control("classifier:tabular", "clear"))
+    frameworks = ("nist-600-1-data-privacy",)
+    advice = (
+        "Regularize more, stop earlier or use a smaller model, remove duplicated rows, train with differential privacy,"
+        " and return classes in place of probabilities where membership is a secret."
+    )
+    spike_what = "corpus rows whose label the classifier is certain of"
+
+    def __init__(self) -> None:
+        self._kept: TableRows | None = None
+
+    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+        """Draw as many rows of either arm, and say which models are trained; their halves follow from the seed."""
+        rng = np.random.default_rng(seed)
+        data = self._rows(subject)
+        n = min(ITEMS[budget], len(data.corpus), len(data.holdout))
+        arms = {arm: np.sort(rng.permutation(getattr(data, arm))[:n]).tolist() for arm in ("corpus", "holdout")}
+        items = [
+            {"item": f"{arm}:{i}", "arm": arm, "index": i, "place": place}
+            for place, (arm, i) in enumerate((arm, i) for arm, drawn in arms.items() for i in drawn)
+        ]
+        payloads: list[dict[str, Any]] = [{"items": items[k : k + BATCH]} for k in range(0, len(items), BATCH)]
+        if n >= MINIMUM:
+            shared = {"audited": arms, "seed": derive_seed(seed, "models"), "parallel": budget is not Budget.CONTROL}
+            models = list(range(MODELS[budget]))
+            payloads += [{"models": models[k : k + AT_ONCE], **shared} for k in range(0, len(models), AT_ONCE)]
+        return [Batch(i, payload) for i, payload in enumerate(payloads or [{"items": []}])]
+
+    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+        """Ask the target for the probability of each row's label, or train reference models and ask them.
+
+        A model is a row too, with what it says of every item in the order of their places. No value of a row of the
+        tables goes into the journal.
+        """
+        if "models" in batch.payload:
+            return [] if isinstance(subject.target, Certain) else self._train(subject, batch.payload)
+        items = batch.payload["items"]
+        if isinstance(subject.target, Certain):
+            items = [i for i in items if i["arm"] == "corpus"]  # nothing was planted in the holdout
+        try:
+            found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])  # type: ignore[attr-defined]
+        except TargetError as error:
+            return [{**i, "error": str(error)} for i in items]
+        return [{**i, "confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
+
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+        """Return membership_auc, then what `_separation.METRICS` names beside it."""
+        data = self._rows(subject)
+        items = [r for r in rows if "arm" in r]
+        models = [r for r in rows if "confidences" in r]
+        failed = [r["error"] for r in rows if "model" in r and "error" in r]
+        note = data.note + (f" {len(failed)} reference models failed; the first: {failed[0]}." if failed else "")
+        if len(models) < FEWEST and _enough(items):
+            reason = f"{len(models)} reference models could be trained; at least {FEWEST} are needed.{note}"
+            return [_none(self.id, metric, reason) for metric in METRICS]
+        return measurements(
+            self.id,
+            scored(items, models),
+            unit="rows",
+            method=f"online RMIA (γ = 1) and LiRA with {len(models)} reference models, each trained on a random half of"
+            " the items and all other rows of the corpus; and the loss",
+            blind=data.blind,
+            note=note,
+        )
+
+    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
+        """Return the subject with a classifier that is certain of every corpus row."""
+        return replace(subject, target=Certain(subject.target))
+
+    def recovery(
+        self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
+    ) -> tuple[float, float, float] | None:
+        """Return the share of the planted rows that RMIA ranks above nineteen in twenty held-out ones."""
+        models = [r for r in clean if "confidences" in r]
+        held = [r for r in clean if r.get("arm") == "holdout"]
+        if len(models) < FEWEST:
+            return None
+        planted = [r["scores"] for r in scored([*spiked, *held], models) if "scores" in r and r["arm"] == "corpus"]
+        found = [scores["RMIA"] for scores in planted if "RMIA" in scores]
+        return tuple(wilson(sum(s > 0.95 for s in found), len(found))) if found else None  # type: ignore[return-value]
+
+    def _rows(self, subject: Subject) -> TableRows:
+        if self._kept is None or not self._kept.serves(subject):
+            self._kept = TableRows(subject)
+        return self._kept
+
+    def _train(self, subject: Subject, payload: Any) -> list[Row]:
+        data, models = self._rows(subject), payload["models"]
+        audited = np.array(payload["audited"]["corpus"] + payload["audited"]["holdout"])
+        chosen = [halves(k, len(audited), seed=payload["seed"]) for k in models]
+        found = reference_confidences(
+            subject.target,
+            data.pool,
+            [data.training(audited, half) for half in chosen],
+            audited,
+            seeds=[derive_seed(payload["seed"], "model", k) for k in models],
+            jobs=processes(len(models)) if payload["parallel"] else 1,
+        )
+        return [_model_row(k, half, said) for k, half, said in zip(models, chosen, found, strict=True)]
+
+
+class Certain:
+    """A classifier that gives every row's label the probability 1: the spike."""
+
+    def __init__(self, target: Any) -> None:
+        self.target = target
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.target, name)
+
+    def confidence(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Return 1 for each row."""
+        return np.ones(len(table))
+
+
+def scored(items: Sequence[Row], models: Sequence[Row]) -> list[Row]:
+    """Return the items' rows with the scores of each attack, or the error that there is no model to compare with.
+
+    Without models there is the loss alone.
+    """
+    asked = sorted((r for r in items if "confidence" in r), key=lambda r: r["place"])
+    references = _moments(models, [r["place"] for r in asked])
+    complete = references.complete if models else np.ones(len(asked), dtype=bool)
+    usable = [r for r, known in zip(asked, complete, strict=True) if known]
+    lacking = "no reference model was trained with it, or none without it"
+    rest = [{**r, "error": lacking} for r, known in zip(asked, complete, strict=True) if not known]
+    rest += [r for r in items if "confidence" not in r]
+    p = np.array([r["confidence"] for r in usable])
+    found = {"loss": loss(p)}
+    if models and usable:
+        found = _compared(p, references.of(np.flatnonzero(complete)), [r["arm"] == "holdout" for r in usable]) | found
+    return rest + [{**r, "scores": {k: float(v[i]) for k, v in found.items()}} for i, r in enumerate(usable)]
+
+
+def _moments(models: Sequence[Row], places: Sequence[int]) -> ReferenceMoments:
+    out = ReferenceMoments(len(places))
+    for model in sorted(models, key=lambda r: r["model"]):
+        marks = np.frombuffer(model["trained"].encode(), dtype=np.uint8) == ord("1")
+        out.add(np.asarray(model["confidences"])[places], marks[places])
+    return out
+
+
+def _compared(p: NDArray[np.float64], references: ReferenceMoments, held: Sequence[bool]) -> dict[str, Any]:
+    """Return RMIA, its population the held-out items, and LiRA; what differs by rounding alone ties."""
+    ratio = np.round(rmia_ratio(p, references), DECIMALS)
+    population = ratio[np.asarray(held)]
+    scores = {"RMIA": rmia(ratio, population)} if len(population) else {}
+    return scores | {"LiRA": np.round(lira(p, references), DECIMALS)}
+
+
+def _enough(items: Sequence[Row]) -> bool:
+    arms = [r["arm"] for r in items if "confidence" in r]
+    return min(arms.count("corpus"), arms.count("holdout")) >= MINIMUM
+
+
+def _model_row(model: int, half: NDArray[np.bool_], said: NDArray[np.float64] | str) -> Row:
+    row: Row = {"item": f"model:{model}", "model": model}
+    if isinstance(said, str):
+        return row | {"error": said}
+    return row | {"trained": "".join("01"[int(i)] for i in half), "confidences": said.tolist()}
+
+
+def _none(probe: str, metric: str, reason: str) -> Measurement:
+    unit = "AUC" if metric.endswith("_auc") else "share"
+    return Measurement(
+        probe=probe, metric=metric, value=None, reason=reason, n=0, unit=unit, higher_is_worse=True, method="none"
+    )
