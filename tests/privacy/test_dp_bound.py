@@ -1,0 +1,150 @@
+"""The lower bound on ε: against the definition, against the paper's figures, and on models that learnt nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.privacy._one_run import epsilon_bound, p_value
+from guardrails.privacy.dp_bound import DELTA, GUESSED, PrivacyBound
+
+# The bound
+
+
+@settings(max_examples=40, deadline=None)
+@given(r=st.integers(1, 9), data=st.data(), epsilon=st.floats(0, 4), delta=st.sampled_from([0.0, 1e-3, 0.05]))
+def test_the_p_value_is_that_of_the_theorem(r: int, data: Any, epsilon: float, delta: float) -> None:
+    v, m = data.draw(st.integers(0, r)), 3 * r
+    q = 1 / (1 + math.exp(-epsilon))
+    mass = [0.0] * (r + 1)
+    for right in product((0, 1), repeat=r):  # every way to guess
+        mass[sum(right)] += math.prod(q if x else 1 - q for x in right)
+    steepest = max((sum(mass[v - i : v]) / i for i in range(1, v + 1)), default=0.0)
+    assert p_value(v, r, m, epsilon, delta) == pytest.approx(min(1, sum(mass[v:]) + 2 * m * delta * steepest), rel=1e-9)
+
+
+@pytest.mark.parametrize(("right", "ceiling"), [(10, 1.05), (100, 3.49), (1000, 5.81)])
+def test_what_so_many_right_guesses_prove_at_most(right: int, ceiling: float) -> None:
+    assert epsilon_bound(right, right, right) == pytest.approx(ceiling, abs=0.005)
+
+
+@settings(max_examples=30, deadline=None)
+@given(r=st.integers(1, 200), data=st.data())
+def test_the_bound_rises_with_the_right_guesses_and_falls_with_delta(r: int, data: Any) -> None:
+    v = data.draw(st.integers(0, r - 1))
+    assert 0 <= epsilon_bound(v, r, r) <= epsilon_bound(v + 1, r, r)
+    assert epsilon_bound(v, r, r, delta=1e-3) <= epsilon_bound(v, r, r) + 1e-6
+    assert epsilon_bound(v, r, r, confidence=0.99) <= epsilon_bound(v, r, r) + 1e-6
+
+
+def test_randomized_response_is_hardly_ever_refuted_at_its_own_epsilon() -> None:
+    # An attacker sees each bit told truly with probability q: exactly ε-private, and no attack is stronger.
+    rng, epsilon, r = np.random.default_rng(0), 1.0, 400
+    right = rng.binomial(r, 1 / (1 + math.exp(-epsilon)), size=1000)
+    bounds = np.array([epsilon_bound(int(v), r, r) for v in np.unique(right)])
+    share = (bounds[np.searchsorted(np.unique(right), right)] > epsilon).mean()
+    assert 0.01 < share < 0.07  # 5% is promised; three standard errors are 2 points
+    assert np.median(bounds[np.searchsorted(np.unique(right), right)]) > 0.7
+
+
+@pytest.mark.parametrize("numbers", [(3, 2, 5), (2, 6, 5), (-1, 2, 5)])
+def test_guesses_that_nobody_can_make_are_refused(numbers: tuple[int, int, int]) -> None:
+    with pytest.raises(ConfigurationError, match="no attack"):
+        p_value(*numbers, epsilon=1.0)
+
+
+@pytest.mark.parametrize(("epsilon", "delta"), [(-1.0, 0.0), (float("nan"), 0.0), (1.0, -0.1), (1.0, 2.0)])
+def test_parameters_of_no_privacy_are_refused(epsilon: float, delta: float) -> None:
+    with pytest.raises(ConfigurationError, match="ε is at least 0"):
+        p_value(1, 2, 3, epsilon, delta)
+
+
+# The probe
+
+
+class Model:
+    """Finds a text the likelier, the more often it says so: 'k9' is nine tenths of a nat a token."""
+
+    name, modality, access, context_length = "model", Modality.TEXT, frozenset({Access.LOGPROBS}), 64
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        return [np.full(len(s) - 1, -10 + (s[1] - 48) / 10) for s in sequences]
+
+
+def read(corpus: Sequence[str], holdout: Sequence[str], seed: int = 0, model: Any = None) -> tuple[list[Row], Any]:
+    probe, subject = PrivacyBound(), Subject(model or Model(), corpus=corpus, holdout=holdout)
+    batches = probe.plan(subject, Budget.CONTROL, seed=seed)
+    rows = [row for batch in batches for row in probe.collect(subject, batch, seed=0)]
+    (measurement,) = probe.measure(rows, subject, seed=seed)
+    return rows, measurement
+
+
+def documents(head: str, n: int = 200) -> list[str]:
+    return [f"{head} {head}-{i}" for i in range(n)]
+
+
+def test_what_is_known_by_heart_is_proven_up_to_the_ceiling() -> None:
+    rows, found = read(documents("k9"), documents("k1"))
+    assert len(rows) == 200
+    assert found.value == epsilon_bound(40, 40, 200, delta=DELTA)
+    assert found.low == found.value == found.high
+    assert "40 of 40" in found.explanation
+
+
+def test_equal_scores_prove_nothing_whatever_the_order() -> None:
+    bounds = [read(documents("k5"), documents("k5b"), seed)[1].value for seed in range(40)]
+    assert sum(b > 0 for b in bounds) <= 6  # 5% are promised: more than 6 of 40 would come once in 150 times
+
+
+def test_the_coin_decides_and_not_the_sizes() -> None:
+    rows, found = read(documents("k9", 60), documents("k1", 2000))
+    arms = [r["arm"] for r in rows]
+    assert arms.count("corpus") == 60
+    assert 30 < arms.count("holdout") < 110  # not 140: with the corpus at an end, nothing more is drawn
+    assert found.n == len(rows)
+
+
+def test_documents_in_both_are_left_out_and_named() -> None:
+    rows, found = read([*documents("k9"), "same"], [*documents("k1"), "same", " same "])
+    assert "2 of 202 holdout documents" in found.explanation
+    assert not {"corpus:200", "holdout:200", "holdout:201"} & {r["item"] for r in rows}
+
+
+def test_the_same_on_both_sides_leaves_nothing_to_measure() -> None:
+    _, found = read(documents("k9"), documents("k9"))
+    assert found.value is None
+    assert "200 of 200 holdout documents" in found.reason
+
+
+@pytest.mark.parametrize("corpus", [[], [""], ["only one"], ["a"] * 500])
+def test_too_few_documents_are_a_reason(corpus: list[str]) -> None:
+    _, found = read(corpus, documents("k1"))
+    assert found.value is None
+    assert "at least 50" in found.reason
+
+
+def test_a_failed_batch_counts_as_errors_and_not_as_guesses() -> None:
+    class Broken(Model):
+        def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[np.ndarray]:
+            raise TargetError("out of memory")
+
+    _, found = read(documents("k9"), documents("k1"), model=Broken())
+    assert (found.n, found.errors, found.value) == (0, 200, None)
+
+
+def test_one_in_five_is_guessed_whatever_comes_out() -> None:
+    # Fixed beforehand: of ten likely members and noise, forty guesses are made and not the best ten.
+    _, found = read([*documents("k9", 10), *documents("k3", 190)], documents("k3b", 200))
+    assert f"of {200 // GUESSED} guesses" in found.explanation

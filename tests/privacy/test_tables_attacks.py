@@ -1,0 +1,484 @@
+"""The attacks on synthetic tables: formulas against independent ones, exact cases, and whole probes on known leaks."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails import cli
+from guardrails.assay.controls import control_subject
+from guardrails.assay.spikes import mix
+from guardrails.core.base import Access, Budget, Modality, Probe, Row, Subject
+from guardrails.core.errors import ConfigurationError
+from guardrails.core.results import Measurement
+from guardrails.core.statistics import Interval
+from guardrails.privacy import _predicates, _rows, inference, linkability, table_distance, table_membership
+from guardrails.privacy._attacked import SpikedTable
+from guardrails.privacy._risk import Rate, largest, mean_rate, rate, risk, smallest_risk, weak
+from guardrails.privacy.inference import Inference
+from guardrails.privacy.linkability import Linkability
+from guardrails.privacy.singling_out import SinglingOut
+from guardrails.privacy.table_distance import TableDistance
+from guardrails.privacy.table_membership import TableMembership
+
+PROBES: list[Callable[[], Probe]] = [Linkability, Inference, SinglingOut, TableMembership, TableDistance]
+EVERY = pytest.mark.parametrize("probe", PROBES)
+
+
+@pytest.fixture(autouse=True)
+def short_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up sooner where a table has too few predicates to find."""
+    monkeypatch.setattr(_predicates, "TRIES", 30)
+
+
+class Table:
+    """A target that draws from a data frame."""
+
+    modality = Modality.TABLE
+    access = frozenset({Access.OUTPUTS})
+    name = "table:test"
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+
+    @property
+    def available(self) -> int:
+        return len(self.frame)
+
+    def identity(self) -> dict[str, str]:
+        return {"rows": str(len(self.frame))}
+
+    def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
+        return self.frame.sample(n, random_state=seed % 2**32).reset_index(drop=True)
+
+
+def people(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 90, n)
+    return pd.DataFrame(
+        {
+            "city": rng.choice(["Ulm", "Bonn", "Jena", "Gera"], n),
+            "age": age,
+            "income": np.round(rng.normal(30_000 + 100 * age, 9_000, n) + shift),
+            "married": rng.random(n) < 0.4,
+            "born": pd.Timestamp("2020-01-01") - pd.to_timedelta(age * 365 + rng.integers(0, 365, n), unit="D"),
+            "note": np.where(rng.random(n) < 0.2, None, rng.choice(["x", "y", "z"], n)),
+        }
+    )
+
+
+def subject(share: float = 0.0, n: int = 400, shift: float = 0.0) -> Subject:
+    """Return fresh rows of which a share are training rows, with the training rows and others."""
+    corpus, synthetic = people(n, 1), people(n, 3)
+    copies = int(share * n)
+    synthetic = pd.concat([corpus.head(copies), synthetic.iloc[copies:]], ignore_index=True)
+    return Subject(Table(synthetic), corpus=corpus, holdout=people(n, 2, shift))
+
+
+def rows_of(probe: Probe, given: Subject, seed: int = 0) -> list[Row]:
+    plan = probe.plan(given, Budget.CONTROL, seed=seed)
+    rows = [row for batch in plan for row in probe.collect(given, batch, seed=0)]
+    assert len({row["item"] for row in rows}) == len(rows)
+    json.dumps(rows, allow_nan=False)
+    return rows
+
+
+def audit(probe: Probe, given: Subject, seed: int = 0) -> list[Measurement]:
+    return probe.measure(rows_of(probe, given, seed), given, seed=0)
+
+
+# The risk
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 500), m=st.integers(1, 500), data=st.data(), z=st.floats(0.5, 4))
+def test_the_risk_is_the_papers(n: int, m: int, data: st.DataObject, z: float) -> None:
+    a, c = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
+    confidence = math.erf(z / math.sqrt(2))
+
+    def excess(x: float, y: float) -> float:
+        return (x - y) / (1 - y)
+
+    ra, rc = (a + z * z / 2) / (n + z * z), (c + z * z / 2) / (m + z * z)
+    da, dc = (z / (t + z * z) * math.sqrt(k * (t - k) / t + z * z / 4) for k, t in ((a, n), (c, m)))
+    step = 1e-6 * (1 - rc)  # derivatives by differences: another way than the formula's
+    by_attack = (excess(ra + step, rc) - excess(ra - step, rc)) / (2 * step)
+    by_control = (excess(ra, rc + step) - excess(ra, rc - step)) / (2 * step)
+    width = math.hypot(by_attack * da, by_control * dc)
+    value, low, high = risk(rate(a, n), rate(c, m), confidence=confidence)
+    assert 0 <= low <= value <= high <= 1
+    assert value == pytest.approx(min(1, max(0, excess(ra, rc))), abs=1e-6)
+    assert low == pytest.approx(min(1, max(0, excess(ra, rc) - width)), abs=1e-4)
+    assert high == pytest.approx(min(1, max(0, excess(ra, rc) + width)), abs=1e-4)
+
+
+def test_where_nothing_leaks_the_risk_is_rarely_above_zero_for_sure() -> None:
+    rng = np.random.default_rng(0)
+    hits = rng.binomial(400, 0.3, size=(1000, 2))
+    assert np.mean([risk(rate(int(a), 400), rate(int(c), 400)).low > 0 for a, c in hits]) < 0.04
+
+
+def test_the_interval_covers() -> None:
+    rng = np.random.default_rng(1)
+    attack, control = rng.binomial(400, 0.44, 1000), rng.binomial(400, 0.3, 1000)
+    bounds = [risk(rate(int(a), 400), rate(int(c), 400)) for a, c in zip(attack, control, strict=True)]
+    assert 0.93 < np.mean([low <= 0.2 <= high for _, low, high in bounds]) < 0.97
+
+
+def test_attacks_on_one_record_count_as_one_record() -> None:
+    once = np.random.default_rng(2).integers(0, 2, 300).astype(float)
+    assert mean_rate(once).n == pytest.approx(300, rel=0.01)
+    alike = np.repeat(once[:, None], 8, axis=1).mean(axis=1)  # eight secrets that stand and fall together
+    assert mean_rate(alike).n == mean_rate(once).n
+    apart = np.random.default_rng(3).integers(0, 2, (300, 8)).mean(axis=1)
+    assert mean_rate(apart).n == pytest.approx(2400, rel=0.2)
+    assert mean_rate(np.zeros(5)) == Rate(0.0, 5.0)
+
+
+def test_the_largest_risk_and_the_smallest_that_would_be_told() -> None:
+    assert largest([Interval(0.1, 0.0, 0.5), Interval(0.2, 0.1, 0.3)]) == Interval(0.2, 0.1, 0.5)
+    least = smallest_risk(400, rate(20, 400))
+    assert least is not None
+    rng = np.random.default_rng(4)
+    share = 0.05 + least * 0.95
+    told = [risk(rate(int(a), 400), rate(20, 400)).low > 0 for a in rng.binomial(400, share, 1000)]
+    assert 0.75 < np.mean(told) < 0.99
+    assert smallest_risk(5, rate(400, 400)) is None
+    assert "no better than a guess" in weak(0.1, 0.1)
+
+
+# Exact cases
+
+
+def test_a_table_attacked_with_itself_gives_every_secret_away() -> None:
+    table = people(200, 1)
+    tables = _rows.read(table, table, people(200, 2))
+    assert inference.guesses(tables.corpus, tables.synthetic, seed=0).all()
+    assert not inference.naive(tables.corpus, tables.synthetic, seed=0).all()
+
+
+@pytest.mark.parametrize(("k", "linked"), [(1, 1), (2, 4), (3, 4)])
+def test_four_rows_of_which_one_is_linked_by_its_nearest_neighbour(k: int, linked: int) -> None:
+    attacked = _rows.Rows(np.array([[0.0, 0], [0, 1], [4, 9], [0, 4]]), np.empty((4, 0), np.int32))
+    synthetic = _rows.Rows(np.array([[0.0, 0], [1, 1], [4, 4], [9, 9]]), np.empty((4, 0), np.int32))
+    found = linkability.links(attacked, synthetic, ([0], [1]), seed=0, most=4)
+    assert [linkability.linked(found, k), len(found)] == [linked, 4]
+
+
+def test_a_guess_links_as_often_as_two_random_choices_meet() -> None:
+    for n, k in itertools.product(range(1, 7), range(1, 4)):
+        chosen = [set(c) for c in itertools.combinations(range(n), min(k, n))]
+        meet = np.mean([bool(a & b) for a in chosen for b in chosen])
+        assert linkability.chance(n, k) == pytest.approx(meet)
+
+
+@pytest.mark.parametrize(
+    ("guess", "secret", "hit"),
+    [(100, 104, True), (100, 106, False), (-100, -104, True), (-100, 100, False), (0, 0, True), (0, 1, False)],
+)
+def test_numbers_are_guessed_within_a_twentieth(guess: float, secret: float, hit: bool) -> None:
+    assert inference.right(np.array([guess], float), np.array([secret], float), number=True).tolist() == [hit]
+    missing = np.array([math.nan])
+    assert inference.right(missing, missing, number=True).all()
+
+
+# Predicates
+
+
+def test_predicates_hold_for_one_row_and_are_found_where_there_are_any() -> None:
+    table = _rows.read(people(300, 1), people(30, 2), people(30, 3)).synthetic
+    rng = np.random.default_rng(0)
+    for found in (_predicates.univariate(table, 100, rng), _predicates.multivariate(table, 100, rng)):
+        assert len(found) == 100
+        assert len(set(found)) == 100
+        assert _predicates.count(found, table) == [1] * 100
+    names, p = ("age", "income", "born"), 3
+    for clause in _predicates.univariate(table, 1000, rng):
+        ((column, how, value),) = clause
+        assert column < p + 3
+        values = table.column(column)
+        hits = {"<=": values <= value, ">=": values >= value, "is": values == value}[how]
+        assert hits.sum() == 1 or math.isnan(value)
+    assert len(names) == p
+
+
+def test_a_table_of_equal_rows_has_no_predicates() -> None:
+    table = _rows.Rows(np.zeros((50, 1)), np.zeros((50, 2), np.int32))
+    rng = np.random.default_rng(0)
+    assert _predicates.univariate(table, 9, rng) == []
+    assert _predicates.multivariate(table, 9, rng) == []
+    assert len(_predicates.random(table, 9, 3, rng)) == 9
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(6, 3), (6, 5), (7, 1)])
+def test_a_larger_holdout_is_thinned_as_all_choices_of_its_rows_say(size: int, wanted: int) -> None:
+    counts = [0, 1, 2, 3, 1]
+    chosen = list(itertools.combinations(range(size), wanted))
+    singles = np.mean([sum(sum(i < c for i in rows) == 1 for c in counts) for rows in chosen])
+    assert _predicates.control_rate([0] * 5, counts, (wanted, size)).share == pytest.approx(singles / 5)
+
+
+def test_a_smaller_holdout_is_corrected_for_without_a_bias() -> None:
+    # Predicates that hold for a share of all people, in a corpus of 3,000 that nothing was learnt from.
+    rng = np.random.default_rng(0)
+    weights = rng.exponential(1 / 3000, 400)
+    corpus = [rng.binomial(3000, weights).tolist() for _ in range(40)]
+    holdout = [rng.binomial(1000, weights).tolist() for _ in range(40)]
+    excess = [
+        sum(c == 1 for c in a) / 400 - _predicates.control_rate(a, b, (3000, 1000)).share
+        for a, b in zip(corpus, holdout, strict=True)
+    ]
+    assert abs(np.mean(excess)) < 0.02
+    risks = [
+        risk(rate(sum(c == 1 for c in a), 400), _predicates.control_rate(a, b, (3000, 1000)))
+        for a, b in zip(corpus, holdout, strict=True)
+    ]
+    assert sum(r.low > 0 for r in risks) <= 4
+
+
+# Whole probes
+
+
+@EVERY
+def test_a_leak_is_told_from_none(probe: Callable[[], Probe]) -> None:
+    values = [audit(probe(), subject(share))[0] for share in (0.0, 0.5, 1.0)]
+    assert all(m.value is not None and m.low is not None for m in values)
+    if probe is not TableDistance:
+        assert values[0].low in (0.0, pytest.approx(0.45, abs=0.1))
+    assert values[0].high < values[1].low
+    assert values[1].value < values[2].value
+
+
+@EVERY
+def test_the_journal_holds_no_value_of_a_person(probe: Callable[[], Probe]) -> None:
+    given = subject(1.0)
+    text = json.dumps([{k: v for k, v in row.items() if k not in ("half",)} for row in rows_of(probe(), given)])
+    assert not any(word in text for word in ("Ulm", "Bonn", "True", "2019"))
+    assert not any(f" {int(x)}," in text for x in given.corpus["income"] if x > 20_000)
+
+
+@EVERY
+def test_few_rows_get_a_reason_and_mixtures_with_the_spike_a_number(probe: Callable[[], Probe]) -> None:
+    one, given = probe(), subject()
+    clean = rows_of(one, given)
+    for some in (clean[:1], clean[:20], [{"item": "x", "arm": "corpus", "error": "no"}]):
+        for m in one.measure(some, given, seed=0):
+            assert m.value is None or m.n >= 30
+            assert m.value is not None or m.reason
+    spiked_subject = one.spike(given, seed=3)
+    assert spiked_subject is not None
+    spiked = rows_of(one, spiked_subject)
+    seen = one.recovery(clean, spiked, given)
+    assert seen is not None
+    assert seen[0] > 0.6
+    values = [one.measure(mix(clean, spiked, m, seed=0), given, seed=0)[0].value for m in (0, 200, 400)]
+    assert None not in values
+    assert values[0] < values[1] < values[2]
+
+
+@EVERY
+def test_the_same_seed_gives_the_same(probe: Callable[[], Probe]) -> None:
+    assert rows_of(probe(), subject(0.5)) == rows_of(probe(), subject(0.5))
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: Subject(s.target, corpus=s.corpus.drop(columns="age"), holdout=s.holdout), "corpus lacks age"),
+        (lambda s: Subject(s.target, corpus=s.corpus, holdout=s.corpus), "400 of the 400 rows of the holdout stand in"),
+        (lambda s: Subject(s.target, corpus=s.corpus, holdout=s.holdout.head(0)), "the holdout has no rows"),
+        (
+            lambda s: Subject(s.target, corpus=s.corpus.map(lambda _: None), holdout=s.holdout),
+            "every column is missing",
+        ),
+    ],
+)
+def test_bad_tables_end_in_one_clear_reason(probe: Callable[[], Probe], change: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        rows_of(probe(), change(subject()))
+
+
+@EVERY
+@pytest.mark.parametrize(
+    "columns",
+    [["age"], ["city"], ["married"], ["note", "married"], ["age", "income"]],
+    ids=lambda names: "+".join(names),
+)
+@pytest.mark.parametrize("constant", [False, True])
+def test_narrow_and_constant_tables_get_a_number_or_a_reason(
+    probe: Callable[[], Probe], columns: list[str], constant: bool
+) -> None:
+    given = subject(0.5, n=200)
+    frames = [frame[columns] for frame in (given.target.frame, given.corpus, given.holdout)]
+    if constant:
+        frames = [frame.assign(**{k: given.corpus[k].dropna().iloc[0] for k in columns}) for frame in frames]
+    found: list[Measurement] = []
+    with contextlib.suppress(ConfigurationError):  # a reason too
+        found = audit(probe(), Subject(Table(frames[0]), corpus=frames[1], holdout=frames[2]))
+    for m in found:
+        assert m.reason or (m.low is not None and not math.isnan(m.low))
+
+
+@EVERY
+def test_fewer_rows_than_attacks_are_each_attacked_once(probe: Callable[[], Probe]) -> None:
+    given = Subject(Table(people(50, 3)), corpus=people(45, 1), holdout=people(70, 2))
+    rows = rows_of(probe(), given)
+    records = [r["record"] for r in rows if r["arm"] == "corpus" and "record" in r]
+    assert len(records) == len(set(records)) <= 45
+    assert all(m.value is not None or m.reason for m in probe().measure(rows, given, seed=0))
+
+
+@EVERY
+def test_rows_of_the_holdout_that_were_trained_on_are_named(probe: Callable[[], Probe]) -> None:
+    given = subject()
+    holdout = pd.concat([given.holdout, given.corpus.head(60)], ignore_index=True)
+    (top, *_) = audit(probe(), Subject(given.target, corpus=given.corpus, holdout=holdout))
+    assert "60 rows of the holdout stand in the corpus too and were left out: number 400, 401" in top.explanation
+
+
+def test_a_split_that_the_rows_alone_give_away_is_not_assessed() -> None:
+    top, rate_, blind = audit(TableMembership(), subject(1.0, shift=20_000))
+    assert top.value is rate_.value is None
+    assert "the split is confounded" in (top.reason or "")
+    assert blind.low is not None
+    assert blind.low > 0.55
+
+
+def test_the_blind_baseline_is_a_half_where_the_split_is_honest() -> None:
+    found = [audit(TableMembership(), subject(1.0, n=200 + 10 * i))[2].value for i in range(5)]
+    assert abs(np.mean(found) - 0.5) < 0.06
+    empty = _rows.Rows(np.zeros((40, 1)), np.zeros((40, 0), np.int32))
+    assert table_membership.blind_auc(empty, empty).value == 0.5
+
+
+def test_columns_that_say_nothing_are_no_secret() -> None:
+    given = subject(0.5)
+    frames = [f.assign(same="x", empty=None) for f in (given.target.frame, given.corpus, given.holdout)]
+    top, column = audit(Inference(), Subject(Table(frames[0]), corpus=frames[1], holdout=frames[2]))
+    assert "2 constant or empty columns were no secret" in top.explanation
+    assert {p.x for p in top.series[0].points} == set(given.corpus.columns)
+    assert column.high >= top.high
+
+
+def test_distance_and_novelty_by_their_definitions() -> None:
+    a, b = people(60, 1), people(80, 2)
+    a = pd.concat([a, b.head(5), b.tail(5).assign(income=b.tail(5)["income"] * 1.009)], ignore_index=True)
+    tables = _rows.read(a, b, people(9, 3))
+    (near,) = table_distance.distances(tables.synthetic, tables.corpus)
+    assert near[60:65].tolist() == [0] * 5
+    assert (near > 0).sum() == 65
+    exact, close = (table_distance.copied(tables.synthetic, tables.corpus, t) for t in (0.0, 0.01))
+    assert [i for i, copy in enumerate(exact) if copy] == list(range(60, 65))
+    assert [i for i, copy in enumerate(close) if copy] == list(range(60, 70))
+
+
+def test_the_spiked_table_begins_with_the_rows_that_are_attacked_first() -> None:
+    given = subject(n=100)
+    target = SpikedTable(given.target, given.corpus)
+    assert target.available == 100
+    assert "spiked" in target.identity()
+    small = SpikedTable(given.target, given.corpus.head(20)).sample_rows(100, seed=1)
+    assert small.head(20).merge(given.corpus.head(20)).shape[0] == 20
+    assert len(small) == 100
+
+
+def test_the_smoke_test_is_labelled_so_and_gates_nothing() -> None:
+    from guardrails.assay.policy import load_policy
+
+    threshold = load_policy("default").threshold("privacy.table-distance", "closer_to_training")
+    assert threshold is not None
+    assert not threshold.required
+    assert threshold.severity == "info"
+    assert "Smoke test" in TableDistance.title
+    assert "2505.01524" in TableDistance.limits
+
+
+@EVERY
+def test_the_controls_are_told_apart(probe: Callable[[], Probe]) -> None:
+    from guardrails.assay.controls import headline_threshold
+    from guardrails.assay.policy import judge
+
+    one = probe()
+    for control in one.controls:
+        (top, *_) = audit(one, control_subject(control.source))
+        assert judge(top, headline_threshold(one))[0] in (
+            ("fail",) if control.expected == "found" else ("pass", "inconclusive")
+        )
+
+
+# The command line and public data
+
+
+@pytest.mark.slow
+def test_an_audit_of_files_from_the_command_line(tmp_path: Any) -> None:
+    given = subject(1.0)
+    for name, frame in (("out", given.target.frame), ("train", given.corpus), ("control", given.holdout)):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    names = [probe.id for probe in (Linkability, Inference, SinglingOut, TableMembership, TableDistance)]
+    words = [word for name in names for word in ("--probes", name)]
+    words += ["--corpus", str(tmp_path / "train.csv"), "--holdout", str(tmp_path / "control.csv")]
+    code = cli.run(
+        ["audit", f"table:{tmp_path / 'out.csv'}", *words, "--budget", "quick", "--out", str(tmp_path / "run")]
+    )
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert code == 1
+    assert {f["probe"]: f["status"] for f in result["findings"]} == dict.fromkeys(names, "fail")
+
+
+@pytest.mark.public_data
+@pytest.mark.parametrize("share", ["0.0", "0.5", "1.0"])
+def test_the_risks_are_those_of_anonymeter(test_data: Any, share: str) -> None:
+    folder = test_data / "privacy"
+    expected = json.loads((folder / "expected_anonymeter.json").read_text())["results"][share]
+    synthetic, train, control = (
+        pd.read_csv(folder / f"adults_{x}_part.csv") for x in ("syn_ctgan", "train", "control")
+    )
+    n = int(float(share) * 10_000)
+    if n:
+        planted = train.iloc[np.random.default_rng(0).choice(10_000, n, replace=False)]
+        synthetic = pd.concat([planted, synthetic.iloc[n:]], ignore_index=True)
+    tables = _rows.read(synthetic, train, control)
+
+    for name, value in expected.items():  # the formula, from their rates
+        attempts = 300 if name.startswith("singling") else 1000
+        hits = [round(r * (attempts + 3.8415) - 1.9207) for r in value[3:]]
+        assert list(risk(rate(hits[0], attempts), rate(hits[1], attempts))) == pytest.approx(value[:3], abs=0.004)
+
+    rng = np.random.default_rng(0)
+    main, other = (table[rng.choice(len(table), 1000, replace=False)] for table in (tables.corpus, tables.holdout))
+    found = {}
+    halves = tuple(
+        [tables.names.index(name) for name in half]
+        for half in (
+            ("type_employer", "education", "hr_per_week", "capital_loss", "capital_gain"),
+            ("race", "sex", "fnlwgt", "age", "country"),
+        )
+    )
+    hits = [linkability.linked(linkability.links(part, tables.synthetic, halves, seed=0), 5) for part in (main, other)]
+    found["linkability"] = hits
+    guessed = [inference.guesses(part, tables.synthetic, seed=0) for part in (main, other)]
+    for secret in ("income", "education", "fnlwgt"):
+        j = tables.names.index(secret)
+        found[f"inference_{secret}"] = [int(g[:, j].sum()) for g in guessed]
+    for name, (a, c) in found.items():
+        value, low, high = risk(rate(a, 1000), rate(c, 1000))
+        _, theirs_low, theirs_high, *_ = expected[name]
+        assert max(low, theirs_low) <= min(high, theirs_high), (name, value)
+        assert abs(value - expected[name][0]) <= 0.03 + (theirs_high - theirs_low), name
+
+    made = _predicates.univariate(tables.synthetic.distinct(), 300, rng)
+    counts = [_predicates.count(made, part.distinct()) for part in (tables.corpus, tables.holdout)]
+    single = risk(rate(sum(c == 1 for c in counts[0]), 300), _predicates.control_rate(*counts, (10_000, 3_000)))
+    theirs = expected["singling_out_univariate"]
+    assert max(single.low, theirs[1]) <= min(single.high, theirs[2])
