@@ -16,6 +16,7 @@ from guardrails.core.statistics import wilson
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "pictures" / "dose-response.svg"
+COLUMNS = 3
 HEAD = """\
 # Evidence
 
@@ -71,7 +72,8 @@ def draw() -> None:
     import matplotlib.pyplot as plt
 
     known = [name for name in probes() if readings(name)]
-    figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
+    rows = -(-len(known) // COLUMNS)
+    figure, axes = plt.subplots(rows, COLUMNS, figsize=(11, 2.8 * rows), layout="constrained", squeeze=False)
     for axis in axes.flat[len(known) :]:
         axis.set_visible(False)
     for axis, name in zip(axes.flat, known, strict=False):
