@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 from guardrails.core.results import AuditResult, Finding, Severity, Status
 
@@ -22,7 +23,7 @@ _VERDICTS = {
 _STATUS_ORDER = [Status.FAIL, Status.INCONCLUSIVE, Status.NOT_ASSESSED, Status.PASS, Status.NOT_APPLICABLE]
 _SEVERITY_ORDER = list(reversed(Severity))
 _HEADLINES = 5
-_OK, _WRONG, _UNKNOWN = Mark("✓", "", "good"), Mark("✕", "", "bad"), Mark("○", "", "none")
+_OK, _WRONG = Mark("✓", "", "good"), Mark("✕", "", "bad")
 
 
 def page(result: AuditResult, caps: Caps = FULL) -> Page:
@@ -157,34 +158,34 @@ def _headline(finding: Finding, anchor: str, trim: Trim, *, several: bool) -> He
 
 
 def _matrices(result: AuditResult, anchors: Mapping[int, str], trim: Trim) -> tuple[Table, ...]:
-    """Return one table a modality: its targets against the probes that have something to say about them."""
+    """Return one table a modality: what each check observed where its fault is planted, and where none is."""
     tables = []
     for modality in dict.fromkeys(t.modality for t in result.targets):
-        names = [t.name for t in result.targets if t.modality == modality]
-        findings = [f for f in result.findings if target_of(f) in names and f.status is not Status.NOT_APPLICABLE]
-        probes = trim.take(list(dict.fromkeys(f.probe for f in findings)), 24, "columns of the matrix")
-        rows: tuple[tuple[str | Cell, ...], ...] = tuple(
-            (trim.text(name, limit=120), *(_matrix_cell(findings, name, probe, anchors) for probe in probes))
-            for name in trim.take(names, 2 * trim.caps.rows, "rows of the matrix")
-        )
-        columns = ("Target", *(trim.text(p, limit=80) for p in probes))
-        if probes:
-            caption = f"Generators of kind “{modality}”: what each instrument observed, and what is known"
-            tables.append(Table(trim.text(caption, limit=200), columns, rows))
+        names = {t.name for t in result.targets if t.modality == modality}
+        findings = [f for f in result.findings if f.expected and target_of(f) in names]
+        rows: list[tuple[str | Cell, ...]] = []
+        for probe in dict.fromkeys(f.probe for f in findings):
+            known = [[f for f in findings if f.probe == probe and f.expected == e] for e in ("found", "clear")]
+            for pair in zip_longest(*known):
+                rows.append((trim.text(probe, limit=80), *(_known_cell(f, anchors, trim) for f in pair)))
+        if rows:
+            kept = tuple(trim.take(rows, 2 * trim.caps.rows, "rows of what is known"))
+            caption = f"Checks of {modality}: what each observed on generators whose answer is known"
+            tables.append(Table(trim.text(caption, limit=200), ("Check", "Fault planted", "None planted"), kept))
     return tuple(tables)
 
 
-def _matrix_cell(findings: Sequence[Finding], name: str, probe: str, anchors: Mapping[int, str]) -> Cell:
-    here = [f for f in findings if target_of(f) == name and f.probe == probe]
-    if not here:
-        return Cell("", below="not run")
-    f = min(here, key=_importance)
-    mark = _WRONG if misbehaved(f) else _OK if f.expected else _UNKNOWN
-    below = {"found": "fault planted", "clear": "none planted", None: "not known"}[f.expected]
-    if f.expected and misbehaved(f):
-        below += {"pass": ": missed", "fail": ": false alarm"}.get(f.status, "")
+def _known_cell(finding: Finding | None, anchors: Mapping[int, str], trim: Trim) -> Cell:
+    if finding is None:
+        return Cell("")
+    wrong = misbehaved(finding)
+    said = {"pass": ": missed", "fail": ": false alarm"}.get(finding.status, "") if wrong else ""
     return Cell(
-        OBSERVED[f.status], mark, below, anchors.get(id(f), ""), strong=f.status is Status.FAIL or misbehaved(f)
+        OBSERVED[finding.status],
+        _WRONG if wrong else _OK,
+        trim.text(target_of(finding).removeprefix("reference:"), limit=120) + said,
+        anchors.get(id(finding), ""),
+        strong=finding.status is Status.FAIL or wrong,
     )
 
 
