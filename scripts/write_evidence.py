@@ -79,7 +79,7 @@ def draw() -> None:
     for axis, name in zip(axes.flat, known, strict=False):
         for (dose, _), group in by_dose(name).items():
             shift = [dose + 0.06 * (i / len(group) - 0.5) for i in range(len(group))]
-            axis.plot(shift, [r["value"] for r in group], ".", color="#1b5e8a", markersize=3)
+            axis.plot(shift, [r["value"] for r in group], ".", color="#1b5e8a", markersize=3, rasterized=True)
         axis.axhline(headline_threshold(load_probe(name)).limit, color="#b3261e", linestyle="--", linewidth=1)
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("dose", fontsize=9)
