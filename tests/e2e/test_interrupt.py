@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 COMMAND = [sys.executable, "-m", "guardrails", "audit"]
-PATIENCE = 120.0
+PATIENCE = 400.0
 
 
 def finished(journal: Path) -> int:
