@@ -29,7 +29,14 @@ def finished(journal: Path) -> int:
 def test_an_interrupted_audit_says_how_to_go_on_and_does(tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ["--budget", "quick", "--probes", "memorization.extraction", "--out", str(run)]
-    process = subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background has Ctrl-C ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + PATIENCE
     while finished(run / "journal.sqlite") == 0:
         assert process.poll() is None, process.communicate()
