@@ -45,7 +45,10 @@ def fixture() -> tuple[pd.DataFrame, Any, EstimatorTarget]:
 
 def literal_lira(p: Any, said: Any, trained: Any, *, online: bool) -> list[float]:
     """Carlini et al. 2022, algorithm 1, with one variance for all items, as for fewer than 64 models."""
-    phi = lambda value: math.log(value / (1 - value))  # noqa: E731
+
+    def phi(value: float) -> float:
+        return math.log(value / (1 - value))
+
     arms = [([phi(s) for s in said[~w, i]], [phi(s) for s in said[w, i]]) for i, w in enumerate(trained.T)]
     sigma = [
         math.sqrt(sum((v - statistics.fmean(a[s])) ** 2 for a in arms for v in a[s]) / sum(len(a[s]) - 1 for a in arms))

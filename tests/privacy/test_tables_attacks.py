@@ -1,9 +1,8 @@
-"""The attacks on synthetic tables: formulas against independent ones, exact cases, and whole probes on known leaks."""
+"""The attacks on synthetic tables: whole probes on known leaks."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import math
 from collections.abc import Callable
@@ -12,8 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from guardrails import cli
 from guardrails.assay.controls import control_subject
@@ -21,15 +18,16 @@ from guardrails.assay.spikes import mix
 from guardrails.core.base import Access, Budget, Modality, Probe, Row, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import Measurement
-from guardrails.core.statistics import Interval
 from guardrails.privacy import _predicates, _rows, inference, linkability, table_distance, table_membership
 from guardrails.privacy._attacked import SpikedTable
-from guardrails.privacy._risk import Rate, largest, mean_rate, rate, risk, smallest_risk, weak
+from guardrails.privacy._risk import rate, risk
 from guardrails.privacy.inference import Inference
 from guardrails.privacy.linkability import Linkability
 from guardrails.privacy.singling_out import SinglingOut
 from guardrails.privacy.table_distance import TableDistance
 from guardrails.privacy.table_membership import TableMembership
+
+from .people import people
 
 PROBES: list[Callable[[], Probe]] = [Linkability, Inference, SinglingOut, TableMembership, TableDistance]
 EVERY = pytest.mark.parametrize("probe", PROBES)
@@ -62,21 +60,6 @@ class Table:
         return self.frame.sample(n, random_state=seed % 2**32).reset_index(drop=True)
 
 
-def people(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    age = rng.integers(18, 90, n)
-    return pd.DataFrame(
-        {
-            "city": rng.choice(["Ulm", "Bonn", "Jena", "Gera"], n),
-            "age": age,
-            "income": np.round(rng.normal(30_000 + 100 * age, 9_000, n) + shift),
-            "married": rng.random(n) < 0.4,
-            "born": pd.Timestamp("2020-01-01") - pd.to_timedelta(age * 365 + rng.integers(0, 365, n), unit="D"),
-            "note": np.where(rng.random(n) < 0.2, None, rng.choice(["x", "y", "z"], n)),
-        }
-    )
-
-
 def subject(share: float = 0.0, n: int = 400, shift: float = 0.0) -> Subject:
     """Return fresh rows of which a share are training rows, with the training rows and others."""
     corpus, synthetic = people(n, 1), people(n, 3)
@@ -95,155 +78,6 @@ def rows_of(probe: Probe, given: Subject, seed: int = 0) -> list[Row]:
 
 def audit(probe: Probe, given: Subject, seed: int = 0) -> list[Measurement]:
     return probe.measure(rows_of(probe, given, seed), given, seed=0)
-
-
-# The risk
-
-
-@settings(max_examples=60, deadline=None)
-@given(n=st.integers(1, 500), m=st.integers(1, 500), data=st.data(), z=st.floats(0.5, 4))
-def test_the_risk_is_the_papers(n: int, m: int, data: st.DataObject, z: float) -> None:
-    a, c = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
-    confidence = math.erf(z / math.sqrt(2))
-
-    def excess(x: float, y: float) -> float:
-        return (x - y) / (1 - y)
-
-    ra, rc = (a + z * z / 2) / (n + z * z), (c + z * z / 2) / (m + z * z)
-    da, dc = (z / (t + z * z) * math.sqrt(k * (t - k) / t + z * z / 4) for k, t in ((a, n), (c, m)))
-    step = 1e-6 * (1 - rc)  # derivatives by differences: another way than the formula's
-    by_attack = (excess(ra + step, rc) - excess(ra - step, rc)) / (2 * step)
-    by_control = (excess(ra, rc + step) - excess(ra, rc - step)) / (2 * step)
-    width = math.hypot(by_attack * da, by_control * dc)
-    value, low, high = risk(rate(a, n), rate(c, m), confidence=confidence)
-    assert 0 <= low <= value <= high <= 1
-    assert value == pytest.approx(min(1, max(0, excess(ra, rc))), abs=1e-6)
-    assert low == pytest.approx(min(1, max(0, excess(ra, rc) - width)), abs=1e-4)
-    assert high == pytest.approx(min(1, max(0, excess(ra, rc) + width)), abs=1e-4)
-
-
-def test_where_nothing_leaks_the_risk_is_rarely_above_zero_for_sure() -> None:
-    rng = np.random.default_rng(0)
-    hits = rng.binomial(400, 0.3, size=(1000, 2))
-    assert np.mean([risk(rate(int(a), 400), rate(int(c), 400)).low > 0 for a, c in hits]) < 0.04
-
-
-def test_the_interval_covers() -> None:
-    rng = np.random.default_rng(1)
-    attack, control = rng.binomial(400, 0.44, 1000), rng.binomial(400, 0.3, 1000)
-    bounds = [risk(rate(int(a), 400), rate(int(c), 400)) for a, c in zip(attack, control, strict=True)]
-    assert 0.93 < np.mean([low <= 0.2 <= high for _, low, high in bounds]) < 0.97
-
-
-def test_attacks_on_one_record_count_as_one_record() -> None:
-    once = np.random.default_rng(2).integers(0, 2, 300).astype(float)
-    assert mean_rate(once).n == pytest.approx(300, rel=0.01)
-    alike = np.repeat(once[:, None], 8, axis=1).mean(axis=1)  # eight secrets that stand and fall together
-    assert mean_rate(alike).n == mean_rate(once).n
-    apart = np.random.default_rng(3).integers(0, 2, (300, 8)).mean(axis=1)
-    assert mean_rate(apart).n == pytest.approx(2400, rel=0.2)
-    assert mean_rate(np.zeros(5)) == Rate(0.0, 5.0)
-
-
-def test_the_largest_risk_and_the_smallest_that_would_be_told() -> None:
-    assert largest([Interval(0.1, 0.0, 0.5), Interval(0.2, 0.1, 0.3)]) == Interval(0.2, 0.1, 0.5)
-    least = smallest_risk(400, rate(20, 400))
-    assert least is not None
-    rng = np.random.default_rng(4)
-    share = 0.05 + least * 0.95
-    told = [risk(rate(int(a), 400), rate(20, 400)).low > 0 for a in rng.binomial(400, share, 1000)]
-    assert 0.75 < np.mean(told) < 0.99
-    assert smallest_risk(5, rate(400, 400)) is None
-    assert "no better than a guess" in weak(0.1, 0.1)
-
-
-# Exact cases
-
-
-def test_a_table_attacked_with_itself_gives_every_secret_away() -> None:
-    table = people(200, 1)
-    tables = _rows.read(table, table, people(200, 2))
-    assert inference.guesses(tables.corpus, tables.synthetic, seed=0).all()
-    assert not inference.naive(tables.corpus, tables.synthetic, seed=0).all()
-
-
-@pytest.mark.parametrize(("k", "linked"), [(1, 1), (2, 4), (3, 4)])
-def test_four_rows_of_which_one_is_linked_by_its_nearest_neighbour(k: int, linked: int) -> None:
-    attacked = _rows.Rows(np.array([[0.0, 0], [0, 1], [4, 9], [0, 4]]), np.empty((4, 0), np.int32))
-    synthetic = _rows.Rows(np.array([[0.0, 0], [1, 1], [4, 4], [9, 9]]), np.empty((4, 0), np.int32))
-    found = linkability.links(attacked, synthetic, ([0], [1]), seed=0, most=4)
-    assert [linkability.linked(found, k), len(found)] == [linked, 4]
-
-
-def test_a_guess_links_as_often_as_two_random_choices_meet() -> None:
-    for n, k in itertools.product(range(1, 7), range(1, 4)):
-        chosen = [set(c) for c in itertools.combinations(range(n), min(k, n))]
-        meet = np.mean([bool(a & b) for a in chosen for b in chosen])
-        assert linkability.chance(n, k) == pytest.approx(meet)
-
-
-@pytest.mark.parametrize(
-    ("guess", "secret", "hit"),
-    [(100, 104, True), (100, 106, False), (-100, -104, True), (-100, 100, False), (0, 0, True), (0, 1, False)],
-)
-def test_numbers_are_guessed_within_a_twentieth(guess: float, secret: float, hit: bool) -> None:
-    assert inference.right(np.array([guess], float), np.array([secret], float), number=True).tolist() == [hit]
-    missing = np.array([math.nan])
-    assert inference.right(missing, missing, number=True).all()
-
-
-# Predicates
-
-
-def test_predicates_hold_for_one_row_and_are_found_where_there_are_any() -> None:
-    table = _rows.read(people(300, 1), people(30, 2), people(30, 3)).synthetic
-    rng = np.random.default_rng(0)
-    for found in (_predicates.univariate(table, 100, rng), _predicates.multivariate(table, 100, rng)):
-        assert len(found) == 100
-        assert len(set(found)) == 100
-        assert _predicates.count(found, table) == [1] * 100
-    names, p = ("age", "income", "born"), 3
-    for clause in _predicates.univariate(table, 1000, rng):
-        ((column, how, value),) = clause
-        assert column < p + 3
-        values = table.column(column)
-        hits = {"<=": values <= value, ">=": values >= value, "is": values == value}[how]
-        assert hits.sum() == 1 or math.isnan(value)
-    assert len(names) == p
-
-
-def test_a_table_of_equal_rows_has_no_predicates() -> None:
-    table = _rows.Rows(np.zeros((50, 1)), np.zeros((50, 2), np.int32))
-    rng = np.random.default_rng(0)
-    assert _predicates.univariate(table, 9, rng) == []
-    assert _predicates.multivariate(table, 9, rng) == []
-    assert len(_predicates.random(table, 9, 3, rng)) == 9
-
-
-@pytest.mark.parametrize(("size", "wanted"), [(6, 3), (6, 5), (7, 1)])
-def test_a_larger_holdout_is_thinned_as_all_choices_of_its_rows_say(size: int, wanted: int) -> None:
-    counts = [0, 1, 2, 3, 1]
-    chosen = list(itertools.combinations(range(size), wanted))
-    singles = np.mean([sum(sum(i < c for i in rows) == 1 for c in counts) for rows in chosen])
-    assert _predicates.control_rate([0] * 5, counts, (wanted, size)).share == pytest.approx(singles / 5)
-
-
-def test_a_smaller_holdout_is_corrected_for_without_a_bias() -> None:
-    # Predicates that hold for a share of all people, in a corpus of 3,000 that nothing was learnt from.
-    rng = np.random.default_rng(0)
-    weights = rng.exponential(1 / 3000, 400)
-    corpus = [rng.binomial(3000, weights).tolist() for _ in range(40)]
-    holdout = [rng.binomial(1000, weights).tolist() for _ in range(40)]
-    excess = [
-        sum(c == 1 for c in a) / 400 - _predicates.control_rate(a, b, (3000, 1000)).share
-        for a, b in zip(corpus, holdout, strict=True)
-    ]
-    assert abs(np.mean(excess)) < 0.02
-    risks = [
-        risk(rate(sum(c == 1 for c in a), 400), _predicates.control_rate(a, b, (3000, 1000)))
-        for a, b in zip(corpus, holdout, strict=True)
-    ]
-    assert sum(r.low > 0 for r in risks) <= 4
 
 
 # Whole probes
