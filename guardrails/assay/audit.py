@@ -132,8 +132,12 @@ def default_folder(target: str | None) -> Path:
 
 
 def _new_folder(out: Path) -> Path:
-    if (out / "journal.sqlite").exists():
-        raise ConfigurationError(f"{out} already holds a run; use --resume {out} or another --out")
+    """Make the folder of a run; one where an earlier run was killed before it wrote its settings serves again."""
+    journal = out / "journal.sqlite"
+    if journal.exists():
+        with Journal(journal) as earlier:
+            if earlier.get("settings") is not None:
+                raise ConfigurationError(f"{out} already holds a run; use --resume {out} or another --out")
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
     return out
@@ -142,7 +146,9 @@ def _new_folder(out: Path) -> Path:
 def _resumed(journal: Journal, folder: Path) -> Settings:
     stored = journal.get("settings")
     if stored is None:
-        raise ConfigurationError(f"the run in {folder} was cut off before it began; start it anew with another --out")
+        raise ConfigurationError(
+            f"the run in {folder} was cut off before it began; start it anew, in this folder or another"
+        )
     if journal.get("sources") != sources_sha256():
         raise ConfigurationError(f"guardrails or a library changed since the run in {folder} began; start a new one")
     return Settings.model_validate(stored)

@@ -206,6 +206,15 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(fake, tmp_path):
         run_audit(fake.FakeTarget(0.0), out=tmp_path / "run")
 
 
+def test_a_run_killed_before_it_began_leaves_a_folder_that_serves_again(fake, tmp_path):
+    (tmp_path / "run").mkdir()
+    Journal(tmp_path / "run" / "journal.sqlite").close()
+    with pytest.raises(ConfigurationError, match="cut off before it began"):
+        run_audit(fake.FakeTarget(0.0), resume=tmp_path / "run")
+    result, _ = run_audit(fake.FakeTarget(0.0), out=tmp_path / "run")
+    assert result.findings
+
+
 def test_an_unwritable_folder_is_one_message(fake, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="file"):
