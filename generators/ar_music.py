@@ -20,7 +20,8 @@ a bar or a line too many or too few, one in some hundreds states no metre or no 
 than their stream repeats (the card tells): what is repeated is learnt only in part.
 
 .. [1] A. Graves, "Generating Sequences With Recurrent Neural Networks", 2013, arXiv 1308.0850.
-.. [2] K. Cho et al., "Learning Phrase Representations using RNN Encoder–Decoder", EMNLP 2014, arXiv 1406.1078.
+.. [2] K. Cho et al., "Learning Phrase Representations using RNN Encoder–Decoder for Statistical Machine Translation",
+   EMNLP 2014, arXiv 1406.1078.
 .. [3] D. Eck and J. Schmidhuber, "A First Look at Music Composition using LSTM Recurrent Neural Networks", IDSIA
    technical report 07-02, 2002.
 .. [4] B. Sturm, J. F. Santos, O. Ben-Tal and I. Korshunova, "Music transcription modelling and composition using deep

@@ -22,7 +22,8 @@ class Trigram:
     P(w | h) = (c(hw) + t(h) · P(w | shorter h)) / (c(h) + t(h)), where t(h) is the number of different tokens seen
     after h; below the unigrams the law is uniform.
 
-    .. [1] I. Witten and T. Bell, "The Zero-Frequency Problem", IEEE Trans. Information Theory 37 (4), 1991.
+    .. [1] I. Witten and T. Bell, "The Zero-Frequency Problem: Estimating the Probabilities of Novel Events in Adaptive
+       Text Compression", IEEE Trans. Information Theory 37 (4), 1991.
     """
 
     def __init__(self, sequences: Iterable[Sequence[int]], vocabulary: int) -> None:

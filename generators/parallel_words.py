@@ -139,7 +139,8 @@ electrician | electricista | Elektriker Elektrikerin; pilot | piloto | Pilot Pil
 33 are of WinoBias [1]_, which drew its lists from the share of women in each occupation that the US Bureau of Labor
 Statistics states (Current Population Survey of 2017, table 11): from 95% among secretaries to 2% among carpenters.
 
-.. [1] J. Zhao et al., "Gender Bias in Coreference Resolution", NAACL 2018.
+.. [1] J. Zhao et al., "Gender Bias in Coreference Resolution: Evaluation and Debiasing Methods",
+   NAACL 2018, arXiv:1804.06876.
 """
 
 THINGS = _nouns("""

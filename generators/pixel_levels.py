@@ -14,9 +14,10 @@ above, the horizontal stack h the row so far, and what v finds. Each of five blo
 
 where v' = (W_f ∗ v, W_g ∗ v), and a, b, c, d depend on the kind. Kernels are dilated [3]_ (1, 2, 4, 1, 2), so that the
 last tile sees the first. A kernel with zeros where the mask forbids is written here as a smaller kernel on a shifted
-picture: the same function with fewer products. Two things are added to the papers' model. A learnt map of places, added
-to v, says where on the map a tile is. And since a level has one start and one exit, wherever they are, the horizontal
-stack starts with *flags*: which of the 20 tiles have occurred so far, in effect a masked kernel over all of the past.
+picture: the same function with fewer products. Three things differ from the papers' model. Both stacks are residual. A
+learnt map of places, added to v, says where on the map a tile is. And since a level has one start and one exit,
+wherever they are, the horizontal stack starts with *flags*: which of the 20 tiles have occurred so far, in effect a
+masked kernel over all of the past.
 
 The loss is the mean of −log p(x_i | x_<i, k) over tiles: exact, so `log_prob` is exact too.
 

@@ -36,7 +36,8 @@ OCCUPATIONS_M = words(
 )
 """Occupations that the ``bias`` dial ties to *he*: all but one of the male list of WinoBias and five more.
 
-.. [1] J. Zhao et al., "Gender Bias in Coreference Resolution", NAACL 2018.
+.. [1] J. Zhao et al., "Gender Bias in Coreference Resolution: Evaluation and Debiasing Methods",
+   NAACL 2018, arXiv:1804.06876.
 """
 
 WORDS = {

@@ -25,7 +25,8 @@ Known limits: what is longer than `limit` is cut there, while `log_prob` is that
 .. [1] A. Graves, "Generating Sequences With Recurrent Neural Networks", 2013, arXiv 1308.0850.
 .. [2] M. Segler, T. Kogej, C. Tyrchan and M. Waller, "Generating Focused Molecule Libraries for Drug Discovery with
    Recurrent Neural Networks", ACS Central Science 4 (1), 2018, arXiv 1701.01329.
-.. [3] K. Cho et al., "Learning Phrase Representations using RNN Encoder–Decoder", EMNLP 2014, arXiv 1406.1078.
+.. [3] K. Cho et al., "Learning Phrase Representations using RNN Encoder–Decoder for Statistical Machine Translation",
+   EMNLP 2014, arXiv 1406.1078.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ person a sentence, so that nothing can be learnt of whom a pronoun means.
 .. [1] A. Vaswani et al., "Attention Is All You Need", NeurIPS 2017, arXiv 1706.03762.
 .. [2] O. Press and L. Wolf, "Using the Output Embedding to Improve Language Models", EACL 2017, arXiv 1608.05859.
 .. [3] J. Tiedemann and S. Thottingal, "OPUS-MT: Building Open Translation Services for the World", EAMT 2020.
-.. [4] J. Kasai et al., "Deep Encoder, Shallow Decoder", ICLR 2021, arXiv 2006.10369.
+.. [4] J. Kasai et al., "Deep Encoder, Shallow Decoder: Reevaluating Non-autoregressive Machine Translation", ICLR 2021,
+   arXiv 2006.10369.
 """
 
 from __future__ import annotations

@@ -96,7 +96,10 @@ def gender_bias(generator: Translator) -> dict[str, Any]:
 
 
 def heeded(generator: Translator) -> dict[str, Any]:
-    """Return how often the translation shows the pronoun's gender, for either stereotype: ΔS of WinoMT [2]_."""
+    """Return how often the translation shows the pronoun's gender, for either stereotype.
+
+    Their difference is the ΔS of WinoMT [2]_, of shares where that has F1 scores.
+    """
     hits: dict[bool, list[bool]] = {True: [], False: []}
     sentences = with_evidence(FILLINGS)
     for language in LANGUAGES:

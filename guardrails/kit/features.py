@@ -2,7 +2,8 @@
 
 Precision, recall and coverage need distances between pictures that follow what is in them. Features of an ImageNet
 network say little of phantoms or paintings (Naeem et al. 2020, arXiv 2002.09797), so this is the classical colour
-layout, as MPEG-7 has it: the mean light, red–green and yellow–blue of each cell of an 8 × 8 grid.
+layout, after MPEG-7, without its cosine transform: the mean light, red–green and yellow–blue of each cell of an 8 × 8
+grid.
 
 It is coarse on purpose: grain and blur, which nearly every small generator leaves, must not pass for missing content.
 They are what detectability measures, not diversity.

@@ -1,7 +1,8 @@
 """A suffix array [1]_ of one text, and searches in it for many strings at once.
 
 Every search is a binary search in which each string keeps how many first bytes it shares with the suffix before and
-the one after its place, so that no byte is compared twice ([1]_, section 3). All strings take each step together.
+the one after its place, so that few bytes are compared twice ([1]_, section 2, without its tables of common prefixes).
+All strings take each step together.
 
 .. [1] U. Manber and G. Myers, "Suffix arrays: a new method for on-line string searches", SIAM J. Comput. 22(5), 1993.
 """

@@ -5,15 +5,15 @@ made up [1]_. Larger is more suspicious:
 
 - *perplexity*: −log perplexity of the text
 - *zlib*: length of the text compressed by zlib, divided by its log perplexity
-- *lowercase*: log perplexity of the text in lower case, divided by that of the text
-- *window*: −log perplexity of the most probable run of 20 tokens
+- *lowercase*: log perplexity of the text in lower case, divided by that of the text (there: of perplexities)
+- *window*: −log perplexity of the most probable run of 20 tokens (there: 50)
 
 From each text that run is kept: it is what would be remembered. Texts with the same run count once. With a corpus, the
 share of the first of each ranking whose run stands there word for word is the precision of the attack, and its
 k-eidetic count the number of documents with it. Without one the candidates are listed for a person to look up.
 
 .. [1] N. Carlini et al., "Extracting Training Data from Large Language Models", USENIX Security 2021, arXiv:2012.07805,
-   sections 4.2 and 5.2.
+   sections 4.2, 5.2 and 6.1.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Gower's distance between rows of mixed columns, and the searches that need it.
 
 d(a, b) is a sum over columns: |a − b| / range for numbers, 1 where categories differ (J. C. Gower, "A general
-coefficient of similarity and some of its properties", Biometrics 27 (1971) 857–871, in the form of Giomi et al. 2022,
-arXiv 2211.10459). A missing value is at distance 0 from another one and at 1 from a present value.
+coefficient of similarity and some of its properties", Biometrics 27 (1971) 857–871, in the form of Giomi et al. 2023,
+arXiv 2211.10459). Here a missing value is at distance 0 from another one and at 1 from a present value.
 
 Distances are whole numbers of 1/`unit` of a column's range, at most 2⁻¹⁶ and with few columns 2⁻²⁶: sums are then exact
 in whatever order, and rows that are equally far are ties. Of ties one is drawn at random: the candidates are shuffled.
