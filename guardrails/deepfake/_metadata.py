@@ -1,0 +1,77 @@
+"""What a file says of a picture without a look at its pixels: the baseline that no detector may need.
+
+Generated pictures often come as square PNG files and photographs as JPEG files: a rule on that alone tells most
+collections apart, and nothing about generators (Grommelt et al. 2024, arXiv 2403.17608). Where these numbers separate
+the two classes of a training set, what is trained on it has to be encoded alike first: see `_protocol`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.errors import ContentError
+from ..kit.io import FORMATS, MAX_FILE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image as PillowImage
+
+NAMES = (*(f"is {name}" for name in FORMATS), "short side", "square", "multiple of 64", "bytes per pixel",
+         "quality", "has EXIF")  # fmt: skip
+MULTIPLE = 64
+_LUMINANCE = 3688 / 64
+"""Mean of the luminance table of ITU-T T.81 (1992), Annex K, which quality 50 uses as it is."""
+
+
+def metadata(path: Path) -> NDArray[np.float64]:
+    """Return the numbers of `NAMES` for a file. Only its header is read.
+
+    Raises
+    ------
+    ContentError
+        Where the file is missing, too large or no picture.
+    """
+    from PIL import Image as Pillow
+
+    if not path.is_file():  # a pipe would wait for ever
+        raise ContentError(f"{path}: not a picture: no regular file is there")
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE:
+            raise ContentError(f"{path}: more than {MAX_FILE:,} bytes")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata and of sizes: nothing is decoded here
+            with Pillow.open(path, formats=FORMATS) as picture:
+                return _numbers(picture, size)
+    except ContentError:
+        raise
+    except Exception as error:  # a damaged header raises anything: OSError, SyntaxError, struct.error, …
+        raise ContentError(f"{path}: not a picture that can be read ({error})") from None
+
+
+def _numbers(picture: PillowImage.Image, size: int) -> NDArray[np.float64]:
+    width, height = picture.size
+    return np.array(
+        [
+            *(float(picture.format == name) for name in FORMATS),
+            np.log2(min(width, height)),
+            float(width == height),
+            float(width % MULTIPLE == 0 and height % MULTIPLE == 0),
+            np.log2(size / (width * height)),
+            _quality(picture),
+            float("exif" in picture.info),
+        ]
+    )
+
+
+def _quality(picture: PillowImage.Image) -> float:
+    """JPEG's quality as libjpeg counts it, 1–100, from the mean of the first table; 0 for what is no JPEG."""
+    tables = getattr(picture, "quantization", None)
+    if not tables:
+        return 0.0
+    scale = 100 * float(np.mean(next(iter(tables.values())))) / _LUMINANCE
+    return float(np.clip(100 - scale / 2 if scale <= 100 else 5000 / scale, 1, 100))
