@@ -1,7 +1,7 @@
 """What a generative model of pictures says of their membership: scores, larger for what it was trained on.
 
-Each takes pictures (H, W, 3) uint8 of one size and returns (N,). Nothing is fitted: steps and numbers of draws are
-those of the papers, fixed beforehand.
+Each takes pictures (H, W, 3) uint8 of one size and returns (N,). Nothing is fitted: steps are those of the papers, the
+number of draws is ours; both were fixed beforehand.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def white_box_scores(box: Any, images: Sequence[Image], *, seed: int) -> dict[st
 def elbo(box: Autoencoder, images: Sequence[Image], *, seed: int) -> Floats:
     """Return the mean of `DRAWS` evidence lower bounds.
 
-    D. Chen et al., "GAN-Leaks: A Taxonomy of Membership Inference Attacks against Generative Models", CCS 2020,
-    arXiv 1909.03935, name the likelihood of an autoencoder as its full white-box attack.
+    The model's own loss as the score, as with language models; for attacks on autoencoders see D. Chen et al.,
+    "GAN-Leaks: A Taxonomy of Membership Inference Attacks against Generative Models", CCS 2020, arXiv 1909.03935.
     """
     draws = [box.elbo(images, seed=derive_seed(seed, "elbo", i)) for i in range(DRAWS)]
     return np.mean(np.asarray(draws, dtype=np.float64), axis=0)  # type: ignore[no-any-return]

@@ -160,7 +160,7 @@ def rmia_ratio_offline(probability: ArrayLike, references: ReferenceMoments, *, 
 
 
 def rmia(ratio: Floats, population: Floats, *, gamma: float = 1.0) -> Floats:
-    """Return the share of the population z with (p(x)/p̄(x)) / (p(z)/p̄(z)) > γ, (N,) [2]_.
+    """Return the share of the population z with (p(x)/p̄(x)) / (p(z)/p̄(z)) > γ, (N,) [2]_ (there ≥: ties differ).
 
     For one population it never falls with p(x)/p̄(x), whatever γ, so that γ only decides how many items tie: fewest at
     γ = 1, where the ratios lie among those of the population.

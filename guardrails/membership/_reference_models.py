@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from pickle import PicklingError
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +56,8 @@ def reference_confidences(
 ) -> Iterator[NDArray[np.float64] | str]:
     """Train reference models and yield, in their order, what each says of the items, or why it could not be trained.
 
-    Each process uses one thread and each model has its own seed, so that the number of processes changes nothing.
+    Each process uses one thread and each model has its own seed, so that the number of processes changes nothing. What
+    a model says goes straight into a file and the model is dropped: memory does not grow with the number of models.
 
     Parameters
     ----------
@@ -78,29 +81,46 @@ def reference_confidences(
     Raises
     ------
     TargetError
-        Where the classifier cannot be sent to another process, or one was killed.
+        Where the classifier cannot be sent to another process, one was killed, or the disk is full.
     """
     from joblib import Parallel, delayed, parallel_config
 
-    tasks = (delayed(_train)(target, pool, rows, asked, s) for rows, s in zip(training, seeds, strict=True))
     options: dict[str, Any] = {"backend": "loky", "inner_max_num_threads": 1} if jobs > 1 else {"backend": "sequential"}
     try:
-        with parallel_config(**options):
-            yield from Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="n_jobs")(tasks)
+        with parallel_config(**options), TemporaryDirectory(prefix="guardrails-") as folder:
+            file = Path(folder, "confidences.npy")
+            kept = np.lib.format.open_memmap(file, "w+", np.float64, (len(training), len(asked)))
+            tasks = (
+                delayed(_train)(target, pool, rows, asked, seed, file, place)
+                for place, (rows, seed) in enumerate(zip(training, seeds, strict=True))
+            )
+            failures = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="n_jobs")(tasks)
+            for place, failure in enumerate(failures):
+                yield np.array(kept[place]) if failure is None else failure
     except PicklingError as error:
         raise TargetError(f"{target.name} cannot be sent to another process ({error}); define it in a module") from None
     except BrokenProcessPool as error:
         raise TargetError(f"{target.name}: a process that trained it was ended, perhaps for memory ({error})") from None
+    except OSError as error:
+        raise TargetError(f"what models trained like {target.name} say could not be written ({error})") from None
 
 
 def _train(
-    target: Any, pool: pd.DataFrame, rows: NDArray[np.intp], asked: NDArray[np.intp], seed: int
-) -> NDArray[np.float64] | str:
+    target: Any,
+    pool: pd.DataFrame,
+    rows: NDArray[np.intp],
+    asked: NDArray[np.intp],
+    seed: int,
+    file: Path,
+    place: int,
+) -> str | None:
+    """Train a model, write what it says into its line of the file, and return why that failed, or None."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     try:
         with threadpool_limits(1):
-            found: NDArray[np.float64] = target.retrained(pool.iloc[rows], seed=seed).confidence(pool.iloc[asked])
+            found = target.retrained(pool.iloc[rows], seed=seed).confidence(pool.iloc[asked])
     except TargetError as error:
         return str(error)
-    return found
+    np.lib.format.open_memmap(file, "r+")[place] = found
+    return None

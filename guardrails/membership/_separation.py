@@ -17,7 +17,7 @@ import numpy as np
 from ..core.base import Row
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import Interval, delong, simultaneous, tpr_at_fpr, wilson
-from ._blind import MARGIN, confounded
+from ..kit.blind import blind_measurement, confounded, why_confounded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -171,15 +171,7 @@ def measurements(
         _auc(common, attacks, alone, unit, method, note),
         _precision(common, attacks, alone, unit, method, note),
         *(_rate(common, attacks, alone, metric, fpr, method) for metric, fpr in RATES.items()),
-        Measurement(
-            **common,
-            **_interval(alone),
-            metric="blind_auc",
-            unit="AUC",
-            method="logistic regression on the items alone, out-of-fold scores; DeLong's interval",
-            explanation=f"How well members are told from non-members without the model. Above {0.5 + MARGIN:g} with its"
-            " whole interval, the split is confounded and no attack is believed.",
-        ),
+        blind_measurement(common, alone),
     ]
 
 
@@ -194,7 +186,7 @@ def _auc(
         if intervals
     )
     if confounded(alone):
-        return _none(common, HEADLINE, _confounded(alone, unit) + note, series=series)
+        return _none(common, HEADLINE, why_confounded(alone, unit) + note, series=series)
     top = best(found)
     name = max(found, key=lambda k: found[k].value)
     said = [
@@ -224,7 +216,7 @@ def _precision(
     found = attacks.precisions()
     series = (_bars(f"precision at {TOP} by attack", "share of members", found, TOP),)
     if confounded(alone):
-        return _none(common, PRECISION, _confounded(alone, unit) + note, series=series)
+        return _none(common, PRECISION, why_confounded(alone, unit) + note, series=series)
     top = best(found)
     return Measurement(
         **common,
@@ -252,7 +244,7 @@ def _rate(
         )
         return _none(common, metric, reason, needed=common["n"] - n + needed)
     if confounded(alone):
-        return _none(common, metric, _confounded(alone, "items"))
+        return _none(common, metric, why_confounded(alone, "items"))
     return Measurement(
         **common,
         **_interval(best(rates)),
@@ -272,14 +264,6 @@ def _detectable(m: int, n: int, confidence: float) -> float:
 
     z = float(ndtri((1 + confidence) / 2)) + POWER_QUANTILE
     return min(1.0, 0.5 + z * math.sqrt((m + n + 1) / (12 * m * n)))
-
-
-def _confounded(alone: Interval, unit: str) -> str:
-    return (
-        f"the split is confounded: without asking the model, members are told from non-members with an AUC of"
-        f" {alone.value:.2f} (95% interval {alone.low:.2f} to {alone.high:.2f}), so that no attack shows what the model"
-        f" knows; give a holdout drawn at random from the same {unit} as the corpus"
-    )
 
 
 def _bars(name: str, label: str, intervals: Mapping[str, Interval], n: int) -> Series:

@@ -84,8 +84,9 @@ def recall(log_p: Floats, after_prefix: Floats) -> float:
 def reference_ratio(log_p: Floats, reference: Floats, characters: int) -> float:
     """Return log p(x) − log p_ref(x) in nats a character, p_ref a model that was not trained on x.
 
-    N. Carlini et al. 2021, as `zlib_ratio`, and "Membership Inference Attacks From First Principles", IEEE S&P 2022,
-    arXiv 2112.03570: loss calibrated by how hard the text is. Over characters, since the two models' tokens may differ.
+    After N. Carlini et al. 2021, as `zlib_ratio`, who take the ratio; L. Watson et al., "On the Importance of
+    Difficulty Calibration in Membership Inference Attacks", ICLR 2022, arXiv 2111.08440, eq. 1: the loss less that
+    of a reference model, which is how hard the text is. Over characters, since the two models' tokens may differ.
 
     >>> reference_ratio(np.array([-1.0, -3.0]), np.array([-5.0]), 10)
     0.1

@@ -18,7 +18,7 @@ from ..core.errors import ConfigurationError, ContentError, TargetError
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval
-from ._blind import blind_pictures
+from ..kit.blind import blind_pictures
 from ._image_attacks import nearest_output, white_box_scores
 from ._separation import PRECISION, measurements
 

@@ -1,13 +1,15 @@
 """Membership inference on a language model, from the log-probabilities of a text's tokens.
 
-Four attacks share one pass over each document, a fifth reads it once more after a prefix: see `_token_attacks`. All are
-fixed beforehand, none has anything to fit, and each sees the same tokens.
+Four attacks share one pass over each document, a fifth reads it once more after a prefix: see `_token_attacks`. A sixth
+compares it with an n-gram model of the reference data. All are fixed beforehand, none is fitted to the documents, and
+each sees the same tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +18,10 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Measurement
 from ..core.statistics import Interval, wilson
+from ..kit.blind import blind_texts
 from . import _token_attacks as attacks
-from ._blind import blind_texts
 from ._by_heart import ByHeart
+from ._ngram import ByteModel
 from ._separation import HEADLINE, measurements
 
 if TYPE_CHECKING:
@@ -33,6 +36,10 @@ TOKENS = 256
 PIECE = 8 * TOKENS
 """Characters of a document that are read for them."""
 SHORTEST = 16
+REFERENCE = 1 << 21
+"""Characters of reference data that the n-gram model is fitted to, at most."""
+FEWEST = 40
+"""Reference documents: with fewer, how hard a text is is not known."""
 SHOTS = 7
 """The most held-out documents that are put before a document."""
 BATCH = 32
@@ -45,8 +52,10 @@ class LanguageModelMembership(Probe):
     title = "Membership of documents in a language model's training data"
     question = "Can someone who reads the model's probabilities tell which documents it was trained on?"
     limits = (
-        "Sees what the first 256 tokens give away to attacks that need no other model; attackers with reference models"
-        " see more. Says how well members are told from non-members on the whole, not that one document was trained on:"
+        "Sees what the first 256 tokens give away. The model that the reference attack compares with is one of n-grams,"
+        " fitted to --reference: attackers with a real one, trained on the same kind of documents, see more. Reference"
+        " data that repeat parts of the holdout or corpus would mislead it; whole documents that stand in them are left"
+        " out. Says how well members are told from non-members on the whole, not that one document was trained on:"
         " for that, plant canaries. Everything rests on a holdout drawn at random from the same documents: a"
         " blind baseline uncovers a difference in topic, wording or length, and no other. Documents count as"
         " independent."
@@ -97,6 +106,7 @@ class LanguageModelMembership(Probe):
         rows: list[Row] = [{key: i[key] for key in ("item", "arm", "index")} for i in items]
         tokens = [_tokens(subject, i["arm"], i["index"], length) for i in items]
         asked = [k for k, t in enumerate(tokens) if len(t) >= SHORTEST]
+        reference = self._documents(subject).reference
         prefix = [t for i in batch.payload["shots"] for t in _tokens(subject, "holdout", i, length)]
         if spiked:
             target = target.knowing([tokens[k] for k in asked])
@@ -109,6 +119,11 @@ class LanguageModelMembership(Probe):
         for k, (moments, conditional) in zip(asked, scored, strict=True):
             del rows[k]["short"]
             scores = _scores(moments, conditional, target.decode(tokens[k]))
+            if reference:
+                first, text = target.decode(tokens[k][:1]), target.decode(tokens[k])
+                scores["reference"] = attacks.reference_ratio(
+                    moments[:, 0], reference.log_probs(text, after=first), len(text)
+                )
             if all(np.isfinite(value) for value in scores.values()):
                 rows[k]["scores"] = scores
             else:
@@ -123,7 +138,7 @@ class LanguageModelMembership(Probe):
             rows,
             unit="documents",
             method=f"attacks on token log-probabilities (loss, zlib, Min-K% and Min-K%++ with k = {attacks.K:.0%},"
-            " ReCaLL) of the documents' first tokens",
+            f" ReCaLL{', reference' if data.refers else ''}) of the documents' first tokens",
             blind=data.blind,
             note=_note(rows, data),
         )
@@ -144,42 +159,6 @@ class LanguageModelMembership(Probe):
         return tuple(wilson(sum(value > threshold for value in planted), len(planted)))  # type: ignore[return-value]
 
 
-def reference_scores(target: Any, reference: Any, documents: Sequence[str]) -> list[float]:
-    """Return the scores of the reference attack, which needs a second model: see `_token_attacks.reference_ratio`.
-
-    The probe leaves it out, since ``--reference`` names data. A reference model is one of the same kind that was not
-    trained on the documents; `guardrails.core.statistics.delong` turns the scores of members and others into an AUC.
-
-    Parameters
-    ----------
-    target : LanguageModelTarget
-        The model that may have been trained on the documents.
-    reference : LanguageModelTarget
-        The other model; its tokens may be others.
-    documents : sequence of str
-        Of each, the beginning that the target reads as its first 256 tokens is scored.
-
-    Returns
-    -------
-    list of float
-        log p(x) − log p_ref(x) in nats a character; larger for members.
-
-    Raises
-    ------
-    ConfigurationError
-        For a document that has fewer than two tokens for either model.
-    """
-    room = min(TOKENS, target.context_length, reference.context_length)
-    texts = [target.decode(target.encode(text[:PIECE])[:room]) for text in documents]
-    logs = []
-    for model in (target, reference):
-        tokens = [model.encode(text) for text in texts]
-        if short := sum(len(t) < 2 for t in tokens):
-            raise ConfigurationError(f"{short} documents have fewer than two tokens; leave them out")
-        logs.append(model.token_logprobs(tokens))
-    return [attacks.reference_ratio(p, q, len(text)) for p, q, text in zip(*logs, texts, strict=True)]
-
-
 class _Documents:
     """Which documents can be compared: not blank, each once, and none of the holdout that stands in the corpus too.
 
@@ -188,14 +167,32 @@ class _Documents:
 
     def __init__(self, subject: Subject) -> None:
         self.arms = {"corpus": subject.corpus or (), "holdout": subject.holdout or ()}
+        self.given = subject.reference
         known, seen = map(_first_places, self.arms.values())
+        others = _first_places(subject.reference or ())
+        self._others = [i for text, i in others.items() if text not in known and text not in seen]
         self.corpus = list(known.values())
         self.holdout = [i for text, i in seen.items() if text not in known]
         self.overlap = [i for text, i in seen.items() if text in known]
         self._blind: tuple[Any, Interval] | None = None
 
     def serves(self, subject: Subject) -> bool:
-        return self.arms["corpus"] is subject.corpus and self.arms["holdout"] is subject.holdout
+        same = self.arms["corpus"] is subject.corpus and self.arms["holdout"] is subject.holdout
+        return same and self.given is subject.reference
+
+    @property
+    def refers(self) -> bool:
+        """Whether there are enough reference documents that stand in neither arm."""
+        return len(self._others) >= FEWEST
+
+    @cached_property
+    def reference(self) -> ByteModel | None:
+        """The n-gram model of these documents, or None with too few of them."""
+        if not self.refers:
+            return None
+        chosen = np.random.default_rng(0).permutation(self._others)[: REFERENCE // PIECE]
+        texts: Any = self.given
+        return ByteModel(texts[i][:PIECE] for i in chosen.tolist())
 
     def blind(self, members: Sequence[Row], others: Sequence[Row]) -> Interval:
         """Return the blind baseline: the dose search of a spike asks for the same one again and again."""
@@ -266,6 +263,11 @@ def _note(rows: Sequence[Row], data: _Documents) -> str:
         notes.append(
             f"{len(data.overlap)} of {len(data.overlap) + len(data.holdout)} different holdout documents stand in the"
             f" corpus too and were left out: number {first}."
+        )
+    if not data.refers:
+        few = f"fewer than {FEWEST} reference documents stand in neither corpus nor holdout"
+        notes.append(
+            f"The reference attack was left out: {'--reference was not given' if data.given is None else few}."
         )
     for arm in ("corpus", "holdout"):
         if short := sum("short" in r and r["arm"] == arm for r in rows):

@@ -20,10 +20,10 @@ from ..core.errors import TargetError
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import wilson
+from ..kit.table_rows import TableRows
 from ._likelihood_ratio import ReferenceMoments, lira, loss, rmia, rmia_ratio
 from ._reference_models import halves, processes, reference_confidences
 from ._separation import HEADLINE, METRICS, MINIMUM, measurements
-from ._table_rows import TableRows
 
 if TYPE_CHECKING:
     import pandas as pd

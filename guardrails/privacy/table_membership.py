@@ -11,6 +11,7 @@ import numpy as np
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Interval, delong, tpr_at_fpr, wilson
+from ..kit.blind import blind_measurement, blind_table, confounded, why_confounded
 from . import _attacked
 from ._gower import Gower
 from ._rows import Rows, Tables, read
@@ -26,9 +27,6 @@ REFERENCE = 50_000
 """Rows of the holdout that the reference density is made of, at most."""
 FLOOR = 1e-3
 """Distances are told apart down to a thousandth of one column's range, so that a copy is at a finite density."""
-MARGIN = 0.05
-"""How far above .5 the blind baseline's lower bound may lie: half of the way to the limit of .6."""
-FOLDS, BINS, LEVELS = 5, 10, 20
 FPR = 0.01
 
 
@@ -100,7 +98,7 @@ class TableMembership(Probe):
         }  # fmt: skip
         rated: dict[str, Any] = {"metric": "tpr_at_1pct_fpr", "unit": "share", "method": _METHOD}
         headline: dict[str, Any] = {"metric": self.headline, "unit": "AUC", "method": _METHOD}
-        blind: dict[str, Any] = {"metric": "blind_auc", "unit": "AUC", "method": _BLIND}
+        blind: dict[str, Any] = {"metric": "blind_auc", "unit": "AUC", "method": "none"}
         reason = _attacked.too_few(m, n)
         if reason:
             return [
@@ -108,16 +106,9 @@ class TableMembership(Probe):
                 for one in (headline, rated, blind)
             ]
         alone = self.blind(trained, unseen, subject)
-        beside = Measurement(
-            **shared, **blind, **alone._asdict(), explanation="How well members are told from non-members without the"
-            f" synthetic table. Above {0.5 + MARGIN:g} with its whole interval, the split is confounded.",
-        )  # fmt: skip
-        if alone.low > 0.5 + MARGIN:
-            reason = (
-                "the split is confounded: without the synthetic table a classifier tells corpus from holdout with an"
-                f" AUC of {alone.value:.2f} ({alone.low:.2f} to {alone.high:.2f}); give a holdout drawn from the same"
-                " source and time as the corpus"
-            )
+        beside = blind_measurement(shared, alone, without=_WITHOUT)
+        if confounded(alone):
+            reason = why_confounded(alone, "rows", without=_WITHOUT)
             none = [Measurement(**shared, **one, value=None, reason=reason) for one in (headline, rated)]
             return [*none, beside]
         members, others = (np.array([r["score"] for r in arm]) for arm in (trained, unseen))
@@ -144,7 +135,7 @@ class TableMembership(Probe):
         key = (id(subject.corpus), id(subject.holdout), records)
         if self._blind is None or self._blind[0] != key:
             tables = read(subject.corpus, subject.corpus, subject.holdout)
-            self._blind = key, blind_auc(tables.corpus[records[0]], tables.holdout[records[1]])
+            self._blind = key, _blind(tables.corpus[records[0]], tables.holdout[records[1]])
         return self._blind[1]
 
     def spike(self, subject: Subject, *, seed: int) -> Subject | None:
@@ -168,10 +159,7 @@ _METHOD = (
     "DOMIAS: log ratio of the nearest-neighbour (Gower) densities of the synthetic rows and of half of the holdout;"
     " DeLong's interval"
 )
-_BLIND = (
-    f"logistic regression on the rows alone ({BINS} bins a number, {LEVELS} levels a category), out-of-fold scores;"
-    " DeLong's interval"
-)
+_WITHOUT = "the synthetic table"
 
 
 def scores(attacked: Rows, tables: Tables, reference: Rows) -> Floats:
@@ -181,38 +169,12 @@ def scores(attacked: Rows, tables: Tables, reference: Rows) -> Floats:
     return np.asarray(np.log(far + FLOOR) - np.log(near + FLOOR))
 
 
-def blind_auc(members: Rows, others: Rows) -> Interval:
-    """Return the AUC of a classifier of the rows alone: .5 where both are of one law, up to the noise of fitting.
+def _blind(members: Rows, others: Rows) -> Interval:
+    import pandas as pd
 
-    Every value of a column counts by itself (binned numbers, frequent categories, missing values), so that any
-    difference of a single column is seen.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
-
-    features = _one_hot(members, others)
-    label = np.arange(len(features)) < len(members)
-    if features.shape[1] == 0:
-        return delong(np.zeros(len(members)), np.zeros(len(others)))
-    found = np.empty(len(label))
-    for fit, test in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(features, label):
-        model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000).fit(features[fit], label[fit])
-        found[test] = model.decision_function(features[test])
-    return delong(found[label], found[~label])
-
-
-def _one_hot(members: Rows, others: Rows) -> Floats:
-    parts = []
-    for j in range(members.numbers.shape[1] + members.codes.shape[1]):
-        values = np.concatenate([members.column(j), others.column(j)]).astype(float)
-        if j < members.numbers.shape[1]:
-            real = values[~np.isnan(values)]
-            edges = np.unique(np.quantile(real, np.linspace(0, 1, BINS + 1)[1:-1])) if len(real) else real
-            values = np.where(np.isnan(values), -1, np.searchsorted(edges, values))
-        levels, times = np.unique(values, return_counts=True)
-        frequent = levels[np.argsort(-times, kind="stable")[:LEVELS]]
-        parts += [values[:, None] == frequent] if len(levels) > 1 else []
-    return np.concatenate(parts, axis=1).astype(float) if parts else np.empty((len(members) + len(others), 0))
+    both = [np.concatenate([getattr(rows, part) for rows in (members, others)]) for part in ("numbers", "codes")]
+    columns = [pd.DataFrame(both[0]), pd.DataFrame(both[1]).astype(str)]
+    return blind_table(pd.concat(columns, axis=1, ignore_index=True), len(members))
 
 
 def _weak(found: Interval, alone: Interval) -> str:

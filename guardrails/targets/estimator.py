@@ -45,7 +45,8 @@ class EstimatorTarget:
     Parameters
     ----------
     estimator : object
-        Fitted, with ``fit(X, y)``, ``predict_proba(X)``, ``classes_`` and ``get_params``.
+        Fitted, with ``fit(X, y)``, ``predict_proba(X)``, ``classes_`` and ``get_params``. Where its training was
+        differentially private, an attribute ``claimed_epsilon`` may say the ε at δ = 1e-5 that is claimed of it.
     name : str
 
     Raises
@@ -55,7 +56,7 @@ class EstimatorTarget:
     """
 
     modality = Modality.TABLE
-    access = frozenset({Access.RETRAINING})
+    access = frozenset({Access.LOGPROBS, Access.RETRAINING})
 
     def __init__(self, estimator: Any, name: str) -> None:
         self.estimator, self.name = estimator, name
@@ -76,6 +77,12 @@ class EstimatorTarget:
         """Return the kind of the estimator and a hash of its settings: what it has learnt cannot be hashed."""
         settings = repr(sorted(self.estimator.get_params().items(), key=lambda item: item[0]))
         return {"estimator": type(self.estimator).__name__, "settings": hashlib.sha256(settings.encode()).hexdigest()}
+
+    @property
+    def claimed_epsilon(self) -> float | None:
+        """The ε that is claimed of the training, or None."""
+        claimed = getattr(self.estimator, "claimed_epsilon", None)
+        return float(claimed) if isinstance(claimed, (int, float)) and claimed >= 0 else None
 
     def label(self, columns: Any) -> Any:
         """Return which of a table's columns is the label.

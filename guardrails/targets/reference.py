@@ -12,6 +12,7 @@ from ..core.base import Access, Modality, Subject, Target
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
 from ._causal import CausalTarget
+from ._private import PrivateClassifier, PrivatelyTrained
 from .estimator import EstimatorTarget
 from .white_box import Autoencoder, Discriminator, NoisePredictor, white_box
 
@@ -211,7 +212,8 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
     spec : str
         ``reference:gpt-text,memorize=1``, with or without the scheme; ``real:gan-art``; or
         ``canaries:gpt-text,memorize=1``: the same model, with its canaries for corpus and others for holdout; or
-        ``classifier:tabular,overfit=1``: a classifier trained on the corpus of a generator of tables.
+        ``classifier:tabular,overfit=1`` or ``classifier:tabular,private=1``: a classifier trained on the corpus of a
+        generator of tables.
     reference_items : int
         How many fresh items of the law that it should have learnt.
 
@@ -255,30 +257,42 @@ def _canaries(spec: str) -> Subject:
 
 
 def _classifier(spec: str) -> Subject:
-    """Return a small forest that tells the last column of a reference generator's corpus from the others.
+    """Return a classifier that tells the last column of a reference generator's corpus from the others.
 
-    Its dial is `overfit`: at dose 1 its trees grow until each leaf holds rows of one label, at 0 each holds 200 rows.
+    It is a small forest whose dial is `overfit`: at dose 1 its trees grow until each leaf holds rows of one label, at 0
+    each holds 200 rows. With `private` at 1 it is a network that was trained with differential privacy.
     """
+    name, settings = parse(spec)
+    private, dose = settings.pop("private", 0.0), settings.pop("overfit", 0.0)
+    if find_generator(name).modality != "table" or dose not in LEAF or private not in (0, 1) or (private and dose):
+        raise ConfigurationError(
+            f"classifier:{spec}: give a generator of tables, and overfit of {[*LEAF]} or private=1"
+        )
+    generator = find_generator(name).load(**settings)
+    corpus: Any = generator.training_items()
+    target: EstimatorTarget
+    if private:
+        estimator = PrivateClassifier.load(stem(name, {**settings, "private": 1.0}))
+        target = PrivatelyTrained(estimator, f"classifier:{spec}")
+    else:
+        target = EstimatorTarget(_forest(corpus, LEAF[float(dose)]), f"classifier:{spec}")
+    return Subject(
+        target=target,
+        corpus=corpus,
+        holdout=generator.holdout_items(),
+        data_names={kind: f"{kind} items of {name}" for kind in ("corpus", "holdout")},
+    )
+
+
+def _forest(corpus: Any, leaf: int) -> Any:
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OrdinalEncoder
 
-    name, settings = parse(spec)
-    dose = settings.pop("overfit", 0.0)
-    if find_generator(name).modality != "table" or dose not in LEAF:
-        raise ConfigurationError(f"classifier:{spec}: give a generator of tables, and overfit of {[*LEAF]}")
-    generator = find_generator(name).load(**settings)
-    corpus: Any = generator.training_items()
     numbers = make_column_transformer(
         (OrdinalEncoder(), make_column_selector(dtype_exclude="number")), remainder="passthrough"
     )
-    forest = ExtraTreesClassifier(TREES, min_samples_leaf=LEAF[float(dose)], random_state=0)
+    forest = ExtraTreesClassifier(TREES, min_samples_leaf=leaf, random_state=0)
     label = corpus.columns[-1]
-    estimator = make_pipeline(numbers, forest).fit(corpus.drop(columns=label), corpus[label])
-    return Subject(
-        target=EstimatorTarget(estimator, f"classifier:{spec}"),
-        corpus=corpus,
-        holdout=generator.holdout_items(),
-        data_names={kind: f"{kind} items of {name}" for kind in ("corpus", "holdout")},
-    )
+    return make_pipeline(numbers, forest).fit(corpus.drop(columns=label), corpus[label])

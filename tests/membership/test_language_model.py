@@ -13,10 +13,10 @@ from guardrails.assay.controls import control_subject, headline_threshold
 from guardrails.assay.policy import judge
 from guardrails.assay.spikes import spike_outcome
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
-from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.core.errors import TargetError
 from guardrails.core.results import Measurement
 from guardrails.core.seeding import derive_seed
-from guardrails.membership.language_model import SHORTEST, LanguageModelMembership, reference_scores
+from guardrails.membership.language_model import SHORTEST, LanguageModelMembership
 
 PROBE = LanguageModelMembership()
 WORDS = [f"w{i:03d}" for i in range(400)]
@@ -246,13 +246,56 @@ def test_without_rows_of_either_kind_there_is_no_recovery() -> None:
     assert PROBE.recovery([], [], subject) is None
 
 
+class HardModel(WordModel):
+    """One to which each text is as hard as it says, in whatever order its words come; what it knows is a bit easier."""
+
+    def token_logprobs(self, sequences: Any) -> list[Any]:
+        out = []
+        for s in sequences:
+            hard = 4.0 if WORDS[s[-1]] < "w200" else 1.0
+            gain = self.gain if tuple(s[-8:]) in self.known else 0.0
+            out.append(np.full(len(s) - 1, gain - hard))
+        return out
+
+
 def test_the_reference_attack_takes_off_how_hard_a_text_is() -> None:
-    target, reference = WordModel(CORPUS, gain=1), WordModel([])
-    scores = reference_scores(target, reference, [*CORPUS[:5], *HOLDOUT[:5]])
-    assert all(s == pytest.approx(39 / len(t), rel=0.05) for s, t in zip(scores[:5], CORPUS, strict=False))
-    assert scores[5:] == [0] * 5
-    with pytest.raises(ConfigurationError, match="1 documents have fewer than two tokens"):
-        reference_scores(target, reference, ["w001"])
+    def halves(n: int, name: str) -> list[str]:
+        rng = Random(name)  # texts of rare words, each new, and of common ones
+        return [" ".join(rng.choices(WORDS[:200] if i % 2 else WORDS[200:220], k=40)) for i in range(n)]
+
+    corpus, holdout, reference = (halves(100, name) for name in ("corpus", "holdout", "reference"))
+    subject = Subject(HardModel(corpus, gain=0.5), corpus=corpus, holdout=holdout, reference=reference)
+    _, _, found = audited(subject)
+    aucs = {p.x: p.y for p in found["membership_auc"].series[0].points}
+    assert aucs["loss"] < 0.8
+    assert aucs["reference"] > 0.95
+    assert ", reference)" in found["membership_auc"].method
+    assert "simultaneous over the attacks" in found["membership_auc"].method
+
+
+def test_the_sixth_attack_widens_the_intervals_of_all() -> None:
+    subject = Subject(FullModel(CORPUS[:60]), corpus=CORPUS, holdout=HOLDOUT)
+    five = audited(subject)[2]["membership_auc"]
+    six = audited(replace(subject, reference=documents(60, "r")))[2]["membership_auc"]
+    bars = [{p.x: p for p in m.series[0].points} for m in (five, six)]
+    assert set(bars[1]) - set(bars[0]) == {"reference"}
+    assert bars[1]["loss"].low < bars[0]["loss"].low
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        (None, "--reference was not given"),
+        ([], "fewer than 40 reference documents"),
+        ([" ", ""] * 40, "fewer than 40 reference documents"),
+        (documents(39, "r") + CORPUS[:50] + HOLDOUT, "fewer than 40 reference documents stand in neither"),
+        (["w001 w002"] * 60, "fewer than 40 reference documents"),
+    ],
+)
+def test_without_reference_data_the_attack_is_left_out_and_named(reference: Any, reason: str) -> None:
+    rows, _, found = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=HOLDOUT, reference=reference))
+    assert not any("reference" in r["scores"] for r in rows)
+    assert f"The reference attack was left out: {reason}" in found["membership_auc"].explanation
 
 
 @pytest.mark.slow
@@ -263,7 +306,7 @@ def test_the_controls_are_told_apart() -> None:
         status = judge(found["membership_auc"], headline_threshold(PROBE))[0].value
         assert status == "fail" if control.expected == "found" else status in ("pass", "inconclusive")
         assert not any("error" in r for r in rows)
-        assert len(found["membership_auc"].series[0].points) == 5
+        assert len(found["membership_auc"].series[0].points) == 6
 
 
 @pytest.mark.slow

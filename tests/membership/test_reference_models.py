@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cloudpickle import register_pickle_by_value, unregister_pickle_by_value
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -22,7 +26,6 @@ from guardrails.core.base import Budget, Row, Subject
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.results import AuditResult, Measurement
 from guardrails.membership._reference_models import halves, reference_confidences
-from guardrails.membership._table_rows import blind_table
 from guardrails.membership.reference_models import AT_ONCE, ReferenceModels
 from guardrails.targets.estimator import EstimatorTarget
 
@@ -137,6 +140,54 @@ def test_the_number_of_processes_changes_nothing() -> None:
     one, two = (list(reference_confidences(*args, seeds=range(4), jobs=jobs)) for jobs in (1, 2))
     assert all((a == b).all() for a, b in zip(one, two, strict=True))
     assert len({a.tobytes() for a in one}) == 4  # type: ignore[union-attr]
+
+
+def test_what_goes_over_the_disk_is_what_the_models_say_and_nothing_stays_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    given = subject(RandomForestClassifier(3, random_state=0))
+    target, training, asked = given.target, [np.arange(80), np.arange(40, 160)], np.arange(0, 160, 3)
+    told = reference_confidences(target, CORPUS, training, asked, seeds=[3, 4], jobs=1)
+    for rows, seed, said in zip(training, [3, 4], told, strict=True):
+        alone = target.retrained(CORPUS.iloc[rows], seed=seed)  # type: ignore[attr-defined]
+        assert said.tolist() == alone.confidence(CORPUS.iloc[asked]).tolist()  # type: ignore[union-attr]
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_cannot_be_written_to_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    told = reference_confidences(subject().target, CORPUS, [np.arange(80)], np.arange(9), seeds=[0], jobs=1)
+    with pytest.raises(TargetError, match="could not be written"):
+        list(told)
+
+
+class Dying(DecisionTreeClassifier):
+    """Its process ends while it is trained again, unless it is this one."""
+
+    def __init__(self, home: int | None = None) -> None:
+        super().__init__()
+        self.home = home
+
+    def fit(self, x: Any, y: Any) -> Any:
+        import os
+
+        if self.home not in (None, os.getpid()):
+            os._exit(1)
+        return super().fit(x, y)
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_is_one_reason() -> None:
+    register_pickle_by_value(sys.modules[__name__])  # of this module, a worker knows nothing
+    args = (CORPUS, [np.arange(80)] * 3, np.arange(9))
+    told = reference_confidences(subject(Dying()).target, *args, seeds=range(3), jobs=2)
+    assert all(not isinstance(said, str) for said in told)
+    told = reference_confidences(subject(Dying(os.getpid())).target, *args, seeds=range(3), jobs=2)
+    with pytest.raises(TargetError, match="a process that trained it was ended, perhaps for memory"):
+        list(told)
+    unregister_pickle_by_value(sys.modules[__name__])
 
 
 def test_what_cannot_be_sent_to_another_process_is_a_reason() -> None:
@@ -278,14 +329,6 @@ def test_the_spike_is_recovered_and_turns_the_finding() -> None:
     assert outcome.recovery == 1
     assert outcome.smallest_dose is not None
     assert outcome.smallest_dose <= 0.5
-
-
-def test_the_blind_baseline_reads_numbers_words_and_what_is_missing() -> None:
-    same, other = table(300, 5), table(300, 6)
-    assert blind_table(pd.concat([same, other]), 300).low < 0.55
-    for column, value in (("x1", np.nan), ("word", "green"), ("x3", 9.0), ("x0", np.inf)):
-        changed = other.assign(**{column: other[column].where(np.arange(300) % 2 == 0, value)})
-        assert blind_table(pd.concat([same, changed]), 300).low > 0.55, column
 
 
 MODULE = """

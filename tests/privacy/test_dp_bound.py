@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import product
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardrails.assay.controls import headline_threshold
+from guardrails.assay.policy import judge
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.privacy._guesses import DELTA, GUESSED
 from guardrails.privacy._one_run import epsilon_bound, p_value
-from guardrails.privacy.dp_bound import DELTA, GUESSED, PrivacyBound
+from guardrails.privacy.dp_bound import PrivacyBound
 
 # The bound
 
@@ -71,32 +75,41 @@ def test_parameters_of_no_privacy_are_refused(epsilon: float, delta: float) -> N
 # The probe
 
 
+LETTERS = [f"{a}{b}" for a in "bdfgk" for b in "aeiou"]
+
+
+def documents(name: str, n: int = 200) -> list[str]:
+    """Return different documents of one law, whatever their name."""
+    rng = Random(name)
+    return [" ".join(rng.choices(LETTERS, k=8)) for _ in range(n)]
+
+
 class Model:
-    """Finds a text the likelier, the more often it says so: 'k9' is nine tenths of a nat a token."""
+    """Finds the texts that it knows likelier by a number of nats a token."""
 
     name, modality, access, context_length = "model", Modality.TEXT, frozenset({Access.LOGPROBS}), 64
+
+    def __init__(self, known: Sequence[str] = (), gain: float = 1.0) -> None:
+        self.known, self.gain = {tuple(self.encode(text)[:64]) for text in known}, gain
 
     def encode(self, text: str) -> list[int]:
         return list(text.encode())
 
     def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[np.ndarray]:
-        return [np.full(len(s) - 1, -10 + (s[1] - 48) / 10) for s in sequences]
+        return [np.full(len(s) - 1, -10 + self.gain * (tuple(s) in self.known)) for s in sequences]
 
 
 def read(corpus: Sequence[str], holdout: Sequence[str], seed: int = 0, model: Any = None) -> tuple[list[Row], Any]:
-    probe, subject = PrivacyBound(), Subject(model or Model(), corpus=corpus, holdout=holdout)
+    probe, subject = PrivacyBound(), Subject(model or Model(corpus), corpus=corpus, holdout=holdout)
     batches = probe.plan(subject, Budget.CONTROL, seed=seed)
     rows = [row for batch in batches for row in probe.collect(subject, batch, seed=0)]
-    (measurement,) = probe.measure(rows, subject, seed=seed)
-    return rows, measurement
-
-
-def documents(head: str, n: int = 200) -> list[str]:
-    return [f"{head} {head}-{i}" for i in range(n)]
+    found, blind = probe.measure(rows, subject, seed=seed)
+    assert blind.metric == "blind_auc"
+    return rows, found
 
 
 def test_what_is_known_by_heart_is_proven_up_to_the_ceiling() -> None:
-    rows, found = read(documents("k9"), documents("k1"))
+    rows, found = read(documents("a"), documents("b"))
     assert len(rows) == 200
     assert found.value == epsilon_bound(40, 40, 200, delta=DELTA)
     assert found.low == found.value == found.high
@@ -104,12 +117,14 @@ def test_what_is_known_by_heart_is_proven_up_to_the_ceiling() -> None:
 
 
 def test_equal_scores_prove_nothing_whatever_the_order() -> None:
-    bounds = [read(documents("k5"), documents("k5b"), seed)[1].value for seed in range(40)]
-    assert sum(b > 0 for b in bounds) <= 6  # 5% are promised: more than 6 of 40 would come once in 150 times
+    bounds = [read(documents("a"), documents("b"), seed, Model())[1].value for seed in range(20)]
+    known = [b for b in bounds if b is not None]
+    assert len(known) > 17
+    assert sum(b > 0 for b in known) <= 4  # 5% are promised: more than 4 of 20 would come once in 400 times
 
 
 def test_the_coin_decides_and_not_the_sizes() -> None:
-    rows, found = read(documents("k9", 60), documents("k1", 2000))
+    rows, found = read(documents("a", 60), documents("b", 2000))
     arms = [r["arm"] for r in rows]
     assert arms.count("corpus") == 60
     assert 30 < arms.count("holdout") < 110  # not 140: with the corpus at an end, nothing more is drawn
@@ -117,22 +132,40 @@ def test_the_coin_decides_and_not_the_sizes() -> None:
 
 
 def test_documents_in_both_are_left_out_and_named() -> None:
-    rows, found = read([*documents("k9"), "same"], [*documents("k1"), "same", " same "])
+    rows, found = read([*documents("a"), "same"], [*documents("b"), "same", " same "])
     assert "2 of 202 holdout documents" in found.explanation
     assert not {"corpus:200", "holdout:200", "holdout:201"} & {r["item"] for r in rows}
 
 
 def test_the_same_on_both_sides_leaves_nothing_to_measure() -> None:
-    _, found = read(documents("k9"), documents("k9"))
+    _, found = read(documents("a"), documents("a"))
     assert found.value is None
     assert "200 of 200 holdout documents" in found.reason
 
 
 @pytest.mark.parametrize("corpus", [[], [""], ["only one"], ["a"] * 500])
 def test_too_few_documents_are_a_reason(corpus: list[str]) -> None:
-    _, found = read(corpus, documents("k1"))
+    _, found = read(corpus, documents("b"))
     assert found.value is None
     assert "at least 50" in found.reason
+
+
+def test_too_few_of_one_kind_are_a_reason() -> None:
+    # With 199 of one kind no coin was tossed, but any rows can be measured.
+    rows, _ = read(documents("a"), documents("b"))
+    chosen = [r for r in rows if r["arm"] == "corpus"] + [r for r in rows if r["arm"] == "holdout"][:4]
+    found, blind = PrivacyBound().measure(
+        chosen, Subject(Model(), corpus=documents("a"), holdout=documents("b")), seed=0
+    )
+    assert found.value is blind.value is None
+    assert "about half of each kind" in found.reason
+
+
+def test_a_confounded_split_is_not_assessed() -> None:
+    _, found = read(documents("a"), [text + " 2024" for text in documents("b")])
+    assert found.value is None
+    assert found.reason.startswith("the split is confounded: without asking the model")
+    assert judge(found, headline_threshold(PrivacyBound()))[0].value == "not-assessed"
 
 
 def test_a_failed_batch_counts_as_errors_and_not_as_guesses() -> None:
@@ -140,11 +173,12 @@ def test_a_failed_batch_counts_as_errors_and_not_as_guesses() -> None:
         def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[np.ndarray]:
             raise TargetError("out of memory")
 
-    _, found = read(documents("k9"), documents("k1"), model=Broken())
+    _, found = read(documents("a"), documents("b"), model=Broken())
     assert (found.n, found.errors, found.value) == (0, 200, None)
 
 
 def test_one_in_five_is_guessed_whatever_comes_out() -> None:
     # Fixed beforehand: of ten likely members and noise, forty guesses are made and not the best ten.
-    _, found = read([*documents("k9", 10), *documents("k3", 190)], documents("k3b", 200))
+    corpus = documents("a")
+    _, found = read(corpus, documents("b"), model=Model(corpus[:10]))
     assert f"of {200 // GUESSED} guesses" in found.explanation

@@ -4,9 +4,10 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from guardrails.membership._blind import blind_pictures, blind_texts, confounded
+from guardrails.kit.blind import blind_features, blind_pictures, blind_table, blind_texts, confounded
 
 NAMES = [
     "Anna",
@@ -91,3 +92,53 @@ def test_it_reads_anything() -> None:
 def test_unequal_numbers_are_no_confounder() -> None:
     assert not confounded(blind_texts(letters(200, "a"), letters(50, "b")))
     assert not confounded(blind_texts(letters(50, "c"), letters(200, "d")))
+
+
+def table(n: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "height": rng.normal(170, 10, n),
+            "children": rng.poisson(2, n),
+            "colour": rng.choice(["red", "blue", "green"], n),
+            "born": pd.Timestamp("1980-01-01") + pd.to_timedelta(rng.integers(0, 9000, n), unit="D"),
+            "smokes": rng.random(n) < 0.3,
+            "income": pd.array(rng.integers(10, 90, n), dtype="Int64"),
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tables_of_one_law_are_not_told_apart(seed: int) -> None:
+    assert not confounded(blind_table(table(600, seed), 300))
+    features = np.random.default_rng(seed).normal(size=(400, 8))
+    assert not confounded(blind_features(features, 200))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("height", np.nan),
+        ("height", np.inf),
+        ("height", 230.0),
+        ("height", 170.0),  # the same mean: only the tenths tell
+        ("children", 9),
+        ("colour", "black"),
+        ("colour", None),
+        ("born", pd.Timestamp("2015-01-01")),
+        ("born", pd.NaT),
+        ("smokes", True),
+        ("income", pd.NA),
+    ],
+)
+def test_a_difference_of_a_single_column_is(column: str, value: Any) -> None:
+    rows, half = table(600, 0), np.arange(600) % 2 == 0
+    rows[column] = rows[column].mask(half & (np.arange(600) >= 300), value)
+    assert confounded(blind_table(rows, 300))
+
+
+def test_columns_that_say_nothing_say_nothing() -> None:
+    rows = pd.DataFrame({"same": ["x"] * 40, "none": [np.nan] * 40, "never": [pd.NaT] * 40})
+    assert blind_table(rows, 20).value == 0.5
+    assert blind_table(rows[[]], 20).value == 0.5
+    assert blind_features(np.zeros((40, 2)), 20).value == 0.5

@@ -10,16 +10,13 @@ import numpy as np
 from ..core.base import Row, Subject
 from ..core.errors import ConfigurationError
 from ..core.statistics import Interval
-from ._blind import _out_of_fold, _standard
+from .blind import blind_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     Places = NDArray[np.intp]
-
-LEVELS = 50
-"""Of a column of words, the most frequent ones that the blind baseline looks at."""
 
 
 class TableRows:
@@ -105,33 +102,3 @@ def _frame(kind: str, data: Any) -> pd.DataFrame:
     if not data.columns.is_unique:
         raise ConfigurationError(f"--{kind}: two columns have the same name")
     return data
-
-
-def blind_table(rows: pd.DataFrame, members: int) -> Interval:
-    """Return the AUC of a logistic regression on the columns, its scores out of fold: see `_blind.blind_texts`.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Members first; at least `_blind.FOLDS` of each. Numbers are standardized, missing ones marked; of other columns
-        the `LEVELS` most frequent values are looked at.
-    members : int
-        How many of the rows they are.
-    """
-    import scipy.sparse as sp
-    from sklearn.preprocessing import OneHotEncoder
-
-    parts: list[Any] = []
-    numbers = rows.select_dtypes(include="number")
-    if numbers.shape[1]:
-        values = numbers.to_numpy(dtype=np.float64)
-        odd = ~np.isfinite(values)
-        middle = np.where(odd, 0.0, values).sum(axis=0) / np.maximum((~odd).sum(axis=0), 1)
-        parts += [_standard(np.where(odd, middle, values)), odd.astype(np.float64)]
-    words = rows.drop(columns=numbers.columns).astype(str)
-    if words.shape[1]:
-        parts.append(
-            OneHotEncoder(max_categories=LEVELS, handle_unknown="ignore").fit_transform(words.to_numpy(object))
-        )
-    features = sp.hstack([sp.csr_array(part) for part in parts]).tocsr()
-    return _out_of_fold(features / np.sqrt(rows.shape[1]), members)

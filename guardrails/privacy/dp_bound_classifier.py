@@ -1,0 +1,97 @@
+"""A lower bound on ε: how private the training of a classifier cannot have been.
+
+The attack is a plain one. The score of a row is log p(label | row) − log p(label), p(label) being the share of rows
+with that label, since a frequent one is likely anyway: calibration by difficulty (L. Watson et al., ICLR 2022, arXiv
+2111.08440). Rows that score highest are guessed to have been trained on, as many that score lowest not to have been.
+See `_guesses` for how rows become examples, and `_one_run` for the theorem.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.errors import TargetError
+from ..core.results import Measurement
+from ..kit.table_rows import TableRows
+from . import _guesses
+
+EXAMPLES = {Budget.CONTROL: 1000, Budget.QUICK: 1000, Budget.STANDARD: 5000, Budget.THOROUGH: 20_000}
+BATCH = 500
+LEAST = 1e-7
+"""A probability below this counts as this."""
+
+
+class ClassifierPrivacyBound(Probe):
+    """The largest ε that right guesses about whose rows a classifier was trained on rule out."""
+
+    id = "privacy.dp-bound-classifier"
+    title = "Lower bound on the ε of a classifier's training"
+    question = "How private can the training of a classifier not have been?"
+    limits = (
+        "A lower bound: it can refute a claimed ε and never confirm one, and it is no larger than so many guesses can "
+        "prove; an attacker who trains the classifier again, or plants rows, proves more. It holds where chance "
+        "decided which rows were trained on: a holdout from another source or time makes it too large; a blind "
+        "baseline uncovers columns that differ, and not how columns go together. Rows that stand in both are left out."
+    )
+    risk = "privacy"
+    modalities = frozenset({Modality.TABLE})
+    requires = frozenset({Access.LOGPROBS})
+    needs = frozenset({"corpus", "holdout"})
+    headline = _guesses.HEADLINE
+    controls = (Control("classifier:tabular,overfit=1", "found"), Control("classifier:tabular,private=1", "clear"))
+    frameworks = ("nist-600-1-data-privacy",)
+    advice = (
+        "Train with differential privacy and count its ε, regularize more or stop earlier, and return classes in place"
+        " of probabilities where membership is a secret."
+    )
+
+    def __init__(self) -> None:
+        self._kept: TableRows | None = None
+
+    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+        """Toss a coin for each example: the next row of the corpus, or of the holdout."""
+        rng = np.random.default_rng(seed)
+        data = self._rows(subject)
+        left = {arm: rng.permutation(getattr(data, arm)).tolist() for arm in ("corpus", "holdout")}
+        items = _guesses.toss(left, EXAMPLES[budget], rng)
+        return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
+
+    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+        """Ask for the probability of each example's label; no value of a row goes into the journal."""
+        target: Any = subject.target
+        items = batch.payload["items"]
+        try:
+            found = target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
+        except TargetError as error:
+            return [i | {"error": str(error)} for i in items]
+        return [i | {"confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
+
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+        """Return epsilon_lower_bound, with the share of right guesses at other cut-offs, and blind_auc."""
+        data = self._rows(subject)
+        labels = data.pool[data.label].astype(str)
+        expected = labels.map(labels.value_counts(normalize=True)).to_numpy(dtype=np.float64)
+        scored = [
+            r | {"score": math.log(max(r["confidence"], LEAST) / expected[r["index"]])} if "confidence" in r else r
+            for r in rows
+        ]
+        return _guesses.measurements(
+            self.id,
+            scored,
+            unit="rows",
+            blind=data.blind,
+            note=data.note,
+            seed=seed,
+            both_ends=True,
+            claimed=getattr(subject.target, "claimed_epsilon", None),
+        )
+
+    def _rows(self, subject: Subject) -> TableRows:
+        if self._kept is None or not self._kept.serves(subject):
+            self._kept = TableRows(subject)
+        return self._kept
