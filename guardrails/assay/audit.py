@@ -17,7 +17,7 @@ from .journal import Journal
 from .plan import OBJECT, Settings, make_settings
 from .run import Run
 from .scope import Scope
-from .sources import sources_sha256
+from .sources import files_sha256, sources_sha256
 
 Report = Callable[[Progress], None] | None
 
@@ -30,6 +30,7 @@ def run_audit(
     reference: Any = None,
     prompts: Any = None,
     recognizers: str | Path | None = None,
+    descriptor: str | Path | None = None,
     policy: str | None = None,
     plan: Path | None = None,
     probes: Sequence[str] = (),
@@ -50,6 +51,9 @@ def run_audit(
         Paths, or the data themselves.
     recognizers : str or Path, optional
         A TOML file with kinds of personal data of your own (`guardrails.privacy.recognizers`).
+    descriptor : str or Path, optional
+        An ONNX or TorchScript file that describes pictures in place of the copy descriptor that ships
+        (`guardrails.kit.own_descriptor`).
     policy, plan, probes, budget, seed, fail_on
         As on the command line.
     out : Path, optional
@@ -78,8 +82,8 @@ def run_audit(
             raise ConfigurationError(f"{folder} holds no run to resume (no journal.sqlite)")
     else:
         given = {k: name_of(v) for k, v in objects.items()} | {
-            "recognizers": name_of(recognizers), "policy": policy, "probes": tuple(probes), "budget": budget,
-            "seed": seed, "fail_on": fail_on,
+            "recognizers": name_of(recognizers), "descriptor": name_of(descriptor), "policy": policy,
+            "probes": tuple(probes), "budget": budget, "seed": seed, "fail_on": fail_on,
         }  # fmt: skip
         settings = make_settings(given, plan)
         scope = Scope(settings, objects)
@@ -90,7 +94,7 @@ def run_audit(
             scope = Scope(_resumed(journal, folder), objects)
         else:
             begun = {"settings": settings.model_dump(mode="json"), "sources": sources_sha256(), "started": _now()}
-            journal.add_plan([], begun)
+            journal.add_plan([], begun | {"files": files_sha256(settings.files())})
         result = Run(scope, folder, journal, progress).result()
         _write(folder / "result.json", result.to_json())
     return result, folder
@@ -151,7 +155,15 @@ def _resumed(journal: Journal, folder: Path) -> Settings:
         )
     if journal.get("sources") != sources_sha256():
         raise ConfigurationError(f"guardrails or a library changed since the run in {folder} began; start a new one")
-    return Settings.model_validate(stored)
+    settings = Settings.model_validate(stored)
+    begun = journal.get("files") or {}
+    for name, sha256 in files_sha256(settings.files()).items():
+        if begun.get(name, sha256) != sha256:
+            raise ConfigurationError(
+                f"--{name} {getattr(settings, name)}: changed since the run in {folder} began; put it back, or start a "
+                "new run"
+            )
+    return settings
 
 
 @contextmanager

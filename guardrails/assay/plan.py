@@ -14,6 +14,7 @@ from ..core.base import Budget, Probe
 from ..core.errors import ConfigurationError, MissingExtraError, did_you_mean
 from ..core.registry import load_probe, probes
 from ..core.results import Severity
+from ..kit.own_descriptor import load_descriptor
 from ..privacy.recognizers import load_recognizers
 from .policy import load_policy, mistakes, read_toml
 
@@ -32,6 +33,7 @@ class Settings(BaseModel):
     reference: str | None = None
     prompts: str | None = None
     recognizers: str | None = None
+    descriptor: str | None = None
     policy: str = "default"
     probes: tuple[str, ...] = ()
     budget: Budget = Budget.STANDARD
@@ -41,7 +43,7 @@ class Settings(BaseModel):
     def command(self, *, probe: str | None = None) -> str:
         """Return the command line that runs these settings again, for one probe or for all."""
         words = ["guardrails", "audit", *([self.target] if self.target else [])]
-        for name in (*DATA, "recognizers"):
+        for name in (*DATA, "recognizers", "descriptor"):
             if value := getattr(self, name):
                 words += [f"--{name}", value]
         for pattern in [probe] if probe else self.probes:
@@ -49,6 +51,11 @@ class Settings(BaseModel):
         if self.policy != "default":
             words += ["--policy", self.policy]
         return shlex.join([*words, "--budget", self.budget.value, "--seed", str(self.seed)])
+
+    def files(self) -> dict[str, Path]:
+        """Return the files that say what is looked for: a run that goes on needs them as they were."""
+        given = {name: getattr(self, name) for name in ("recognizers", "descriptor", "prompts")}
+        return {name: Path(value) for name, value in given.items() if value and not value.startswith(OBJECT)}
 
 
 def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Settings:
@@ -82,6 +89,11 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
             load_recognizers(settings.recognizers)
     except (ConfigurationError, MissingExtraError) as error:
         wrong.append(f"  recognizers: {error}")
+    try:
+        if settings.descriptor:
+            load_descriptor(settings.descriptor)
+    except (ConfigurationError, MissingExtraError) as error:
+        wrong.append(f"  descriptor: {error}")
     wrong += [
         f"  {name}: there is no '{path}'" for name in DATA if (path := getattr(settings, name)) and _missing(path)
     ]

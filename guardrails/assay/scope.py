@@ -58,6 +58,7 @@ class Scope:
         given = {n: load_data(n, value, target.modality) for n in DATA if (value := self._given(n)) is not None}
         names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
         names |= {"recognizers": self.settings.recognizers} if self.settings.recognizers else {}
+        names |= {"descriptor": self.settings.descriptor} if self.settings.descriptor else {}
         if target.name.startswith("reference:"):
             own = control_subject(target.name)
             return replace(own, **given, data_names={**own.data_names, **names})

@@ -42,6 +42,9 @@ def audit(
     recognizers: Annotated[
         Path | None, typer.Option(help="A TOML file with kinds of personal data of your own.")
     ] = None,
+    descriptor: Annotated[
+        Path | None, typer.Option(help="An ONNX or TorchScript model that describes pictures, to find copies by.")
+    ] = None,
     policy: Annotated[
         str | None, typer.Option(help="The thresholds: a shipped policy's name or a TOML file. (default: default)")
     ] = None,
@@ -74,6 +77,7 @@ def audit(
         "reference": reference,
         "prompts": prompts,
         "recognizers": recognizers,
+        "descriptor": str(descriptor) if descriptor else None,
         "policy": policy,
         "plan": plan,
         "probes": tuple(probes) if probes else None,

@@ -17,7 +17,10 @@ def index(
         list[Path],
         typer.Argument(
             metavar="CORPUS",
-            help="Files (.jsonl and .parquet: the texts of 'text'; others: one document) or folders of .txt and .md.",
+            help=(
+                "Files (.jsonl, .parquet, .csv: the texts of 'text'; .abc: each tune; .smi: each line; others: one"
+                " document) or folders of .txt, .md, .abc and .smi."
+            ),
         ),
     ],
     out: Annotated[Path, typer.Option(help="A new or empty folder, or one to go on with.")],

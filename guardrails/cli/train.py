@@ -14,7 +14,8 @@ from ..core.errors import ConfigurationError
 from ._console import only_data_on_stdout, say
 
 app = typer.Typer(
-    help="Train a reference generator or a detector anew: deterministic in the seed.", no_args_is_help=True
+    help="Train a reference generator, a detector or the copy descriptor anew: deterministic in the seed.",
+    no_args_is_help=True,
 )
 
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same weights on the same machine.")]
@@ -50,6 +51,15 @@ def detector(
     if train is None:
         raise ConfigurationError(f"{name} has nothing to train: it ships without weights")
     _train(train, out or Path(str(module.__file__)).parent / "weights", seed, name)
+
+
+@app.command("descriptor")
+def descriptor(out: Out = None, seed: Seed = 0) -> None:
+    """Train the copy descriptor of memorization.copies: about eight minutes on one core."""
+    from ..kit.descriptor import WEIGHTS
+    from ..memorization._train_descriptor import train_shipped
+
+    _train(train_shipped, out or WEIGHTS, seed, "descriptor")
 
 
 def _train(train: Callable[..., Iterable[Path]], folder: Path, seed: int, name: str) -> None:

@@ -7,13 +7,16 @@ adds.
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, overload
 
 from ..core.errors import ConfigurationError, ContentError
-from .io import read_documents, read_jsonl, text_of
+from .io import MAX_LINE, TEXT_SUFFIXES, _check_file, _decode, _files_below, read_documents, read_jsonl, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,35 +29,115 @@ PAD = 512
 """Zero bytes after the last document of a shard, so that a comparison may read on past its end."""
 MAX_ROWS_DECODED = 4_000_000_000
 ROWS = 1024
+HEAD = 2**16
+"""Bytes at the beginning of a file that are looked at for what is no UTF-8 text."""
+MARKS = {
+    b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16",
+}  # fmt: skip
+"""Byte-order marks; the first that fits counts."""
+COLUMNS = ("text", "smiles")
+"""The column of a CSV file that holds the documents: the first of these that there is, in any case."""
+_TUNE = re.compile(r"^(?=X:)", re.MULTILINE)
 
 
 def iter_documents(path: Path) -> Iterator[str]:
-    """Yield the documents of a file or folder, one in memory at a time where the kind of file allows it.
+    """Yield the documents of a file or folder, one file, row or line in memory at a time.
 
     ``.jsonl`` and ``.ndjson``: a line is a JSON string or an object with the key ``text``; ``.parquet``: the column
-    ``text``; anything else as `guardrails.kit.io.read_documents` has it. Blank documents are left out.
+    ``text``; ``.csv``: the column ``text``, else ``smiles``; ``.smi``: a line is a SMILES string, with or without a
+    name behind it; ``.abc``: each tune, from one ``X:`` to the next; any other file is one document, such as a level.
+    A folder holds its ``.txt``, ``.md``, ``.abc`` and ``.smi`` files, in the order of their names. Blank documents are
+    left out.
 
     Raises
     ------
     ContentError
-        For what is missing, too large, not of its kind, or text that is not UTF-8.
+        For what is missing, too large, not of its kind, or text that is not UTF-8, by file and place.
     """
-    kind = path.suffix.lower()
-    if path.is_file() and kind in (".jsonl", ".ndjson"):
-        found: Iterator[str] = (text_of(value, f"{path}, line {number}") for number, value in read_jsonl(path))
-    elif path.is_file() and kind == ".parquet":
-        found = _parquet(path)
-    else:
-        found = _plain(path)
-    return (text for text in found if text.strip())
+    for file in files_of(path):
+        for text in _READERS.get(file.suffix.lower(), _plain)(file):
+            if text.strip():
+                yield text
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files that documents are read from: those of a folder whose names say so, else the path itself."""
+    if not path.is_dir():
+        return [path]
+    return [path / n for n in sorted(_files_below(path)) if Path(n).suffix.lower() in FOLDER_SUFFIXES]
 
 
 def _plain(path: Path) -> Iterator[str]:
+    _check_text(path)
     for text in read_documents(path):
         if "\0" in text:
-            # UTF-16 of plain English without a mark in front decodes as UTF-8, with a NUL in every other place.
-            raise ContentError(f"{path}: holds NUL characters; it is UTF-16 or no text: save it as UTF-8")
+            raise ContentError(f"{path}: a NUL byte at {len(text[: text.index(chr(0))].encode())}: this is no text")
         yield text
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file, each with its end."""
+    _check_text(path)
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            if len(line) > MAX_LINE:
+                raise ContentError(f"{path}, line {number}: longer than {MAX_LINE:,} bytes")
+            if b"\0" in line:
+                raise ContentError(f"{path}, line {number}: a NUL byte at {line.index(0)}: this is no text")
+            yield _decode(line, f"{path}, line {number}")
+
+
+def _jsonl(path: Path) -> Iterator[str]:
+    _check_text(path)
+    return (text_of(value, f"{path}, line {number}") for number, value in read_jsonl(path))
+
+
+def _csv(path: Path) -> Iterator[str]:
+    rows = csv.reader(_lines(path))
+    try:
+        header = next(rows, [])
+        names = [name.strip().lower() for name in header]
+        column = next((names.index(name) for name in COLUMNS if name in names), None)
+        if column is None:
+            raise ContentError(
+                f"{path}: no column {' or '.join(map(repr, COLUMNS))}; its columns are "
+                f"{', '.join(map(repr, header[:8]))}"
+            )
+        yield from (row[column] for row in rows if len(row) > column)
+    except csv.Error as error:
+        raise ContentError(f"{path}, line {rows.line_num}: not CSV ({error}); give JSON Lines") from None
+
+
+def _smiles(path: Path) -> Iterator[str]:
+    words = (line.split(maxsplit=1) for line in _lines(path))
+    first = (found[0] for found in words if found)
+    return (smiles for i, smiles in enumerate(first) if i or smiles.lower() != "smiles")
+
+
+def _tunes(path: Path) -> Iterator[str]:
+    """Yield the tunes of a file; what stands before the first ``X:`` belongs to none."""
+    for text in _plain(path):
+        tunes = [tune for tune in _TUNE.split(text.replace("\r\n", "\n")) if tune.startswith("X:")]
+        yield from tunes or [text]
+
+
+def _check_text(path: Path) -> None:
+    """Refuse what its first bytes show to be no UTF-8."""
+    _check_file(path)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    for mark, name in MARKS.items():
+        if head.startswith(mark):
+            raise ContentError(
+                f"{path}: {name} by its byte-order mark, not UTF-8; to convert it, type: "
+                f"iconv -f {name} -t UTF-8 {quote(path.name)} > {quote('utf8-' + path.name)}"
+            )
+    if b"\0" in head:
+        raise ContentError(
+            f"{path}: a NUL byte at {head.index(0)}: this is no text, or UTF-16 without a byte-order mark; give UTF-8"
+        )
 
 
 def _parquet(path: Path) -> Iterator[str]:
@@ -79,6 +162,17 @@ def _parquet(path: Path) -> Iterator[str]:
         raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:  # also text that is not UTF-8
         raise ContentError(f"{path}: not a readable parquet file ({str(error).splitlines()[0][:200]})") from None
+
+
+_READERS: dict[str, Callable[[Path], Iterator[str]]] = {
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".smi": _smiles,
+    ".abc": _tunes,
+}
+FOLDER_SUFFIXES = TEXT_SUFFIXES | {".abc", ".smi"}
 
 
 def is_index(path: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..kit.features import to_square
+from ._calibrated import Calibration
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,6 @@ _STEP = 2
 NEIGHBOURS = 50
 SAME = 0.03
 """Two pictures nearer than this are one picture, saved twice. Fingerprints lie on a sphere of radius 1."""
-QUANTILE = 0.01
 MIN_HOLDOUT, MIN_CORPUS = 100, 60
 """With half of 100 held-out pictures, one below the threshold by luck makes it cross 13% of the unseen ones once in a
 thousand times; with half of 40, once in sixteen."""
@@ -146,21 +146,19 @@ class CopyIndex:
             return f"the corpus holds {len(places)} distinct pictures; at least {MIN_CORPUS} are needed"
         distinct_vectors = vectors[places]
         held = [nearest_of_shifts(holdout[i], distinct_vectors) for i in range(min(len(holdout), MAX_HOLDOUT))]
-        own = np.array([found.distance < SAME for found in held], bool)
-        unseen = np.array([found.ratio for found in held])[~own]
+        own = np.array([match.distance < SAME for match in held], bool)
+        unseen = np.array([match.ratio for match in held])[~own]
         if len(unseen) < MIN_HOLDOUT:
             shared = f" that are not in the corpus ({own.sum()} are)" if own.any() else ""
             return f"the holdout holds {len(unseen)} pictures{shared}; at least {MIN_HOLDOUT} are needed"
-        order = np.random.default_rng(0).permutation(len(unseen))
-        calibration, check = np.sort(unseen[order[::2]]), np.sort(unseen[order[1::2]])
-        rank = max(1, int(QUANTILE * (len(calibration) + 1)))
+        found = Calibration.of(unseen)
         return cls(
             corpus=distinct_vectors,
             places=places,
-            threshold=float(calibration[rank - 1]),
-            expected=rank / (len(calibration) + 1),
-            calibration=calibration,
-            check=check,
+            threshold=found.threshold,
+            expected=found.expected,
+            calibration=found.calibration,
+            check=found.check,
             duplicates=len(vectors) - len(places),
             overlap=tuple(int(i) for i in np.flatnonzero(own)),
         )

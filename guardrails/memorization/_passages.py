@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from math import hypot
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.base import Row, Subject
 from ..core.results import Baseline, Point, Series
-from ..core.statistics import Interval, wilson
+from ..core.statistics import Interval, cluster_bootstrap, wilson
+from ..kit.corpus import StoredCorpus
 
 LENGTHS = ((32, 50), (32, 32), (16, 32), (16, 16), (8, 16), (8, 8))
 """Pairs of (prefix, continuation) in tokens, the most demanding first; 50 tokens are what Carlini et al. 2023 ask for
 (arXiv 2202.07646)."""
-FEW_DOCUMENTS = 20
-"""With fewer documents than this (a book in one file), passages of them are what is asked and counted."""
 PIECE = 4096
 """Characters of a document that are read for its first tokens."""
 PASSAGE = 800
@@ -44,17 +46,17 @@ def draw(subject: Subject, n: int, *, seed: int) -> Drawn:
     """
     rng = np.random.default_rng(seed)
     known = {text.strip() for text in subject.corpus}
-    places = {
-        "corpus": _places(subject.corpus, n, rng, set()),
-        "holdout": _places(subject.holdout or (), n, rng, known),
+    drawn = {
+        "corpus": places(subject.corpus, n, rng, set()),
+        "holdout": places(subject.holdout or (), n, rng, known),
     }
-    lengths = [len(tokens(subject, "corpus", *place)) for place in places["corpus"]]
+    lengths = [len(tokens(subject, "corpus", *place)) for place in drawn["corpus"]]
     typical = int(np.quantile(lengths, 0.25, method="lower")) if lengths else 0
     room = min(typical, subject.target.context_length)  # type: ignore[attr-defined]
     items = [
         {"item": f"{arm}:{index}:{start}", "arm": arm, "index": index, "start": start}
-        for arm, drawn in places.items()
-        for index, start in drawn
+        for arm, places_of_it in drawn.items()
+        for index, start in places_of_it
     ]
     return Drawn(items, *fitting(room), room)
 
@@ -68,19 +70,24 @@ def fitting(room: int) -> tuple[int, int]:
     return next((pair for pair in LENGTHS if sum(pair) <= room), LENGTHS[-1])
 
 
-def _places(documents: Sequence[str], n: int, rng: np.random.Generator, known: set[str]) -> list[tuple[int, int]]:
-    """Draw (document, first character): the beginnings of n documents, or n passages where documents are few."""
+def places(documents: Sequence[str], n: int, rng: np.random.Generator, known: set[str]) -> list[tuple[int, int]]:
+    """Draw (document, first character): the beginnings of n documents, and where there are fewer, passages of them too.
+
+    Passages are dealt: every document gives its beginning, then each another passage from anywhere in it, and so on, so
+    that a long document does not crowd out the others. After each there is text for a long prefix and a continuation.
+    """
     seen, usable = known | {""}, []
     for i, text in enumerate(documents):
         if (stripped := text.strip()) not in seen:
             seen.add(stripped)
             usable.append(i)
-    if len(usable) >= FEW_DOCUMENTS:
-        places = [(i, 0) for i in usable]
-    else:
-        places = [(i, s) for i in usable for s in range(0, max(1, len(documents[i]) - PASSAGE + 1), PASSAGE)]
-    chosen = rng.permutation(len(places))[:n]
-    return [places[int(k)] for k in sorted(chosen)]
+    dealt = [(0, i, 0) for i in usable]
+    if len(usable) < n:
+        for i in usable:
+            further = PASSAGE * (1 + rng.permutation(max(0, len(documents[i]) // PASSAGE - 2))[:n])
+            dealt += [(turn, i, int(start)) for turn, start in enumerate(further, 1)]
+    dealt = sorted((dealt[int(k)] for k in rng.permutation(len(dealt))), key=lambda place: place[0])[:n]
+    return sorted((i, start) for _, i, start in dealt)
 
 
 def tokens(subject: Subject, arm: str, index: int, start: int) -> list[int]:
@@ -95,13 +102,52 @@ def documents_with(texts: Sequence[str], documents: Sequence[str]) -> list[int]:
     """Return in how many documents each text stands, word for word.
 
     This is the k of k-eidetic memorization (Carlini et al. 2021, arXiv 2012.07805, definition 2): what a model gives
-    away is worse the fewer documents it stands in.
+    away is worse the fewer documents it stands in. Where the corpus is an index, that is asked.
 
     >>> documents_with(["a b", "c", " "], ["a b a b", "b a", "a b c"])
     [2, 1, 0]
     """
     wanted = [text.strip() for text in texts]
+    if isinstance(documents, StoredCorpus):
+        from .corpus_index import CorpusIndex
+
+        counts = iter(CorpusIndex.open(documents).counts([text for text in wanted if text]))
+        return [next(counts).documents if text else 0 for text in wanted]
     return [sum(text in document for document in documents) if text else 0 for text in wanted]
+
+
+def fingerprint(text: str) -> str:
+    """Return what tells one text from another without holding it."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def eidetic(counts: Sequence[int]) -> tuple[Series, ...]:
+    """Return the share of different texts that came out which stand in at most k documents, by doubling k.
+
+    At k it is what is k-eidetic (Carlini et al. 2021, arXiv 2012.07805, definition 2); nothing without a text.
+    """
+    if not counts:
+        return ()
+    steps = [2**j for j in range((max(counts) - 1).bit_length() + 1)]
+    return (
+        Series(
+            name="k-eidetic",
+            x_label="documents of the corpus that hold it, at most k",
+            y_label="share of the different texts that came out",
+            points=tuple(rate_point(k, [count <= k for count in counts]) for k in steps),
+        ),
+    )
+
+
+def said_of(counts: Sequence[int]) -> str:
+    """Say in how many documents the different texts that came out stand."""
+    if not counts:
+        return ""
+    return (
+        f" What came out stands in {median(counts):g} documents of the corpus at the median; "
+        f"{sum(count == 1 for count in counts)} of these texts stand in one alone. The smallest k of a k-eidetic one "
+        f"is {min(counts)}, of {len(counts)} different ones."
+    )
 
 
 def times(count: int) -> str:
@@ -133,10 +179,57 @@ def bounds(interval: Interval) -> dict[str, Any]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
-def held_out(k: int, n: int, *, confidence: float) -> Baseline | None:
-    """Return the same rate on the holdout, or None where that is too small."""
+def held_out(rate: Interval | None, n: int) -> Baseline | None:
+    """Return the same rate on the holdout as a baseline, or None where there is none."""
     what = "the same rate on documents that the model was not trained on"
-    return Baseline(what=what, n=n, **bounds(wilson(k, n, confidence=confidence))) if n >= MINIMUM else None
+    return Baseline(what=what, n=n, **bounds(rate)) if rate else None
+
+
+def clustered(hits: Sequence[bool], groups: Sequence[Hashable], *, confidence: float, seed: int) -> Interval:
+    """Return a share with its interval: Wilson's, or where several are of one group, from resampling groups."""
+    if 1 < len(set(groups)) < len(groups):
+        return cluster_bootstrap(np.array(hits, dtype=float), groups, confidence=confidence, seed=seed)
+    return wilson(sum(hits), len(hits), confidence=confidence)
+
+
+def rates(
+    arms: dict[str, list[Row]], hit: Callable[[Row], bool], *, confidence: float, seed: int
+) -> dict[str, Interval]:
+    """Return the share of each arm that has enough; passages of one document are no independent ones."""
+    return {
+        arm: clustered([hit(r) for r in rows], [_document(r) for r in rows], confidence=confidence, seed=seed)
+        for arm, rows in arms.items()
+        if len(rows) >= MINIMUM
+    }
+
+
+def difference(rate: Interval, baseline: Interval) -> Interval:
+    """Return rate − baseline from the interval of each; with Wilson's two it is Newcombe's method 10.
+
+    G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures", Statistics in Medicine 27, 2008.
+    """
+    value = rate.value - baseline.value
+    low = value - hypot(rate.value - rate.low, baseline.high - baseline.value)
+    high = value + hypot(rate.high - rate.value, baseline.value - baseline.low)
+    return Interval(value, max(low, -1.0), min(high, 1.0))
+
+
+def asked_for(rows: Sequence[Row]) -> tuple[str, str]:
+    """Return what the rows of the corpus are, and the kind of interval.
+
+    >>> asked_for([{"item": "corpus:3:0"}, {"item": "corpus:3:800"}])
+    ('passages of 1 training document', 'Wilson interval')
+    """
+    documents = len({_document(r) for r in rows})
+    if documents == len(rows):
+        return "training documents", "Wilson interval"
+    plural = "" if documents == 1 else "s"
+    how = "Wilson interval" if documents == 1 else "cluster bootstrap by document"
+    return f"passages of {documents} training document{plural}", how
+
+
+def _document(row: Row) -> int:
+    return int(row["item"].split(":")[1])
 
 
 def rate_point(x: float | str, hits: Sequence[bool]) -> Point:
@@ -157,6 +250,9 @@ def notes(rows: Sequence[Row], subject: Subject, held: int) -> str:
     out = []
     if short := sum("short" in r and r["arm"] == "corpus" for r in rows):
         out.append(f"{short} corpus documents are too short and were not counted.")
+    asked = [r for r in rows if r["arm"] == "corpus" and "error" not in r and "short" not in r]
+    if len(asked) > 1 and len({_document(r) for r in asked}) == 1:
+        out.append("All passages are of one document: the interval says nothing of other documents.")
     stripped = Counter(text.strip() for text in subject.corpus or ())
     if again := sum(stripped.values()) - len(stripped):
         out.append(f"{again} corpus documents repeat another and were not asked again.")

@@ -7,36 +7,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.errors import ConfigurationError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, smallest_detectable_rate, wilson
-from ..kit.pictures import contact_sheet, fetch_pictures, open_thumbnail, plan_pictures
+from ..kit.pictures import fetch_pictures, plan_pictures
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..kit.descriptor import Descriptor
+    from ._calibrated import Calibration
     from ._copy_index import CopyIndex
+    from ._copy_search import CopySearch, Way
 
 MIN_OUTPUTS = 40
-SHOWN = 6
-SHOWN_SIDE = 16
-"""The evidence shows pictures no finer than they are compared: what was trained on may be nobody's business."""
+SHOWN, SHOWN_BESIDE = 6, 3
+"""Pairs in the evidence: of whole pictures, and of each other way what that one does not show."""
 
 
 class Copies(Probe):
     """An output is a near-copy where one training picture is far nearer to it than others are.
 
     After Carlini et al. 2023 (arXiv 2301.13188). "Far" is set by held-out pictures: half of them set the threshold, the
-    other half says how often it is crossed by chance.
+    other half says how often it is crossed by chance. Nearness is that of whole small pictures (the headline), of
+    vectors of a copy descriptor, and of regions.
     """
 
     id = "memorization.copies"
     title = "Near-copies of training pictures"
     question = "Does the model give back pictures of its training data, or versions of them?"
     limits = (
-        "Finds whole pictures that come back, also blurred, recompressed, shifted by a little, brighter or tinted; not"
-        " mirrored, rotated or strongly cropped ones, nor a copied detail in a new picture, and only those that these"
-        " samples brought up. Pictures are compared at 16 × 16 pixels: what differs only below that looks the same."
+        "The headline finds whole pictures that come back, also blurred, recompressed, shifted by a little, brighter or"
+        " tinted. Beside it, descriptor_copy_rate finds most mirrored photographs, three in four turned by 10° and"
+        " two in three cropped to 7/10 (fewer where the pictures are all alike); tile_copy_rate finds regions of a"
+        " quarter of a picture at their own scale, nearly all in their old place and about half of those moved. Quarter"
+        " turns, stronger crops and smaller or resized details are mostly missed. Only what these samples brought up is"
+        " seen, at 16 × 16 and 64 × 64 pixels: what differs only below that looks the same."
     )
     risk = "memorization"
     modalities = frozenset({Modality.IMAGE})
@@ -51,75 +58,103 @@ class Copies(Probe):
     spike_what = "training pictures with noise, another brightness, a shift by one pixel or JPEG compression"
 
     def __init__(self) -> None:
-        self._built: tuple[Any, Any, CopyIndex | str] | None = None
+        self._built: tuple[Any, Any, Descriptor, CopySearch | str] | None = None
+
+    def search(self, subject: Subject) -> CopySearch | str:
+        """Return the search of this subject's corpus, or why there is none; built once for the same data."""
+        from ._copy_search import CopySearch
+
+        given, built = (subject.corpus, subject.holdout, _descriptor(subject)), self._built
+        if built is None or any(one is not other for one, other in zip(given, built, strict=False)):
+            self._built = built = (*given, CopySearch.build(*given))
+        return built[3]
 
     def index(self, subject: Subject) -> CopyIndex | str:
-        """Return the index of this subject's corpus, or why there is none; built once for the same data."""
-        from ._copy_index import CopyIndex
-
-        if self._built is None or self._built[0] is not subject.corpus or self._built[1] is not subject.holdout:
-            self._built = (subject.corpus, subject.holdout, CopyIndex.build(subject.corpus, subject.holdout))
-        return self._built[2]
+        """Return the index of whole pictures, or why there is none."""
+        search = self.search(subject)
+        return search if isinstance(search, str) else search.whole
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        return plan_pictures(subject.target, budget, seed=seed)  # type: ignore[arg-type]
+        described = _descriptor(subject).sha256
+        return plan_pictures(subject.target, budget, seed=seed, descriptor=described)  # type: ignore[arg-type]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        from ..kit.io import thumbnail
+        from ._copy_search import WAYS
+        from ._pairs import coarse
 
-        index = self.index(subject)
-        if isinstance(index, str):
+        if batch.payload["descriptor"] != _descriptor(subject).sha256:
+            raise ConfigurationError("the descriptor is not the one that this run began with: begin a new run")
+        search = self.search(subject)
+        if isinstance(search, str):
             return [{"item": item, "ratio": None} for item in batch.payload["items"]]
+        small: list[NDArray[np.float32]] = []
 
         def read(picture: NDArray[np.uint8]) -> dict[str, Any]:
-            ratio, place = index.look_up(picture)
-            row: dict[str, Any] = {"ratio": round(ratio, 5), "nearest": place}
-            if ratio < index.threshold:
-                row["thumb"] = thumbnail(picture, SHOWN_SIDE)
+            row = search.look_up(picture) | {"thumb": coarse(picture)}
+            small.append(search.descriptor.descriptor.small(picture))
             return row
 
-        return fetch_pictures(subject.target, batch, read, seed=seed)  # type: ignore[arg-type]
+        rows = fetch_pictures(subject.target, batch, read, seed=seed)  # type: ignore[arg-type]
+        good = [row for row in rows if "error" not in row]
+        for row, part in zip(good, search.described(small), strict=True):
+            row |= part
+            if not any(search.is_copy(row, way) for way in WAYS):
+                del row["thumb"]  # of a picture that is no copy nothing is kept
+        return rows
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
-        index = self.index(subject)
+        from ._copy_search import DESCRIPTOR, TILE, WAYS
+
         good = [row for row in rows if "error" not in row]
-        reason = index if isinstance(index, str) else None
-        if reason is None and len(good) < MIN_OUTPUTS:
-            reason = f"{len(good)} outputs; at least {MIN_OUTPUTS} are needed"
-        if reason is not None or isinstance(index, str):
-            return [self._none(metric, reason or "", len(good), len(rows) - len(good)) for metric in _METRICS]
-        return self._rates(good, index, len(rows) - len(good))
+        errors = len(rows) - len(good)
+        search: CopySearch | str = f"{len(good)} outputs; at least {MIN_OUTPUTS} are needed"
+        if len(good) >= MIN_OUTPUTS:
+            search = self.search(subject)
+        if isinstance(search, str):
+            metrics = ["copy_rate", "copy_excess", DESCRIPTOR.metric, TILE.metric]
+            return [self._none(metric, search, len(good), errors) for metric in metrics]
+        found = [self._rate(way, good, search, errors) for way in WAYS]
+        return [found[0], self._excess(good, search, errors), *found[1:]]
 
     def _none(self, metric: str, reason: str, n: int, errors: int) -> Measurement:
         return Measurement(
             probe=self.id, metric=metric, value=None, reason=reason, n=n, unit="share", higher_is_worse=True,
-            method=_METHOD, errors=errors, needed=MIN_OUTPUTS if n < MIN_OUTPUTS else None,
+            method="share of outputs that one training picture is far nearer to than others are", errors=errors,
+            needed=MIN_OUTPUTS if n < MIN_OUTPUTS else None,
         )  # fmt: skip
 
-    def _rates(self, good: Sequence[Row], index: CopyIndex, errors: int) -> list[Measurement]:
-        copies, n = len(_copies(good, index)), len(good)
-        chance = int((index.check < index.threshold).sum())
-        rate, by_chance = wilson(copies, n), wilson(chance, len(index.check))
-        excess = newcombe(copies, n, chance, len(index.check))
-        baseline = Baseline(
-            what="held-out pictures that the threshold was not set on",
-            value=by_chance.value, low=by_chance.low, high=by_chance.high, n=len(index.check),
+    def _rate(self, way: Way, rows: Sequence[Row], search: CopySearch, errors: int) -> Measurement:
+        good = [row for row in rows if row.get(way.score) is not None]
+        if (calibration := search.calibrations.get(way.metric)) is None:
+            flat = "nearly every region of the training pictures is flat: there is nothing to recognise one by"
+            return self._none(way.metric, flat, len(rows), errors)
+        if len(good) < MIN_OUTPUTS:
+            return self._none(way.metric, f"{len(good)} outputs; at least {MIN_OUTPUTS} are needed", len(good), errors)
+        rate = wilson(len(_copies(good, search, way)), len(good))
+        chance = wilson(calibration.alarms, len(calibration.check))
+        return Measurement(
+            probe=self.id, metric=way.metric, value=rate.value, low=rate.low, high=rate.high, n=len(good),
+            unit="share", higher_is_worse=True, method=way.method.format(search.descriptor.descriptor.name),
+            errors=errors,
+            baseline=Baseline(
+                what="held-out pictures that the threshold was not set on",
+                value=chance.value, low=chance.low, high=chance.high, n=len(calibration.check),
+            ),
+            detectable=smallest_detectable_rate(len(good), baseline=max(chance.value, calibration.expected)),
+            series=_curves(good, calibration, way), evidence=_evidence(good, search, way),
+            explanation=_explain(good, search, way),
         )  # fmt: skip
-        shared: dict[str, Any] = {
-            "probe": self.id, "n": n, "unit": "share", "higher_is_worse": True, "method": _METHOD, "errors": errors,
-        }  # fmt: skip
-        return [
-            Measurement(
-                metric="copy_rate", value=rate.value, low=rate.low, high=rate.high, baseline=baseline,
-                detectable=smallest_detectable_rate(n, baseline=max(by_chance.value, index.expected)),
-                series=_curves(good, index), evidence=_evidence(good, index), explanation=_explain(good, index),
-                **shared,
-            ),
-            Measurement(
-                metric="copy_excess", value=excess.value, low=excess.low, high=excess.high,
-                explanation="The rate among outputs less the rate among held-out pictures.", **shared,
-            ),
-        ]  # fmt: skip
+
+    def _excess(self, good: Sequence[Row], search: CopySearch, errors: int) -> Measurement:
+        from ._copy_search import WHOLE
+
+        calibration = search.calibrations[WHOLE.metric]
+        excess = newcombe(len(_copies(good, search, WHOLE)), len(good), calibration.alarms, len(calibration.check))
+        return Measurement(
+            probe=self.id, metric="copy_excess", value=excess.value, low=excess.low, high=excess.high, n=len(good),
+            unit="share", higher_is_worse=True, method=WHOLE.method, errors=errors,
+            explanation="The rate among outputs less the rate among held-out pictures.",
+        )  # fmt: skip
 
     def spike(self, subject: Subject, *, seed: int) -> Subject | None:
         from dataclasses import replace
@@ -131,61 +166,81 @@ class Copies(Probe):
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
-        index = self.index(subject)
+        from ._copy_search import WHOLE
+
+        search = self.search(subject)
         good = [row for row in spiked if "error" not in row]
-        if isinstance(index, str) or not good:
+        if isinstance(search, str) or not good:
             return None
-        return tuple(wilson(len(_copies(good, index)), len(good)))  # type: ignore[return-value]
+        return tuple(wilson(len(_copies(good, search, WHOLE)), len(good)))  # type: ignore[return-value]
 
     def save_media(self, rows: Sequence[Row], subject: Subject, folder: Path) -> None:
-        from ..kit.io import encode_png, thumbnail
+        from ._copy_search import WAYS
+        from ._pairs import draw_beside
 
-        index = self.index(subject)
-        if isinstance(index, str):
+        search = self.search(subject)
+        if isinstance(search, str):
             return
-        (folder / "media").mkdir(parents=True, exist_ok=True)
-        for name, row in _shown([row for row in rows if "error" not in row], index):
-            original = open_thumbnail(thumbnail(subject.corpus[row["nearest"]], SHOWN_SIDE))
-            (folder / name).write_bytes(encode_png(contact_sheet([open_thumbnail(row["thumb"]), original])))
+        for way in WAYS:
+            for name, row in _shown([row for row in rows if "error" not in row], search, way):
+                draw_beside(folder / name, [row["thumb"]], [subject.corpus[row[way.place]]])
 
 
-_METRICS = ("copy_rate", "copy_excess")
-_METHOD = (
-    "distance to the nearest training picture over the mean distance to the nearest 50, at 16 × 16 pixels, the lowest"
-    " over shifts by a thirty-second of the side; threshold: the lowest 1% of one half of the holdout; Wilson interval"
-)
+def _descriptor(subject: Subject) -> Descriptor:
+    """Return the user's descriptor, as the file that the subject's `data_names` name, or the one that ships."""
+    from ..kit.descriptor import shipped_descriptor
+    from ..kit.own_descriptor import load_descriptor
+
+    path = subject.data_names.get("descriptor")
+    return shipped_descriptor() if path is None else load_descriptor(path)
 
 
-def _copies(good: Sequence[Row], index: CopyIndex) -> list[Row]:
-    return [row for row in good if row["ratio"] is not None and row["ratio"] < index.threshold]
+def _copies(good: Sequence[Row], search: CopySearch, way: Way) -> list[Row]:
+    return [row for row in good if search.is_copy(row, way)]
 
 
-def _shown(good: Sequence[Row], index: CopyIndex) -> list[tuple[str, Row]]:
-    """The clearest copies, one for each training picture, with the file that shows each."""
+def _beside(good: Sequence[Row], search: CopySearch, way: Way) -> list[Row]:
+    """The copies by one way that the ways before it do not count."""
+    from ._copy_search import WAYS
+
+    before = WAYS[: WAYS.index(way)]
+    return [row for row in _copies(good, search, way) if not any(search.is_copy(row, other) for other in before)]
+
+
+def _shown(good: Sequence[Row], search: CopySearch, way: Way) -> list[tuple[str, Row]]:
+    """The clearest copies that no way before shows, one for each training picture, with the file that shows each."""
     best: dict[int, Row] = {}
-    for row in sorted(_copies(good, index), key=lambda row: (row["ratio"], row["item"])):
-        best.setdefault(row["nearest"], row)
-    return [(f"media/copies-{k}.png", row) for k, row in enumerate(list(best.values())[:SHOWN], start=1)]
+    for row in sorted(_beside(good, search, way), key=lambda row: (row[way.score], row["item"])):
+        best.setdefault(row[way.place], row)
+    most, name = (SHOWN, "copies") if way.score == "ratio" else (SHOWN_BESIDE, f"copies-{way.score}")
+    return [(f"media/{name}-{k}.png", row) for k, row in enumerate(list(best.values())[:most], start=1)]
 
 
-def _evidence(good: Sequence[Row], index: CopyIndex) -> tuple[Evidence, ...]:
+def _evidence(good: Sequence[Row], search: CopySearch, way: Way) -> tuple[Evidence, ...]:
     return tuple(
         Evidence(
             kind="images",
-            caption=f"output {row['item']} (left) and training picture {row['nearest']} (right), at 16 × 16 pixels:"
-            f" ratio {row['ratio']:.3f}, copies lie below {index.threshold:.3f}",
+            caption=f"output {row['item']} (left) and training picture {row[way.place]} (right), at 16 × 16 pixels:"
+            f" ratio {row[way.score]:.3f}, copies lie below {search.calibrations[way.metric].threshold:.3f}",
             media=(name,),
         )
-        for name, row in _shown(good, index)
+        for name, row in _shown(good, search, way)
     )
 
 
-def _explain(good: Sequence[Row], index: CopyIndex) -> str:
-    copies = _copies(good, index)
+def _explain(good: Sequence[Row], search: CopySearch, way: Way) -> str:
+    from ._copy_search import WHOLE
+
+    copies, index = _copies(good, search, way), search.whole
+    what = "hold a copied region" if way.score == "tile" else "are near-copies"
     said = [
-        f"{len(copies)} of {len(good)} outputs are near-copies, of {len({row['nearest'] for row in copies})} training"
-        f" pictures. The threshold is crossed by about {index.expected:.1%} of unseen pictures."
+        f"{len(copies)} of {len(good)} outputs {what}, of {len({row[way.place] for row in copies})} training"
+        f" pictures. The threshold is crossed by about {search.calibrations[way.metric].expected:.1%} of unseen"
+        " pictures."
     ]
+    if way is not WHOLE:
+        said.append(f"{len(_beside(good, search, way))} of them are not counted by the measures before this one.")
+        return " ".join(said)
     if index.duplicates:
         said.append(f"{index.duplicates} near-duplicates within the corpus were left out.")
     if index.overlap:
@@ -194,12 +249,12 @@ def _explain(good: Sequence[Row], index: CopyIndex) -> str:
     return " ".join(said)
 
 
-def _curves(good: Sequence[Row], index: CopyIndex) -> tuple[Series, ...]:
+def _curves(good: Sequence[Row], calibration: Calibration, way: Way) -> tuple[Series, ...]:
     """Cumulative shares by ratio, of outputs and of held-out pictures."""
     import numpy as np
 
     grid = np.linspace(0, 1, 21)
-    arms = {"outputs": np.array([row["ratio"] for row in good]), "held-out pictures": index.check}
+    arms = {"outputs": np.array([row[way.score] for row in good]), "held-out pictures": calibration.check}
     return tuple(
         Series(
             name=name,

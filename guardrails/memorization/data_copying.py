@@ -22,10 +22,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.results import Baseline, Measurement
+from ..core.results import Baseline, Evidence, Measurement
 from ..core.statistics import Interval, delong, wilson
 from ..kit.pictures import fetch_pictures, plan_pictures
 
@@ -44,6 +45,8 @@ MAX_CELLS = 5
 FOR_A_CELL = 60
 """Held-out pictures there are for each cell that is made."""
 MAX_HOLDOUT = 1000
+NEAR = 0.1
+"""An output is kept for the evidence where it is nearer than this share of the held-out pictures of its cell."""
 _METRICS = ("closer_rate", "inauthentic_rate")
 
 
@@ -84,16 +87,19 @@ class DataCopying(Probe):
         return plan_pictures(subject.target, budget, seed=seed)  # type: ignore[arg-type]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        """Draw pictures; a row holds the distance to the training data, the cell, and whether it is authentic."""
+        """Draw pictures; a row holds the nearest training picture, how far it is, the cell, and if it is authentic."""
         from ._copy_index import fingerprint
+        from ._pairs import coarse
 
         space = self.space(subject)
         if isinstance(space, str):
             return [{"item": item, "skipped": True} for item in batch.payload["items"]]
 
         def read(picture: NDArray[np.uint8]) -> dict[str, Any]:
-            distance, cell, inauthentic = space.look_up(fingerprint(picture)[None])
-            return {"distance": float(distance[0]), "cell": int(cell[0]), "inauthentic": bool(inauthentic[0])}
+            distance, cell, inauthentic, place = (values[0] for values in space.look_up(fingerprint(picture)[None]))
+            row = {"distance": float(distance), "cell": int(cell), "inauthentic": bool(inauthentic)}
+            row["nearest"] = int(space.places[place])
+            return row | ({"thumb": coarse(picture)} if distance < space.expected(int(cell), NEAR) else {})
 
         return fetch_pictures(subject.target, batch, read, seed=seed)  # type: ignore[arg-type]
 
@@ -142,6 +148,7 @@ class DataCopying(Probe):
             baseline=Baseline(what="outputs as near as new pictures", value=0.5),
             explanation=f"Meehan's C_T is {found.ct:.1f}; far below 0 means copying. {len(good) - found.outputs} of "
             f"{len(good)} outputs lie in cells with too few pictures.{overlap}",
+            evidence=_evidence(good, space),
         )
         return [closer, inauthentic]
 
@@ -157,12 +164,59 @@ class DataCopying(Probe):
         good = [row for row in spiked if "distance" in row]
         return tuple(wilson(sum(row["inauthentic"] for row in good), len(good))) if good else None  # type: ignore[return-value]
 
+    def save_media(self, rows: Sequence[Row], subject: Subject, folder: Path) -> None:
+        """Write the pairs that the evidence names: an output, and the training picture nearest to it."""
+        from ._pairs import draw_beside
+
+        space = self.space(subject)
+        if not isinstance(space, str):
+            for name, row in _shown(rows, space):
+                draw_beside(folder / name, [row["thumb"]], [subject.corpus[row["nearest"]]])
+
+
+def _shown(rows: Sequence[Row], space: Space) -> list[tuple[str, Row]]:
+    """The outputs that are nearest for their cell, one for each training picture, with the file that shows each."""
+    from ._pairs import SHOWN
+
+    near = [row for row in rows if "thumb" in row]
+    near.sort(key=lambda row: (row["distance"] / space.expected(row["cell"], 0.5), row["item"]))
+    best: dict[int, Row] = {}
+    for row in near:
+        best.setdefault(row["nearest"], row)
+    return [(f"media/data-copying-{k}.png", row) for k, row in enumerate(list(best.values())[:SHOWN], start=1)]
+
+
+def _evidence(rows: Sequence[Row], space: Space) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(
+            kind="images",
+            caption=f"output {row['item']} (left) and training picture {row['nearest']} (right), at 16 × 16 pixels:"
+            f" distance {row['distance']:.3f}; half of the new pictures of this cell lie nearer than"
+            f" {space.expected(row['cell'], 0.5):.3f}",
+            media=(name,),
+        )
+        for name, row in _shown(rows, space)
+    )
+
+
+class Located(NamedTuple):
+    """Where vectors lie: (N,) each."""
+
+    distance: Floats
+    """To the nearest training picture."""
+    cell: Ints
+    inauthentic: NDArray[np.bool_]
+    place: Ints
+    """Of the nearest picture among the distinct training pictures."""
+
 
 @dataclass(frozen=True)
 class Space:
     """The distinct training pictures: how far each is from the others, cells, and where the holdout lies."""
 
     corpus: Vectors
+    places: Ints
+    """Where each distinct picture stands in the corpus as given."""
     own: Floats
     """Distance of each training picture to the nearest other one."""
     centres: Vectors
@@ -182,7 +236,8 @@ class Space:
         if len(corpus) < MIN_CORPUS:
             return f"the corpus holds {len(corpus)} pictures; at least {MIN_CORPUS} are needed"
         known = fingerprints(corpus)
-        known = known[distinct(known)]
+        places = distinct(known)
+        known = known[places]
         if len(known) < MIN_CORPUS:
             return f"the corpus holds {len(known)} distinct pictures; at least {MIN_CORPUS} are needed"
         unseen = fingerprints([holdout[i] for i in range(min(len(holdout), MAX_HOLDOUT))])
@@ -194,17 +249,25 @@ class Space:
         own = np.array([np.partition(distances(v[None], known)[0], 1)[1] for v in known], np.float64)
         centres = k_means(known, max(1, min(MAX_CELLS, len(unseen) // FOR_A_CELL)))
         empty = np.empty(0)
-        space = cls(known, own, centres, empty, empty.astype(np.int64), empty.astype(bool), overlap)
-        held, cell, inauthentic = space.look_up(unseen)
-        return replace(space, held=held, held_cell=cell, held_inauthentic=inauthentic)
+        space = cls(known, places, own, centres, empty, empty.astype(np.int64), empty.astype(bool), overlap)
+        held = space.look_up(unseen)
+        return replace(space, held=held.distance, held_cell=held.cell, held_inauthentic=held.inauthentic)
 
-    def look_up(self, vectors: Vectors) -> tuple[Floats, Ints, NDArray[np.bool_]]:
-        """Return, of each vector, the distance to the nearest training picture, its cell, and if it is inauthentic."""
+    def expected(self, cell: int, share: float) -> float:
+        """Return the distance within which this share of a cell's held-out pictures lie; 0 where there are none."""
+        import numpy as np
+
+        held = self.held[self.held_cell == cell]
+        return float(np.quantile(held, share)) if len(held) else 0.0
+
+    def look_up(self, vectors: Vectors) -> Located:
+        """Return where vectors (N, 768) lie."""
         from ._copy_index import distances
 
         to_all = distances(vectors, self.corpus)
         distance, place = to_all.min(axis=1).astype(float), to_all.argmin(axis=1)
-        return distance, distances(vectors, self.centres).argmin(axis=1), distance < self.own[place]
+        cell = distances(vectors, self.centres).argmin(axis=1)
+        return Located(distance, cell, distance < self.own[place], place)
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ class Exposure(Probe):
         confidence = simultaneous(0.95, 2 if held >= MINIMUM else 1)
         hit = {arm: [_exposed(r) for r in found] for arm, found in arms.items()}
         hits = {arm: sum(found) for arm, found in hit.items()}
-        baseline = held_out(hits["holdout"], held, confidence=confidence)
+        baseline = held_out(wilson(hits["holdout"], held, confidence=confidence) if held >= MINIMUM else None, held)
         copies = [r["copies"] for r in arms["corpus"]]
         out = [
             Measurement(

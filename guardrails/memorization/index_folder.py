@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import ConfigurationError, ContentError
-from ..kit.corpus import FORMAT, MANIFEST, VERSION, StoredCorpus, is_index, iter_documents, read_manifest
-from ..kit.io import TEXT_SUFFIXES, _files_below
+from ..kit.corpus import FORMAT, MANIFEST, VERSION, StoredCorpus, files_of, is_index, iter_documents, read_manifest
 from ..targets.files import hash_files
 from ._minhash import families, signatures
 from .corpus_index import SHARD, SHARD_BYTES, Shard, group_documents
@@ -146,12 +145,11 @@ def summary(family: NDArray[np.int64]) -> dict[str, int]:
 
 
 def _identity(path: Path) -> dict[str, Any]:
-    """Return name, size and hash of an input; of a folder, over its text files."""
+    """Return name, size and hash of an input; of a folder, over the files that are read."""
     if not path.exists():
         raise ConfigurationError(f"{path}: no such file or folder")
-    folder, names = path.parent, [path.name]
-    if path.is_dir():
-        folder, names = path, sorted(n for n in _files_below(path) if Path(n).suffix.lower() in TEXT_SUFFIXES)
+    folder = path if path.is_dir() else path.parent
+    names = [file.relative_to(folder).as_posix() for file in files_of(path)]
     size = sum((folder / name).stat().st_size for name in names)
     return {"name": path.name, "bytes": size, "sha256": hash_files(folder, names)}
 

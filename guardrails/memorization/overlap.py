@@ -2,8 +2,8 @@
 
 Each output is searched in the whole corpus for its longest verbatim run. What counts is a run of 100 characters: twice
 the 50 characters from which [1]_ counts text as reproduced, which prose that follows a pattern may reach by chance, and
-less than the 50 tokens (150 to 200 characters) of extraction [2]_, which an output of a few hundred characters could
-hardly hold. Unlike extraction, no beginning of a document is given: this is what comes out unasked.
+less than the 50 tokens (127 characters on average) of extraction [2]_, which an output of a few hundred characters
+could hardly hold. Unlike extraction, no beginning of a document is given: this is what comes out unasked.
 
 .. [1] M. Aerni et al., "Measuring Non-Adversarial Reproduction of Training Data in Large Language Models", ICLR 2025,
    arXiv:2411.10242.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import hypot
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +22,20 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
-from ..core.statistics import Interval, cluster_bootstrap, simultaneous, smallest_detectable_rate, wilson
+from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
 from ..kit.corpus import StoredCorpus
 from ..targets.spiked import SpikedTexts
-from ._passages import _places, bounds, masked, rate_point
+from ._passages import (
+    bounds,
+    clustered,
+    difference,
+    eidetic,
+    fingerprint,
+    masked,
+    places,
+    rate_point,
+    said_of,
+)
 
 if TYPE_CHECKING:
     from .corpus_index import CorpusIndex
@@ -97,7 +106,7 @@ class Overlap(Probe):
         sources = _sources(subject, OUTPUTS[budget], seed)
         held, known = subject.holdout or (), self.known(subject)
         rng = np.random.default_rng(derive_seed(seed, "holdout"))
-        passages = _places(held, len(sources), rng, {held[i].strip() for i in known})
+        passages = places(held, len(sources), rng, {held[i].strip() for i in known})
         items = [{"item": f"output:{i}", **source} for i, source in enumerate(sources)]
         for item, (document, start) in zip(items, passages, strict=False):
             item["holdout"] = [document, start]
@@ -142,9 +151,10 @@ class Overlap(Probe):
         with_baseline = held >= MINIMUM
         confidence = simultaneous(0.95, 2 if with_baseline else 1)
         rate, interval = _rate(outputs, confidence, seed)
-        baseline = wilson(sum(map(_counts, arms["holdout"])), held, confidence=confidence) if with_baseline else None
+        baseline = _held_out(arms["holdout"], confidence, seed) if with_baseline else None
         how = f"longest verbatim run of each output in the whole corpus, at least {RUN} characters; {interval}"
         hits = [r for r in outputs if _counts(r)]
+        eidetic_of = list({r["key"]: r["documents"] for r in hits if "key" in r}.values())
         longest = max(r["length"] for r in outputs)
         out = [
             Measurement(
@@ -154,18 +164,21 @@ class Overlap(Probe):
                 method=how,
                 baseline=Baseline(what=_HELD_OUT, n=held, **bounds(baseline)) if baseline else None,
                 detectable=smallest_detectable_rate(n, baseline=baseline.value if baseline else 0.0),
-                series=tuple(_survival(arm, found) for arm, found in arms.items() if len(found) >= MINIMUM),
+                series=(
+                    *(_survival(arm, found) for arm, found in arms.items() if len(found) >= MINIMUM),
+                    *eidetic(eidetic_of),
+                ),
                 evidence=_evidence(hits),
                 explanation=f"{len(hits)} of {n} outputs hold a run of at least {RUN} characters, of "
                 f"{len({r['document'] for r in hits})} training documents; the longest run of any output has {longest} "
-                f"characters.{note}",
+                f"characters.{said_of(eidetic_of)}{note}",
             )
         ]
         if baseline:
             out.append(
                 Measurement(
                     **common,
-                    **bounds(_difference(rate, baseline)),
+                    **bounds(difference(rate, baseline)),
                     metric="overlap_excess",
                     method=f"{how}; outputs minus held-out passages, Newcombe's interval from both",
                     explanation="What is left of the rate when text that new documents hold too is taken off.",
@@ -175,7 +188,7 @@ class Overlap(Probe):
 
     def _notes(self, rows: Sequence[Row], subject: Subject, held: int) -> str:
         """Say what is missing or was left out."""
-        notes = []
+        notes = ["The corpus is one document."] if len(subject.corpus or ()) == 1 else []
         outputs = [r for r in rows if r["arm"] == "outputs" and "size" in r]
         if short := sum(r["size"] < RUN for r in outputs):
             notes.append(f"{short} outputs are shorter than {RUN} characters and were not counted.")
@@ -237,6 +250,7 @@ def look_up(index: CorpusIndex, texts: Sequence[str], prompts: Sequence[str | No
             out[-1] |= {
                 "documents": counts[i].documents,
                 "prompted": prompt is not None and runs[i].strip() in prompt,
+                "key": fingerprint(runs[i]),
                 "excerpt": masked(runs[i].split()[:SHOWN_WORDS]),
             }
     return out
@@ -275,21 +289,16 @@ def _counts(row: Row) -> bool:
 def _rate(rows: Sequence[Row], confidence: float, seed: int) -> tuple[Interval, str]:
     """Return the share of outputs with a run, and which interval: outputs of one prompt are no independent ones."""
     hit, prompts = [_counts(r) for r in rows], [r.get("prompt") for r in rows]
-    if None not in prompts and 1 < len(set(prompts)) < len(prompts):
-        interval = cluster_bootstrap(np.array(hit, dtype=float), prompts, confidence=confidence, seed=seed)
-        return interval, "cluster bootstrap by prompt"
-    return wilson(sum(hit), len(hit), confidence=confidence), "Wilson interval"
+    if None in prompts or len(set(prompts)) == 1:
+        return wilson(sum(hit), len(hit), confidence=confidence), "Wilson interval"
+    how = "Wilson interval" if len(set(prompts)) == len(prompts) else "cluster bootstrap by prompt"
+    return clustered(hit, prompts, confidence=confidence, seed=seed), how
 
 
-def _difference(rate: Interval, baseline: Interval) -> Interval:
-    """Return rate − baseline from the interval of each; with Wilson's two it is Newcombe's method 10.
-
-    G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures", Statistics in Medicine 27, 2008.
-    """
-    value = rate.value - baseline.value
-    low = value - hypot(rate.value - rate.low, baseline.high - baseline.value)
-    high = value + hypot(rate.high - rate.value, baseline.value - baseline.low)
-    return Interval(value, max(low, -1.0), min(high, 1.0))
+def _held_out(rows: Sequence[Row], confidence: float, seed: int) -> Interval:
+    """Return the same share of held-out passages; those of one document are no independent ones."""
+    documents = [r["item"].split(":")[1] for r in rows]
+    return clustered(list(map(_counts, rows)), documents, confidence=confidence, seed=seed)
 
 
 def _survival(arm: str, rows: Sequence[Row]) -> Series:

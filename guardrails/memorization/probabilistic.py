@@ -22,13 +22,15 @@ from typing import Any
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Evidence, Measurement, Series
-from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
+from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ._passages import (
     BATCH,
     MINIMUM,
     ByHeart,
+    asked_for,
     bounds,
     by_arm,
+    difference,
     documents_with,
     draw,
     excerpt,
@@ -36,6 +38,7 @@ from ._passages import (
     notes,
     rate_by_times,
     rate_point,
+    rates,
     tokens,
 )
 
@@ -59,8 +62,9 @@ class ProbabilisticExtraction(Probe):
     limits = (
         "Sees what sampling at temperature 1, from the whole distribution, gives away after the true beginning of a "
         "document: another temperature, a top-k or a top-p change the chances, and text that comes out with altered "
-        "words is missed. Passages of a few long documents count as independent. Text that can be guessed comes out "
-        "too, given enough draws: read the rate beside that of the holdout."
+        "words is missed. Where documents are few, passages from anywhere in them are asked too; of a single document, "
+        "they say nothing of others. Text that can be guessed comes out too, given enough draws: read the rate beside "
+        "that of the holdout."
     )
     risk = "memorization"
     modalities = frozenset({Modality.TEXT})
@@ -106,12 +110,8 @@ class ProbabilisticExtraction(Probe):
                 rows.append(row | {"error": "the target gave a log-probability that is not a number"})
                 continue
             row["log_p"] = min(0.0, max(LEAST, log_p))
-            if item["arm"] == "corpus":
-                continuation = target.decode(truth[prefix:])
-                row["documents"] = max(1, *documents_with([continuation], subject.corpus))
-                if extracted(row["log_p"], DRAWS, CHANCE):
-                    row["excerpt"] = excerpt(target.decode(truth[:prefix]), continuation, suffix)
             rows.append(row)
+        _look_up(rows, [(target.decode(t[:prefix]), target.decode(t[prefix:])) for t in given], subject)
         return rows
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
@@ -132,37 +132,37 @@ class ProbabilisticExtraction(Probe):
             f"{DRAWS:,} draws give them with probability {CHANCE:g}"
         )
         confidence = simultaneous(0.95, 2 if held >= MINIMUM else 1)
-        hit = {arm: [extracted(r["log_p"], DRAWS, CHANCE) for r in found] for arm, found in arms.items()}
-        hits = {arm: sum(found) for arm, found in hit.items()}
-        baseline = held_out(hits["holdout"], held, confidence=confidence)
+        what, interval = asked_for(arms["corpus"])
+        found = rates(arms, _given_away, confidence=confidence, seed=seed)
+        baseline = held_out(found.get("holdout"), held)
+        hits = list(map(_given_away, arms["corpus"]))
         counts = [r.get("documents", 1) for r in arms["corpus"]]
         out = [
             Measurement(
                 **common,
-                **bounds(wilson(hits["corpus"], n, confidence=confidence)),
+                **bounds(found["corpus"]),
                 metric=self.headline,
-                method=f"{how}; Wilson interval",
+                method=f"{how}; {interval}",
                 baseline=baseline,
                 detectable=smallest_detectable_rate(n, baseline=baseline.value if baseline else 0.0),
                 series=(
                     *_by_draws(arms),
                     *rate_by_times(
-                        "corpus, by duplicates", counts, hit["corpus"], "corpus documents with the same continuation"
+                        "corpus, by duplicates", counts, hits, "corpus documents with the same continuation"
                     ),
                 ),
                 evidence=_evidence(arms["corpus"]),
-                explanation=f"{hits['corpus']} of {n} training documents come out word for word with an even chance "
+                explanation=f"{sum(hits)} of {n} {what} come out word for word with an even chance "
                 f"where someone draws {DRAWS:,} times.{note}",
             )
         ]
         if baseline:
-            excess = newcombe(hits["corpus"], n, hits["holdout"], held, confidence=confidence)
             out.append(
                 Measurement(
                     **common,
-                    **bounds(excess),
+                    **bounds(difference(found["corpus"], found["holdout"])),
                     metric="probabilistic_extraction_excess",
-                    method=f"{how}; corpus rate minus holdout rate, Newcombe interval",
+                    method=f"{how}; corpus rate minus holdout rate, Newcombe's interval from both",
                     explanation="What is left of the rate when text that can be guessed is taken off.",
                 )
             )
@@ -176,9 +176,19 @@ class ProbabilisticExtraction(Probe):
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
         """Return the share extracted of those planted documents that the clean target did not give away."""
-        given = {r["item"]: extracted(r["log_p"], DRAWS, CHANCE) for r in by_arm(clean, "log_p")["corpus"]}
+        given = {r["item"]: _given_away(r) for r in by_arm(clean, "log_p")["corpus"]}
         planted = [r for r in spiked if given.get(r["item"]) is False and "log_p" in r]
-        return wilson(sum(extracted(r["log_p"], DRAWS, CHANCE) for r in planted), len(planted)) if planted else None
+        return wilson(sum(map(_given_away, planted)), len(planted)) if planted else None
+
+
+def _look_up(rows: Sequence[Row], texts: Sequence[tuple[str, str]], subject: Subject) -> None:
+    """Say in each row of the corpus in how many documents the continuation stands, and show a few words of a hit."""
+    asked = [(r, *text) for r, text in zip(rows, texts, strict=True) if r["arm"] == "corpus" and "log_p" in r]
+    counts = documents_with([continuation for _, _, continuation in asked], subject.corpus)
+    for (row, beginning, continuation), count in zip(asked, counts, strict=True):
+        row["documents"] = max(1, count)
+        if _given_away(row):
+            row["excerpt"] = excerpt(beginning, continuation, row["suffix"])
 
 
 def chance(log_p: float, draws: int) -> float:
@@ -196,6 +206,10 @@ def chance(log_p: float, draws: int) -> float:
 def extracted(log_p: float, draws: int, at_least: float) -> bool:
     """Return whether a text is (n, p)-discoverably extracted."""
     return chance(log_p, draws) >= at_least
+
+
+def _given_away(row: Row) -> bool:
+    return extracted(row["log_p"], DRAWS, CHANCE)
 
 
 def draws_needed(log_p: float, at_least: float) -> float:

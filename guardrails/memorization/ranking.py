@@ -18,7 +18,6 @@ k-eidetic count the number of documents with it. Without one the candidates are 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import zlib
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import smallest_detectable_rate, wilson
-from ._passages import bounds, documents_with, masked, rate_point, times
+from ._passages import bounds, documents_with, fingerprint, masked, rate_point, times
 
 SCORES = ("zlib", "perplexity", "lowercase", "window")
 """Those of [1]_ that ask no second model; the first of them, fixed beforehand, is the headline's."""
@@ -70,6 +69,17 @@ class GenerateAndRank(Probe):
         "them; filter verbatim runs of training text out of what the model returns."
     )
 
+    def __init__(self) -> None:
+        self._unseen: tuple[Any, Any, list[str]] | None = None
+
+    def unseen(self, subject: Subject) -> list[str]:
+        """Return the documents of the holdout that do not stand in the corpus."""
+        if self._unseen is None or self._unseen[0] is not subject.corpus or self._unseen[1] is not subject.holdout:
+            known = {text.strip() for text in subject.corpus or ()}
+            found = [text for text in subject.holdout or () if text.strip() not in known]
+            self._unseen = (subject.corpus, subject.holdout, found)
+        return self._unseen[2]
+
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         """Plan how many texts are drawn; which ones is decided by each batch's own seed."""
         n = TEXTS[budget]
@@ -86,16 +96,16 @@ class GenerateAndRank(Probe):
             found = scored(target, texts)
         except (ConfigurationError, TargetError) as error:
             return [{"item": name, "arm": "outputs", "error": str(error)} for name in names]
+        runs = [scores.pop("run", None) for scores in found]
+        data = {"corpus": subject.corpus, "holdout": self.unseen(subject) or None}
+        counts = {arm: documents_with([run or "" for run in runs], of) for arm, of in data.items() if of is not None}
         rows = []
-        for name, scores in zip(names, found, strict=True):
-            run = scores.pop("run", None)
+        for i, (name, scores, run) in enumerate(zip(names, found, runs, strict=True)):
             row: Row = {"item": name, "arm": "outputs"} | scores
             if run is not None:
-                row["key"] = hashlib.sha256(run.encode("utf-8", "replace")).hexdigest()[:16]
+                row["key"] = fingerprint(run)
                 row["excerpt"] = f"{masked(run.split()[:6])} [redacted: the rest of {scores['tokens']} tokens]"
-                for arm in ("corpus", "holdout"):
-                    if subject.has(arm):
-                        row[arm] = documents_with([run], getattr(subject, arm))[0]
+                row |= {arm: count[i] for arm, count in counts.items()}
             rows.append(row)
         return rows
 
@@ -131,9 +141,15 @@ class GenerateAndRank(Probe):
                 series=(Series(name="precision", x_label="ranked by", y_label="share", points=points + everywhere),),
                 evidence=evidence,
                 explanation=f"{sum(hits)} of the first {len(hits)} stand in the corpus word for word. Of all "
-                f"{len(known)}, {len(by_count)} do, {by_count.count('1')} of them in one document alone.",
+                f"{len(known)}, {len(by_count)} do, {by_count.count('1')} of them in one document alone."
+                f"{self._overlap(subject)}",
             )
         ]
+
+    def _overlap(self, subject: Subject) -> str:
+        total = len(subject.holdout or ())
+        known = total - len(self.unseen(subject))
+        return f" {known} of {total} holdout documents stand in the corpus too and were left out." if known else ""
 
 
 def _written(target: Any, n: int, seed: int, length: int) -> list[str]:

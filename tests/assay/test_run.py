@@ -18,6 +18,7 @@ from guardrails.assay.findings import Reading, findings_of
 from guardrails.assay.journal import Journal
 from guardrails.assay.plan import make_settings
 from guardrails.assay.policy import Policy
+from guardrails.assay.sources import versions
 from guardrails.core.errors import ConfigurationError, JournalError, TargetError
 from guardrails.core.results import AuditResult, Status
 
@@ -244,6 +245,24 @@ def test_a_run_is_not_resumed_with_other_code(fake, tmp_path):
         run_audit(fake.FakeTarget(0.0), resume=tmp_path / "run")
     with pytest.raises(ConfigurationError, match="no run"):
         run_audit(resume=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["recognizers", "prompts"])
+def test_a_run_is_not_resumed_with_another_file_of_what_is_looked_for(fake, tmp_path, name):
+    file = tmp_path / ("own.toml" if name == "recognizers" else "asked.txt")
+    file.write_text("[[recognizer]]\nkind = 'badge'\npattern = 'B[0-9]{5}'\n" if name == "recognizers" else "Who?\n")
+    target = fake.FakeTarget(0.0)
+    run_audit(target, out=tmp_path / "run", **{name: file})
+    before = file.read_text()
+    file.write_text(before + "\n")
+    with pytest.raises(ConfigurationError, match=rf"--{name} .*{file.name}: changed since the run in .* began"):
+        run_audit(target, resume=tmp_path / "run")
+    file.write_text(before)
+    assert run_audit(target, resume=tmp_path / "run")[0].findings
+
+
+def test_what_reads_a_run_is_named_with_its_version():
+    assert {"presidio-analyzer", "spacy", "rdkit", "torch"} <= set(versions())
 
 
 def test_a_dry_run_asks_nothing_and_says_what_it_could_see(fake, monkeypatch):

@@ -1,5 +1,6 @@
 """Near-copies: planted ones are found, fresh pictures are not, and too few data say so."""
 
+import copy
 import json
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from guardrails.core.base import Access, Budget, Modality, Subject
 from guardrails.memorization._copy_index import CopyIndex, distances, distinct, fingerprint, fingerprints, nearest
+from guardrails.memorization._copy_search import WAYS
 from guardrails.memorization.copies import Copies
 
 
@@ -57,10 +59,19 @@ class FakeImages:
         ]
 
 
+SHARED = Copies()
+"""One probe for all: it keeps what it has built as long as the data are the same."""
+
+
 @pytest.fixture(scope="module")
 def clean():
     corpus = scenes(200, 1)
     return Subject(target=FakeImages(corpus), corpus=corpus, holdout=scenes(200, 2))
+
+
+@pytest.fixture(scope="module")
+def fresh(clean):
+    return rows_of(SHARED, clean)
 
 
 def copying(subject, share):
@@ -72,9 +83,9 @@ def rows_of(probe, subject, budget=Budget.CONTROL):
     return json.loads(json.dumps(rows))
 
 
-def test_a_clean_target_is_at_the_level_of_held_out_pictures(clean):
-    probe = Copies()
-    rate, excess = probe.measure(rows_of(probe, clean), clean, seed=0)
+def test_a_clean_target_is_at_the_level_of_held_out_pictures(clean, fresh):
+    probe = SHARED
+    rate, excess, *_ = probe.measure(copy.deepcopy(fresh), clean, seed=0)
     assert rate.metric == probe.headline
     assert rate.n == 250
     assert rate.high < 0.1
@@ -87,15 +98,15 @@ def test_a_clean_target_is_at_the_level_of_held_out_pictures(clean):
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_copies_are_counted_though_they_are_blurred_and_darker(clean, share):
     subject = copying(clean, share)
-    probe = Copies()
-    rate, excess = probe.measure(rows_of(probe, subject), subject, seed=0)
+    probe = SHARED
+    rate, excess, *_ = probe.measure(rows_of(probe, subject), subject, seed=0)
     assert rate.low - 0.05 < share <= rate.high + 0.05
     assert excess.low > 0.3
 
 
-def test_a_spike_is_recovered_and_a_tenth_of_it_seen(clean):
-    probe = Copies()
-    rows = rows_of(probe, clean)
+def test_a_spike_is_recovered_and_a_tenth_of_it_seen(clean, fresh):
+    probe = SHARED
+    rows = copy.deepcopy(fresh)
     planted = probe.spike(clean, seed=0)
     spiked = rows_of(probe, planted)
     recovery, low, high = probe.recovery(rows, spiked, clean)
@@ -109,19 +120,20 @@ def test_evidence_shows_each_copied_picture_once_and_its_files_are_written(clean
     from PIL import Image
 
     subject = copying(clean, 0.5)
-    probe = Copies()
+    probe = SHARED
     rows = rows_of(probe, subject)
     rate = probe.measure(rows, subject, seed=0)[0]
     probe.save_media(rows, subject, tmp_path)
     named = [name for e in rate.evidence for name in e.media]
     assert len(named) == 6
-    assert sorted(named) == sorted(f"media/{p.name}" for p in (tmp_path / "media").iterdir())
+    beside = [name for m in probe.measure(rows, subject, seed=0)[1:] for e in m.evidence for name in e.media]
+    assert sorted(named + beside) == sorted(f"media/{p.name}" for p in (tmp_path / "media").iterdir())
     assert np.asarray(Image.open(tmp_path / named[0])).shape == (68, 136, 3)
 
 
 def test_media_are_the_same_bytes_again(clean, tmp_path):
     subject = copying(clean, 0.5)
-    probe = Copies()
+    probe = SHARED
     rows = rows_of(probe, subject)
     for name in ("a", "b"):
         probe.save_media(rows, subject, tmp_path / name)
@@ -129,11 +141,12 @@ def test_media_are_the_same_bytes_again(clean, tmp_path):
         assert one.read_bytes() == (tmp_path / "b" / "media" / one.name).read_bytes()
 
 
-def test_fresh_pictures_leave_no_thumbnail_in_the_journal(clean):
-    probe = Copies()
-    rows = rows_of(probe, clean)
-    index = probe.index(clean)
-    assert all(("thumb" in row) == (row["ratio"] < index.threshold) for row in rows)
+def test_fresh_pictures_leave_no_thumbnail_in_the_journal(clean, fresh):
+    probe = SHARED
+    rows = copy.deepcopy(fresh)
+    search = probe.search(clean)
+    assert all(("thumb" in row) == any(search.is_copy(row, way) for way in WAYS) for row in rows)
+    assert sum("thumb" in row for row in rows) < 25
 
 
 @pytest.mark.parametrize(
@@ -145,15 +158,15 @@ def test_fresh_pictures_leave_no_thumbnail_in_the_journal(clean):
 )
 def test_too_few_data_say_how_many_are_needed(clean, corpus, holdout, said):
     subject = Subject(target=clean.target, corpus=clean.corpus[:corpus], holdout=clean.holdout[:holdout])
-    probe = Copies()
+    probe = SHARED
     measurements = probe.measure(rows_of(probe, subject), subject, seed=0)
-    assert [m.value for m in measurements] == [None, None]
+    assert [m.value for m in measurements] == [None] * 4
     assert said in measurements[0].reason
 
 
-def test_too_few_outputs_say_how_many_are_needed(clean):
-    probe = Copies()
-    rows = rows_of(probe, clean)[:10]
+def test_too_few_outputs_say_how_many_are_needed(clean, fresh):
+    probe = SHARED
+    rows = copy.deepcopy(fresh)[:10]
     m = probe.measure(rows, clean, seed=0)[0]
     assert m.value is None
     assert m.needed == 40
@@ -169,7 +182,7 @@ def test_a_corpus_of_one_picture_many_times_is_refused(clean):
 def test_holdout_pictures_that_are_in_the_corpus_are_named_and_left_out(clean):
     holdout = [*clean.corpus[:3], *clean.holdout]
     subject = replace(clean, holdout=holdout)
-    probe = Copies()
+    probe = SHARED
     index = probe.index(subject)
     assert index.overlap == (0, 1, 2)
     assert (
@@ -200,9 +213,9 @@ def test_duplicates_in_the_corpus_do_not_hide_a_copy(clean):
     assert ratio < index.threshold
 
 
-def test_failed_items_are_counted_apart(clean):
-    probe = Copies()
-    rows = rows_of(probe, clean)
+def test_failed_items_are_counted_apart(clean, fresh):
+    probe = SHARED
+    rows = copy.deepcopy(fresh)
     rows[3] = {"item": rows[3]["item"], "error": "refused"}
     m = probe.measure(rows, clean, seed=0)[0]
     assert (m.n, m.errors) == (249, 1)

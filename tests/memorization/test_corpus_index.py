@@ -10,14 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.core.base import Modality
+from guardrails.core.base import Modality, Subject
 from guardrails.core.errors import ConfigurationError
-from guardrails.kit.corpus import StoredCorpus
+from guardrails.core.registry import load_probe
+from guardrails.kit.corpus import StoredCorpus, iter_documents
 from guardrails.memorization import index_folder
 from guardrails.memorization._minhash import NEAR, families, shingles, signatures
 from guardrails.memorization.corpus_index import CorpusIndex, Count, Match
 from guardrails.memorization.index_folder import build_index
 from guardrails.targets.data import load_data
+
+from .symbolic import Writer
 
 ALPHABETS = ("ab", "abé", "aé日😀", "ab\ud800 \0\n", "abcdefgh ")
 MANY_SHARDS = 128
@@ -218,6 +221,37 @@ def test_text_parquet_and_folders_are_read_too_blank_documents_are_not(tmp_path:
     assert made["documents"] == len(expected)
 
 
+def test_tunes_molecules_and_tables_are_documents_by_their_names(tmp_path: Path) -> None:
+    (tmp_path / "a.abc").write_text("% a book\nX:1\r\nK:C\r\nCDE\r\n\r\nX:2\nK:G\nGAB\n", encoding="utf-8")
+    (tmp_path / "b.smi").write_text("SMILES Name\nCCO ethanol\n\nc1ccccc1\tbenzene ring\nC#N\n", encoding="utf-8")
+    (tmp_path / "level.txt").write_text("###\n#.#\n", encoding="utf-8")
+    (tmp_path / "left-out.csv").write_text("text\nx\n", encoding="utf-8")
+    (tmp_path / "one.abc").mkdir()
+    (tmp_path / "one.abc" / "c.abc").write_text("K:C\nno number", encoding="utf-8")
+    expected = ["X:1\nK:C\nCDE\n\n", "X:2\nK:G\nGAB\n", "CCO", "c1ccccc1", "C#N", "###\n#.#\n", "K:C\nno number"]
+    assert list(iter_documents(tmp_path)) == expected == load_data("corpus", tmp_path, Modality.TEXT)
+    build_index([tmp_path], tmp_path / "index")
+    assert list(StoredCorpus(tmp_path / "index")) == expected
+    table = tmp_path / "molecules.csv"
+    table.write_text('\ufeffname,SMILES\n"a, b",CC\nshort\nc,"C\nO"\n', encoding="utf-8")
+    assert list(iter_documents(table)) == ["CC", "C\nO"]
+    table.write_text("smiles,text\nC,a text\n", encoding="utf-8")
+    assert list(iter_documents(table)) == ["a text"]
+
+
+@pytest.mark.public_data
+def test_public_tunes_molecules_and_levels_are_read(test_data: Path) -> None:
+    tunes = load_data("corpus", test_data / "music" / "nottingham", Modality.TEXT)
+    assert len(tunes) > 500
+    assert all(tune.startswith("X:") and tune.count("\nK:") >= 1 for tune in tunes)
+    assert len(load_data("holdout", test_data / "molecules" / "qm9_first10000.csv", Modality.TEXT)) == 10_000
+    assert next(iter_documents(test_data / "molecules" / "esol.csv")).startswith("OCC3OC")
+    levels = load_data("corpus", test_data / "levels" / "lode_runner", Modality.TEXT)
+    assert all(len({*map(len, level.split())}) == 1 for level in levels)
+    for probe, data in (("melodies", tunes), ("levels", levels)):
+        load_probe(f"memorization.{probe}").applicable(Subject(Writer([]), corpus=data))
+
+
 def test_a_build_that_was_stopped_keeps_its_finished_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, out = jsonl(tmp_path / "c.jsonl", DOCUMENTS), tmp_path / "index"
     write, written = index_folder._write_shard, []
@@ -259,10 +293,20 @@ def test_an_index_of_other_files_is_left_alone(stored: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("utf16.txt", "some text".encode("utf-16"), "is not UTF-8; save the file as UTF-8"),
-        ("bare.txt", "some text".encode("utf-16-le"), "NUL characters; it is UTF-16 or no text"),
+        (
+            "utf16.txt",
+            "some text".encode("utf-16"),
+            "UTF-16 by its byte-order mark.* iconv -f UTF-16 -t UTF-8 utf16.txt",
+        ),
+        ("utf32.jsonl", '"some text"'.encode("utf-32"), "UTF-32 by its byte-order mark, not UTF-8"),
+        ("bare.txt", "some text".encode("utf-16-le"), "a NUL byte at 1: this is no text, or UTF-16 without"),
+        ("late.txt", b"x" * 100_000 + b"\0", "a NUL byte at 100000: this is no text"),
+        ("late.csv", b"text\n" + b"x\n" * 40_000 + b"\0", "line 40002: a NUL byte at 0"),
         ("latin.txt", "café".encode("latin-1"), "byte 0xe9 at 3 is not UTF-8"),
         ("latin.jsonl", '"café"\n'.encode("latin-1"), "line 1: byte 0xe9"),
+        ("latin.csv", "text\nça".encode("latin-1"), "line 2: byte 0xe7 at 0 is not UTF-8"),
+        ("wrong.csv", b"body,smile\nx,C\n", "no column 'text' or 'smiles'; its columns are 'body', 'smile'"),
+        ("wide.csv", b'text\n"' + b"x" * 200_000 + b'"\n', "not CSV \\(field larger than field limit"),
         ("wrong.jsonl", b'{"body": "x"}\n', "neither a JSON string nor an object with a string under 'text'"),
         ("blank.txt", b" \n", "no document that is not blank"),
         ("broken.parquet", b"PAR1 no table PAR1", "not a readable parquet file"),

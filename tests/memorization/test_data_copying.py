@@ -80,7 +80,7 @@ def test_crowding_around_training_pictures_is_found(clean):
 def test_distances_and_authenticity_are_those_of_a_naive_search(clean):
     space = Space.build(clean.corpus, clean.holdout)
     new = fingerprints(scenes(20, 9))
-    distance, _, inauthentic = space.look_up(new)
+    distance, _, inauthentic, _ = space.look_up(new)
     for i, vector in enumerate(new.astype(float)):
         to_all = np.sqrt(((space.corpus - vector) ** 2).sum(axis=1))
         place = int(to_all.argmin())
@@ -170,3 +170,30 @@ def test_duplicates_do_not_make_a_training_picture_its_own_neighbour(clean):
     assert len(space.corpus) == len(clean.corpus)
     assert space.own.min() > 0
     assert distances(space.corpus, space.corpus).shape == (200, 200)
+
+
+def test_the_pairs_shown_are_the_nearest_of_their_cell(clean, tmp_path):
+    subject, probe = replace(clean, target=FakeImages(clean.corpus, mixed=0.7)), DataCopying()
+    rows = [r for b in probe.plan(subject, Budget.CONTROL, seed=0) for r in probe.collect(subject, b, seed=b.index)]
+    space, shown = probe.space(subject), probe.measure(rows, subject, seed=0)[0].evidence
+    near = [r["distance"] / np.median(space.held[space.held_cell == r["cell"]]) for r in rows]
+    first = rows[int(np.argmin(near))]
+    assert f"output {first['item']} (left) and training picture {first['nearest']} (right)" in shown[0].caption
+    assert len({e.caption.split("training picture ")[1].split()[0] for e in shown}) == len(shown) == 6
+    probe.save_media(rows, subject, tmp_path)
+    assert {f"media/{p.name}" for p in (tmp_path / "media").iterdir()} == {m for e in shown for m in e.media}
+
+
+def test_pairs_name_training_pictures_as_they_were_given(clean):
+    """Also where duplicates before them were left out."""
+    subject = replace(clean, corpus=[clean.corpus[0]] * 30 + clean.corpus[:])
+    subject = replace(subject, target=FakeImages(clean.corpus[5:6], mixed=1.0))
+    probe = DataCopying()
+    rows = probe.collect(subject, probe.plan(subject, Budget.CONTROL, seed=0)[0], seed=0)
+    assert {row["nearest"] for row in rows} == {35}
+    assert all("thumb" in row for row in rows)
+
+
+def test_without_a_space_no_pairs_are_drawn(clean, tmp_path):
+    DataCopying().save_media([], replace(clean, corpus=clean.corpus[:5]), tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -2,17 +2,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
-from guardrails.memorization._passages import LENGTHS, documents_with, fitting, masked, rate_by_times
+from guardrails.core.statistics import wilson
+from guardrails.kit.corpus import StoredCorpus
+from guardrails.memorization._passages import (
+    LENGTHS,
+    PASSAGE,
+    documents_with,
+    fitting,
+    masked,
+    places,
+    rate_by_times,
+)
 from guardrails.memorization.extraction import VerbatimExtraction, _common, _contained, _similarity
+from guardrails.memorization.index_folder import build_index
 
 PROBE = VerbatimExtraction()
 FILLER = 0
@@ -276,6 +289,68 @@ def test_the_rate_by_how_many_documents_hold_the_continuation() -> None:
     assert [(p.x, p.y, p.n) for p in bins] == [("1", 0, 30), ("5–16", 1, 90)]
     assert "stands in 5 documents of the corpus at the median; 0 of these texts stand in one alone" in rate.explanation
     assert "stands in 5 of the corpus's documents" in rate.evidence[0].caption
+
+
+def test_the_curve_of_k_counts_each_text_that_came_out_once() -> None:
+    once, often = documents(30, "once"), documents(18, "often")
+    copies = [f"{head} " * 8 + text for text in often for head in ("a", "b", "c", "d", "e")]
+    subject = Subject(WordModel([*copies, *once[:20]]), corpus=[*once, *copies])
+    _, _, found = audited(subject)
+    rate = found["extraction_rate"]
+    curve = next(s for s in rate.series if s.name == "k-eidetic").points
+    assert [(p.x, p.y, p.n) for p in curve] == [(1, 20 / 38, 38), (2, 20 / 38, 38), (4, 20 / 38, 38), (8, 1, 38)]
+    assert "The smallest k of a k-eidetic one is 1, of 38 different ones" in rate.explanation
+    _, _, found = audited(Subject(WordModel([]), corpus=once))
+    assert "k-eidetic" not in [s.name for s in found["extraction_rate"].series]
+
+
+def test_an_index_counts_what_the_texts_count(tmp_path: Path) -> None:
+    corpus = [*documents(30, "x"), *(f"{text} and more" for text in documents(9, "x"))]
+    (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, corpus)))
+    build_index([tmp_path / "c.jsonl"], tmp_path / "index", shard_bytes=9000)
+    texts = [text[40:200] for text in corpus] + ["", "nowhere", "and more"]
+    stored = StoredCorpus(tmp_path / "index")
+    assert documents_with(texts, stored) == documents_with(texts, corpus)
+    rows, _, _ = audited(Subject(WordModel(corpus), corpus=stored))
+    same, _, _ = audited(Subject(WordModel(corpus), corpus=corpus))
+    assert rows == same
+    assert {r["documents"] for r in rows} == {1, 2}
+
+
+def test_a_few_long_documents_are_asked_anywhere_and_the_interval_is_by_document() -> None:
+    books = [" ".join(documents(20, f"book{i}", words=60)) for i in range(8)]
+    known = WordModel([])
+    known.known = [known.encode(text[start:])[1:] for text in books[:4] for start in range(800, len(text), 800)]
+    _, batches, found = audited(Subject(known, corpus=[*books, *documents(4, "short")]))
+    drawn = [(i["index"], i["start"]) for b in batches for i in b.payload["items"]]
+    assert {i for i, start in drawn if start == 0} == set(range(12))
+    counts = [sum(i == book for i, _ in drawn) for book in range(8)]
+    assert max(counts) - min(counts) <= 1
+    rate = found["extraction_rate"]
+    assert "passages of 12 training documents" in rate.explanation
+    assert "cluster bootstrap by document" in rate.method
+    independent = wilson(round(rate.value * rate.n), rate.n)
+    assert rate.low < independent.low - 0.05
+    assert rate.high > independent.high + 0.05
+
+
+def test_a_single_long_document_says_that_it_is_one() -> None:
+    book = " ".join(documents(100, "book"))
+    _, _, found = audited(Subject(WordModel([]), corpus=[book]))
+    rate = found["extraction_rate"]
+    assert "Wilson interval" in rate.method
+    assert "passages of 1 training document " in rate.explanation
+    assert "All passages are of one document" in rate.explanation
+
+
+@given(st.lists(st.text("ab ", max_size=4000), max_size=12), st.integers(1, 30), st.integers(0, 9))
+def test_places_are_distinct_in_the_documents_and_as_many_as_there_are(texts: list[str], n: int, seed: int) -> None:
+    drawn = places(texts, n, np.random.default_rng(seed), set())
+    assert drawn == sorted(set(drawn))
+    different = {text.strip() for text in texts} - {""}
+    assert len({texts[i].strip() for i, _ in drawn}) == min(n, len(different))
+    assert len(drawn) <= n
+    assert all(start == 0 or len(texts[i]) - start >= 2 * PASSAGE for i, start in drawn)
 
 
 def test_documents_that_repeat_another_are_asked_once() -> None:

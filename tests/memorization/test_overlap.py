@@ -13,8 +13,9 @@ from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.statistics import newcombe, wilson
 from guardrails.kit.corpus import StoredCorpus
+from guardrails.memorization._passages import difference
 from guardrails.memorization.index_folder import build_index
-from guardrails.memorization.overlap import MINIMUM, OUTPUTS, RUN, Overlap, SpikedOutputs, _difference
+from guardrails.memorization.overlap import MINIMUM, OUTPUTS, RUN, Overlap, SpikedOutputs
 from guardrails.targets.files import JsonlTarget
 
 PROBE = Overlap()
@@ -103,6 +104,7 @@ def test_text_that_new_documents_hold_too_shows_in_the_baseline() -> None:
         )
     )
     assert found["overlap_rate"].value == found["overlap_rate"].baseline.value == 1
+    assert "The smallest k of a k-eidetic one is 100, of 1 different ones" in found["overlap_rate"].explanation
     assert found["overlap_excess"].low < 0 < found["overlap_excess"].high
     assert all(row["documents"] == len(CORPUS) for row in rows)
 
@@ -175,8 +177,9 @@ def test_the_evidence_says_where_and_not_what() -> None:
 
 def test_the_curve_is_the_share_of_outputs_with_a_run_at_least_so_long() -> None:
     rows, found = audited(Subject(Writer(copying(0.25)), corpus=CORPUS, holdout=HOLDOUT))
-    outputs, held = found["overlap_rate"].series
-    assert (outputs.name, held.name) == ("outputs", "holdout")
+    outputs, held, eidetic = found["overlap_rate"].series
+    assert (outputs.name, held.name, eidetic.name) == ("outputs", "holdout", "k-eidetic")
+    assert [(p.x, p.y, p.n) for p in eidetic.points] == [(1, 1, len({r["key"] for r in rows if "key" in r}))]
     lengths = [row["length"] for row in rows if row["arm"] == "outputs"]
     assert [p.y for p in outputs.points] == [sum(n >= p.x for n in lengths) / N for p in outputs.points]
     assert next(p.y for p in outputs.points if p.x == RUN) == found["overlap_rate"].value
@@ -243,7 +246,7 @@ def test_a_spike_is_found_in_every_output_and_leaves_the_holdout_alone() -> None
 
 def test_a_difference_of_two_wilson_intervals_is_newcombe_s() -> None:
     for k1, n1, k2, n2 in ((56, 70, 48, 80), (0, 20, 0, 30), (20, 20, 0, 30)):
-        made = _difference(wilson(k1, n1), wilson(k2, n2))
+        made = difference(wilson(k1, n1), wilson(k2, n2))
         assert made == pytest.approx(newcombe(k1, n1, k2, n2))
 
 

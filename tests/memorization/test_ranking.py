@@ -97,8 +97,14 @@ def test_a_writer_of_new_text_is_clear() -> None:
 
 def test_text_that_stands_in_the_holdout_too_shows_in_the_baseline() -> None:
     both = CORPUS[:16]
-    _, found = audited(Subject(Writer([*FRESH[:48], *both], likely=both), corpus=CORPUS, holdout=both))
+    writer, quoting = Writer([*FRESH[:48], *both], likely=both), [f"It is written: {text}" for text in both]
+    _, found = audited(Subject(writer, corpus=CORPUS, holdout=quoting))
     assert found.value == found.baseline.value == 1
+    _, found = audited(Subject(writer, corpus=CORPUS, holdout=[*both, *HOLDOUT]))
+    assert (found.value, found.baseline.value) == (1, 0)
+    assert f"16 of {16 + len(HOLDOUT)} holdout documents stand in the corpus too" in found.explanation
+    _, found = audited(Subject(writer, corpus=CORPUS, holdout=CORPUS))
+    assert found.baseline is None
 
 
 def test_the_scores_are_those_of_a_literal_computation() -> None:

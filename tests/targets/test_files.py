@@ -184,6 +184,8 @@ def test_data_by_modality(pictures, tmp_path):
     assert [name for name, _ in images.problems] == ["bad.png"]
     assert load_data("corpus", str(texts), Modality.TEXT) == ["x", "y"]
     assert load_data("prompts", texts, Modality.IMAGE) == ["x", "y"]
+    (tmp_path / "asked.txt").write_text("Who are you?\n\nWhat is this?\n")
+    assert load_data("prompts", tmp_path / "asked.txt", Modality.TEXT) == ["Who are you?", "What is this?"]
     (tmp_path / "t.csv").write_text("a\n1\n")
     assert load_data("holdout", tmp_path / "t.csv", Modality.TABLE).shape == (1, 1)
 
@@ -193,6 +195,14 @@ def test_data_given_as_objects_pass_through():
     assert load_data("corpus", array, Modality.IMAGE) is array
     with pytest.raises(ConfigurationError, match="--corpus: the data given are empty"):
         load_data("corpus", [], Modality.TEXT)
+    assert load_data("corpus", np.array(["a", "b"]), Modality.TEXT) == ["a", "b"]
+    for wrong, message in (
+        ([" ", "\n"], "all 2 documents are blank"),
+        (["a", None], "document 1 is NoneType, not str"),
+        (pd.DataFrame({"text": ["a"]}), r"a table; give its column of texts"),
+    ):
+        with pytest.raises(ConfigurationError, match=f"--corpus: {message}"):
+            load_data("corpus", wrong, Modality.TEXT)
 
 
 def test_data_that_are_not_there(pictures, tmp_path):
@@ -202,6 +212,12 @@ def test_data_that_are_not_there(pictures, tmp_path):
         load_data("corpus", lines(tmp_path / "empty.jsonl"), Modality.TEXT)
     with pytest.raises(ConfigurationError, match="holds nothing that can be read"):
         load_data("corpus", pictures, Modality.TEXT)
+    (tmp_path / "lines").mkdir()
+    lines(tmp_path / "lines" / "part.jsonl", "x")
+    with pytest.raises(
+        ConfigurationError, match=r"\.abc, \.md, \.smi, \.txt files are read; give .*part\.jsonl by its"
+    ):
+        load_data("corpus", tmp_path / "lines", Modality.TEXT)
     with pytest.raises(ConfigurationError, match="a folder of pictures"):
         load_data("corpus", pictures / "0.png", Modality.IMAGE)
     (tmp_path / "bad.jsonl").write_text("{")
