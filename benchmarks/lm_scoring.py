@@ -30,9 +30,9 @@ def random_gpt2() -> Any:
 
 
 def smollm2() -> Any:
-    from guardrails.targets.package import PackageTarget
+    from guardrails.targets.package import load
 
-    return PackageTarget("smollm2", device="cpu").model
+    return load("smollm2").model
 
 
 def bare(model: Any, sequences: Sequence[Sequence[int]], budget: int) -> None:

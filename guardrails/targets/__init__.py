@@ -20,7 +20,7 @@ SCHEMES = {
     "reference": "reference:load",
     "real": "reference:load_real",
     "hf": "huggingface:HuggingFaceTarget",
-    "package": "package:PackageTarget",
+    "package": "package:load",
     "dir": "files:ImageFolderTarget",
     "jsonl": "files:JsonlTarget",
     "table": "table:TableFileTarget",
