@@ -43,6 +43,7 @@ bench: $(DEVELOP)
 
 evidence: $(DEVELOP)
 	$(BIN)/python evidence/make.py
+	$(BIN)/python evidence/nulls.py
 	$(BIN)/python scripts/write_evidence.py
 
 $(INSTALLED): pyproject.toml constraints.txt

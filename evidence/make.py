@@ -27,7 +27,7 @@ from generators.base import find_generator
 from guardrails.assay.controls import control_subject, headline_threshold
 from guardrails.assay.policy import judge
 from guardrails.assay.sources import code_sha256
-from guardrails.core.base import Budget, Probe
+from guardrails.core.base import Budget, Probe, Row, Subject
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Power
 from guardrails.core.seeding import derive_seed
@@ -46,7 +46,7 @@ def sources(probe: Probe) -> list[str]:
         scheme, _, spec = source.partition(":")
         name, _, fault = spec.partition(",")
         dial = fault.partition("=")[0]
-        dials = {d.name: d.doses for d in find_generator(name).dials} | {"overfit": tuple(LEAF)}
+        dials = {d.name: d.doses for d in find_generator(name).dials} | {"overfit": tuple(LEAF), "private": (1.0,)}
         doses = dials[dial] if dial else ()
         found += [f"{scheme}:{name},{dial}={dose:g}" for dose in doses if dose]
     return sorted(set(found))
@@ -58,6 +58,11 @@ def instrument_files(probe: Probe) -> list[Path]:
     files = [*_imported(LIBRARY / family / f"{name}.py"), *(LIBRARY / family).rglob("*.toml")]
     files += [*(LIBRARY / "core" / "statistics").glob("*.py")]
     files += [LIBRARY / "kit" / f"{module}.py" for module in ("features", "io", "lm", "pictures")]
+    files += [
+        LIBRARY / "kit" / f"{module}.py"
+        for module in ("blind", "table_rows")
+        if any(f"from ..kit.{module} import" in file.read_text() for file in files)
+    ]
     if family == "deepfake":
         files.append(LIBRARY / family / "residual.py")  # a detector, which the probe finds by its name
     if family == "membership":
@@ -67,6 +72,8 @@ def instrument_files(probe: Probe) -> list[Path]:
         generator = spec.partition(",")[0]
         files += laws(generator) + [GENERATORS / "canaries.py"] * (scheme == "canaries")
         files += [GENERATORS / "weights" / f"{stem}.safetensors" for stem in {generator, spec}]
+        if ",private=" in spec:
+            files += [LIBRARY / "targets" / "_private.py", LIBRARY / "targets" / "weights" / f"{spec}.safetensors"]
     return sorted({path for path in files if path.is_file() and path.name != "__init__.py"})
 
 
@@ -102,18 +109,25 @@ def laws(generator: str) -> list[Path]:
 
 def reading(probe_id: str, source: str, seed: int) -> dict[str, Any]:
     """Run a probe once on one source at control size."""
-    probe, subject = _kept(probe_id), control_subject(source)
-    rows = []
-    for batch in probe.plan(subject, Budget.CONTROL, seed=derive_seed(seed, probe_id, source, "plan")):
-        rows += probe.collect(subject, batch, seed=derive_seed(seed, probe_id, source, batch.index))
-    measured = probe.measure(rows, subject, seed=derive_seed(seed, probe_id, source, "measure"))
+    probe, subject = kept(probe_id), control_subject(source)
+    measured = probe.measure(
+        collected(probe, subject, source, seed), subject, seed=derive_seed(seed, probe_id, source, "measure")
+    )
     m = next(m for m in measured if m.metric == probe.headline)
     status = judge(m, headline_threshold(probe))[0].value
     return {"source": source, "seed": seed, "value": m.value, "low": m.low, "high": m.high, "n": m.n, "status": status}
 
 
+def collected(probe: Probe, subject: Subject, source: str, seed: int) -> list[Row]:
+    """Return the rows of a probe on one subject at control size; the source tells the seeds of subjects apart."""
+    rows = []
+    for batch in probe.plan(subject, Budget.CONTROL, seed=derive_seed(seed, probe.id, source, "plan")):
+        rows += probe.collect(subject, batch, seed=derive_seed(seed, probe.id, source, batch.index))
+    return rows
+
+
 @cache
-def _kept(probe_id: str) -> Probe:
+def kept(probe_id: str) -> Probe:
     """Return the probe, the same one a process: what it has worked out of a subject's data serves every seed."""
     return load_probe(probe_id)
 
@@ -122,7 +136,8 @@ def _work(job: tuple[str, str, int]) -> tuple[str, dict[str, Any]]:
     return job[0], reading(*job)
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
+    """Keep a process of the pool to one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -194,7 +209,7 @@ def main() -> None:
     evidence = {name: stored(name) for name in chosen}
     work = list(jobs(chosen, asked.seeds, evidence))
     print(f"{len(work)} readings to make", file=sys.stderr)
-    with multiprocessing.get_context("spawn").Pool(asked.processes, _one_thread) as pool:
+    with multiprocessing.get_context("spawn").Pool(asked.processes, one_thread) as pool:
         for i, (probe_id, row) in enumerate(pool.imap_unordered(_work, work, chunksize=10), 1):
             evidence[probe_id]["readings"].append(row)
             if i % 50 == 0:

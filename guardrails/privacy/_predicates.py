@@ -58,6 +58,12 @@ def count(predicates: Sequence[Predicate], rows: Rows) -> list[int]:
     return [int(holds(p, rows).sum()) for p in predicates]
 
 
+def singled_out(predicates: Sequence[Predicate], rows: Rows) -> list[tuple[int, int]]:
+    """Return, per predicate, how many rows it holds for, and the place of that row where it is one, else −1."""
+    places = [np.flatnonzero(holds(p, rows)) for p in predicates]
+    return [(len(found), int(found[0]) if len(found) == 1 else -1) for found in places]
+
+
 def univariate(rows: Rows, n: int, rng: np.random.Generator) -> list[Predicate]:
     """Return at most n predicates of one column that hold for one row: extremes, and values that occur once."""
     found: list[Predicate] = []
@@ -176,7 +182,8 @@ def control_rate(corpus: Sequence[int], holdout: Sequence[int], sizes: tuple[int
     share = float(min(1.0, max(there.mean(), min(each.mean(), ratio * there.mean()))))
     # Worth as many attempts as would give the variance among predicates, or that of the bounds.
     variance = max(float(each.var()), ratio * share * (1 - share))
-    return Rate(share, n * share * (1 - share) / variance if variance > 0 else n / ratio)
+    # At 0 and 1, where neither varies, the bound's: its limit there.
+    return Rate(share, n * share * (1 - share) / variance if 0 < share < 1 else n / ratio)
 
 
 def _thinned(counts: Sequence[int], size: int, wanted: int) -> NDArray[np.float64]:

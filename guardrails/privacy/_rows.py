@@ -118,14 +118,15 @@ def read(synthetic: Any, corpus: Any, holdout: Any) -> Tables:
     Raises
     ------
     ConfigurationError
-        Where one is no table, the columns differ or are all missing, or the holdout was trained on.
+        Where one is no table, the columns differ or are all missing, one holds another kind of values in one of the
+        tables, or the holdout was trained on.
     """
     frames = [
         check_frame(name, frame)
         for name, frame in (("synthetic table", synthetic), ("corpus", corpus), ("holdout", holdout))
     ]
     _same_columns(frames)
-    columns = {name: _column([frame[name] for frame in frames]) for name in frames[1].columns}
+    columns = {name: _column(name, [frame[name] for frame in frames]) for name in frames[1].columns}
     filled = {k: v for k, v in columns.items() if v is not None}
     if not filled:
         raise ConfigurationError("every column is missing all of its values in one of the tables: nothing to compare")
@@ -157,7 +158,7 @@ def _same_columns(frames: Sequence[pd.DataFrame]) -> None:
         )
 
 
-def _column(parts: Sequence[pd.Series[Any]]) -> list[NDArray[Any]] | None:
+def _column(name: Any, parts: Sequence[pd.Series[Any]]) -> list[NDArray[Any]] | None:
     """Return one column of the three tables as floats or as codes; None where a table lacks all of its values."""
     import pandas as pd
 
@@ -171,7 +172,16 @@ def _column(parts: Sequence[pd.Series[Any]]) -> list[NDArray[Any]] | None:
             return found
     words = pd.concat([part.astype(object).map(str, na_action="ignore") for part in parts], ignore_index=True)
     codes, _ = pd.factorize(words)
-    return list(np.split(codes.astype(np.int32), np.cumsum([len(part) for part in parts])[:-1]))
+    split = list(np.split(codes.astype(np.int32), np.cumsum([len(part) for part in parts])[:-1]))
+    for table, place in (("synthetic table", 0), ("holdout", 2)):
+        here, there = _kind(parts[place]), _kind(parts[1])
+        # Codes that are letters in one table alone are a category; without one value in common nothing is compared.
+        if here != there and not np.intersect1d(split[place][split[place] >= 0], split[1]).size:
+            raise ConfigurationError(
+                f"column '{name}' holds values of the kind {here} in the {table} and {there} in the corpus, and has"
+                " none in common: write it the same way in all of the tables"
+            )
+    return split
 
 
 def _kind(part: pd.Series[Any]) -> str:

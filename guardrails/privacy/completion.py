@@ -257,4 +257,11 @@ def _evidence(rows: Sequence[Row]) -> tuple[Evidence, ...]:
 def _note(subject: Subject, held: int) -> str:
     if subject.holdout is None:
         return " No --holdout was given: how much of this could be guessed is not known."
-    return "" if held >= MINIMUM else f" The holdout has {held} usable records; a baseline needs {MINIMUM}."
+    trained = {text.strip() for text in subject.corpus or ()}
+    known = sum(text.strip() in trained for text in subject.holdout)
+    notes = []
+    if known:
+        notes.append(f"{known} of {len(subject.holdout)} holdout documents stand in the corpus too and were left out.")
+    if held < MINIMUM:
+        notes.append(f"The holdout has {held} usable records; a baseline needs {MINIMUM}.")
+    return "".join(f" {note}" for note in notes)

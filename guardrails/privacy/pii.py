@@ -86,6 +86,7 @@ class PersonalData(Probe):
                 "arm": "outputs",
                 "prompt": item.get("prompt"),
                 "known": None if tracer.corpus is None else len(tracer.corpus),
+                "held": [len(tracer.holdout), len(tracer.holdout.keys() & (tracer.corpus or {}).keys())],
                 "hits": tracer.trace(text.output, text.prompt),
             }
             | ({"names": names.trace(text.output, text.prompt)} if names.finders else {})
@@ -149,10 +150,14 @@ class PersonalData(Probe):
         leaks = [_of(r, "corpus") for r in rows]
         rate = _rate([bool(hits) for hits in leaks], rows, seed)
         baseline, note = None, " No --holdout was given: how often such data come out by chance is not known."
+        there, shared = rows[0]["held"]
         if subject.holdout is not None:
+            note = f" {shared} of the holdout's {there} personal data stand in the corpus too and count as that's."
+            note = note if shared else ""
+            note += "" if there > shared else " The holdout holds no others, so that there is no baseline."
+        if there > shared:
             held = _rate([bool(_of(r, "holdout")) for r in rows], rows, seed)
             baseline = Baseline(what="the same rate for data of the holdout", n=len(rows), **_interval(held))
-            note = ""
         different = {(h["redacted"], h["document"]) for hits in leaks for h in hits}
         counts = Counter(h["trace"] for r in rows for h in r["hits"])
         seen = ", ".join(f"{counts[t]} {what}" for t, what in TRACES.items() if counts[t]) or "none"

@@ -12,7 +12,7 @@ from ..core.results import Baseline, Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, wilson
 from . import _attacked
-from ._predicates import ATTRIBUTES, Predicate, control_rate, count, multivariate, random, univariate
+from ._predicates import ATTRIBUTES, Predicate, control_rate, count, multivariate, random, singled_out, univariate
 from ._risk import Rate, largest, rate, risk, smallest_risk, weak
 
 ATTACKS = {Budget.CONTROL: 1500, Budget.QUICK: 1500, Budget.STANDARD: 2000, Budget.THOROUGH: 3000}
@@ -20,6 +20,8 @@ ATTACKS = {Budget.CONTROL: 1500, Budget.QUICK: 1500, Budget.STANDARD: 2000, Budg
 SYNTHETIC = 2000
 """Rows that a target without end makes at least."""
 MODES = {"univariate": 1, "multivariate": ATTRIBUTES}
+MOST_CONTROL = 0.9
+"""Above this share of predicates that single out in the holdout, what the training adds cannot be seen."""
 
 
 class SinglingOut(Probe):
@@ -65,7 +67,10 @@ class SinglingOut(Probe):
         return [Batch(i, shared | {"items": group}) for i, group in enumerate(groups)]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        """Attack; a row says how many rows of each table a predicate holds for, and not what it says."""
+        """Attack; a row says how many rows of each table a predicate holds for, and the place of a single one.
+
+        It does not say what the predicate is.
+        """
         payload = batch.payload
         tables = self._drawn.tables(subject, payload)
         if self._made[0] is not tables:
@@ -81,20 +86,24 @@ class SinglingOut(Probe):
             mine = [i for i in payload["items"] if i < len(made)]
             chosen = [made[i] for i in mine]
             hits = zip(
-                mine, count(chosen, corpus), count(chosen, holdout), count([guessed[i] for i in mine], corpus),
-                strict=True,
+                mine, singled_out(chosen, corpus), singled_out(chosen, holdout),
+                count([guessed[i] for i in mine], corpus), strict=True,
             )  # fmt: skip
             rows += [
-                {"item": f"{mode}-{i}", "arm": "corpus", "mode": mode, "corpus": a, "holdout": c, "naive": b} | shared
-                for i, a, c, b in hits
-            ]
+                {
+                    "item": f"{mode}-{i}", "arm": "corpus", "mode": mode, "corpus": a, "holdout": c, "naive": b,
+                    "places": [at, there],
+                } | shared
+                for i, (a, at), (c, there), b in hits
+            ]  # fmt: skip
         return rows
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return singling_out_risk, the larger one, and the risks of both kinds of predicate."""
         done = _attacked.of_arm(rows, "corpus")
         by_mode = {mode: [r for r in done if r["mode"] == mode] for mode in MODES}
-        enough = {mode: found for mode, found in by_mode.items() if len(found) >= _attacked.MINIMUM}
+        why = {mode: _small(done) or _few(found) for mode, found in by_mode.items()}
+        enough = {mode: found for mode, found in by_mode.items() if not why[mode]}
         shared: dict[str, Any] = {
             "probe": self.id, "unit": "risk", "higher_is_worse": True, "method": _METHOD,
             "errors": sum("error" in r for r in rows),
@@ -107,11 +116,11 @@ class SinglingOut(Probe):
                 explanation=_said(found),
             )
             if mode in enough
-            else Measurement(**shared, metric=f"{mode}_risk", n=len(found), value=None, reason=_few(len(found)))
+            else Measurement(**shared, metric=f"{mode}_risk", n=len(found), value=None, reason=why[mode])
             for mode, found in by_mode.items()
         ]  # fmt: skip
         if not risks:
-            reason = "; ".join(f"{mode}: {_few(len(found))}" for mode, found in by_mode.items())
+            reason = _small(done) or "; ".join(f"{mode}: {said}" for mode, said in why.items())
             top = Measurement(**shared, metric=self.headline, n=len(done), value=None, reason=reason)
             return [top, *parts]
         worst = max(risks, key=lambda mode: risks[mode].value)
@@ -140,7 +149,8 @@ class SinglingOut(Probe):
 _METHOD = (
     f"predicates of one column (extremes, values that occur once) and of {ATTRIBUTES} that hold for one synthetic row;"
     " repeated rows count once; the holdout's rate corrected for its size; risk = (attack − control) / (1 − control) of"
-    " Wilson's rates with propagated error (Giomi et al. 2023)"
+    " Wilson's rates with propagated error (Giomi et al. 2023), predicates that single out the same person counting as"
+    " one event"
 )
 
 
@@ -155,12 +165,28 @@ def predicates(synthetic: Any, n: int, seed: int) -> dict[str, list[Predicate]]:
 
 
 def _attack(rows: Sequence[Row]) -> Rate:
-    return rate(sum(r["corpus"] == 1 for r in rows), len(rows))
+    share, n = rate(sum(r["corpus"] == 1 for r in rows), len(rows))
+    return Rate(share, n / _repeats([r["places"][0] for r in rows]))
 
 
 def _control(rows: Sequence[Row]) -> Rate:
     """Return the rate on the holdout, had it as many rows as the corpus."""
-    return control_rate([r["corpus"] for r in rows], [r["holdout"] for r in rows], tuple(rows[0]["sizes"]))
+    sizes: Any = tuple(rows[0]["sizes"])
+    share, n = control_rate([r["corpus"] for r in rows], [r["holdout"] for r in rows], sizes)
+    return Rate(share, n / _repeats([r["places"][1] for r in rows]))
+
+
+def _repeats(places: Sequence[int]) -> float:
+    """Return by how much the variance grows because several predicates single out one person, ≥ 1.
+
+    Whether a person is in a table is one event, however many predicates single them out. With w predicates for a
+    person, the number of successes is compound Poisson: its variance is Σ w², that of independent ones Σ w.
+
+    >>> _repeats([3, 5, -1, 8]), _repeats([3, 3, -1, 3])
+    (1.0, 3.0)
+    """
+    times = np.unique([place for place in places if place >= 0], return_counts=True)[1].astype(float)
+    return float((times**2).sum() / times.sum()) if len(times) else 1.0
 
 
 def _risk(rows: Sequence[Row], confidence: float) -> Interval:
@@ -179,8 +205,27 @@ def _said(rows: Sequence[Row]) -> str:
     )
 
 
-def _few(n: int) -> str:
+def _small(rows: Sequence[Row]) -> str | None:
+    """Return why tables of so few rows say nothing, or None."""
+    trained, unseen = rows[0]["sizes"] if rows else (_attacked.MINIMUM, _attacked.MINIMUM)
+    if min(trained, unseen) >= _attacked.MINIMUM:
+        return None
     return (
-        f"{n} predicates hold for one synthetic row alone; at least {_attacked.MINIMUM} are needed: the table has too"
-        " few rare values, or too few distinct rows"
+        f"{trained} different rows of the corpus and {unseen} of the holdout; at least {_attacked.MINIMUM} of each are"
+        " needed, and some hundreds for a narrow interval"
     )
+
+
+def _few(rows: Sequence[Row]) -> str | None:
+    """Return why these predicates say nothing, or None."""
+    if len(rows) < _attacked.MINIMUM:
+        return (
+            f"{len(rows)} predicates hold for one synthetic row alone; at least {_attacked.MINIMUM} are needed: the"
+            " table has too few rare values, or too few distinct rows"
+        )
+    if (control := _control(rows).share) > MOST_CONTROL:
+        return (
+            f"{control:.0%} of the predicates single out a row of the holdout too, which leaves no room for an excess:"
+            " leave out columns that number the rows, and give more than one column"
+        )
+    return None

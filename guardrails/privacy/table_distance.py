@@ -31,9 +31,9 @@ NEAR = 0.01
 class TableDistance(Probe):
     """Smoke test: is a synthetic row nearer to a training row than to a row of the holdout, more often than not?
 
-    The distance to the closest record (DCR) is Gower's over the number of columns, with the ranges of the table that is
-    searched. As many rows of the corpus are searched as the holdout has, and the other way about; without copying half
-    of the synthetic rows are nearer to either. Novelty is the share of rows that are copies of no training row.
+    The distance to the closest record (DCR) is Gower's over the number of columns, with the ranges of both tables that
+    are searched. As many rows of the corpus are searched as the holdout has, and the other way about; without copying
+    half of the synthetic rows are nearer to either. Novelty is the share of rows that are copies of no training row.
     Z. Yao, N. Krčo, G. Ganev, Y.-A. de Montjoye, "The DCR Delusion: Measuring the Privacy Risk of Synthetic Data",
     2025, arXiv 2505.01524: data that pass such tests can leak membership all the same, so a pass here says nothing.
     """
@@ -67,28 +67,29 @@ class TableDistance(Probe):
         return [Batch(i, {"rows": n, "seed": seed, "items": group}) for i, group in enumerate(groups)]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        """Measure; a row holds distances and whether there is a copy, and no value of a person."""
+        """Measure; a row holds distances, the nearest record's place, and what is copied, and no value of a person."""
         payload = batch.payload
         tables = self._drawn.tables(subject, payload)
         synthetic = tables.synthetic[payload["items"]]
         size = min(len(tables.corpus), len(tables.honest()), SEARCHED)
         trained = tables.corpus[_attacked.order(len(tables.corpus), payload["seed"])[:size]]
         unseen = tables.holdout[_attacked.shuffled(tables.honest(), payload["seed"])[:size]]
-        near, far = distances(synthetic, trained, unseen)
+        (at, near), (there, far) = closest(synthetic, trained, unseen)
+        nearest = np.where(near <= far, at, size + there)
         shared = self._drawn.row(subject, payload, "holdout", 0, 0)
         shared = {k: v for k, v in shared.items() if k in ("rows", "left_out", "twins")} | {"searched": size}
         columns = zip(
-            payload["items"], near.tolist(), far.tolist(),
+            payload["items"], near.tolist(), far.tolist(), nearest.tolist(),
             copied(synthetic, tables.corpus, 0.0), copied(synthetic, tables.corpus, NEAR),
             copied(synthetic, trained, NEAR), copied(synthetic, unseen, NEAR), strict=True,
         )  # fmt: skip
         return [
             {
-                "item": f"output-{i}", "arm": "outputs", "dcr": round(a, 6), "to_holdout": round(b, 6),
+                "item": f"output-{i}", "arm": "outputs", "dcr": round(a, 6), "to_holdout": round(b, 6), "nearest": k,
                 "exact": exact, "copy": copy, "copy_searched": here, "copy_holdout": there,
             }
             | shared
-            for i, a, b, exact, copy, here, there in columns
+            for i, a, b, k, exact, copy, here, there in columns
         ]  # fmt: skip
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
@@ -108,8 +109,8 @@ class TableDistance(Probe):
             return [Measurement(**shared, **kind, value=None, reason=reason) for kind in kinds]
         near, far = (np.array([row[key] for row in done]) for key in ("dcr", "to_holdout"))
         closer = float(((near < far) + 0.5 * (near == far)).mean())
-        chance = _chance(near, far, size)
-        found = score_interval(closer, chance, confidence=0.95)
+        worth = trials([row["nearest"] for row in done])
+        found = score_interval(closer, worth, confidence=0.95)
         copies = sum(row["copy"] for row in done)
         new = wilson(n - copies, n)
         here, there = (sum(row[key] for row in done) for key in ("copy_searched", "copy_holdout"))
@@ -117,7 +118,7 @@ class TableDistance(Probe):
         return [
             Measurement(
                 **shared, **kinds[0], **found._asdict(), baseline=Baseline(what="chance: as near to either", value=0.5),
-                detectable=min(1.0, 0.5 + 1.40 / sqrt(chance)), series=_curves(near, far),
+                detectable=min(1.0, 0.5 + 1.40 / sqrt(worth)), series=_curves(near, far),
                 explanation=f"Smoke test. {closer:.0%} of {n} synthetic rows are nearer to one of {size} training rows"
                 " than to one of as many rows of the holdout (ties count half). A value near .5 is no proof of privacy."
                 f"{_attacked.remarks(rows, subject)}",
@@ -147,21 +148,40 @@ class TableDistance(Probe):
 
 _METHOD = (
     "smoke test: Gower distance over the number of columns to the nearest of as many rows of corpus and of holdout;"
-    " Wilson's interval with as many trials as rows, or as searched rows where these are fewer"
+    " Wilson's interval, synthetic rows with the same nearest record being one trial"
 )
 _NOVELTY = f"equal categories and numbers within {NEAR:.0%} of the synthetic ones; Wilson's interval"
 
 
-def distances(rows: Rows, *tables: Rows) -> list[Floats]:
-    """Return the distance to the closest record of each table, (n,) in [0, 1] each: Gower's mean over the columns.
+def closest(rows: Rows, *tables: Rows) -> list[tuple[NDArray[np.int64], Floats]]:
+    """Return the place of the closest record of each table and the distance to it: Gower's mean over the columns.
 
-    The ranges are those of the searched table; what lies beyond counts as 1 (as in SDMetrics 0.32).
+    The ranges are those of the searched tables, the same for all of them: an extreme value in one would else make its
+    records nearer. What lies beyond counts as 1 (with one table, as in SDMetrics 0.32).
     """
-    out = []
-    for table in tables:
-        gower = Gower(table)
-        out.append(gower.nearest(rows, table, 1)[1][:, 0] / (rows.numbers.shape[1] + rows.codes.shape[1]))
-    return out
+    width = rows.numbers.shape[1] + rows.codes.shape[1]
+    gower = Gower(*tables)
+    found = [gower.nearest(rows, table, 1) for table in tables]
+    return [(place[:, 0], far[:, 0] / width) for place, far in found]
+
+
+def distances(rows: Rows, *tables: Rows) -> list[Floats]:
+    """Return the distance to the closest record of each table, (n,) in [0, 1] each: see `closest`."""
+    return [far for _, far in closest(rows, *tables)]
+
+
+def trials(nearest: Sequence[int]) -> float:
+    """Return how many independent trials synthetic rows are worth whose nearest records of both tables are these.
+
+    All rows nearest to one record say the same: that it is in the one table or in the other. Of people alike in both,
+    chance decides that, so that with w rows at a record the variance of the share is ¼ Σ w² / (Σ w)², and that of n
+    independent trials is ¼ / n.
+
+    >>> trials([0, 1, 2, 3]), trials([0, 0, 0, 0])
+    (4.0, 1.0)
+    """
+    times = np.unique(nearest, return_counts=True)[1].astype(float)
+    return float(times.sum() ** 2 / (times**2).sum())
 
 
 def copied(rows: Rows, table: Rows, tolerance: float) -> list[bool]:
@@ -178,11 +198,6 @@ def copied(rows: Rows, table: Rows, tolerance: float) -> list[bool]:
         same = (np.abs(others - numbers) <= tolerance * np.abs(numbers)) | (np.isnan(others) & np.isnan(numbers))
         out.append(bool(same.all(axis=1).any()))
     return out
-
-
-def _chance(near: Floats, far: Floats, size: int) -> float:
-    """Return how many independent trials the rows are worth: many rows have the same few neighbours."""
-    return float(min(len(near), size))
 
 
 def _curves(near: Floats, far: Floats) -> tuple[Series, ...]:

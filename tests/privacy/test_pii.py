@@ -72,6 +72,15 @@ def test_the_rate_is_the_share_of_outputs_that_leak(rate: float) -> None:
     assert found["pii_rate"].value == leak.value
 
 
+def test_data_that_corpus_and_holdout_share_are_named_and_are_no_baseline() -> None:
+    *_, found = audited(Subject(Writer(CORPUS, 0.5), corpus=CORPUS, holdout=[*CORPUS[:10], *HOLDOUT]))
+    assert "of the holdout's" in found["pii_leak_rate"].explanation
+    assert found["pii_leak_rate"].baseline.value == 0
+    *_, found = audited(Subject(Writer(CORPUS, 0.5), corpus=CORPUS, holdout=CORPUS))
+    assert found["pii_leak_rate"].baseline is None
+    assert "The holdout holds no others, so that there is no baseline" in found["pii_leak_rate"].explanation
+
+
 def test_data_of_people_in_the_holdout_is_the_baseline() -> None:
     holdout = [text.replace("212-", "415-") for text in HOLDOUT]
     *_, found = audited(Subject(Writer(holdout, 0.5), corpus=CORPUS, holdout=holdout))

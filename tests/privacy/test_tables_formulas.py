@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.statistics import Interval
-from guardrails.privacy import _predicates, _rows, inference, linkability
+from guardrails.privacy import _predicates, _rows, inference, linkability, singling_out, table_distance
 from guardrails.privacy._risk import Rate, largest, mean_rate, rate, risk, smallest_risk, weak
 
 from .people import people
@@ -170,3 +170,51 @@ def test_a_smaller_holdout_is_corrected_for_without_a_bias() -> None:
         for a, b in zip(corpus, holdout, strict=True)
     ]
     assert sum(r.low > 0 for r in risks) <= 4
+
+
+# Attempts that hang together
+
+
+def test_rows_at_one_record_are_one_trial_as_the_variance_over_random_splits_says() -> None:
+    # Records in the corpus or in the holdout by the toss of a coin, with 1 to 9 synthetic rows nearest to each.
+    rng = np.random.default_rng(0)
+    times = rng.integers(1, 10, size=60)
+    shares = (rng.random((20_000, 60)) < 0.5) @ times / times.sum()
+    worth = table_distance.trials(np.repeat(np.arange(60), times).tolist())
+    assert 0.25 / shares.var() == pytest.approx(worth, rel=0.03)
+    assert worth < 60 < times.sum()
+
+
+def test_an_extreme_value_in_one_table_makes_its_records_no_nearer() -> None:
+    rng = np.random.default_rng(2)
+    plain = _rows.Rows(rng.normal(size=(40, 2)), np.zeros((40, 0), np.int32))
+    extreme = _rows.Rows(np.concatenate([plain.numbers, [[100.0, 0.0]]]), np.zeros((41, 0), np.int32))
+    asked = _rows.Rows(rng.normal(size=(30, 2)), np.zeros((30, 0), np.int32))
+    (here, near), (there, far) = table_distance.closest(asked, extreme, plain)
+    assert here.tolist() == there.tolist()
+    assert near.tolist() == far.tolist()
+    alone = [table_distance.distances(asked, table)[0] for table in (extreme, plain)]  # each on its own scale
+    assert alone[0].mean() < alone[1].mean()
+
+
+@settings(max_examples=40, deadline=None)
+@given(nearest=st.lists(st.integers(0, 20), min_size=1, max_size=60))
+def test_trials_are_no_more_than_the_records_and_one_at_least(nearest: list[int]) -> None:
+    assert 1 <= table_distance.trials(nearest) <= len(set(nearest)) + 1e-9
+
+
+def test_predicates_for_one_person_are_one_event_as_the_variance_over_random_tables_says() -> None:
+    # Each of 5,000 people is in the table with probability 1 in 100; those with a predicate have 1 to 6 of them.
+    rng = np.random.default_rng(1)
+    of = rng.integers(1, 7, size=5000)
+    drawn = rng.random((2000, 5000)) < 0.01
+    successes = drawn @ of
+    grows = np.mean([singling_out._repeats(np.repeat(np.flatnonzero(row), of[row]).tolist()) for row in drawn[:300]])
+    assert successes.var() / successes.mean() == pytest.approx(grows, rel=0.08)
+
+
+def test_a_predicate_says_whom_it_singles_out_and_nobody_where_it_holds_for_two() -> None:
+    table = _rows.Rows(np.array([[1.0], [5.0], [5.0]]), np.zeros((3, 0), np.int32))
+    predicates = [(_predicates.Clause(0, "is", value),) for value in (1.0, 5.0, 9.0)]
+    assert _predicates.singled_out(predicates, table) == [(1, 0), (2, -1), (0, -1)]
+    assert [n for n, _ in _predicates.singled_out(predicates, table)] == _predicates.count(predicates, table)

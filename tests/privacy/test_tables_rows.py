@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from guardrails.core.errors import ConfigurationError
 from guardrails.privacy import _rows
 from guardrails.privacy._gower import Gower
+from guardrails.privacy._predicates import control_rate
 from guardrails.privacy._rows import Rows
 
 
@@ -118,6 +120,29 @@ def test_a_column_of_another_type_in_one_table_is_read_alike() -> None:
     mixed = _rows.read(text.assign(x=["1", "b", "4"]), plain, plain.assign(x=[7, 8, 9]))
     assert mixed.names == ("d", "x")  # the same words are the same category
     assert mixed.synthetic.codes[0] == mixed.corpus.codes[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [(["31 years", "40 years", "50 years"], "text"), ([True, False, True], "truth"), (["2.0.1", "x", None], "text")],
+)
+def test_a_column_of_which_one_table_writes_every_value_another_way_is_named(values: list[object], kind: str) -> None:
+    plain = pd.DataFrame({"age": [31, 40, 50], "y": [1, 2, 3]})
+    other = plain.assign(age=values, y=[4, 5, 6])
+    for tables, where in (((other, plain, plain), "synthetic table"), ((plain, plain, other), "holdout")):
+        with pytest.raises(ConfigurationError, match=rf"column 'age' .* kind {kind} in the {where} and number in the"):
+            _rows.read(*tables)
+    shared = plain.assign(age=["31", "x", "y"], y=[4, 5, 6])
+    assert _rows.read(plain, plain, shared).names == ("y", "age")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "holdout", "sizes"), [([1] * 40, [1] * 40, (73, 72)), ([1] * 40 + [2] * 9, [0] * 49, (400, 99))]
+)
+def test_a_control_of_all_or_none_is_worth_its_bound(corpus: list[int], holdout: list[int], sizes: Any) -> None:
+    found = control_rate(corpus, holdout, sizes)
+    assert found.share in (0, 1)
+    assert found.n == pytest.approx(len(corpus) * sizes[1] / sizes[0])
 
 
 def test_repeated_rows_count_once_missing_values_and_zeros_of_either_sign_alike() -> None:

@@ -1,0 +1,166 @@
+"""The shipped null runs: false alarms and power are counted again from the arrays, and a stale hash is flagged."""
+
+import importlib
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from guardrails.assay.sources import code_sha256
+from guardrails.core.registry import load_probe, probes
+
+EVIDENCE = Path(__file__).parents[2] / "evidence"
+FOUND = 57
+"""Of 60 planted runs: by one attack of each case at least."""
+
+
+def load_nulls():
+    sys.path.insert(0, str(EVIDENCE))
+    try:
+        return importlib.import_module("nulls")
+    finally:
+        sys.path.remove(str(EVIDENCE))
+
+
+nulls = load_nulls()
+
+
+@pytest.fixture(params=sorted({case.probe for case in nulls.CASES}))
+def file(request):
+    if request.param not in probes():
+        pytest.skip(f"{request.param} is no probe here")
+    found = nulls.stored(request.param)
+    if not found["cases"]:
+        pytest.skip("no null runs yet: `make evidence`")
+    return found
+
+
+def test_null_runs_were_made_by_this_code(file):
+    now = code_sha256(nulls.null_files(load_probe(file["probe"])))
+    assert file["code"] == now, "stale: run `make evidence`"
+
+
+def test_no_attack_raises_more_false_alarms_than_its_interval_allows(file):
+    for case in file["cases"]:
+        for attack, column in case["null"].items():
+            assert len(column["value"]) == len(column["low"]) == nulls.RUNS
+            found = nulls.alarms(column["low"], case["chance"][attack])
+            assert found <= nulls.MOST, f"{attack} on {case['asked']}"
+
+
+def test_the_same_attacks_were_run_on_the_planted_case(file):
+    for stored, case in zip(file["cases"], (c for c in nulls.CASES if c.probe == file["probe"]), strict=True):
+        assert (stored["source"], stored["asked"]) == (case.source, case.asked)
+        if case.planted == 0:
+            assert not stored["planted"]
+            assert stored["why"]
+            continue
+        assert stored["planted"].keys() == stored["null"].keys()
+        power = Counter({k: nulls.alarms(v["low"], stored["chance"][k]) for k, v in stored["planted"].items()})
+        assert {len(v["low"]) for v in stored["planted"].values()} == {nulls.PLANTED_RUNS}
+        assert power.most_common(1)[0][1] >= FOUND, power
+
+
+def test_bounds_lie_below_the_statistics(file):
+    for case in file["cases"]:
+        for column in (*case["null"].values(), *case["planted"].values()):
+            for value, low in zip(column["value"], column["low"], strict=True):
+                assert (value is None) == (low is None)
+                assert value is None or low <= value + 1e-4
+
+
+def pool(n, shift=0.0, seed=0):
+    """Return 2 n rows of one law, with one attack that sees nothing and one that sees the shift."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for arm in ("corpus", "holdout"):
+        for i in range(n):
+            scores = {"blunt": rng.normal(), "sharp": rng.normal() + shift * (arm == "corpus")}
+            rows.append({"item": f"{arm}:{i}", "arm": arm, "index": i, "scores": scores})
+    return rows
+
+
+def low(reading, attack):
+    return [reading[attack][1]]
+
+
+def test_a_planted_difference_is_found_and_by_the_attack_that_sees_it():
+    found = nulls.separations(pool(100, shift=1.0))
+    assert set(found) == {"blunt", "blunt, first 12", "sharp", "sharp, first 12", "best", "best, first 12"}
+    assert nulls.alarms(low(found, "sharp"), 0.5) == nulls.alarms(low(found, "best"), 0.5) == 1
+    assert nulls.alarms(low(found, "blunt"), 0.5) == 0
+
+
+def test_the_same_pool_split_at_random_alarms_as_often_as_its_interval_errs():
+    rows = pool(100, shift=1.0)  # whatever the scores are, a random split knows nothing of them
+    rng = np.random.default_rng(1)
+    runs = [nulls.separations(nulls.split(rows, rng)) for _ in range(200)]
+    found = {attack: nulls.alarms([run[attack][1] for run in runs], 0.5) for attack in runs[0]}
+    assert max(found.values()) <= 12  # 5 are expected of a one-sided 97.5% bound; 13 come once in 2,000 times
+    assert found["sharp"] >= 1
+
+
+def test_few_planted_items_are_ranked_alone_and_counted_among_all_for_the_precision():
+    rows = pool(100)
+    for row in rows[:6]:
+        row["scores"]["sharp"] += 100
+    drawn = nulls.draw(rows, np.random.default_rng(0), 50, planted=6)
+    assert Counter(r["arm"] for r in drawn) == {"corpus": 50, "holdout": 50}
+    assert sum("planted" in r for r in drawn) == 6
+    found = nulls.separations(drawn)
+    assert found["sharp"][0] == 1.0
+    assert 0.5 <= found["sharp, first 12"][0] < 1.0
+
+
+def test_a_split_deals_each_row_once_and_keeps_the_sizes():
+    rows = pool(30)
+    dealt = nulls.split(rows, np.random.default_rng(0))
+    assert Counter(r["arm"] for r in dealt) == Counter(r["arm"] for r in rows)
+    assert sorted(r["item"] for r in dealt) == sorted(r["item"] for r in rows)
+    few = nulls.split(rows, np.random.default_rng(0), 10)
+    assert Counter(r["arm"] for r in few) == {"corpus": 10, "holdout": 10}
+    assert len({r["item"] for r in few}) == 20
+
+
+@pytest.mark.parametrize("source", ["reference:gpt-text,memorize=1", "canaries:gpt-text,memorize=1"])
+def test_null_documents_stand_in_no_corpus(source):
+    case = next(c for c in nulls.CASES if c.asked == source)
+    base, subject = nulls.control_subject(source), nulls.null_subject(case, 3)
+    fresh = {*subject.corpus, *subject.holdout}
+    assert not fresh & {*base.corpus}
+    assert len(fresh) == len(subject.corpus) + len(subject.holdout)
+    if source.startswith("reference:"):
+        assert not fresh & {*base.holdout}
+        assert (len(subject.corpus), len(subject.holdout)) == (len(base.corpus), len(base.holdout))
+
+
+def test_null_tables_are_as_large_as_the_controls_and_differ_by_run():
+    case = next(c for c in nulls.CASES if c.probe == "privacy.linkability")
+    base, one, other = nulls.control_subject(case.source), nulls.null_subject(case, 0), nulls.null_subject(case, 1)
+    assert (len(one.corpus), len(one.holdout)) == (len(base.corpus), len(base.holdout))
+    assert not one.corpus.equals(other.corpus)
+    assert one.target is base.target
+
+
+def test_what_is_written_is_read_back_and_rounding_makes_no_alarm(tmp_path, monkeypatch):
+    monkeypatch.setattr(nulls, "NULLS", tmp_path / "nulls")
+    case = nulls.CASES[0]
+    columns = nulls.columns([{"loss": (0.61239, 0.50004)}, {"loss": None}])
+    assert columns == {"loss": {"value": [0.6124, None], "low": [0.5, None]}}
+    stored = {"source": case.source, "asked": case.asked, "why": "because", "chance": {"loss": 0.5}}
+    file = {"probe": case.probe, "code": "abc", "cases": [stored | {"null": columns, "planted": {}}]}
+    nulls.write(file)
+    assert nulls.stored(case.probe) == file
+    assert nulls.alarms(columns["loss"]["low"], 0.5) == 0
+
+
+def test_runs_of_one_pool_are_one_job():
+    jobs = nulls.jobs(["membership.language-model", "membership.generative-image"], 200, 60)
+    for place, kind, seeds in jobs:
+        assert len({seed // nulls.CASES[place].share for seed in seeds}) == 1 or nulls.CASES[place].share < 10
+        assert kind in ("null", "planted")
+    runs = Counter((place, kind) for place, kind, seeds in jobs for _ in seeds)
+    assert {runs[k] for k in runs if k[1] == "null"} == {200}
+    assert {runs[k] for k in runs if k[1] == "planted"} == {60}
