@@ -94,7 +94,7 @@ class EcgTarget:
 
         noise = torch.rand(n, len(LEADS), SAMPLES, generator=torch.Generator().manual_seed(seed)) * 2 - 1
         with torch.no_grad():
-            made = [self._forward(noise[i : i + CHUNK]) for i in range(0, n, CHUNK)]
+            made = [self._forward(noise[i : i + CHUNK]) for i in range(0, max(n, 1), CHUNK)]
         found: Floats = torch.cat(made).numpy() * SCALE
         return found
 
