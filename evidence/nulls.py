@@ -28,15 +28,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from make import GENERATORS, HERE, collected, instrument_files, kept, laws, one_thread
+from null_cases import CASES, CHANCE, Case
 
-from generators import diffusion_photo, prose, vae_medical
+from generators import prose
 from generators.base import find_generator
 from generators.canaries import canaries, unplanted
 from guardrails.assay.controls import control_subject
@@ -53,93 +54,10 @@ RUNS, PLANTED_RUNS = 200, 60
 MOST = 18
 """False alarms of 200 runs at most. A 95% bound is to be wrong in 5 of 100 runs at most: more than 18 of 200 would come
 of that in one attack of two hundred."""
-CHANCE = 0.5
 DECIMALS = 4
 
 Reading = dict[str, tuple[float, float] | None]
 """By attack: the statistic and its lower bound, or None where it could not be assessed."""
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A probe, the model that it is to find nothing on, and how many runs share a scored pool.
-
-    Attributes
-    ----------
-    probe : str
-        Its id.
-    source : str
-        The model with the planted fault.
-    chance : mapping of str to float
-        What each metric is where nothing was learnt. Empty: the probe's rows hold the scores of several attacks on
-        membership, each of which is read for itself.
-    null : str
-        Another model for the null runs, where `why` says why.
-    share : int
-        Runs of one scored pool; 1: each run asks the model anew.
-    draw : int
-        Items of each arm that a run draws from its pool; 0: all.
-    planted : int or None
-        How many of the first items of the corpus are planted; None: as many as the fault's dose says, 0: none is.
-    why : str
-        What has to be known of the case.
-    """
-
-    probe: str
-    source: str
-    chance: Mapping[str, float] = field(default_factory=dict)
-    null: str = ""
-    share: int = 1
-    draw: int = 0
-    planted: int | None = None
-    why: str = ""
-
-    @property
-    def asked(self) -> str:
-        """The model of the null runs."""
-        return self.null or self.source
-
-
-TEXT, TABLE, PICTURES = "reference:gpt-text,memorize=1", "reference:tabular,leak=1", "reference:vae-medical,memorize=1"
-_REAL = "outputs are compared with held-out pictures, so that the null is a model as good as the law: real pictures"
-_ALONE = "the AUC of the planted case is that of the planted pictures against the others"
-CASES = (
-    Case("membership.language-model", TEXT, share=10),
-    Case("membership.generative-image", PICTURES, share=20, draw=200, planted=vae_medical.MEMORIZED, why=_ALONE),
-    Case(
-        "membership.generative-image",
-        "reference:diffusion-photo,memorize=1",
-        share=50,
-        draw=200,
-        planted=diffusion_photo.MEMORIZED,
-        why=f"{_ALONE}; six of them are too few for the precision of twelve guesses",
-    ),
-    Case(
-        "membership.generative-image",
-        "reference:gan-art",
-        share=10,
-        draw=200,
-        planted=0,
-        why="no weights of this model have a planted memory: there is no power to state",
-    ),
-    Case("membership.reference-models", "classifier:tabular,overfit=1"),
-    Case("privacy.dp-bound", TEXT, {"epsilon_lower_bound": 0.0}),
-    Case("privacy.dp-bound-classifier", "classifier:tabular,overfit=1", {"epsilon_lower_bound": 0.0}),
-    Case("privacy.table-membership", TABLE, {"membership_auc": CHANCE}),
-    Case("privacy.table-distance", TABLE, {"closer_to_training": CHANCE}),
-    Case("privacy.linkability", TABLE, {"linkability_risk": 0.0}),
-    Case(
-        "privacy.singling-out",
-        TABLE,
-        {"singling_out_risk": 0.0, "univariate_risk": 0.0, "multivariate_risk": 0.0},
-    ),
-    Case("privacy.inference", TABLE, {"inference_risk": 0.0, "largest_column_risk": 0.0}),
-    Case("privacy.completion", "reference:gpt-text,pii=1", {"completion_excess": 0.0}, share=10),
-    Case("memorization.extraction", TEXT, {"extraction_excess": 0.0}, share=10),
-    Case("memorization.exposure", "canaries:gpt-text,memorize=1", {"exposed_excess": 0.0}, share=5),
-    Case("memorization.copies", PICTURES, {"copy_excess": 0.0}, null="real:vae-medical", why=_REAL),
-    Case("memorization.data-copying", PICTURES, {"closer_rate": CHANCE}, null="real:vae-medical", why=_REAL),
-)
 
 
 def generator_of(source: str) -> str:

@@ -82,7 +82,7 @@ def run_audit(
             raise ConfigurationError(f"{folder} holds no run to resume (no journal.sqlite)")
     else:
         given = {k: name_of(v) for k, v in objects.items()} | {
-            "recognizers": name_of(recognizers), "descriptor": name_of(descriptor), "policy": policy,
+            "recognizers": recognizers, "descriptor": descriptor, "policy": policy,
             "probes": tuple(probes), "budget": budget, "seed": seed, "fail_on": fail_on,
         }  # fmt: skip
         settings = make_settings(given, plan)

@@ -70,7 +70,6 @@ def dry_run(target: Any = None, *, plan: Path | None = None, **given: Any) -> Dr
     from .audit import name_of
 
     objects = {"target": target} | {k: given.get(k) for k in ("corpus", "holdout", "reference", "prompts")}
-    given = given | {k: name_of(given.get(k)) for k in ("recognizers", "descriptor")}
     settings = make_settings(given | {k: name_of(v) for k, v in objects.items()}, plan)
     scope = Scope(settings, objects)
     assays, closed = scope.assays()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +68,11 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
         With every mistake at once: unknown keys, budgets, probes and policies, missing files.
     """
     merged: dict[str, Any] = dict(read_toml(plan, "plan")[0]) if plan else {}
-    merged |= {key: value for key, value in given.items() if value not in (None, (), [])}
+    merged |= {
+        key: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for key, value in given.items()
+        if value not in (None, (), [])
+    }
     wrong: list[str] = []
     try:
         settings = Settings.model_validate(merged)
@@ -80,20 +85,13 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     for pattern in settings.probes:
         if not fnmatch.filter(probes(), pattern):
             wrong.append(f"  probes: no probe is called '{pattern}'.{did_you_mean(pattern, probes())}")
-    try:
-        load_policy(settings.policy)
-    except ConfigurationError as error:
-        wrong.append(f"  policy: {error}")
-    try:
-        if settings.recognizers:
-            load_recognizers(settings.recognizers)
-    except (ConfigurationError, MissingExtraError) as error:
-        wrong.append(f"  recognizers: {error}")
-    try:
-        if settings.descriptor:
-            load_descriptor(settings.descriptor)
-    except (ConfigurationError, MissingExtraError) as error:
-        wrong.append(f"  descriptor: {error}")
+    checks = {"policy": load_policy, "recognizers": load_recognizers, "descriptor": load_descriptor}
+    for name, load in checks.items():
+        try:
+            if value := getattr(settings, name):
+                load(value)
+        except (ConfigurationError, MissingExtraError) as error:
+            wrong.append(f"  {name}: {error}")
     wrong += [
         f"  {name}: there is no '{path}'" for name in DATA if (path := getattr(settings, name)) and _missing(path)
     ]

@@ -79,13 +79,11 @@ def code_sha256(paths: Iterable[Path]) -> str:
 
 
 def _meaning(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(body := getattr(node, "body", None), list):
-            node.body = [line for line in body if not _only_says(line)]  # type: ignore[attr-defined]
-    return ast.dump(tree)
+    return ast.dump(_Silent().visit(ast.parse(source)))
 
 
-def _only_says(line: ast.AST) -> bool:
-    """Whether a statement is a text by itself: the docstring of a module, class, function or constant."""
-    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
+class _Silent(ast.NodeTransformer):
+    """Leaves out texts that stand by themselves: the docstrings of modules, classes, functions and constants."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node

@@ -77,7 +77,7 @@ def audit(
         "reference": reference,
         "prompts": prompts,
         "recognizers": recognizers,
-        "descriptor": str(descriptor) if descriptor else None,
+        "descriptor": descriptor,
         "policy": policy,
         "plan": plan,
         "probes": tuple(probes) if probes else None,

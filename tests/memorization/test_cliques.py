@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from guardrails import cli
-from guardrails.core.base import Access, Budget, Modality, Subject
+from guardrails.core.base import Budget, Subject
 from guardrails.core.statistics import wilson
 from guardrails.kit.io import encode_png
 from guardrails.kit.pictures import open_thumbnail
@@ -31,39 +31,15 @@ from guardrails.memorization._pairs import coarse, draw_beside
 from guardrails.memorization.cliques import Cliques
 from guardrails.targets import load_target
 
-
-def scene(rng, size=24):
-    """Three soft blobs of random place, width and colour."""
-    y, x = np.mgrid[0:size, 0:size] / size
-    picture = np.full((size, size, 3), 0.2)
-    for _ in range(3):
-        cx, cy, r = rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9), rng.uniform(0.08, 0.3)
-        picture += np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * r * r))[..., None] * rng.uniform(-0.3, 0.7, 3)
-    return noisy(picture, rng)
-
-
-def noisy(picture, rng, scale=0.02):
-    return np.round(np.clip(picture + rng.normal(0, scale, picture.shape), 0, 1) * 255).astype(np.uint8)
-
-
-def scenes(n, seed):
-    rng = np.random.default_rng(seed)
-    return [scene(rng) for _ in range(n)]
+from .pictures import Images, noisy, scene, scenes
 
 
 @dataclass
-class FakeImages:
+class FakeImages(Images):
     """Gives fresh scenes, but a share of them are a few pictures again and again, with noise and another brightness."""
 
     repeated: list
     share: float = 0.0
-    name: str = "fake"
-    modality = Modality.IMAGE
-    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
-    available = None
-
-    def identity(self):
-        return {}
 
     def sample_images(self, n, *, seed):
         rng = np.random.default_rng(seed)

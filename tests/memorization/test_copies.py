@@ -9,26 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.core.base import Access, Budget, Modality, Subject
+from guardrails.core.base import Budget, Subject
 from guardrails.memorization._copy_index import CopyIndex, distances, distinct, fingerprint, fingerprints, nearest
 from guardrails.memorization._copy_search import WAYS
 from guardrails.memorization.copies import Copies
 
-
-def scene(rng, size=24):
-    """Three soft blobs of random place, width and colour."""
-    y, x = np.mgrid[0:size, 0:size] / size
-    picture = np.full((size, size, 3), 0.2)
-    for _ in range(3):
-        cx, cy, r = rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9), rng.uniform(0.08, 0.3)
-        blob = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * r * r))
-        picture += blob[..., None] * rng.uniform(-0.3, 0.7, 3)
-    return np.round(np.clip(picture + rng.normal(0, 0.02, picture.shape), 0, 1) * 255).astype(np.uint8)
-
-
-def scenes(n, seed):
-    rng = np.random.default_rng(seed)
-    return [scene(rng) for _ in range(n)]
+from .pictures import Images, scene, scenes
 
 
 def blurred(picture):
@@ -38,18 +24,11 @@ def blurred(picture):
 
 
 @dataclass
-class FakeImages:
+class FakeImages(Images):
     """Gives fresh scenes, but a share of them are blurred training pictures."""
 
     corpus: list
     share: float = 0.0
-    name: str = "fake"
-    modality = Modality.IMAGE
-    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
-    available = None
-
-    def identity(self):
-        return {}
 
     def sample_images(self, n, *, seed):
         rng = np.random.default_rng(seed)

@@ -1,106 +1,36 @@
 """Hidden halves: pictures known by heart are recovered, unknown ones are not, and whatever is amiss says so."""
 
 import json
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.core.base import Access, Budget, Modality, Subject
+from guardrails.core.base import Budget, Subject
 from guardrails.core.errors import ContentError
 from guardrails.core.statistics import Interval
 from guardrails.kit.blind import blind_pictures
 from guardrails.memorization import _arms, inpainting
 from guardrails.memorization._arms import Arms
 from guardrails.memorization._completing import (
-    Completion,
     best,
-    by_autoencoder,
-    by_diffusion,
-    by_nearest,
-    by_outputs,
     by_white_box,
-    errors,
-    hidden,
 )
 from guardrails.memorization.inpainting import FINE, MARGIN, Inpainting, _calibrated, _ratio
 from guardrails.targets.white_box import Autoencoder, NoisePredictor
 
-N = 110
-CORPUS_SEED, HOLDOUT_SEED, REFERENCE_SEED, OUTPUT_SEED = 1, 2, 3, 10
-
-
-def scene(rng, size):
-    """Four soft blobs of random place, width and colour."""
-    y, x = np.mgrid[0:size, 0:size] / size
-    picture = np.full((size, size, 3), 0.2)
-    for _ in range(4):
-        cx, cy, r = rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.08, 0.3)
-        blob = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * r * r))
-        picture += blob[..., None] * rng.uniform(-0.3, 0.7, 3)
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-
-
-def scenes(n, seed, size=16):
-    rng = np.random.default_rng(seed)
-    return [scene(rng, size) for _ in range(n)]
-
-
-@dataclass
-class Maker:
-    """Gives fresh scenes, with copies of given pictures in front; and holds a white box or none."""
-
-    copies: Any = ()
-    white_box: Any = None
-    available: int | None = None
-    name: str = "maker"
-    modality = Modality.IMAGE
-    access = frozenset({Access.OUTPUTS})
-
-    def identity(self):
-        return {}
-
-    def sample_images(self, n, *, seed):
-        return [*self.copies, *scenes(n, OUTPUT_SEED + seed % 1000)][:n]
-
-
-def squared_distances(a, b):
-    a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
-    return (a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1)
-
-
-class ByHeart:
-    """An autoencoder that gives back the picture it knows of which one half is nearest to what it is shown."""
-
-    def __init__(self, known):
-        self.known = np.stack(known) / 255
-
-    def elbo(self, images, *, seed):
-        return np.zeros(len(images))
-
-    def reconstruct(self, images, *, seed):
-        shown, middle = np.stack(images) / 255, self.known.shape[2] // 2
-        halves = (slice(0, middle), slice(-middle, None))
-        distance = [squared_distances(shown[:, :, half], self.known[:, :, half]) for half in halves]
-        return self.known[np.minimum(*distance).argmin(axis=1)]
-
-
-class BestDenoiser:
-    """The noise predictor of a diffusion model that knows some pictures and nothing else: the exact E[ε | x_t]."""
-
-    def __init__(self, known):
-        self.known = np.stack(known) / 127.5 - 1
-        self.alpha_bar = np.cos(np.linspace(0.02, np.pi / 2 - 0.01, 200)) ** 2
-
-    def predict_noise(self, x_t, t):
-        kept, rest = np.sqrt(self.alpha_bar[t]), np.sqrt(1 - self.alpha_bar[t])
-        distance = squared_distances(x_t, kept * self.known)
-        weight = np.exp(-(distance - distance.min(axis=1, keepdims=True)) / (2 * rest**2))
-        mean = np.einsum("nk,khwc->nhwc", weight / weight.sum(axis=1, keepdims=True), self.known)
-        return (x_t - kept * mean) / rest
+from .hidden_halves import (
+    CORPUS_SEED,
+    HOLDOUT_SEED,
+    REFERENCE_SEED,
+    BestDenoiser,
+    ByHeart,
+    Maker,
+    N,
+    scenes,
+)
 
 
 @pytest.fixture(scope="module")
@@ -185,64 +115,7 @@ def test_without_a_reference_the_holdout_stands_in_each_picture_left_out_of_its_
     assert 0.25 <= measured(subject)[0].value <= 0.29
 
 
-# The formulas
-
-
-def test_the_error_is_that_of_the_literal_definition():
-    rng = np.random.default_rng(0)
-    a, b = rng.random((2, 4, 6, 3)), rng.random((2, 4, 6, 3))
-    where = rng.random((2, 4, 6)) < 0.5
-    for found, x, y, mask in zip(errors(a, b, where), a, b, where, strict=True):
-        squares = [(x[i, j, c] - y[i, j, c]) ** 2 for i in range(4) for j in range(6) for c in range(3) if mask[i, j]]
-        assert found == pytest.approx(np.sqrt(np.mean(squares)))
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 6), st.integers(0, 10_000))
-def test_the_nearest_on_the_visible_part_are_those_of_a_slow_search(k, seed):
-    rng = np.random.default_rng(seed)
-    pictures, others = rng.random((3, 4, 4, 3)), rng.random((5, 4, 4, 3))
-    masks = np.stack([hidden((4, 4), half) for half in ("left", "right", "left")])
-    found = by_nearest(pictures, masks, others, k, left_out=[-1, 2, -1])
-    for i, (picture, mask) in enumerate(zip(pictures, masks, strict=True)):
-        free = [j for j in range(5) if not (i == 1 and j == 2 and k < 5)]
-        order = sorted(free, key=lambda j: ((others[j] - picture)[~mask] ** 2).sum())
-        assert found[i] == pytest.approx(others[order[:k]].mean(axis=0))
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(2, 40), st.integers(2, 40))
-def test_the_halves_are_equal_and_do_not_meet(height, width):
-    left, right = hidden((height, width), "left"), hidden((height, width), "right")
-    assert left.sum() == right.sum() == height * (width // 2)
-    assert not (left & right).any()
-    assert (left == right[:, ::-1]).all()
-
-
-def test_the_completion_that_fits_the_visible_part_is_kept_whatever_the_hidden_one_is(clean):
-    pictures = np.stack(clean.corpus[:4]) / 255
-    tried = [Completion(pictures * 0, np.array([0, 9, 0, 9])), Completion(pictures, np.array([1, 1, 1, 1]))]
-    assert np.array_equal(best(tried), np.stack([pictures[0] * 0, pictures[1], pictures[2] * 0, pictures[3]]))
-
-
-def test_what_is_hidden_is_never_shown_to_the_model(clean):
-    """Whatever the hidden half holds, every way completes the same."""
-    pictures = np.stack(clean.corpus[:6]) / 255
-    masks = np.stack([hidden((16, 16), "left" if i % 2 else "right") for i in range(6)])
-    blank = np.where(masks[..., None], 0.5, pictures)
-    known = np.stack(scenes(20, 5)) / 255
-    box, noises = ByHeart(scenes(20, 5)), BestDenoiser(scenes(20, 5))
-
-    def ways(x):
-        return [
-            *by_outputs(x, masks, known),
-            *by_autoencoder(box, x, masks, best(by_outputs(x, masks, known)), seed=3),
-            *by_diffusion(noises, x, masks, seed=3),
-        ]
-
-    for one, other in zip(ways(pictures), ways(blank), strict=True):
-        assert np.allclose(one.pictures, other.pictures)
-        assert np.allclose(one.misfit, other.misfit)
+# The threshold
 
 
 def test_the_threshold_is_two_thirds_of_the_lowest_hundredth_of_one_half():
