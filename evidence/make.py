@@ -63,8 +63,6 @@ def instrument_files(probe: Probe) -> list[Path]:
         for module in ("blind", "table_rows")
         if any(f"from ..kit.{module} import" in file.read_text() for file in files)
     ]
-    if family == "deepfake":
-        files.append(LIBRARY / family / "residual.py")  # a detector, which the probe finds by its name
     if family == "membership":
         files += [LIBRARY / "kit" / "lm_moments.py", LIBRARY / "targets" / "white_box.py"]
     for source in sources(probe):

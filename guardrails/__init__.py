@@ -18,7 +18,7 @@ by heart.
 1
 >>> "memorization.extraction" in gr.render(result, "markdown")
 True
->>> gr.load_detector("deepfake.residual").score([])
+>>> gr.load_detector("deepfake.radial").score([])
 []
 """
 

@@ -56,6 +56,8 @@ class Scope:
 
         target = load_target(self._given("target"))
         given = {n: load_data(n, value, target.modality) for n in DATA if (value := self._given(n)) is not None}
+        if "prompts" in given and hasattr(target, "take_prompts"):
+            target.take_prompts(given["prompts"])
         names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
         names |= {"recognizers": self.settings.recognizers} if self.settings.recognizers else {}
         names |= {"descriptor": self.settings.descriptor} if self.settings.descriptor else {}

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..core.errors import GuardrailsError, JournalError
-from . import audit, doctor, generate, index, listing, report, schema, train
+from . import audit, bench, doctor, generate, index, listing, report, scan, schema, train
 from ._console import say
 from ._install import check_install
 
@@ -33,6 +33,8 @@ app = typer.Typer(
 app.command("audit")(audit.audit)
 app.command("generate")(generate.generate)
 app.command("index")(index.index)
+app.command("bench")(bench.bench)
+app.command("scan")(scan.scan)
 app.add_typer(train.app, name="train")
 app.command("report")(report.report)
 app.command("list")(listing.list_)

@@ -18,6 +18,7 @@ TARGETS = (
     ("reference:NAME,DIAL=DOSE", "a reference generator of this library, with or without a planted fault"),
     ("real:NAME", "fresh pictures of what a reference generator learnt from: real data as a target"),
     ("hf:FOLDER", "a causal language model in the Hugging Face layout (safetensors)"),
+    ("diffusers:FOLDER", "a pipeline of diffusers that makes pictures, from text or from nothing (safetensors)"),
     ("package:NAME", "a model that an installed package carries; see requirements/models.txt"),
     ("dir:FOLDER", "a folder of images that a model made"),
     ("jsonl:FILE", 'texts that a model wrote, one {"text": …} a line'),

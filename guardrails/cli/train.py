@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,16 +42,39 @@ def generator(
 
 @app.command("detector")
 def detector(
-    name: Annotated[str, typer.Argument(help="See: guardrails list detectors")], out: Out = None, seed: Seed = 0
+    name: Annotated[str, typer.Argument(help="default, or see: guardrails list detectors")],
+    out: Out = None,
+    seed: Seed = 0,
+    real: Annotated[
+        list[Path] | None,
+        typer.Option(help="default only: a folder of photographs to add; its name is their source. Repeat for more."),
+    ] = None,
+    generated: Annotated[
+        list[Path] | None,
+        typer.Option(help="default only: a folder of outputs to add; its name is their family. Repeat for more."),
+    ] = None,
 ) -> None:
-    """Train a detector on the reference generators that are not reserved for controls."""
+    """Train a detector's shipped weights; ``default``: those that the linear image detectors and their fusion share.
+
+    A folder with a manifest.csv of its own (path, label, family, source, source_path, licence) is read by its rows.
+    """
     from ..core.registry import load_detector
 
-    module = importlib.import_module(type(load_detector(name)).__module__)
-    train = getattr(module, "train_shipped", None)
-    if train is None:
-        raise ConfigurationError(f"{name} has nothing to train: it ships without weights")
-    _train(train, out or Path(str(module.__file__)).parent / "weights", seed, name)
+    if name == "default":
+        from ..deepfake._train_default import train_shipped
+
+        train: Callable[..., Iterable[Path]] = functools.partial(
+            train_shipped, real=real or (), generated=generated or ()
+        )
+        folder = Path(__file__).parents[1] / "deepfake" / "weights"
+    else:
+        if real or generated:
+            raise ConfigurationError(f"{name} takes no folders: only default does")
+        module = importlib.import_module(type(load_detector(name)).__module__)
+        if not hasattr(module, "train_shipped"):
+            raise ConfigurationError(f"{name} has nothing to train by itself: see guardrails train detector default")
+        train, folder = module.train_shipped, Path(str(module.__file__)).parent / "weights"
+    _train(train, out or folder, seed, name)
 
 
 @app.command("descriptor")

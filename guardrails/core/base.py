@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from .results import Measurement
 
@@ -277,33 +277,124 @@ class Probe(ABC):
         """Write the pictures that the measurements' evidence names. Default: none."""
 
 
+Verdict = Literal["real", "synthetic", "manipulated", "abstain"]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a video or a recording that stands out, in seconds."""
+
+    start: float
+    end: float
+    score: float
+
+
 @dataclass(frozen=True)
 class Detection:
-    """What a detector says of one item.
+    """What a detector says of one item. No signal is None, never .5.
 
-    `score` is larger for synthetic; `probability` is calibrated or None; no signal is None, never .5.
+    Attributes
+    ----------
+    item : str
+        Its path, or its place among the items.
+    score : float, optional
+        Larger for synthetic; its scale is the detector's own.
+    probability : float, optional
+        That the item is synthetic or manipulated where half of all items are: calibrated, in 0–1.
+    likelihood_ratio : float, optional
+        p(score | synthetic) / p(score | real): what the evidence says whatever the share of synthetic items.
+    verdict : str
+        ``abstain`` where the evidence is weak, contradicts itself or is unlike what the detector knows.
+    reasons : tuple of str
+        What the verdict rests on, or why there is none.
+    heat_map : array of float32, (H, W), optional
+        Natural logarithm of the likelihood ratio by place, evenly over the picture; NaN where a place says nothing.
+    segments : tuple of Segment
+        Of a video or a recording, in the order of time.
+    calibration : str, optional
+        Which calibration made the probability.
     """
 
     item: str
     score: float | None
     probability: float | None = None
-    verdict: Literal["real", "synthetic", "manipulated", "abstain"] = "abstain"
+    verdict: Verdict = "abstain"
     reasons: tuple[str, ...] = ()
     calibration: str | None = None
+    likelihood_ratio: float | None = None
+    heat_map: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    segments: tuple[Segment, ...] = ()
 
 
 class Detector(ABC):
-    """Scores single items. scikit-learn conventions: `fit(items, labels)`, labels 1 = synthetic."""
+    """Scores single items, by scikit-learn's conventions: `fit` and `calibrate` change the detector and return it.
+
+    Labels are 1 for synthetic or manipulated, 0 for real. Items are paths, or what is read from them: a picture as
+    (H, W, 3) uint8, a recording as (samples, rate). `load_detector` gives a detector with the weights that ship.
+    """
 
     id: ClassVar[str]
     title: ClassVar[str]
     limits: ClassVar[str]
     modalities: ClassVar[frozenset[Modality]]
     controls: ClassVar[tuple[Control, ...]]
+    learnt: ClassVar[frozenset[str]] = frozenset()
+    """Reference generators that the shipped weights learnt from, as ``gan-art``: no control is one of them."""
+    takes: ClassVar[str] = ""
+    """What ``ID:ARGUMENT`` names, where the detector takes an argument: a folder, a file, a target."""
 
     @abstractmethod
-    def fit(self, items: Sequence[Any], labels: Sequence[int]) -> Detector: ...
+    def fit(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
+        """Fit to labelled items and calibrate by cross-fitting.
+
+        Parameters
+        ----------
+        items : sequence
+            See the class.
+        labels : sequence of int
+            One an item.
+        sources : sequence of str, optional
+            What each item comes from, as a photographer or a generator: items of one source stay on one side of every
+            split. Default: every item is a source.
+
+        Raises
+        ------
+        ConfigurationError
+            For too few items of a class.
+        ContentError
+            For an item that cannot be read.
+        """
+
+    @abstractmethod
+    def calibrate(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
+        """Replace the calibration by one on items that the detector was not fitted to. Errors as in `fit`."""
+
+    @classmethod
+    def open(cls, path: Path) -> Any:
+        """Return a file as an item that `score` and `explain` take; a scan opens it once for all that open it alike.
+
+        Raises
+        ------
+        ContentError
+            Where no detector that opens files so could say anything of this one.
+        """
+        return path
 
     @abstractmethod
     def score(self, items: Sequence[Any]) -> list[Detection]:
-        """Score items given as arrays, strings or paths; a bad file is a row that abstains with its reason."""
+        """Score items; a bad one is a row that abstains with its reason."""
+
+    def explain(self, item: Any) -> Detection:
+        """Score one item with all that the detector can show: the heat map of a picture, where there is one."""
+        return self.score([item])[0]
+
+    def predict_proba(self, items: Sequence[Any]) -> NDArray[np.float64]:
+        """Return the probabilities of real and of synthetic, (N, 2), where half of all items are synthetic.
+
+        A row is NaN where the detector has no calibrated probability for the item.
+        """
+        import numpy as np
+
+        found = [row.probability for row in self.score(items)]
+        p = np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+        return np.stack([1 - p, p], axis=1)

@@ -102,14 +102,25 @@ def load_probe(name: str) -> Probe:
 
 
 def load_detector(name: str) -> Detector:
-    """Return the detector with this id, with its shipped weights.
+    """Return a detector with its shipped weights.
+
+    Parameters
+    ----------
+    name : str
+        An id, or ``ID:ARGUMENT`` for a detector that takes one: ``deepfake.network:model.onnx``.
 
     Raises
     ------
     ConfigurationError
-        For an unknown id, with the nearest known one.
+        For an unknown id, with the nearest known one; for an argument that the detector does not take, or needs.
     """
+    id, colon, argument = name.partition(":")
     known = detectors()
-    if name not in known:
-        raise ConfigurationError(f"unknown detector '{name}'.{did_you_mean(name, known)}")
-    return known[name]()
+    if id not in known:
+        raise ConfigurationError(f"unknown detector '{id}'.{did_you_mean(id, known)}")
+    cls = known[id]
+    if colon and not cls.takes:
+        raise ConfigurationError(f"{id} takes no argument; '{argument}' was given")
+    if colon and not argument:
+        raise ConfigurationError(f"{name}: after the colon comes {cls.takes}")
+    return cls(argument) if colon else cls()  # type: ignore[call-arg]

@@ -62,6 +62,24 @@ class Head:
         parts = dict(zip(blocks, np.split(beta, ends[:-1]), strict=True))
         return cls(mean, scale, parts, middle)
 
+    @classmethod
+    def fit_members(cls, blocks: Blocks, labels: NDArray[np.int64], weights: Array | None = None) -> Head:
+        """Fit a head to each member and add them, each divided by the spread of its scores: a member counts as one.
+
+        Members are named by their blocks: see `member_of`.
+        """
+        parts = []
+        for member in dict.fromkeys(map(member_of, blocks)):
+            own = {name: x for name, x in blocks.items() if member_of(name) == member}
+            head = cls.fit(own, labels, weights)
+            parts.append((head, max(float(head.score(own).std()), FLAT)))
+        return cls(
+            {name: x for head, _ in parts for name, x in head.mean.items()},
+            {name: x for head, _ in parts for name, x in head.scale.items()},
+            {name: x / spread for head, spread in parts for name, x in head.coefficients.items()},
+            sum(head.intercept / spread for head, spread in parts),
+        )
+
     def shares(self, blocks: Blocks) -> dict[str, Array]:
         """How much each block adds to the scores, (N,) each."""
         return {
@@ -78,6 +96,15 @@ class Head:
         rows = [np.sqrt((((blocks[n] - self.mean[n]) / self.scale[n]) ** 2).sum(axis=1)) for n in self.coefficients]
         out: Array = np.max(rows, axis=0)
         return out
+
+
+def member_of(block: str) -> str:
+    """Return the member that a block belongs to: what stands before its slash.
+
+    >>> member_of("whole/8"), member_of("spectrum")
+    ('whole', '')
+    """
+    return block.rpartition("/")[0]
 
 
 def _ridge(a: Array, b: Array, penalty: float) -> Array:

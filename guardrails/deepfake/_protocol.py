@@ -219,6 +219,11 @@ def mean_area(found: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
     return _interval([(np.array([p.above.mean() for p in several]), list(found)), (real, names)])
 
 
+def mean_area_apart(found: Mapping[str, Placed]) -> Interval:
+    """Return the mean AUC over families that have real pictures of their own each: families alone are what varies."""
+    return _interval([(np.array([placed.above.mean() for placed in found.values()]), list(found))])
+
+
 def _interval(sides: Sequence[tuple[Array, Sequence[Any]]]) -> Interval:
     """Interval of a mean in 0–1 that varies with the clusters of one margin or two."""
     from scipy.special import stdtrit

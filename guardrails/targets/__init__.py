@@ -20,6 +20,7 @@ SCHEMES = {
     "reference": "reference:load",
     "real": "reference:load_real",
     "hf": "huggingface:HuggingFaceTarget",
+    "diffusers": "diffusers:DiffusersTarget",
     "package": "package:load",
     "dir": "files:ImageFolderTarget",
     "jsonl": "files:JsonlTarget",
@@ -35,10 +36,10 @@ def load_target(target: Any) -> Target:
     Parameters
     ----------
     target : str, path, Target or object
-        ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` · ``package:smollm2`` ·
-        ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a target, which is
-        returned as it is; or any callable or object with ``generate``, ``sample`` or ``predict``; or a fitted
-        classifier of scikit-learn.
+        ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` · ``diffusers:<folder>`` ·
+        ``package:smollm2`` · ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a
+        target, which is returned as it is; or any callable or object with ``generate``, ``sample`` or ``predict``; or a
+        fitted classifier of scikit-learn.
 
     Raises
     ------
@@ -81,6 +82,7 @@ def _hint(name: str, scheme: str, has_scheme: bool, known: dict[str, Any]) -> st
     path = Path(name)
     if path.is_dir():
         kind = "hf" if (path / "config.json").exists() or any(path.glob("*.gguf")) else "dir"
+        kind = "diffusers" if (path / "model_index.json").exists() else kind
         return f" Did you mean '{kind}:{name}'?"
     kinds = {".jsonl": "jsonl", ".csv": "table", ".parquet": "table"}
     if path.is_file() and path.suffix.lower() in kinds:

@@ -13,6 +13,7 @@ import numpy as np
 from ..core.base import Access, Modality
 from ..core.errors import ContentError, TargetError
 from ..kit.io import ImageFolder, read_jsonl, text_of
+from ._prompts import read_prompts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 class ImageFolderTarget:
     """``dir:<folder>``: the pictures that a model made.
 
-    A file that cannot be read is left out and stands in `problems`.
+    A file that cannot be read is left out and stands in `problems`. Beside the pictures ``prompts.jsonl`` or
+    ``prompts.csv`` may say what each was made from: rows with ``file``, its place below the folder, and ``prompt``.
 
     Raises
     ------
     TargetError
-        For a folder that is missing or holds no picture.
+        For a folder that is missing or holds no picture, or prompts that do not fit the pictures.
     """
 
     modality = Modality.IMAGE
@@ -41,11 +43,17 @@ class ImageFolderTarget:
         if not self._all:
             hint = f"; it holds {len(self._all.ignored)} other files" if self._all.ignored else ""
             raise TargetError(f"{self.name}: the folder holds no picture{hint}")
+        self._prompts = read_prompts(path, self._all.names, self.name)
 
     @cached_property
     def images(self) -> ImageFolder:
         """The readable pictures, read lazily."""
         return self._all.readable()
+
+    @property
+    def prompts(self) -> list[str | None] | None:
+        """The prompt of each of `images`, None for one that the manifest does not name; None without a manifest."""
+        return None if self._prompts is None else [self._prompts.get(name) for name in self.images.names]
 
     @property
     def problems(self) -> tuple[tuple[str, str], ...]:

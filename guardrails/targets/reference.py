@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from generators.base import Generator, find_generator, stem
+from generators.base import Generator, find_generator, generators, stem
 
 from ..core.base import Access, Modality, Subject, Target
 from ..core.errors import ConfigurationError
@@ -119,6 +119,28 @@ class ReferenceImages(_Reference):
         return white_box(self.generator)
 
 
+class ReferenceVideos(_Reference):
+    """A reference generator of videos, ``generator.rate`` frames a second."""
+
+    modality = Modality.VIDEO
+    access = frozenset({Access.OUTPUTS})
+
+    def sample_videos(self, n: int, *, seed: int) -> list[NDArray[np.uint8]]:
+        """Return n videos, (T, H, W, 3) each; ``generator.items`` tells which of their frames are forged."""
+        return list(self.generator.sample(n, seed=seed))
+
+
+class ReferenceSounds(_Reference):
+    """A reference generator of recordings, ``generator.rate`` samples a second."""
+
+    modality = Modality.AUDIO
+    access = frozenset({Access.OUTPUTS})
+
+    def sample_sounds(self, n: int, *, seed: int) -> list[NDArray[np.float32]]:
+        """Return n recordings, (N,) each, in −1 … 1; ``generator.items`` tells which of their seconds are altered."""
+        return list(self.generator.sample(n, seed=seed))
+
+
 class RealImages:
     """The real data that a reference generator of pictures should have learnt, as a target: ``real:gan-art``.
 
@@ -142,7 +164,13 @@ class RealImages:
         return list(self.generator.reference_items(n, seed=derive_seed(seed, self.name)))
 
 
-_KINDS: dict[str, type[Any]] = {"text": ReferenceText, "image": ReferenceImages, "table": ReferenceTable}
+_KINDS: dict[str, type[Any]] = {
+    "text": ReferenceText,
+    "image": ReferenceImages,
+    "video": ReferenceVideos,
+    "audio": ReferenceSounds,
+    "table": ReferenceTable,
+}
 
 
 def reference_target(name: str, settings: Settings | None = None) -> Target:
@@ -202,6 +230,11 @@ def load_real(name: str) -> Target:
     if cls.modality != "image":
         raise ConfigurationError(f"real:{name} would be {cls.modality}; only pictures are read so")
     return RealImages(cls.load())
+
+
+def image_generators() -> list[str]:
+    """Return the names of the reference generators of pictures."""
+    return [name for name, cls in generators().items() if cls.modality == "image"]
 
 
 def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> Subject:

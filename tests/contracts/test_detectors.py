@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from generators.base import check_doses, find_generator
+from generators.base import find_generator
+from generators.settings import check_settings
+from guardrails.assay.detector_controls import RECORDINGS
 from guardrails.core.base import Detector, Modality
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import detectors, load_detector
+
+from .detector_arguments import made
 
 EVERY = pytest.mark.parametrize("name", list(detectors()))
 
@@ -36,27 +40,52 @@ def test_it_has_a_positive_and_a_negative_control(name: str) -> None:
 
 
 @EVERY
-def test_no_control_is_a_generator_that_detectors_train_on(name: str) -> None:
+def test_no_control_is_what_its_weights_learnt_from(name: str) -> None:
     from guardrails.targets.reference import parse
 
     for control in detectors()[name].controls:
         scheme, _, spec = control.source.partition(":")
+        if scheme == "recorded":
+            assert (RECORDINGS / f"{spec}.ogg").is_file()
+            continue
+        if scheme == "photographs":  # of scikit-learn, reserved
+            assert spec in ("", "enlarged=4")
+            continue
         assert scheme in ("reference", "real")
         generator, doses = parse(spec)
-        check_doses(find_generator(generator), doses)
-        assert find_generator(generator).reserved, f"{control.source} may have been trained on"
+        check_settings(find_generator(generator), doses)
+        seen = [s for s in detectors()[name].learnt if spec == s or spec.startswith(f"{s},")]
+        assert find_generator(generator).reserved or not seen, f"{control.source}: it has learnt from {seen}"
 
 
 @EVERY
-def test_nothing_to_score_is_no_score(name: str) -> None:
-    assert load_detector(name).score([]) == []
+def test_nothing_to_score_is_no_score(name: str, tmp_path: Path) -> None:
+    detector = made(name, tmp_path)
+    assert detector.score([]) == []
+    assert detector.predict_proba([]).shape == (0, 2)
+
+
+@EVERY
+def test_an_argument_goes_only_where_one_is_taken(name: str) -> None:
+    if detectors()[name].takes:
+        with pytest.raises(ConfigurationError, match="after the colon"):
+            load_detector(f"{name}:")
+    else:
+        with pytest.raises(ConfigurationError, match="takes no argument"):
+            load_detector(f"{name}:anything")
+
+
+@EVERY
+def test_too_few_items_to_fit_are_a_mistake(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        made(name, tmp_path).fit([], [])
 
 
 @EVERY
 def test_a_bad_file_is_a_row_that_abstains(name: str, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n but no picture")
-    rows = load_detector(name).score([bad, tmp_path / "absent.png"])
+    rows = made(name, tmp_path).score([bad, tmp_path / "absent.png"])
     assert [row.verdict for row in rows] == ["abstain", "abstain"]
     for row in rows:
         assert row.score is None
@@ -65,12 +94,12 @@ def test_a_bad_file_is_a_row_that_abstains(name: str, tmp_path: Path) -> None:
 
 
 @EVERY
-def test_scores_are_numbers_or_absent_and_do_not_depend_on_company(name: str) -> None:
+def test_scores_are_numbers_or_absent_and_do_not_depend_on_company(name: str, tmp_path: Path) -> None:
     if Modality.IMAGE not in detectors()[name].modalities:
         pytest.skip("scores no pictures")
     from skimage import data
 
-    detector = load_detector(name)
+    detector = made(name, tmp_path)
     pictures = [data.astronaut(), data.coffee()[:64, :64]]
     together = detector.score(pictures)
     for picture, row in zip(pictures, together, strict=True):
@@ -80,6 +109,8 @@ def test_scores_are_numbers_or_absent_and_do_not_depend_on_company(name: str) ->
             assert math.isfinite(row.score)
             assert row.score == pytest.approx(alone.score, abs=1e-4)
         assert row.probability is None or 0 <= row.probability <= 1
+        assert row.likelihood_ratio is None or row.likelihood_ratio > 0
+        assert (row.verdict == "abstain") or row.calibration
 
 
 @EVERY

@@ -124,7 +124,6 @@ def test_a_subject_comes_with_the_generators_data(spec):
         ("tiny-text,fault=much", "a dose is a number"),
         ("tiny-text,mark=quiet", "none, loud; not 'quiet'"),
         ("tiny-text,marc=loud", "Did you mean 'mark'"),
-        ("tiny-sound", "makes audio, which no probe reads yet"),
     ],
 )
 def test_a_wrong_name_or_dial(spec, message):

@@ -1,0 +1,85 @@
+"""Photographs that their licences allow weights to learn from, out of packages; `scripts/fetch_photographs.py` fetches.
+
+Many sources matter more than many files: cameras, decades and processing differ between packages and hardly within
+one, so a test leaves whole sources out.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import ConfigurationError
+
+COLUMNS = (
+    *(
+        "path",
+        "label",
+        "family",
+        "generator",
+        "source",
+        "commit",
+        "source_path",
+        "licence",
+        "width",
+        "height",
+        "format",
+    ),
+    *("tiled", "tile_box", "style", "pair", "bytes", "sha256", "pixel_sha256", "notes"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """A photograph in a folder.
+
+    Attributes
+    ----------
+    source : str
+        The package that it comes from; photographs of one source are not independent.
+    name : str
+        The file's path inside the package.
+    licence : str
+        What the package says of the picture.
+    path : Path
+        Where the file lies.
+    """
+
+    source: str
+    name: str
+    licence: str
+    path: Path
+
+
+def photographs(folder: str | os.PathLike[str]) -> Iterator[Photograph]:
+    """Yield the photographs that ``folder/manifest.csv`` lists, in its order.
+
+    Parameters
+    ----------
+    folder : path
+        What ``scripts/fetch_photographs.py`` made, or any folder with a manifest of the same columns.
+
+    Raises
+    ------
+    ConfigurationError
+        Where there is no such manifest, a column is missing, or a row names a file that is not below the folder.
+    """
+    root = Path(folder).resolve()
+    manifest = root / "manifest.csv"
+    try:
+        text = manifest.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{manifest}: {error}; scripts/fetch_photographs.py makes the folder") from None
+    rows = csv.DictReader(text.splitlines())
+    if missing := {"path", "label", "family", "source", "source_path", "licence"} - set(rows.fieldnames or ()):
+        raise ConfigurationError(f"{manifest}: the columns {', '.join(sorted(missing))} are missing")
+    for row in rows:
+        if row["label"] != "real" or row["family"] != "photograph":
+            continue
+        path = (root / row["path"]).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            raise ConfigurationError(f"{manifest}, line {rows.line_num}: {row['path']!r} is no file below the folder")
+        yield Photograph(row["source"], row["source_path"], row["licence"], path)

@@ -1,0 +1,81 @@
+"""Generated pictures by a small network on noise residuals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.base import Detection
+from ._image import GRID, ImageDetector
+from ._picture import Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ._fitted import Fitted
+    from ._image import Blocks
+
+
+class Cnn(ImageDetector):
+    """A convolutional network on noise residuals, with the means over tiles as descriptor of a linear head.
+
+    It learnt to tell photographs from their own reconstructions (Guillaro et al. 2025, arXiv 2412.17671), so that what
+    a picture shows, its size and its file say nothing. `fit` fits the head alone: the network stays as it ships.
+    """
+
+    id = "deepfake.cnn"
+    title = "Small network on noise residuals"
+    limits = (
+        "Learnt from reconstructions by small autoencoders and from two small generators, not from today's large ones:"
+        " on these its evidence is weak, see the figures in its card. A photograph that was enlarged, denoised or"
+        " upscaled carries what it looks for. It is one member of deepfake.fusion."
+    )
+    learnt = frozenset({"gan-art", "diffusion-photo"})
+
+    @property
+    def fitted(self) -> Fitted:
+        if self._fitted is None:
+            from . import _cnn_net, _fitted
+
+            _cnn_net.read()
+            self._fitted = _fitted.read(stem=_cnn_net.STEM)[0][self.id]
+        return self._fitted
+
+    def blocks(self, picture: Picture) -> Blocks:
+        return {"residual network": picture.kept(("descriptor", "cnn"), lambda: _describe(picture.tiles).mean(axis=0))}
+
+    def explain(self, item: Any) -> Detection:
+        picture = Picture.of(item)
+        found = self._detect(picture)
+        return found if found.score is None else replace(found, heat_map=self._heat_map(picture.pixels))
+
+    def _heat_map(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Of tiles that overlap by half, at most `GRID` a side; None for a picture of less than two tiles."""
+        import numpy as np
+
+        from ._descriptors import TILE
+
+        if min(pixels.shape[:2]) < 2 * TILE:
+            return None
+        rows, columns = (
+            np.linspace(0, length - TILE, min(GRID, 2 * length // TILE - 1)).astype(int) for length in pixels.shape[:2]
+        )
+        tiles = np.stack([pixels[r : r + TILE, c : c + TILE] for r in rows for c in columns])
+        ratios = self.fitted.log_ratios({"residual network": _describe(tiles)})
+        return ratios.reshape(len(rows), len(columns)).astype(np.float32)
+
+
+def _describe(tiles: NDArray[Any]) -> NDArray[np.float32]:
+    """(T, 64, 64, 3) → (T, 64)."""
+    from . import _cnn_net
+
+    return _cnn_net.embedded(_cnn_net.read(), tiles)
+
+
+def train_shipped(folder: Path, seed: int) -> list[Path]:
+    """Train the network and its head, and write both with their card: see `_train_cnn`."""
+    from ._train_cnn import train
+
+    return train(folder, seed=seed)

@@ -1,0 +1,17 @@
+"""Generated pictures by how the details of their colour channels stand together."""
+
+from __future__ import annotations
+
+from ._image import TileDetector
+
+
+class Colour(TileDetector):
+    """Co-occurrences of the residuals of two channels (Goljan et al. 2014), and the detail of light and colour."""
+
+    id = "deepfake.colour"
+    title = "Colour residuals"
+    limits = (
+        "A camera interpolates two thirds of its colours from a mosaic; a grey picture, a scan or strong subsampling of"
+        " colour leave it little to read."
+    )
+    descriptors = ("colour",)

@@ -1,0 +1,17 @@
+"""Generated pictures by the energy of their block cosine coefficients."""
+
+from __future__ import annotations
+
+from ._image import TileDetector
+
+
+class Dct(TileDetector):
+    """Mean of log(1 + |DCT|) of 16 × 16 blocks (Frank et al. 2020, arXiv 2003.08685)."""
+
+    id = "deepfake.dct"
+    title = "Block DCT"
+    limits = (
+        "Sees the grid of JPEG as well as that of a generator: what was never saved as JPEG, or twice, is judged by"
+        " less. It is one member of deepfake.fusion and weak alone."
+    )
+    descriptors = ("blocks",)

@@ -1,0 +1,144 @@
+"""Generated pictures by all that the library's image detectors know, with doubts where they contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from ..core.base import Detection
+from ..core.errors import ConfigurationError
+from ._descriptors import DESCRIPTORS
+from ._head import member_of
+from ._image import TileDetector, checked
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ._fitted import Fitted
+    from ._image import Blocks, ImageDetector
+    from ._picture import Picture
+
+ENCODED = "deepfake.fusion, encoder"
+"""The shipped head for where the encoder is installed; `Fusion.id` is the one for where it is not."""
+TRACES = "traces"
+VIEWS = ("whole", "centre")
+"""Of the encoder: how the names of its vectors begin."""
+STRONG = 1.0
+"""From how many spreads a member's score is strong: two strong ones that point apart are no verdict."""
+
+
+class Fusion(TileDetector):
+    """Traces beneath the content and, where its encoder is installed, what deepfake.features sees: one score.
+
+    Members are the five descriptors (spectrum, blocks, upsampling, residuals, colour) as one, and each of the encoder's
+    two views as one. Every member's linear score is divided by its spread, and they are added; the sum has one
+    calibration. The verdict is withheld where the evidence is weak (conformal p-values), where the picture is unlike
+    what the calibration has seen, and where two members say the opposite, both strongly.
+    """
+
+    id = "deepfake.fusion"
+    title = "Fusion"
+    limits = (
+        "Knows the families of generators and the sources of photographs in its card; on others expect what the card"
+        " states for families left out. Without the encoder of deepfake.features it has only the traces and is"
+        " weaker: its reasons say which members spoke. It says nothing of pictures that were edited by hand."
+    )
+    descriptors = tuple(DESCRIPTORS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._local: Fitted | None = None
+
+    def blocks(self, picture: Picture) -> Blocks:
+        traces = super().blocks(picture)
+        return traces if self.encoder is None else {**traces, **_views(self.encoder.blocks(picture))}
+
+    @cached_property
+    def encoder(self) -> ImageDetector | None:
+        """deepfake.features with the encoder that its shipped head knows, or None where it is not installed."""
+        from .features import Features
+
+        try:
+            found = Features()
+            found.fitted  # noqa: B018 - says what is missing
+        except ConfigurationError:
+            return None
+        return found
+
+    @property
+    def fitted(self) -> Fitted:
+        if self._fitted is None:
+            from ._fitted import shipped
+
+            self._fitted = shipped(self.id if self.encoder is None else ENCODED)
+        return self._fitted
+
+    @property
+    def local(self) -> Fitted:
+        if self._local is None:
+            from ._fitted import shipped
+
+            self._local = shipped(self.id)
+        return self._local
+
+    def fit(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
+        from ._fitted import Fitted
+
+        y, names = checked(self.id, items, labels, sources)
+        found = self.described(items)
+        self._fitted, self._local = Fitted.fit(found, y, names), Fitted.fit(self._traces(found), y, names)
+        return self
+
+    def calibrate(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
+        y, names = checked(self.id, items, labels, sources)
+        found = self.described(items)
+        self._fitted = self.fitted.calibrated(found, y, names)
+        self._local = self.local.calibrated(self._traces(found), y, names)
+        return self
+
+    def _traces(self, found: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+        return {name: found[name] for name in self.descriptors}
+
+    def _judge(self, name: str, blocks: Blocks) -> Detection:
+        found = super()._judge(name, blocks)
+        if found.calibration is None:  # unlike what the calibration has seen
+            return found
+        said = members(self.fitted, blocks)
+        reasons = tuple(f"{member}: {score:+.2f}" for member, score in said.items())
+        if self.encoder is None:
+            reasons += ("without deepfake.features: its encoder is not installed",)
+        found = replace(found, reasons=reasons, calibration=f"{found.calibration}; members: {', '.join(said)}")
+        if found.verdict != "abstain" and apart(said):
+            return replace(found, verdict="abstain", reasons=("members contradict each other", *reasons))
+        return found
+
+
+def block_of(name: str) -> str:
+    """Return what a vector is called as a block of the fusion: each view of the encoder is a member.
+
+    >>> block_of("whole7"), block_of("spectrum")
+    ('whole/7', 'spectrum')
+    """
+    view = next((view for view in VIEWS if name.startswith(view)), "")
+    return f"{view}/{name.removeprefix(view)}" if view else name
+
+
+def _views(found: Blocks) -> Blocks:
+    return {block_of(name): x for name, x in found.items()}
+
+
+def members(fitted: Fitted, blocks: Blocks) -> dict[str, float]:
+    """Return the score of each member for one picture, in spreads: above 0 for synthetic."""
+    out: dict[str, float] = {}
+    for name, share in fitted.head.shares({n: x.astype(float) for n, x in blocks.items()}).items():
+        member = member_of(name) or TRACES
+        out[member] = out.get(member, 0.0) + float(share[0])
+    return out
+
+
+def apart(said: Mapping[str, float], strong: float = STRONG) -> bool:
+    """Whether two members point in opposite directions, both strongly."""
+    return min(said.values()) <= -strong and max(said.values()) >= strong

@@ -1,0 +1,17 @@
+"""Generated pictures by the co-occurrences of their noise residuals."""
+
+from __future__ import annotations
+
+from ._image import TileDetector
+
+
+class Srm(TileDetector):
+    """Fourth-order co-occurrences of quantised residuals (Fridrich & Kodovský 2012, IEEE TIFS 7:868)."""
+
+    id = "deepfake.srm"
+    title = "Residual co-occurrences"
+    limits = (
+        "Reads sensor noise and what editing left of it: denoised and heavily compressed photographs look generated to"
+        " it. It is one member of deepfake.fusion and weak alone."
+    )
+    descriptors = ("residuals",)

@@ -1,0 +1,104 @@
+"""The fusion: members that count alike, doubts where they disagree, and honesty about who spoke."""
+
+import numpy as np
+import pytest
+
+from guardrails.core.errors import ConfigurationError
+from guardrails.deepfake import fusion as module
+from guardrails.deepfake._head import FLAT, Head
+from guardrails.deepfake.fusion import Fusion, apart, block_of, members
+
+
+def pictures(n=24, seed=0):
+    """Noise against noise that was made smaller and enlarged again."""
+    rng = np.random.default_rng(seed)
+    fine = rng.integers(0, 256, (n, 96, 96, 3), dtype=np.uint8)
+    coarse = rng.integers(0, 256, (n, 48, 48, 3), dtype=np.uint8).repeat(2, axis=1).repeat(2, axis=2)
+    return [*fine, *coarse], [0] * n + [1] * n
+
+
+class Encoder:
+    """In the place of deepfake.features: mean colours as a view's vector."""
+
+    fitted = None
+
+    def blocks(self, picture):
+        mean = picture.pixels.reshape(-1, 3).mean(axis=0).astype(np.float32)
+        return {"whole7": mean, "centre7": mean}
+
+
+@pytest.fixture
+def alone():
+    detector = Fusion()
+    detector.__dict__["encoder"] = None
+    return detector
+
+
+@pytest.fixture
+def fitted(alone):
+    return alone.fit(*pictures())
+
+
+def test_it_learns_and_says_who_spoke(fitted):
+    items, labels = pictures(8, seed=1)
+    rows = fitted.score(items)
+    scores = np.array([row.score for row in rows])
+    assert scores[:8].max() < scores[8:].min()
+    assert all("members: traces" in row.calibration for row in rows if row.calibration)
+    assert any("encoder is not installed" in reason for row in rows for reason in row.reasons)
+    assert labels[0] == 0
+
+
+def test_with_an_encoder_its_views_are_members():
+    detector = Fusion()
+    detector.__dict__["encoder"] = Encoder()
+    detector.fit(*pictures())
+    row = detector.score([pictures(1, seed=2)[0][0]])[0]
+    assert row.calibration is None or row.calibration.endswith("members: traces, whole, centre")
+    assert set(detector.local.head.mean) == set(Fusion.descriptors)
+    assert detector.explain(np.tile(pictures(1)[0][0], (2, 2, 1))).heat_map is not None
+
+
+def test_the_sum_of_members_is_the_score(fitted):
+    found = fitted.described(pictures(3, seed=3)[0])
+    for i in range(6):
+        one = {name: x[i : i + 1] for name, x in found.items()}
+        said = sum(members(fitted.fitted, one).values()) + fitted.fitted.head.intercept
+        assert said == pytest.approx(float(fitted.fitted.head.score(one)[0]))
+
+
+def test_every_member_has_a_spread_of_one():
+    rng = np.random.default_rng(0)
+    labels = np.arange(80) % 2
+    x = {
+        "a/1": rng.normal(size=(80, 3)) + labels[:, None],
+        "a/2": rng.normal(size=(80, 9)),
+        "b/1": rng.normal(size=(80, 2)),
+    }
+    head = Head.fit_members(x, labels)
+    for member in ("a", "b"):
+        own = {name: v for name, v in x.items() if name.startswith(member)}
+        expected = Head.fit(own, labels)
+        expected_scores = expected.score(own) - expected.intercept
+        got = sum(share for name, share in head.shares(x).items() if name in own)
+        assert got == pytest.approx(expected_scores / max(expected.score(own).std(), FLAT))
+        assert got.std() == pytest.approx(1)
+
+
+def test_strong_members_that_point_apart_are_no_verdict(fitted, monkeypatch):
+    synthetic = pictures(1, seed=4)[0][1]
+    assert apart({"traces": 1.5, "whole": -1.2})
+    assert not apart({"traces": 1.5, "whole": -0.5})
+    monkeypatch.setattr(module, "members", lambda *_: {"traces": 2.0, "whole": -2.0})
+    row = fitted.score([synthetic])[0]
+    assert row.verdict == "abstain"
+    assert row.score is not None
+
+
+def test_the_names_of_views_become_members():
+    assert [block_of(name) for name in ("whole7", "centre9", "spectrum")] == ["whole/7", "centre/9", "spectrum"]
+
+
+def test_labels_that_are_none_are_a_mistake(alone):
+    with pytest.raises(ConfigurationError, match="labels are 1"):
+        alone.fit(pictures(10)[0], [2] * 20)
