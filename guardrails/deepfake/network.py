@@ -1,0 +1,73 @@
+"""Generated pictures by an ONNX or TorchScript network of the user's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import ConfigurationError
+from ._encoder import centre, whole
+from ._fixed import FixedDetector, place_and_choice
+from ._logit import kind_of, numbers, score_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ._picture import Picture
+
+VIEWS = {"": whole, "whole": whole, "centre": centre}
+
+
+class OwnNetwork(FixedDetector):
+    """A trained detector in a file, ``deepfake.network:FILE``: ONNX, or what ``torch.jit.save`` wrote.
+
+    It gets one picture at a time, squeezed whole to the square that it takes, in 0–1 less ImageNet's mean and over its
+    deviation (`guardrails.kit.own_network`); ``FILE#centre`` cuts the centre at its own resolution instead, which keeps
+    the traces that squeezing removes. It returns a logit, two logits (real, synthetic) or probabilities: which, is
+    decided when it is loaded, by its answers to twelve pictures made for it (`_logit`).
+
+    Parameters
+    ----------
+    argument : str
+        ``FILE``, ``FILE#centre``, or a folder that `save` wrote.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the file is missing, no such network, gives other numbers, none that are finite or always the same.
+    MissingExtraError
+        For an ONNX file where onnxruntime is not installed.
+    """
+
+    id = "deepfake.network"
+    title = "A network of one's own"
+    limits = (
+        "As good as the network that is given: nothing is known of what it learnt from. Its score means nothing by"
+        " itself before it is calibrated on pictures that it was not trained on."
+    )
+    takes = "an ONNX or TorchScript file, FILE or FILE#centre, or a folder that it saved"
+
+    def _open(self) -> None:
+        from ..kit.own_network import load_network
+
+        self._named = f"{self.id}:{self.argument}"
+        file, view = place_and_choice(self.argument)
+        if view not in VIEWS:
+            raise ConfigurationError(f"{self._named}: after # comes whole or centre, not '{view}'")
+        self._network, self._view = load_network(file), VIEWS[view]
+        if self._network.size[0] != self._network.size[1]:
+            raise ConfigurationError(f"{self._named}: it takes pictures of {self._network.size}; squares are read")
+        self._kind = kind_of(self._answer, self._named)
+
+    @property
+    def sha256(self) -> str:
+        return self._network.sha256
+
+    def logit(self, picture: Picture) -> float:
+        return score_of(numbers(self._answer(picture.pixels), self._named), self._kind, self._named)
+
+    def _answer(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        import numpy as np
+
+        square = self._view(pixels, self._network.size[0]).astype(np.float32) / np.float32(255)
+        return self._network.run(square[None])
