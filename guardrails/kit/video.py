@@ -20,6 +20,20 @@ CODECS = {".mkv": "FFV1", ".avi": "FFV1", ".mp4": "mp4v"}
 """FFV1 keeps every pixel as it is; mp4v is for players that read nothing else, and loses a little."""
 MAX_FRAMES = 100_000
 MAX_PIXELS = 50_000_000
+CREDIBLE_FRAMES = 1e9
+CREDIBLE_RATES = (1.0, 1000.0)
+"""Frames a second that a header may state."""
+CREDIBLE_GAP = 60.0
+"""Seconds between two frames."""
+ASSUMED_RATE = 25.0
+CONTAINERS = (
+    *((4, mark) for mark in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),  # MP4, QuickTime
+    *(
+        (0, mark) for mark in (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"FLV\x01", b"DKIF")
+    ),  # Matroska, AVI, Ogg, Flash, IVF
+    *((0, mark) for mark in (b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"0&\xb2u")),  # MPEG, ASF
+)
+"""(place, bytes) that a file of each begins with."""
 LIBRARIES = {"libGL": "apt-get install libgl1", "libgthread": "apt-get install libglib2.0-0"}
 
 
@@ -107,21 +121,96 @@ def read_video(path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES) ->
     MissingExtraError
         Where OpenCV cannot be imported.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ContentError(f"{path}: no such file")
-    cv2 = opencv()
-    reader = cv2.VideoCapture(str(path))
-    try:
-        size = reader.get(cv2.CAP_PROP_FRAME_WIDTH) * reader.get(cv2.CAP_PROP_FRAME_HEIGHT)
-        if not reader.isOpened() or size < 1:
-            raise ContentError(f"{path}: not a video that OpenCV {cv2.__version__} reads here")
-        if size > MAX_PIXELS:
-            raise ContentError(f"{path}: {size:,.0f} pixels a frame are more than the limit of {MAX_PIXELS:,}")
-        for _ in range(max_frames):
-            there, frame = reader.read()
-            if not there:
+    for _, frame in Shots(path, max_frames=max_frames):
+        yield frame
+
+
+class Shots:
+    """A video's frames with their times, at most so many a second: iterate once; one frame is in memory at a time.
+
+    Nothing that the header says is relied upon: the times are those of the frames, and where they do not grow, or the
+    file has none, the header's rate stands in, or 25 a second where that is none between 1 and 1,000.
+
+    Parameters
+    ----------
+    path : path
+        Taken for a video by its first bytes, never by its name.
+    rate : float, optional
+        Yield no more frames a second than this; the others are not converted. Default: all.
+    max_frames : int
+        Decode no more than this.
+
+    Attributes
+    ----------
+    claimed : int, optional
+        How many frames the header says that there are.
+    decoded : int
+        How many there were so far.
+    whole : bool
+        Whether the end was reached within `max_frames`; False until then.
+
+    Raises
+    ------
+    ContentError
+        In iterating, where the file is missing, no video or of more than 50 million pixels a frame.
+    MissingExtraError
+        In iterating, where OpenCV cannot be imported.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, rate: float | None = None, max_frames: int = MAX_FRAMES
+    ) -> None:
+        self.path, self.rate, self.max_frames = Path(path), rate, max_frames
+        self.claimed: int | None = None
+        self.decoded, self.whole = 0, False
+
+    def __iter__(self) -> Iterator[tuple[float, Image]]:
+        if not self.path.is_file():
+            raise ContentError(f"{self.path}: no such file")
+        cv2 = opencv()
+        if not is_video(self.path):
+            raise ContentError(f"{self.path}: not a video that OpenCV {cv2.__version__} reads here")
+        reader = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        try:
+            self._bounded(reader.get(cv2.CAP_PROP_FRAME_WIDTH) * reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            if not reader.isOpened():
+                raise ContentError(f"{self.path}: not a video that OpenCV {cv2.__version__} reads here")
+            yield from self._frames(cv2, reader)
+        finally:
+            reader.release()
+
+    def _frames(self, cv2: Any, reader: Any) -> Iterator[tuple[float, Image]]:
+        count, stated = (reader.get(prop) for prop in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS))
+        self.claimed = int(count) if 0 < count < CREDIBLE_FRAMES else None
+        gap = 1 / stated if CREDIBLE_RATES[0] <= stated <= CREDIBLE_RATES[1] else 1 / ASSUMED_RATE
+        time, due = -gap, 0.0
+        while self.decoded < self.max_frames:
+            if not reader.grab():
+                self.whole = True
                 return
-            yield np.ascontiguousarray(frame[..., ::-1])
-    finally:
-        reader.release()
+            self.decoded += 1
+            told = reader.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            time = told if time < told < time + CREDIBLE_GAP else time + gap
+            if self.rate is not None and time < due - gap / 2:
+                continue
+            there, frame = reader.retrieve()
+            if not there:
+                continue
+            self._bounded(frame.shape[0] * frame.shape[1])
+            due = max(due + 1 / self.rate, time) if self.rate is not None else 0.0
+            yield max(time, 0.0), np.ascontiguousarray(frame[..., ::-1])
+
+    def _bounded(self, pixels: float) -> None:
+        if pixels > MAX_PIXELS:
+            raise ContentError(f"{self.path}: {pixels:,.0f} pixels a frame are more than the limit of {MAX_PIXELS:,}")
+
+
+def is_video(path: str | os.PathLike[str]) -> bool:
+    """Say whether a file begins as one of the containers of video that are read here.
+
+    A playlist, which would send FFmpeg to other files and addresses, is none, whatever its name.
+    """
+    with Path(path).open("rb") as file:
+        head = file.read(189)
+    stream = head[:1] == head[188:] == b"G"  # MPEG-TS: packets of 188 bytes
+    return stream or any(head[at : at + len(mark)] == mark for at, mark in CONTAINERS)
