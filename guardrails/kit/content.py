@@ -1,0 +1,241 @@
+"""What a file holds, by its content and not by its name: kind, format, and what its header states."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..core.base import Modality
+from ..core.errors import ContentError
+from .io import FORMATS, MAX_FILE, MAX_PIXELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEAD = 4096
+"""How many bytes of a file's beginning decide what it is."""
+SIGNATURES: tuple[tuple[int, bytes, Modality, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", Modality.IMAGE, "PNG"),
+    (0, b"\xff\xd8\xff", Modality.IMAGE, "JPEG"),
+    (0, b"GIF87a", Modality.IMAGE, "GIF"),
+    (0, b"GIF89a", Modality.IMAGE, "GIF"),
+    (8, b"WEBPVP8", Modality.IMAGE, "WEBP"),
+    (0, b"II*\x00", Modality.IMAGE, "TIFF"),
+    (0, b"MM\x00*", Modality.IMAGE, "TIFF"),
+    (8, b"WAVE", Modality.AUDIO, "WAV"),
+    (0, b"fLaC", Modality.AUDIO, "FLAC"),
+    (0, b"ID3", Modality.AUDIO, "MP3"),
+    (8, b"AIFF", Modality.AUDIO, "AIFF"),
+    (8, b"AIFC", Modality.AUDIO, "AIFF"),
+    (0, b"caff", Modality.AUDIO, "CAF"),
+    (0, b".snd", Modality.AUDIO, "AU"),
+    (8, b"AVI ", Modality.VIDEO, "AVI"),
+    (0, b"\x1aE\xdf\xa3", Modality.VIDEO, "Matroska"),
+    (0, b"FLV\x01", Modality.VIDEO, "FLV"),
+    (0, b"\x00\x00\x01\xba", Modality.VIDEO, "MPEG"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", Modality.VIDEO, "ASF"),
+)
+OUTER = {b"WEBPVP8": b"RIFF", b"WAVE": b"RIFF", b"AVI ": b"RIFF", b"AIFF": b"FORM", b"AIFC": b"FORM"}
+"""What stands at the very beginning where a signature stands at byte 8."""
+STILL_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc"})
+SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"F4A "})
+TRANSPORT = 188
+SUFFIXES = {
+    Modality.IMAGE: frozenset(["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "heic", "avif"]),
+    Modality.AUDIO: frozenset(["wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "m4a", "aac"]),
+    Modality.VIDEO: frozenset(["mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "ts", "flv", "wmv", "ogv"]),
+    Modality.TEXT: frozenset(["txt", "md", "json", "jsonl", "csv", "html", "xml"]),
+}
+
+
+class Content(NamedTuple):
+    """What a file holds. The modality is None where nothing is known of it."""
+
+    modality: Modality | None
+    format: str
+
+
+def content_of(head: bytes) -> Content:
+    r"""Say what a file holds from its first bytes.
+
+    Parameters
+    ----------
+    head : bytes
+        The first `HEAD` bytes of the file, or all of a shorter one.
+
+    Returns
+    -------
+    Content
+        Text is what decodes as UTF-8 and has no control characters but white space.
+
+    Examples
+    --------
+    >>> content_of(b"\x89PNG\r\n\x1a\n...").format, content_of("naïve".encode()).modality.value
+    ('PNG', 'text')
+    """
+    if not head:
+        return Content(None, "empty")
+    for place, magic, modality, format in SIGNATURES:
+        if head.startswith(magic, place) and head.startswith(OUTER.get(magic, b"")):
+            return Content(modality, format)
+    for look in (_bitmap, _iso, _ogg, _frames, _transport, _text):
+        if found := look(head):
+            return found
+    return Content(None, "unknown")
+
+
+def _bitmap(head: bytes) -> Content | None:
+    """BM alone begins many a text: the size of the header that follows has to be one of those that exist."""
+    known = head.startswith(b"BM") and head[15:18] == b"\0\0\0" and head[14] in (12, 40, 52, 56, 108, 124)
+    return Content(Modality.IMAGE, "BMP") if known else None
+
+
+def _iso(head: bytes) -> Content | None:
+    """ISO base media files: the brand says whether it is a picture, a recording or a video."""
+    if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"wide"):
+        return None
+    brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    if brand in STILL_BRANDS:
+        return Content(Modality.IMAGE, "HEIF")
+    return Content(Modality.AUDIO, "M4A") if brand in SOUND_BRANDS else Content(Modality.VIDEO, "MP4")
+
+
+def _ogg(head: bytes) -> Content | None:
+    if not head.startswith(b"OggS"):
+        return None
+    return Content(Modality.VIDEO, "Ogg") if b"\x80theora" in head[:200] else Content(Modality.AUDIO, "Ogg")
+
+
+def _frames(head: bytes) -> Content | None:
+    """MPEG audio without tags: eleven bits of synchronization, a layer, a bit rate, a sample rate."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    if head[1] & 0xF6 == 0xF0:
+        return Content(Modality.AUDIO, "AAC")
+    layer, rate, frequency = head[1] & 0x06, head[2] >> 4, head[2] >> 2 & 3
+    return Content(Modality.AUDIO, "MP3") if layer and 0 < rate < 15 and frequency < 3 else None
+
+
+def _transport(head: bytes) -> Content | None:
+    packets = head[: 4 * TRANSPORT : TRANSPORT]
+    return Content(Modality.VIDEO, "MPEG-TS") if len(packets) >= 3 and set(packets) == {0x47} else None
+
+
+def _text(head: bytes) -> Content | None:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if len(head) < HEAD or error.reason != "unexpected end of data":  # a character may go on beyond the head
+            return None
+        text = head[: error.start].decode("utf-8")
+    strange = any((ord(c) < 32 and c not in "\t\n\r\f") or c == "\x7f" for c in text)
+    return None if strange else Content(Modality.TEXT, "UTF-8")
+
+
+def misnamed(name: str, content: Content) -> str | None:
+    """Return what to say where a name promises another kind of content than there is, or None.
+
+    >>> misnamed("notes.png", Content(Modality.TEXT, "UTF-8"))
+    'called .png, but its content is text (UTF-8)'
+    """
+    suffix = name.rpartition(".")[2].lower()
+    promised = next((kind for kind, known in SUFFIXES.items() if "." in name and suffix in known), None)
+    if promised is None or promised == content.modality:
+        return None
+    what = f"{content.modality} ({content.format})" if content.modality else content.format
+    return f"called .{suffix}, but its content is {what}"
+
+
+def facts_of(path: Path, content: Content) -> dict[str, Any]:
+    """Return what a file's header states, JSON only; of a video the first frame is read too.
+
+    Of a picture: ``width``, ``height``, ``mode``, ``animated`` where it has several frames, ``orientation`` where EXIF
+    turns it. Of a video: ``width``, ``height``, ``rate``, ``frames`` and ``seconds`` as its header has them. Of a
+    recording: ``rate``, ``channels``, ``seconds``. Of anything else nothing.
+
+    Raises
+    ------
+    ContentError
+        Where the header cannot be read or states more than is ever decoded.
+    """
+    read = {Modality.IMAGE: _of_picture, Modality.VIDEO: _of_video, Modality.AUDIO: _of_recording}
+    reader: Callable[[Path], dict[str, Any]] | None = read.get(content.modality) if content.modality else None
+    if reader is None:
+        return {}
+    try:
+        return reader(path)
+    except ContentError:
+        raise
+    except Exception as error:  # damaged headers make decoders raise anything
+        raise ContentError(f"damaged or cut short ({_brief(error)})") from None
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1][:200]
+
+
+def _of_picture(path: Path) -> dict[str, Any]:
+    from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
+
+    if path.stat().st_size > MAX_FILE:
+        raise ContentError(f"more than {MAX_FILE:,} bytes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged metadata, and of sizes that are bounded here
+        try:
+            with Pillow.open(path, formats=FORMATS) as picture:
+                width, height = picture.size
+                if width * height > MAX_PIXELS:
+                    raise ContentError(f"{width} x {height} pixels are more than the limit of {MAX_PIXELS:,}")
+                facts: dict[str, Any] = {"width": width, "height": height, "mode": picture.mode}
+                if getattr(picture, "is_animated", False):  # how many frames would mean reading them all
+                    facts["animated"] = True
+                facts |= _orientation(picture)
+                return facts
+        except Pillow.DecompressionBombError:
+            raise ContentError(f"more pixels than the limit of {MAX_PIXELS:,}") from None
+        except UnidentifiedImageError:
+            raise ContentError(f"not a picture that is read ({', '.join(FORMATS)})") from None
+
+
+def _orientation(picture: Any) -> dict[str, Any]:
+    try:
+        turned = picture.getexif().get(0x0112, 1)
+    except Exception:  # damaged EXIF: the pixels are still good
+        return {}
+    return {"orientation": turned} if isinstance(turned, int) and 1 < turned <= 8 else {}
+
+
+def _of_video(path: Path) -> dict[str, Any]:
+    from .video import opencv, read_video
+
+    first = next(read_video(path, max_frames=1), None)
+    if first is None:
+        raise ContentError("a video of which no frame can be read")
+    cv2 = opencv()
+    reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        rate, frames = reader.get(cv2.CAP_PROP_FPS), reader.get(cv2.CAP_PROP_FRAME_COUNT)
+    finally:
+        reader.release()
+    facts: dict[str, Any] = {"width": first.shape[1], "height": first.shape[0]}
+    if math.isfinite(rate) and 1 <= rate <= 1000:
+        facts["rate"] = round(rate, 3)
+    if math.isfinite(frames) and 0 < frames < 1e9:
+        facts["frames"] = int(frames)
+    if "rate" in facts and "frames" in facts:
+        facts["seconds"] = round(facts["frames"] / facts["rate"], 3)
+    return facts
+
+
+def _of_recording(path: Path) -> dict[str, Any]:
+    import soundfile
+
+    about = soundfile.info(str(path))
+    if about.frames < 1 or about.samplerate < 1:
+        raise ContentError("a recording without samples")
+    seconds = round(about.frames / about.samplerate, 3)
+    return {"rate": about.samplerate, "channels": about.channels, "seconds": seconds}

@@ -1,0 +1,64 @@
+"""The gallery of a scan: hostile names stay text, and nothing is loaded."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardrails.core.errors import ConfigurationError
+from reports.gallery import render_gallery, write_gallery
+from reports.html import csp_hash
+
+from .gallery_data import HOSTILE, gallery
+
+
+def test_a_hostile_name_is_text(read: Any) -> None:
+    page = read(render_gallery(gallery()))
+    assert "<script>alert(1)</script>" in page.text
+    assert "\u202e" not in page.text
+    assert page.all("script") == []
+    assert not [tag for tag, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert {image["src"][:23] for image in page.all("img")} == {"data:image/jpeg;base64,"}
+    assert HOSTILE not in page.text  # its control characters are written out
+
+
+def test_the_policy_allows_only_this_style(read: Any) -> None:
+    page = read(render_gallery(gallery()))
+    (policy,) = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert csp_hash(page.style) in policy
+    assert not [attributes for _, attributes in page.tags if "style" in attributes]
+
+
+def test_it_says_what_was_found(read: Any) -> None:
+    text = read(render_gallery(gallery())).text
+    for said in (
+        "4,000 files scanned", "failed: its verdicts are withheld", "AUC 0.90 [0.80, 0.95], 100 + 90 items",
+        "1.0 to 2.5 s; 4.0 to 4.2 s", "left out", "3,498 more files were scored",
+        "1,231 more are in scan.jsonl", "cut short",
+    ):  # fmt: skip
+        assert said in text, said
+
+
+def test_nothing_found_is_said(read: Any) -> None:
+    empty = gallery() | {"shown": [], "errors": [], "more": 0}
+    empty["summary"] = empty["summary"] | {"errors": 0}
+    text = read(render_gallery(empty)).text
+    assert "No detector scored a file." in text
+    assert "None." in text
+
+
+def test_a_picture_that_is_no_base64_is_left_out(read: Any) -> None:
+    bad = gallery()
+    bad["shown"][0]["thumbnail"] = '"><script>'
+    assert len(read(render_gallery(bad)).all("img")) == len(read(render_gallery(gallery())).all("img")) - 2
+
+
+def test_it_is_written_whole(tmp_path: Path) -> None:
+    path = write_gallery(gallery(), tmp_path / "g.html")
+    assert re.search("</html>\\s*$", path.read_text())
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        write_gallery(gallery(), tmp_path / "no" / "g.html")
