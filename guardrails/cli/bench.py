@@ -1,0 +1,77 @@
+"""``guardrails bench``: detectors of pictures, compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.errors import ConfigurationError
+from ._console import only_data_on_stdout, progress, say
+
+Globs = list[str]
+
+
+def bench(
+    out: Annotated[Path, typer.Option(help="A new or empty folder for bench.json, .csv, .md and .html.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folders with manifest.csv, or with real/SOURCE/ and generated/FAMILY/.", show_default=False
+        ),
+    ] = None,
+    detectors: Annotated[
+        Globs | None,
+        typer.Option(
+            help="An id, a glob, or ID:ARGUMENT; repeatable. (default: all that run here)", show_default=False
+        ),
+    ] = None,
+    generators: Annotated[
+        Globs | None,
+        typer.Option(help="Reference generators of pictures. (default: all, or none beside DATA)", show_default=False),
+    ] = None,
+    perturbations: Annotated[
+        Globs | None,
+        typer.Option(
+            help="As jpeg=70, blur=2, resize=0.5, crop=0.7, noise=0.05, or a glob. (default: none)", show_default=False
+        ),
+    ] = None,
+    leave_one_family_out: Annotated[
+        bool, typer.Option("--leave-one-family-out", help="Also fit to all families but one, and score that one.")
+    ] = False,
+    n: Annotated[
+        int, typer.Option("-n", "--n", min=20, help="Pictures of each generator, and as many real ones.")
+    ] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same tables.")] = 0,
+) -> None:
+    """Compare detectors of pictures over generators and changes: a paper's tables, with seeds and hashes.
+
+    Both classes pass through one random crop and JPEG first, so that the format of files is not what is measured.
+    """
+    from reports import bench as reports
+
+    from ..assay.bench import bench as run
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigurationError(f"{out} is not empty; give a new folder")
+    with progress() as report, only_data_on_stdout():
+        result = run(
+            data or [], detectors=detectors or [], generators=generators or [], perturbations=perturbations or [],
+            leave_one_family_out=leave_one_family_out, n=n, seed=seed, progress=report,
+        )  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    files = {
+        "bench.json": json.dumps(result, indent=1, sort_keys=True, allow_nan=False) + "\n",
+        "bench.csv": reports.to_csv(result),
+        "bench.md": reports.to_markdown(result),
+        "bench.html": reports.to_html(result),
+    }
+    for name, text in files.items():
+        (out / name).write_text(text, encoding="utf-8")
+        typer.echo(out / name)
+    for row in result["left_out"][:5]:
+        say(f"left out: {row['what']}: {row['why']}")
+    if len(result["left_out"]) > 5:
+        say(f"left out: {len(result['left_out']) - 5} more, see bench.json")

@@ -1,0 +1,211 @@
+"""A benchmark of detectors: CSV, Markdown and a page, from the result of ``guardrails bench``. Nothing is computed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .charts import CurveChart, CurvePoint, svg
+from .text import visible
+
+Row = Mapping[str, Any]
+Result = Mapping[str, Any]
+SHADES = 10
+"""Steps of colour between an AUC of 0 and one of 1; the middle is chance."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One field of a heat map."""
+
+    text: str
+    shade: int | None
+    title: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A heat map: a table whose fields are coloured by their AUC."""
+
+    title: str
+    what: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+
+def to_csv(result: Result) -> str:
+    """Return every row of every table, with the table's name; columns that a table lacks are empty."""
+    rows = [{"table": name, **row} for name, table in result["tables"].items() for row in table]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _plain(value) for key, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    text = " ".join(f"{x:g}" for x in value) if isinstance(value, list | tuple) else value
+    # A spreadsheet runs what begins so.
+    return f"'{text}" if isinstance(text, str) and text[:1] in "=+-@\t\r" else text
+
+
+def to_markdown(result: Result) -> str:
+    """Return the tables of a paper: mean and worst AUC, the matrix of families, robustness, calibration."""
+    parts = [f"# Detectors of generated pictures\n\n{_said(result)}\n"]
+    for title, columns, rows in _tables(result):
+        head = f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
+        body = "\n".join(f"| {' | '.join(_cell(c) for c in row)} |" for row in rows)
+        parts.append(f"## {title}\n\n{head}\n{body}\n")
+    parts.append(f"## Provenance\n\n{_provenance(result)}\n")
+    return "\n".join(parts)
+
+
+def to_html(result: Result) -> str:
+    """Return the page: it loads nothing and runs nothing."""
+    from .html import _environment, _markup, _style, csp_hash
+
+    style = _style()
+    page = {
+        "said": _said(result),
+        "grids": list(_grids(result)),
+        "tables": [(t, c, [[_cell(x) for x in row] for row in r]) for t, c, r in _tables(result)],
+        "curves": [(c.title, _markup(svg(c, f"curve-{i}"))) for i, c in enumerate(_curves(result))],
+        "provenance": _provenance(result),
+        "left_out": [(visible(row["what"]), visible(row["why"])) for row in result["left_out"]],
+    }
+    template = _environment().get_template("bench.html.j2")
+    return template.render(page=page, style=_markup(style), style_hash=csp_hash(style))
+
+
+def _said(result: Result) -> str:
+    s = result["settings"]
+    pictures = ", ".join(f"{row['family']} {row['n']}" for row in result["data"])
+    return visible(
+        f"{len(s['detectors'])} detectors, {len(s['perturbations'])} changes, seed {s['seed']}. Pictures: {pictures}."
+        f" Before anything else {s['encoded']}. Intervals are 95%, over sources."
+    )
+
+
+def _provenance(result: Result) -> str:
+    h, v = result["hashes"], result["versions"]
+    return visible(
+        f"Sources {h['sources'][:16]}, data {h['data'][:16]}; " + ", ".join(f"{k} {v[k]}" for k in sorted(v))
+    )
+
+
+def _tables(result: Result) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    tables = result["tables"]
+    for key, title in (("means", "As shipped: mean over families"), ("left_out_means", "With each family left out")):
+        if tables.get(key):
+            columns = ["detector", "change", "families", "mean AUC", "worst family", "its AUC"]
+            yield title, columns, [
+                [
+                    r["detector"], r["perturbation"], str(r["families"]),
+                    _interval(r["mean_auc"], r["mean_low"], r["mean_high"]), r["worst"],
+                    _interval(r["worst_auc"], r["worst_low"], r["worst_high"]),
+                ]
+                for r in tables[key]
+            ]  # fmt: skip
+    columns = ["detector", "family", "generated", "real", "AUC", "TPR at 5% FPR", "called synthetic", "of real ones"]
+    plain = [r for r in tables["shipped"] if r["perturbation"] == "none"]
+    yield "As shipped, each family", columns, [
+        [
+            r["detector"], r["family"], str(r["n_generated"]), str(r["n_real"]),
+            _interval(r["auc"], r["auc_low"], r["auc_high"]), _interval(r["tpr5"], r["tpr5_low"], r["tpr5_high"]),
+            _interval(*r["called_synthetic"]), _interval(*r["called_synthetic_of_real"]),
+        ]
+        for r in plain
+    ]  # fmt: skip
+    yield (
+        "Calibration, pooled",
+        ["detector", "change", "n", "debiased error", "Brier score"],
+        [
+            [r["detector"], r["perturbation"], str(r["n"]), _number(r["error"]), _number(r["brier"])]
+            for r in tables["calibration"]
+        ],
+    )
+    yield (
+        "Real pictures called synthetic, by source",
+        ["detector", "source", "n", "share"],
+        [
+            [r["detector"], r["source"], str(r["n"]), _interval(r["fpr"], r["low"], r["high"])]
+            for r in tables["false_alarms"]
+        ],
+    )
+    yield (
+        "How strong the changes were, as measured",
+        ["change", "n", "mean", "smallest", "largest"],
+        [
+            [r["perturbation"], str(r["n"]), _number(r["mean"]), _number(r.get("smallest")), _number(r.get("largest"))]
+            for r in tables["severity"]
+        ],
+    )
+
+
+def _grids(result: Result) -> Iterator[Grid]:
+    tables = result["tables"]
+    for key, title, what in (
+        ("shipped", "As shipped", "Rows: detectors with the weights that they came with. Columns: families."),
+        ("left_out", "With each family left out", "Each column's family was left out of what the row was fitted to."),
+    ):
+        rows = [r for r in tables.get(key, ()) if r["perturbation"] == "none"]
+        if rows:
+            yield _grid(title, what, rows, "detector")
+    across = tables.get("across", ())
+    for detector in dict.fromkeys(r["detector"] for r in across):
+        what = "Rows: the one family that it was fitted to. Columns: families that it was tried on."
+        mine = [r for r in across if r["detector"] == detector]
+        yield _grid(f"From one family to another: {visible(detector)}", what, mine, "fitted_to")
+
+
+def _grid(title: str, what: str, rows: Sequence[Row], by: str) -> Grid:
+    columns = tuple(dict.fromkeys(r["family"] for r in rows))
+    found = {(r[by], r["family"]): r for r in rows}
+    lines = tuple(
+        (visible(name), tuple(_shaded(found.get((name, column))) for column in columns))
+        for name in dict.fromkeys(r[by] for r in rows)
+    )
+    return Grid(title, what, tuple(visible(c) for c in columns), lines)
+
+
+def _shaded(row: Row | None) -> Cell:
+    if row is None or row["auc"] is None:
+        return Cell("–", None, "" if row is None else visible(row.get("reason", "")))
+    shade = min(int(row["auc"] * SHADES), SHADES - 1)
+    return Cell(_number(row["auc"]), shade, _interval(row["auc"], row["auc_low"], row["auc_high"]))
+
+
+def _curves(result: Result) -> Iterator[CurveChart]:
+    """The mean AUC of each detector over the strengths of each kind of change that has two or more."""
+    for key, title in (("means", "as shipped"), ("left_out_means", "with each family left out")):
+        rows = result["tables"].get(key, ())
+        for detector in dict.fromkeys(r["detector"] for r in rows):
+            kinds: dict[str, list[CurvePoint]] = {}
+            for row in rows:
+                kind, _, strength = row["perturbation"].partition("=")
+                if row["detector"] == detector and strength:
+                    kinds.setdefault(kind, []).append(
+                        CurvePoint(float(strength), row["mean_auc"], row["mean_low"], row["mean_high"])
+                    )
+            for kind, points in kinds.items():
+                if len(points) > 1:
+                    ordered = tuple(sorted(points, key=lambda p: p.x))
+                    yield CurveChart(f"{visible(detector)}, {title}: {kind}", kind, "mean AUC", ordered)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _interval(value: float | None = None, low: float | None = None, high: float | None = None) -> str:
+    return "–" if value is None or low is None or high is None else f"{value:.3f} [{low:.2f}, {high:.2f}]"
+
+
+def _cell(text: Any) -> str:
+    return visible(str(text)).replace("|", "\\|")
