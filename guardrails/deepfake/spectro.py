@@ -1,0 +1,34 @@
+"""Synthetic speech by a small network over time and frequency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ._audio import AudioDetector, Model
+
+
+class Spectro(AudioDetector):
+    """Convolutions over log spectra with attention over time; after the idea of AASIST (arXiv 2110.01200)."""
+
+    id = "deepfake.spectro"
+    title = "Spectro-temporal network"
+    limits = (
+        "Knows synthesizers like those that it learnt from; on another one it may say nothing or point the wrong way."
+        " A vocoder that it has not learnt from mostly gets past it: see its card."
+        " Music is called real, not unknown, and a long clean reading by a person can be called synthetic."
+        " Telephone codecs and noise hide what it listens for."
+    )
+    stem = "spectro"
+
+    @staticmethod
+    def model() -> type[Model]:
+        from ._spectro_net import SpectroNet
+
+        return SpectroNet
+
+
+def train_shipped(folder: Path, seed: int = 0) -> list[Path]:
+    """Train the weights that ship into a folder: a few minutes on one core."""
+    from ._train_audio import train_shipped as train
+
+    return train(Spectro, folder, seed)

@@ -1,0 +1,108 @@
+"""Reading recordings: the whole against the blocks, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import resample_poly
+
+from guardrails.core.errors import ContentError
+from guardrails.kit.sound import as_sound, read_sound, resampled, sound_blocks
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    own=st.sampled_from([4000, 8000, 11025, 15999, 22050, 44100, 48000, 192000]),
+    n=st.integers(1, 30_000),
+    cut=st.integers(1, 9_000),
+    seed=st.integers(0, 9),
+)
+def test_blocks_resample_as_the_whole(own: int, n: int, cut: int, seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal(n).astype(np.float32)
+    parts = list(resampled((x[i : i + cut] for i in range(0, n, cut)), own, 16_000))
+    whole = resample_poly(x, 16_000 // np.gcd(own, 16_000), own // np.gcd(own, 16_000))
+    assert np.concatenate(parts) == pytest.approx(whole, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.wav", {}), ("a.flac", {}), ("a.ogg", {}), ("b.ogg", {"subtype": "OPUS"}), ("a.mp3", {}), ("a.aiff", {})],
+)
+def test_formats_are_read(tmp_path: Path, name: str, kind: dict[str, str]) -> None:
+    t = np.arange(48_000) / 48_000
+    tone = 0.5 * np.sin(2 * np.pi * 440 * t)
+    soundfile.write(tmp_path / name, np.stack([tone, tone], axis=1), 48_000, **kind)
+    found = read_sound(tmp_path / name)
+    assert len(found) == pytest.approx(16_000, abs=1200)
+    assert np.abs(np.fft.rfft(found[2000:10_000])).argmax() == pytest.approx(220, abs=1)
+
+
+def test_blocks_join_to_the_whole_and_stay_small(tmp_path: Path) -> None:
+    x = 0.1 * np.random.default_rng(0).standard_normal(44_100 * 5)
+    soundfile.write(tmp_path / "a.wav", x, 44_100)
+    blocks = list(sound_blocks(tmp_path / "a.wav", seconds=0.5))
+    assert np.concatenate(blocks) == pytest.approx(read_sound(tmp_path / "a.wav"), abs=1e-5)
+    assert max(map(len, blocks)) < 16_000
+
+
+def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
+    folder = Path(folder)
+    soundfile.write(folder / "good.flac", 0.1 * np.random.default_rng(0).standard_normal(160_000), 16_000)
+    good = (folder / "good.flac").read_bytes()
+    (folder / "cut.flac").write_bytes(good[:50])
+    (folder / "text.wav").write_text("no sound at all")
+    (folder / "empty.wav").write_bytes(b"")
+    soundfile.write(folder / "none.wav", np.zeros(0), 16_000)
+    soundfile.write(folder / "nan.wav", np.array([0.0, np.nan, 0.1]), 16_000, subtype="FLOAT")
+    soundfile.write(folder / "slow.wav", np.zeros(100), 100)
+    soundfile.write(folder / "long.wav", np.zeros(16_000 * 4), 16_000)
+    return {
+        "cut": (folder / "cut.flac", "not a recording|no samples"), "text": (folder / "text.wav", "not a recording"),
+        "empty": (folder / "empty.wav", "not a recording"), "none": (folder / "none.wav", "no samples"),
+        "nan": (folder / "nan.wav", "not finite"), "slow": (folder / "slow.wav", "samples a second"),
+        "long": (folder / "long.wav", "more than the limit"), "absent": (folder / "absent.wav", "no such file"),
+        "folder": (folder, "no such file"),
+    }  # fmt: skip
+
+
+def test_bad_files_say_why(tmp_path: Path) -> None:
+    for path, why in bad_files(tmp_path).values():
+        with pytest.raises(ContentError, match=why):
+            read_sound(path, max_seconds=3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_no_broken_file_crashes(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    kind = data.draw(st.sampled_from(["wav", "flac", "ogg"]))
+    soundfile.write(folder / f"a.{kind}", 0.1 * np.random.default_rng(0).standard_normal(4_000), 16_000)
+    raw = bytearray((folder / f"a.{kind}").read_bytes())
+    for _ in range(data.draw(st.integers(0, 6))):
+        raw[data.draw(st.integers(0, min(len(raw) - 1, 120)))] = data.draw(st.integers(0, 255))
+    broken = folder / f"b.{kind}"
+    broken.write_bytes(bytes(raw[: data.draw(st.integers(1, len(raw)))]))
+    try:
+        found = read_sound(broken, max_seconds=30)
+    except ContentError:
+        return
+    assert np.isfinite(found).all()
+
+
+def test_samples_in_memory() -> None:
+    loud = (np.sin(np.arange(16_000) / 10) * 32_767).astype(np.int16)
+    assert np.abs(as_sound(loud, 16_000)).max() == pytest.approx(1, abs=1e-3)
+    assert len(as_sound(np.zeros((8_000, 2)), 8_000)) == 16_000
+    for samples, rate in (
+        (np.zeros(0), 16_000),
+        (np.zeros(9), 1),
+        (np.zeros(9), 16_000.5),
+        (np.zeros(9, complex), 16_000),
+    ):
+        with pytest.raises(ContentError):
+            as_sound(samples, rate)
