@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConfigurationError, JournalError
+from ..core.errors import ConfigurationError
 from ..core.results import AuditResult
 from .engine import Progress
 from .journal import Journal
 from .plan import OBJECT, Settings, make_settings
 from .run import Run
+from .run_folder import write_whole, writing
 from .scope import Scope
 from .sources import files_sha256, sources_sha256
 
@@ -89,14 +89,14 @@ def run_audit(
         scope = Scope(settings, objects)
         scope.assays()  # opens the target, so that a wrong name leaves no folder behind
         folder = _new_folder(out or default_folder(settings.target))
-    with _writing(folder), Journal(folder / "journal.sqlite") as journal:
+    with writing(folder, f"guardrails audit --resume {folder}"), Journal(folder / "journal.sqlite") as journal:
         if resume is not None:
             scope = Scope(_resumed(journal, folder), objects)
         else:
             begun = {"settings": settings.model_dump(mode="json"), "sources": sources_sha256(), "started": _now()}
             journal.add_plan([], begun | {"files": files_sha256(settings.files())})
         result = Run(scope, folder, journal, progress).result()
-        _write(folder / "result.json", result.to_json())
+        write_whole(folder / "result.json", result.to_json())
     return result, folder
 
 
@@ -142,7 +142,7 @@ def _new_folder(out: Path) -> Path:
         with Journal(journal) as earlier:
             if earlier.get("settings") is not None:
                 raise ConfigurationError(f"{out} already holds a run; use --resume {out} or another --out")
-    with _writing(out):
+    with writing(out, f"guardrails audit --resume {out}"):
         out.mkdir(parents=True, exist_ok=True)
     return out
 
@@ -164,20 +164,3 @@ def _resumed(journal: Journal, folder: Path) -> Settings:
                 "new run"
             )
     return settings
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Turn an operating-system error about the run's folder into a `JournalError` that says how to go on."""
-    try:
-        yield
-    except OSError as error:
-        raise JournalError(
-            f"{folder}: {error.strerror or error}. What finished is kept; then: guardrails audit --resume {folder}"
-        ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -7,17 +7,15 @@ first would have. Only the parent process writes.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from ..core.base import Batch, Row
-from ..core.errors import JournalError
+from .run_folder import Database
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS batches (
     series TEXT NOT NULL, idx INTEGER NOT NULL, payload TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0,
     seconds REAL NOT NULL DEFAULT 0, PRIMARY KEY (series, idx));
@@ -27,7 +25,7 @@ CREATE TABLE IF NOT EXISTS samples (
 """
 
 
-class Journal:
+class Journal(Database):
     """The samples of one run, by series (one probe on one subject).
 
     Parameters
@@ -42,32 +40,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._guard():
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # FULL would also survive a power cut; NORMAL survives a killed process, which is what --resume promises.
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(SCHEMA)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; the write-ahead log is folded in."""
-        self._db.close()
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise JournalError(
-                f"{self.path}: {error}. What finished is kept; free some space, check the folder, and use --resume"
-            ) from error
+        super().__init__(path, SCHEMA)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

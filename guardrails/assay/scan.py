@@ -7,15 +7,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConfigurationError, JournalError, did_you_mean
+from ..core.errors import ConfigurationError, did_you_mean
 from ..core.registry import detectors as known_detectors
 from .detector_controls import Outcome, doubt, failed, kept_outcome
+from .run_folder import write_whole, writing
 from .scan_listing import Listing, check_path
 from .scan_local import Row, local_rows
 from .scan_pool import Crashed, Worker
@@ -79,7 +79,7 @@ def run_scan(
         raise ConfigurationError(f"unknown engine '{engine}'.{did_you_mean(engine, ENGINES)}")
     folder, settings = _begin(paths, detectors, out, resume)
     names = chosen(settings["detectors"])
-    with _writing(folder), Listing(folder / "scan.sqlite") as listing:
+    with writing(folder, f"guardrails scan --resume --out {folder}"), Listing(folder / "scan.sqlite") as listing:
         if listing.get("settings") is None:
             listing.fill(settings["paths"], without=folder, settings=json.dumps(settings))
         outcomes, left_out = _believable(names, folder, workers or cores(), asked=settings["detectors"])
@@ -98,7 +98,7 @@ def run_scan(
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         summary = summary_of(rows, settings, outcomes, left_out)
-        _write(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+        write_whole(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary, folder
 
 
@@ -153,7 +153,7 @@ def _begin(
         chosen(detectors)  # a wrong name leaves no folder behind
         for path in paths:
             check_path(path)
-        with _writing(folder):
+        with writing(folder, f"guardrails scan --resume --out {folder}"):
             folder.mkdir(parents=True, exist_ok=True)
         return folder, given
     if out is None:
@@ -202,7 +202,7 @@ def _believable(
     for name, reason in left_out.items():
         if name in asked or len(left_out) == len(names):
             raise ConfigurationError(f"{name}: {reason}")
-    _write(kept, json.dumps(outcomes))
+    write_whole(kept, json.dumps(outcomes))
     return [o for o in outcomes if not o["missing"]], left_out
 
 
@@ -269,19 +269,3 @@ def _write_rows(
                 emit(line)
             if progress is not None:
                 progress(done, total, row["path"])
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise JournalError(
-            f"{folder}: {error.strerror or error}. What finished is kept; then: guardrails scan --resume --out {folder}"
-        ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

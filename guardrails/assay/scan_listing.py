@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from ..core.errors import ConfigurationError, JournalError, MissingExtraError
+from .run_folder import Database
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS listed (place BLOB PRIMARY KEY, argument INTEGER, problem TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS items (number INTEGER PRIMARY KEY, place BLOB NOT NULL, problem TEXT);
 CREATE TABLE IF NOT EXISTS hashes (sha256 BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
@@ -49,7 +47,7 @@ class Found(NamedTuple):
         return self.place.decode("utf-8", "backslashreplace")
 
 
-class Listing:
+class Listing(Database):
     """The listing of one scan, and the hashes of what it has seen.
 
     Parameters
@@ -64,25 +62,7 @@ class Listing:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._guard():
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(SCHEMA)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._db.close()
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path}: {error}. What finished is kept; then use --resume") from error
+        super().__init__(path, SCHEMA)
 
     def get(self, key: str) -> str | None:
         """Return a stored setting."""

@@ -110,6 +110,32 @@ class ImageDetector(Detector):
         """Say what the head says of one picture, (1, D) a block."""
         return self.fitted.detection(name, blocks)
 
+    def explain(self, item: Any) -> Detection:
+        picture = Picture.of(item)
+        found = self._detect(picture)
+        return found if found.score is None else replace(found, heat_map=self._heat_map(picture.pixels))
+
+    def _heat_map(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Return the natural logarithm of the likelihood ratio by place, or None where there is no such map.
+
+        Of tiles that overlap by half, at most `GRID` a side; None for a picture of less than two tiles.
+        """
+        import numpy as np
+
+        from ._descriptors import TILE
+
+        if min(pixels.shape[:2]) < 2 * TILE:
+            return None
+        rows, columns = (
+            np.linspace(0, length - TILE, min(GRID, 2 * length // TILE - 1)).astype(int) for length in pixels.shape[:2]
+        )
+        ratios = self._of_tiles(np.stack([pixels[r : r + TILE, c : c + TILE] for r in rows for c in columns]))
+        return None if ratios is None else ratios.reshape(len(rows), len(columns)).astype(np.float32)
+
+    def _of_tiles(self, tiles: NDArray[np.uint8]) -> Array | None:
+        """Log-likelihood ratios of tiles by themselves, (T, TILE, TILE, 3) → (T,); None where it cannot say."""
+        return None
+
 
 class TileDetector(ImageDetector):
     """An image detector whose descriptors are those of tiles: it can say where in the picture its evidence lies."""
@@ -126,26 +152,13 @@ class TileDetector(ImageDetector):
     def blocks(self, picture: Picture) -> Blocks:
         return {name: picture.descriptor(name) for name in self.descriptors}
 
-    def explain(self, item: Any) -> Detection:
-        picture = Picture.of(item)
-        found = self._detect(picture)
-        return found if found.score is None else replace(found, heat_map=self._heat_map(picture.pixels))
-
-    def _heat_map(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Of tiles that overlap by half, at most `GRID` a side; None for a picture of less than two tiles."""
+    def _of_tiles(self, tiles: NDArray[np.uint8]) -> Array:
         import numpy as np
 
-        from ._descriptors import DESCRIPTORS, TILE
+        from ._descriptors import DESCRIPTORS
 
-        if min(pixels.shape[:2]) < 2 * TILE:
-            return None
-        places = [
-            np.linspace(0, length - TILE, min(GRID, 2 * length // TILE - 1)).astype(int) for length in pixels.shape[:2]
-        ]
-        cut = [pixels[r : r + TILE, c : c + TILE][None].astype(np.float32) for r in places[0] for c in places[1]]
-        found = {name: np.stack([DESCRIPTORS[name](tile) for tile in cut]) for name in self.descriptors}
-        ratios = self.local.log_ratios(found)
-        return ratios.reshape(len(places[0]), len(places[1])).astype(np.float32)
+        cut = tiles[:, None].astype(np.float32)
+        return self.local.log_ratios({n: np.stack([DESCRIPTORS[n](tile) for tile in cut]) for n in self.descriptors})
 
 
 def checked(

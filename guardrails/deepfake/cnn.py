@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.base import Detection
-from ._image import GRID, ImageDetector
+from ._image import ImageDetector
 from ._picture import Picture
 
 if TYPE_CHECKING:
@@ -46,25 +44,8 @@ class Cnn(ImageDetector):
     def blocks(self, picture: Picture) -> Blocks:
         return {"residual network": picture.kept(("descriptor", "cnn"), lambda: _describe(picture.tiles).mean(axis=0))}
 
-    def explain(self, item: Any) -> Detection:
-        picture = Picture.of(item)
-        found = self._detect(picture)
-        return found if found.score is None else replace(found, heat_map=self._heat_map(picture.pixels))
-
-    def _heat_map(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Of tiles that overlap by half, at most `GRID` a side; None for a picture of less than two tiles."""
-        import numpy as np
-
-        from ._descriptors import TILE
-
-        if min(pixels.shape[:2]) < 2 * TILE:
-            return None
-        rows, columns = (
-            np.linspace(0, length - TILE, min(GRID, 2 * length // TILE - 1)).astype(int) for length in pixels.shape[:2]
-        )
-        tiles = np.stack([pixels[r : r + TILE, c : c + TILE] for r in rows for c in columns])
-        ratios = self.fitted.log_ratios({"residual network": _describe(tiles)})
-        return ratios.reshape(len(rows), len(columns)).astype(np.float32)
+    def _of_tiles(self, tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return self.fitted.log_ratios({"residual network": _describe(tiles)})
 
 
 def _describe(tiles: NDArray[Any]) -> NDArray[np.float32]:
