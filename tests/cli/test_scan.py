@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,18 +12,7 @@ import pytest
 from guardrails import cli
 from guardrails.assay import scan as engine
 
-
-def _plugin() -> ModuleType:
-    path = Path(__file__).parents[1] / "assay" / "scan_plugin.py"
-    spec = importlib.util.spec_from_file_location("scan_plugin_of_cli", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-own = _plugin()
+from ..assay import scan_plugin as own
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -10,9 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from ..assay import scan_plugin as own
 
 pytestmark = pytest.mark.slow
 
@@ -24,19 +24,6 @@ from guardrails.assay.scan import run_scan
 summary, _ = run_scan([sys.argv[1]], detectors=["own.bright"], out=Path(sys.argv[2]), workers=2)
 print(json.dumps([summary["files"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
-
-
-def _plugin() -> Any:
-    path = Path(__file__).parents[1] / "assay" / "scan_plugin.py"
-    spec = importlib.util.spec_from_file_location("scan_plugin_of_e2e", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-own = _plugin()
 
 
 @pytest.fixture(scope="module")

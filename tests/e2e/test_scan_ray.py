@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ..assay import scan_plugin as own
 
 pytestmark = pytest.mark.slow
 
@@ -36,19 +37,6 @@ except ConfigurationError as error:
 ray.shutdown()
 cluster.shutdown()
 """
-
-
-def _plugin() -> Any:
-    path = Path(__file__).parents[1] / "assay" / "scan_plugin.py"
-    spec = importlib.util.spec_from_file_location("scan_plugin_of_ray", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-own = _plugin()
 
 
 @pytest.fixture(scope="module")
