@@ -162,6 +162,15 @@ def write(fitted: Mapping[str, Fitted], card: Mapping[str, Any], folder: Path, s
     return [weights, text]
 
 
+def command_of(stem: str) -> str:
+    """Return what makes a file of weights.
+
+    >>> command_of("face")
+    'guardrails train detector deepfake.face'
+    """
+    return COMMAND if stem == "default" else f"guardrails train detector deepfake.{stem}"
+
+
 @cache
 def read(folder: Path = WEIGHTS, stem: str = "default") -> tuple[dict[str, Fitted], dict[str, Any]]:
     """Read what `write` wrote, and its card.
@@ -175,7 +184,7 @@ def read(folder: Path = WEIGHTS, stem: str = "default") -> tuple[dict[str, Fitte
 
     weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     if not weights.exists() or not text.exists():
-        raise ConfigurationError(f"{weights.name} is missing; make it: {COMMAND}")
+        raise ConfigurationError(f"{weights.name} is missing; make it: {command_of(stem)}")
     card: dict[str, Any] = json.loads(text.read_text(encoding="utf-8"))
     if hashlib.sha256(weights.read_bytes()).hexdigest() != card.get("sha256"):
         raise ConfigurationError(f"{weights.name} does not have the hash that its card states: altered or cut short")

@@ -46,7 +46,7 @@ class Features(ImageDetector):
     limits = (
         "Sees what the encoder's training made visible, content as well as traces: a new kind of subject or style can"
         " look generated to it. Squeezing and cropping to 224 pixels hide what large pictures carry elsewhere. The"
-        " encoder's 8-bit arithmetic differs a little between kinds of processors, by far less than pictures do."
+        " encoder's 8-bit arithmetic differs a little between kinds of processors: how much was not measured."
     )
     learnt: ClassVar[frozenset[str]] = frozenset({"gan-art", "diffusion-photo"})
     takes = "a folder of transformers with a vision encoder, an ONNX or TorchScript file, or a folder that it saved"

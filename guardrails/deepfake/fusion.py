@@ -59,8 +59,11 @@ class Fusion(TileDetector):
     @cached_property
     def encoder(self) -> ImageDetector | None:
         """deepfake.features with the encoder that its shipped head knows, or None where it is not installed."""
+        from ._encoder import installed
         from .features import Features
 
+        if not installed():
+            return None
         try:
             found = Features()
             found.fitted  # noqa: B018 - says what is missing
