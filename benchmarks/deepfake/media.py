@@ -9,24 +9,22 @@ quick. Figures of this corpus are for development: its families are few and its 
 """
 
 import argparse
-import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from guardrails.core.seeding import derive_seed
 from guardrails.deepfake import _examples as examples
 from guardrails.deepfake._described import SIZE, drawn, vectors
 from guardrails.deepfake._exam import Rows, areas, families, frozen
-from guardrails.deepfake._protocol import saved_as
 from guardrails.deepfake._train_default import all_learnt, checked, described, heads_of, the_encoder
+from guardrails.kit.perturb import Perturbation
 
-Image = NDArray[np.uint8]
+CHANGES = ("none", "jpeg=90", "jpeg=70", "jpeg=50", "blur=1", "blur=2", "blur=3", "resize=0.5", "crop=0.7")
+"""Each is checked on its own result: see `guardrails.kit.perturb`."""
 KEYS = ("auc, mean over families", "auc, mean over families of 24 or more", "auc, worst of these", "tpr at 5% fpr")
 
 
@@ -57,52 +55,6 @@ def table(rows: Rows) -> None:
             )
 
 
-def jpeg(quality: int) -> Callable[[Image], Image]:
-    def change(image: Image) -> Image:
-        buffer = io.BytesIO()
-        Pillow.fromarray(image).save(buffer, "JPEG", quality=quality)
-        saved = Pillow.open(buffer)
-        first = np.mean(next(iter(saved.quantization.values())))  # type: ignore[attr-defined]
-        expected = 57.6 * (200 - 2 * quality if quality >= 50 else 5000 / quality) / 100
-        assert abs(first - expected) < 2, f"quality {quality} was not realised: a mean step of {first}"
-        return np.asarray(saved.convert("RGB"), dtype=np.uint8)
-
-    return change
-
-
-def blur(sigma: float) -> Callable[[Image], Image]:
-    def change(image: Image) -> Image:
-        from scipy.ndimage import gaussian_filter
-
-        out = gaussian_filter(image, (sigma, sigma, 0))
-        steps = [np.abs(np.diff(x.astype(int), axis=1)).mean() for x in (image, out)]
-        assert steps[1] < steps[0] or not steps[0], f"a blur of {sigma} pixels left the picture as sharp"
-        return out
-
-    return change
-
-
-def half(image: Image) -> Image:
-    out = saved_as(image, "PNG", side=image.shape[0] // 2)
-    assert out.shape[0] == image.shape[0] // 2
-    return out
-
-
-def crop(image: Image) -> Image:
-    side = round(image.shape[0] * 0.7)
-    at = (image.shape[0] - side) // 2
-    out = np.ascontiguousarray(image[at : at + side, at : at + side])
-    assert out.shape[:2] == (side, side)
-    return out
-
-
-CHANGES: Mapping[str, Callable[[Image], Image]] = {
-    **{f"JPEG {quality}": jpeg(quality) for quality in (90, 70, 50)},
-    **{f"blur σ {sigma}": blur(sigma) for sigma in (1, 2, 3)},
-    "resize ½": half, "crop .7": crop,
-}  # fmt: skip
-
-
 def robustness(rows: Rows, given: list[examples.Example], n: int, encoder: object) -> None:
     """Judge n pictures of each class after a change that no head has learnt."""
     rng = np.random.default_rng(derive_seed(0, "perturbed"))
@@ -114,16 +66,16 @@ def robustness(rows: Rows, given: list[examples.Example], n: int, encoder: objec
     judged[places[chosen]] = True
     few = replace(rows, judged=judged)
     heads = {name: names for name, names in heads_of(rows).items() if "fusion" in name}
-    for change, apply in {"unchanged": lambda image: image, **CHANGES}.items():
+    for change in map(Perturbation.parse, CHANGES):
         blocks = {name: x.copy() for name, x in rows.blocks.items()}
         for i in chosen.tolist():
-            found = vectors(np.ascontiguousarray(apply(drawn(given[i], seed=0, plain=True))), encoder)  # type: ignore[arg-type]
+            found = vectors(change.apply(drawn(given[i], seed=0, plain=True))[0], encoder)  # type: ignore[arg-type]
             for name in blocks:
                 blocks[name][places[i]] = found[name]
         for name, names in heads.items():
             part = few.only(names)
             found_areas = areas(part, families(part, {new: blocks[old] for new, old in names.items()}))
-            print(f"{change:<12} {name:<28} {shown(found_areas, KEYS[0])}  n {len(chosen)}", flush=True)
+            print(f"{change.name:<12} {name:<28} {shown(found_areas, KEYS[0])}  n {len(chosen)}", flush=True)
 
 
 def main() -> None:
