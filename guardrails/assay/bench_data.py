@@ -10,7 +10,6 @@ A folder of data is one of
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
+from ..kit.manifest import NAME, read_manifest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
-MAX_ROWS = 1_000_000
-COLUMNS = ("path", "label", "family", "source")
+COLUMNS = ("label", "family", "source")
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,7 @@ def folder_items(folder: Path) -> list[Item]:
     """
     if not folder.is_dir():
         raise ConfigurationError(f"no folder {folder}; give one with manifest.csv, or with real/ and generated/")
-    manifest = folder / "manifest.csv"
-    items = list(_listed(folder, manifest) if manifest.is_file() else _below(folder))
+    items = list(_listed(folder) if (folder / NAME).is_file() else _below(folder))
     missing = [what for label, what in ((0, "real"), (1, "generated")) if label not in {i.label for i in items}]
     if missing:
         raise ConfigurationError(
@@ -130,21 +128,10 @@ def _below(folder: Path) -> Iterator[Item]:
             yield _file(folder, one, label, where if label else "real", source)
 
 
-def _listed(folder: Path, manifest: Path) -> Iterator[Item]:
-    with manifest.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        lacking = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-        if lacking:
-            raise ConfigurationError(f"{manifest} has no column {' and no column '.join(lacking)}")
-        for number, row in enumerate(reader):
-            if number >= MAX_ROWS:
-                raise ConfigurationError(f"{manifest}: more than the limit of {MAX_ROWS:,} rows")
-            if row["label"] not in ("real", "generated"):
-                continue
-            path = (row["path"] or "").strip()
-            if not path or Path(path).is_absolute() or ".." in Path(path).parts:
-                raise ConfigurationError(f"{manifest}, line {reader.line_num}: '{path}' is no path below the folder")
-            made = row["label"] == "generated"
+def _listed(folder: Path) -> Iterator[Item]:
+    for row in read_manifest(folder, COLUMNS):
+        if row["label"] in ("real", "generated"):
+            path, made = row["path"], row["label"] == "generated"
             # Photographs share the folder they came in; files cut from one picture are one source of a generator.
             source = f"{row['source']}/{row.get('source_path') or path}" if made else str(Path(path).parent)
             yield _file(folder, path, int(made), row["family"] if made else "real", source)

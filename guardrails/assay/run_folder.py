@@ -36,9 +36,7 @@ class Database:
             self._db.execute("PRAGMA journal_mode=WAL")
             # FULL would also survive a power cut; NORMAL survives a killed process, which is what --resume promises.
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(
-                "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);" + schema
-            )
+            self._db.executescript(META + schema)
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -176,9 +177,9 @@ class AudioDetector(Detector):
         self._heard: Heard | None = None
 
     @staticmethod
+    @abstractmethod
     def model() -> type[Model]:
         """Return the class of the model."""
-        raise NotImplementedError
 
     @property
     def heard(self) -> Heard:

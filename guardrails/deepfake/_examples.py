@@ -6,7 +6,6 @@ packages ship, and patches of these with their reconstructions.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,8 @@ REBUILT, PATCHES = 16, 2
 """Photographs of which patches are rebuilt, and patches of each."""
 PHOTOGRAPHS = ("astronaut", "coffee", "rocket", "chelsea", "camera", "moon", "brick", "gravel", "grass", "motorcycle",
                "hubble_deep_field")  # fmt: skip
-MANIFEST = "manifest.csv"
+COLUMNS = ("label", "family", "source", "source_path", "licence")
+"""Of a manifest."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 FORBIDDEN = re.compile(
     r"\bNC\b|non-?commercial|research use|NVIDIA|no licence|third part|press|film|BSDS|COCO|ADE20K|Flickr|Unsplash",
@@ -97,15 +97,16 @@ def of_folder(folder: Path, label: int) -> list[Example]:
         Where there is no such folder, no picture of the label in it, or its manifest lacks a column.
     """
     from ..kit.io import read_image
+    from ..kit.manifest import NAME, read_manifest
 
     def example(path: Path, family: str, source: str, *, learnt: bool = True) -> Example:
         name = path.relative_to(folder).as_posix()
         return Example(name, label, family, source, lambda: read_image(path), path, learnt)
 
-    if (folder / MANIFEST).is_file():
+    if (folder / NAME).is_file():
         found = [
             example(folder / row["path"], *_place(row, label), learnt=permitted(row["licence"]))
-            for row in _rows(folder / MANIFEST)
+            for row in read_manifest(folder, COLUMNS)
             if row["label"] == ("generated" if label else "real")
         ]
     else:
@@ -117,18 +118,6 @@ def of_folder(folder: Path, label: int) -> list[Example]:
     if not found:
         raise ConfigurationError(f"{folder}: no {'generated' if label else 'real'} pictures there")
     return found
-
-
-def _rows(manifest: Path) -> Sequence[Mapping[str, str]]:
-    with open(manifest, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    missing = {"path", "label", "family", "source", "source_path", "licence"} - set(rows[0] if rows else ())
-    if missing:
-        raise ConfigurationError(f"{manifest}: it lacks {', '.join(sorted(missing))}")
-    outside = [row["path"] for row in rows if Path(row["path"]).is_absolute() or ".." in Path(row["path"]).parts]
-    if outside:
-        raise ConfigurationError(f"{manifest}: {outside[0]} lies outside of its folder")
-    return rows
 
 
 def _place(row: Mapping[str, str], label: int) -> tuple[str, str]:

@@ -6,30 +6,18 @@ one, so a test leaves whole sources out.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import ConfigurationError
+from ..kit.manifest import NAME, read_manifest
 
 COLUMNS = (
-    *(
-        "path",
-        "label",
-        "family",
-        "generator",
-        "source",
-        "commit",
-        "source_path",
-        "licence",
-        "width",
-        "height",
-        "format",
-    ),
-    *("tiled", "tile_box", "style", "pair", "bytes", "sha256", "pixel_sha256", "notes"),
-)
+    "path", "label", "family", "generator", "source", "commit", "source_path", "licence", "width", "height", "format",
+    "tiled", "tile_box", "style", "pair", "bytes", "sha256", "pixel_sha256", "notes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +56,12 @@ def photographs(folder: str | os.PathLike[str]) -> Iterator[Photograph]:
         Where there is no such manifest, a column is missing, or a row names a file that is not below the folder.
     """
     root = Path(folder).resolve()
-    manifest = root / "manifest.csv"
-    try:
-        text = manifest.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{manifest}: {error}; scripts/fetch_photographs.py makes the folder") from None
-    rows = csv.DictReader(text.splitlines())
-    if missing := {"path", "label", "family", "source", "source_path", "licence"} - set(rows.fieldnames or ()):
-        raise ConfigurationError(f"{manifest}: the columns {', '.join(sorted(missing))} are missing")
-    for row in rows:
+    if not (root / NAME).is_file():
+        raise ConfigurationError(f"{root / NAME}: not there; scripts/fetch_photographs.py makes the folder")
+    for row in read_manifest(root, ("label", "family", "source", "source_path", "licence")):
         if row["label"] != "real" or row["family"] != "photograph":
             continue
         path = (root / row["path"]).resolve()
         if not path.is_relative_to(root) or not path.is_file():
-            raise ConfigurationError(f"{manifest}, line {rows.line_num}: {row['path']!r} is no file below the folder")
+            raise ConfigurationError(f"{root / NAME}: {row['path']!r} is no file below the folder")
         yield Photograph(row["source"], row["source_path"], row["licence"], path)

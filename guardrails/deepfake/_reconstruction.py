@@ -24,11 +24,10 @@ C1, C2 = 0.01**2, 0.03**2
 LEAST = 11
 """Side, in pixels, of the smallest scale."""
 FLOOR = 1e-6
-TERMS = ("structure", "gradient", "blurred share")
 
 
 def errors(x: Array, y: Array) -> Array:
-    """Return the distances of pictures, (N, H, W, 3) in 0–1 each, by `TERMS`: (N, 3), all positive.
+    """Return the distances of pictures, (N, H, W, 3) in 0–1 each: (N, 3), all positive.
 
     1 − MS-SSIM; mean absolute difference of the gradients; and the share of the squared error that a blur leaves, which
     is small where the difference is no more than the noise that a generator adds to its outputs.

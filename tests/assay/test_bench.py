@@ -171,7 +171,7 @@ def test_a_manifest_names_them_and_only_below_the_folder(folder: Path):
     ]  # fmt: skip
     for path in ("../secret.png", "/etc/passwd", ""):
         manifest.write_text("\n".join([*lines, f"{path},generated,gan,repo,"]))
-        with pytest.raises(ConfigurationError, match="no path below"):
+        with pytest.raises(ConfigurationError, match="below the folder"):
             folder_items(folder)
 
 
