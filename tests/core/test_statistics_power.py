@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -60,10 +60,17 @@ def first_enough(rate: float, limit: float, confidence: float, power: float, mos
     return next((n for n in range(1, most + 1) if exact(n, rate, limit, confidence) >= power), None)
 
 
+def no_tie(rate: float, limit: float, confidence: float, most: int) -> bool:
+    """Whether no tail of the binomial is as large as the level to the last digits: there, rounding decides."""
+    q = limit if rate > limit else 1 - limit
+    n, level = np.arange(1, most + 1), (1 - confidence) / 2
+    return bool(np.array_equal(binom.isf(level * (1 - 1e-9), n, q), binom.isf(level * (1 + 1e-9), n, q)))
+
+
 @settings(deadline=None, max_examples=40)
 @given(
-    st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.01, 0.99, 1.0])),
-    st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.05, 0.5, 1.0])),
+    st.one_of(st.floats(1e-12, 1), st.sampled_from([0.0, 0.01, 0.99, 1.0])),  # smaller ones overflow in the oracle
+    st.one_of(st.floats(1e-12, 1), st.sampled_from([0.0, 0.05, 0.5, 1.0])),
     CONFIDENCE,
     POWER,
 )
@@ -73,6 +80,7 @@ def test_needed_n_is_the_first_with_the_power(rate, limit, confidence, power):
         assert got is None
         return
     most = min(got or 60, 60)
+    assume(no_tie(rate, limit, confidence, most))
     assert first_enough(rate, limit, confidence, power, most) == (got if got and got <= 60 else None)
 
 
@@ -81,6 +89,7 @@ def test_needed_n_is_the_first_with_the_power(rate, limit, confidence, power):
 def test_needed_n_is_the_first_with_the_power_at_larger_n(rate, limit, confidence, power):
     """As above, by critical counts instead of intervals, which is quick enough for n up to 1500."""
     got = needed_n(rate, limit=limit, confidence=confidence, power=power)
+    assume(no_tie(rate, limit, confidence, min(got or 1500, 1500)))
     p, q = (rate, limit) if rate > limit else (1 - rate, 1 - limit)
     n = np.arange(1, min(got or 1500, 1500) + 1)
     critical = binom.isf((1 - confidence) / 2, n, q)  # more than this many hits tell the rate
