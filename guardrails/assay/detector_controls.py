@@ -18,6 +18,7 @@ from ..core.errors import ConfigurationError, GuardrailsError, MissingExtraError
 from ..core.registry import detectors
 from ..core.seeding import derive_seed32
 from ..kit.io import cache_folder
+from .scan_arguments import place_sha256
 from .sources import sources_sha256
 
 N = {"image": 100, "audio": 40, "video": 30}
@@ -186,10 +187,7 @@ def _kept(name: str) -> Path | None:
     if colon:
         if not os.path.exists(argument):
             return None
-        top = Path(argument)
-        for path in sorted(p for p in (top.rglob("*") if top.is_dir() else [top]) if p.is_file()):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(place_sha256(Path(argument)).encode())
     place = cache_folder() / "controls" / sources_sha256()[:24]
     return place / f"detector-{digest.hexdigest()[:24]}.json"
 

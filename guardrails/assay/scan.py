@@ -16,6 +16,7 @@ from ..core.errors import ConfigurationError, did_you_mean
 from ..core.registry import detectors as known_detectors
 from .detector_controls import Outcome, doubt, failed, kept_outcome
 from .run_folder import write_whole, writing
+from .scan_arguments import arguments_sha256
 from .scan_listing import Listing, check_path
 from .scan_local import Row, local_rows
 from .scan_pool import Crashed, Worker
@@ -58,7 +59,7 @@ def run_scan(
     workers : int, optional
         Processes on this machine; default one a core.
     progress : callable, optional
-        Told (done, total, name) after each file.
+        Told (done, total, name) after each file, and before each detector's controls.
     emit : callable, optional
         Told each line of ``scan.jsonl``, those of an earlier sitting too.
 
@@ -82,7 +83,14 @@ def run_scan(
     with writing(folder, f"guardrails scan --resume --out {folder}"), Listing(folder / "scan.sqlite") as listing:
         if listing.get("settings") is None:
             listing.fill(settings["paths"], without=folder, settings=json.dumps(settings))
-        outcomes, left_out = _believable(names, folder, workers or cores(), asked=settings["detectors"])
+        try:
+            outcomes, left_out = _believable(
+                names, folder, workers or cores(), asked=settings["detectors"], progress=progress, total=len(listing)
+            )
+        except ConfigurationError:
+            if not resume:
+                listing.forget()  # a detector that cannot be used: the folder serves again
+            raise
         names = [name for name in names if name not in left_out]
         rows = folder / "scan.jsonl"
         done = _taken_up(rows, listing, emit)
@@ -138,7 +146,7 @@ def _begin(
     paths: Sequence[str], detectors: Sequence[str], out: Path | None, resume: bool
 ) -> tuple[Path, dict[str, Any]]:
     """Return the run's folder and its settings: new ones, or those that it was begun with."""
-    given = {"paths": list(paths), "detectors": list(detectors), "sources": sources_sha256()}
+    given: dict[str, Any] = {"paths": list(paths), "detectors": list(detectors), "sources": sources_sha256()}
     folder = out or default_folder()
     begun = folder / "scan.sqlite"
     stored = None
@@ -150,7 +158,7 @@ def _begin(
             raise ConfigurationError(f"{folder} already holds a scan; go on with it by --resume, or use another --out")
         if not paths:
             raise ConfigurationError("give at least one PATH to scan")
-        chosen(detectors)  # a wrong name leaves no folder behind
+        given["arguments"] = arguments_sha256(chosen(detectors))  # a wrong name leaves no folder behind
         for path in paths:
             check_path(path)
         with writing(folder, f"guardrails scan --resume --out {folder}"):
@@ -169,7 +177,8 @@ def _same(folder: Path, stored: dict[str, Any], given: dict[str, Any]) -> dict[s
     Raises
     ------
     ConfigurationError
-        Where other ones are given now, or the library changed: half of the rows would be of another scan.
+        Where other ones are given now, or the library or a file that a detector's argument names changed: half of the
+        rows would be of another scan.
     """
     for key, option in (("paths", "PATH"), ("detectors", "--detectors")):
         if given[key] and given[key] != stored[key]:
@@ -179,11 +188,17 @@ def _same(folder: Path, stored: dict[str, Any], given: dict[str, Any]) -> dict[s
             )
     if given["sources"] != stored["sources"]:
         raise ConfigurationError(f"guardrails or a library changed since the scan in {folder} began; start a new one")
+    now, before = arguments_sha256(chosen(stored["detectors"])), stored["arguments"]
+    for name in dict.fromkeys([*before, *now]):
+        if now.get(name) != before.get(name):
+            raise ConfigurationError(
+                f"what {name} names changed since the scan in {folder} began; put it back, or start a new scan"
+            )
     return stored
 
 
 def _believable(
-    names: Sequence[str], folder: Path, workers: int, *, asked: Sequence[str]
+    names: Sequence[str], folder: Path, workers: int, *, asked: Sequence[str], progress: Report, total: int
 ) -> tuple[list[Outcome], dict[str, str]]:
     """Return what the detectors make of their controls, and why some are left out: their weights are missing.
 
@@ -196,12 +211,18 @@ def _believable(
     if kept.is_file():
         outcomes: list[Outcome] = json.loads(kept.read_text())
     else:
+
+        def control(name: str) -> Outcome:
+            if progress is not None:
+                progress(0, total, f"controls of {name}")
+            return _control(name)
+
         with ThreadPoolExecutor(workers) as threads:
-            outcomes = list(threads.map(_control, names))
+            outcomes = list(threads.map(control, names))
     left_out = {o["detector"]: o["reason"] for o in outcomes if o["missing"]}
     for name, reason in left_out.items():
         if name in asked or len(left_out) == len(names):
-            raise ConfigurationError(f"{name}: {reason}")
+            raise ConfigurationError(reason if reason.startswith(name) else f"{name}: {reason}")
     write_whole(kept, json.dumps(outcomes))
     return [o for o in outcomes if not o["missing"]], left_out
 

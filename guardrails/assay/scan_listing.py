@@ -107,6 +107,11 @@ class Listing(Database):
             self._db.execute("COMMIT")
         return len(self)
 
+    def forget(self) -> None:
+        """Empty the listing and its settings: nothing was scanned."""
+        with self._guard():
+            self._db.executescript("DELETE FROM items; DELETE FROM meta;")
+
     def __len__(self) -> int:
         with self._guard():
             return int(self._db.execute("SELECT COUNT(*) FROM items").fetchone()[0])

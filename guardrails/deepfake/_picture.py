@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ._descriptors import Tiles
+
     Image = NDArray[np.uint8]
 
 T = TypeVar("T")
@@ -68,7 +70,7 @@ class Picture:
         return given
 
     @cached_property
-    def tiles(self) -> NDArray[np.float32]:
+    def tiles(self) -> NDArray[np.uint8]:
         """(T, 64, 64, 3): see `_descriptors.tiles_of`."""
         from ._descriptors import tiles_of
 
@@ -78,7 +80,13 @@ class Picture:
         """Return one of `_descriptors.DESCRIPTORS`."""
         from ._descriptors import DESCRIPTORS
 
-        return self.kept(("descriptor", name), lambda: DESCRIPTORS[name](self.tiles))
+        return self.kept(("descriptor", name), lambda: DESCRIPTORS[name](self._views))
+
+    @cached_property
+    def _views(self) -> Tiles:
+        from ._descriptors import Tiles
+
+        return Tiles(self.tiles)
 
     def kept(self, key: Any, compute: Callable[[], T]) -> T:
         """Return what was computed under a key before, or compute it."""
@@ -90,5 +98,5 @@ class Picture:
     def drop_pixels(self) -> None:
         """Let go of pixels and tiles; what was computed from them stays."""
         self._pixels = None
-        self.__dict__.pop("pixels", None)
-        self.__dict__.pop("tiles", None)
+        for made in ("pixels", "tiles", "_views"):
+            self.__dict__.pop(made, None)

@@ -20,7 +20,7 @@ from guardrails.core.base import Control, Detection, Detector, Modality
 from guardrails.core.registry import detectors
 from guardrails.kit.io import encode_png, read_image
 
-NAMES = {"bright": "Bright", "deadly": "Deadly", "slow": "Slow", "orphan": "Orphan"}
+NAMES = {"bright": "Bright", "deadly": "Deadly", "slow": "Slow", "orphan": "Orphan", "named": "Named"}
 
 
 class Bright(Detector):
@@ -73,6 +73,16 @@ class Slow(Bright):
     def one(self, score: float, item: Any) -> Detection:
         time.sleep(0.02)
         return super().one(score, item)
+
+
+class Named(Bright):
+    """Has an argument."""
+
+    id = "own.named"
+    takes = "a file or a folder"
+
+    def __init__(self, argument: str) -> None:
+        self.argument = argument
 
 
 class Orphan(Bright):

@@ -13,10 +13,11 @@ from typing import Any
 import fsspec
 import pytest
 
-from guardrails.assay import detector_controls
+from guardrails.assay import detector_controls, scan_arguments
 from guardrails.assay import scan as module
 from guardrails.assay.detector_controls import control_of, doubt, failed, kept_outcome
 from guardrails.assay.scan import chosen, run_scan
+from guardrails.assay.scan_arguments import arguments_sha256, place_sha256
 from guardrails.assay.scan_gallery import gallery_of
 from guardrails.assay.scan_pool import Crashed, Worker
 from guardrails.assay.scan_worker import Examiner
@@ -110,6 +111,20 @@ def test_a_cut_off_scan_goes_on_where_it_was(finished: Path, tmp_path: Path, kep
     assert "".join(told).encode() == text
 
 
+def test_a_detector_that_cannot_be_used_leaves_the_folder_free(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(ConfigurationError) as told:
+        run_scan([str(folder)], detectors=["deepfake.network:absent.onnx"], out=run)
+    assert "no such file" in str(told.value)
+    controlled(run, outcome("own.bright"))
+    labels: list[str] = []
+    summary, _ = run_scan(
+        [str(folder)], detectors=["own.bright"], out=run, progress=lambda done, total, label: labels.append(label)
+    )
+    assert summary["files"] == 8
+    assert len(labels) == 8
+
+
 def test_what_was_asked_for_cannot_change_in_between(
     folder: Path, finished: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -127,6 +142,43 @@ def test_what_was_asked_for_cannot_change_in_between(
     monkeypatch.setattr(module, "sources_sha256", lambda: "changed")
     with pytest.raises(ConfigurationError, match="changed since"):
         run_scan([], out=run, resume=True)
+
+
+def test_what_an_argument_names_cannot_change_in_between(folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "weights").write_bytes(b"one")
+    named, run = f"own.named:{model}", tmp_path / "run"
+    before = scanned(folder / "0.png", run, named)
+    (model / "weights").write_bytes(b"two")
+    with pytest.raises(ConfigurationError, match=rf"what {named} names changed since the scan in {run} began"):
+        run_scan([], out=run, resume=True)
+    (model / "weights").write_bytes(b"one")
+    run_scan([], out=run, resume=True)
+    assert rows(run) == before
+
+
+def test_files_are_found_wherever_an_argument_names_them(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("net.onnx", "own.py", "own.pt"):
+        Path(name).write_text(name)
+    names = ["a.b:net.onnx", "a.b:net.onnx#centre", "a.b:own:Net,checkpoint=own.pt", "a.b:hub:some/model", "a.b"]
+    found = arguments_sha256(names)
+    assert list(found) == names[:3]
+    assert found["a.b:net.onnx"] == found["a.b:net.onnx#centre"]
+    Path("own.py").write_text("changed")
+    changed = arguments_sha256(names)
+    assert [found[name] == changed[name] for name in names[:3]] == [True, True, False]
+
+
+def test_a_folder_is_told_by_names_and_contents_and_has_bounds(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "a").write_text("1")
+    one = place_sha256(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert place_sha256(tmp_path) != one
+    monkeypatch.setattr(scan_arguments, "MOST_FILES", 0)
+    with pytest.raises(ConfigurationError, match="more than 0 files"):
+        place_sha256(tmp_path)
 
 
 def test_globs_overlap_without_harm_and_the_run_s_own_folder_is_left_out(folder: Path, tmp_path: Path) -> None:
