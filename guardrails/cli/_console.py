@@ -50,12 +50,18 @@ def only_data_on_stdout() -> Iterator[None]:
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """Show progress on stderr: a bar with the time left on a terminal, elsewhere a line now and then."""
+    """Show progress on stderr: a bar with the time left on a terminal, elsewhere a line now and then.
+
+    Labels may be names of files, which may be anyone's: they cannot steer the terminal.
+    """
+    from reports.text import visible
+
     if stderr().is_terminal:
         with _bar() as report:
-            yield report
+            yield lambda done, total, label: report(done, total, visible(label))
     else:
-        yield _lines()
+        lines = _lines()
+        yield lambda done, total, label: lines(done, total, visible(label))
 
 
 @contextmanager
@@ -74,12 +80,13 @@ def _bar() -> Iterator[Report]:
 
 def _lines() -> Report:
     last = time.monotonic()
-    first: tuple[int, float] | None = None  # a resumed run begins with much done in no time
+    first: tuple[int, float] | None = None  # a resumed run begins with much done, a scan with controls: neither counts
 
     def report(done: int, total: int, label: str) -> None:
         nonlocal first, last
         now = time.monotonic()
-        first = first or (done, now)
+        if first is None or not done:
+            first = (done, now)
         if now - last < SECONDS_BETWEEN_LINES:
             return
         last = now

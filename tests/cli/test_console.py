@@ -41,3 +41,18 @@ def test_a_run_that_starts_slowly_promises_no_time(
     with _console.progress() as report:
         report(0, 8, "a")
     assert capsys.readouterr().err == "0 of 8: a\n"
+
+
+def test_the_name_of_a_file_cannot_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock: Iterator[float] = iter([0.0, 20.0])
+    monkeypatch.setattr(_console.time, "monotonic", lambda: next(clock))
+    with _console.progress() as report:
+        report(0, 8, "\x1b[31mred.png")
+    assert capsys.readouterr().err == "0 of 8: ⟨U+001B⟩[31mred.png\n"
+    screen = io.StringIO()
+    monkeypatch.setattr(_console, "stderr", lambda: Console(file=screen, force_terminal=True, width=100))
+    with _console.progress() as report:
+        report(3, 12, "\x1b[2Jred.png")
+    assert "⟨U+001B⟩[2Jred.png" in screen.getvalue()
