@@ -24,6 +24,11 @@ SIGNATURES: tuple[tuple[int, bytes, Modality, str], ...] = (
     (8, b"WEBPVP8", Modality.IMAGE, "WEBP"),
     (0, b"II*\x00", Modality.IMAGE, "TIFF"),
     (0, b"MM\x00*", Modality.IMAGE, "TIFF"),
+    (0, b"\x00\x00\x00\x0cjP  \r\n\x87\n", Modality.IMAGE, "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", Modality.IMAGE, "JPEG 2000"),
+    (0, b"\x00\x00\x00\x0cJXL \r\n\x87\n", Modality.IMAGE, "JPEG XL"),
+    (0, b"\x00\x00\x01\x00", Modality.IMAGE, "ICO"),
+    (0, b"8BPS\x00\x01", Modality.IMAGE, "Photoshop"),
     (8, b"WAVE", Modality.AUDIO, "WAV"),
     (0, b"fLaC", Modality.AUDIO, "FLAC"),
     (0, b"ID3", Modality.AUDIO, "MP3"),
@@ -43,7 +48,9 @@ STILL_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heif", b"mif1", 
 SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"F4A "})
 TRANSPORT = 188
 SUFFIXES = {
-    Modality.IMAGE: frozenset(["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "heic", "avif"]),
+    Modality.IMAGE: frozenset(
+        ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "heic", "avif", "jp2", "jxl"]
+    ),
     Modality.AUDIO: frozenset(["wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "m4a", "aac"]),
     Modality.VIDEO: frozenset(["mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "ts", "flv", "wmv", "ogv"]),
     Modality.TEXT: frozenset(["txt", "md", "json", "jsonl", "csv", "html", "xml"]),

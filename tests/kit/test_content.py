@@ -34,6 +34,16 @@ def test_pictures(format: str, tmp_path: Path) -> None:
     assert (facts["width"], facts["height"]) == (20, 10)
 
 
+@pytest.mark.parametrize(("format", "named"), [("JPEG2000", "JPEG 2000"), ("ICO", "ICO"), ("AVIF", "HEIF")])
+def test_pictures_that_are_known_but_not_read(format: str, named: str, tmp_path: Path) -> None:
+    found = content_of(saved(format)[:HEAD])
+    assert found == (Modality.IMAGE, named)
+    path = tmp_path / "picture"
+    path.write_bytes(saved(format))
+    with pytest.raises(ContentError, match="not a picture that is read"):
+        facts_of(path, found)
+
+
 @pytest.mark.parametrize("format", ["WAV", "FLAC", "OGG", "AIFF", "MP3"])
 def test_recordings(format: str, tmp_path: Path) -> None:
     path = tmp_path / "sound"
