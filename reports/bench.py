@@ -59,11 +59,22 @@ def to_markdown(result: Result) -> str:
     """Return the tables of a paper: mean and worst AUC, the matrix of families, robustness, calibration."""
     parts = [f"# Detectors of generated pictures\n\n{_said(result)}\n"]
     for title, columns, rows in _tables(result):
-        head = f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
-        body = "\n".join(f"| {' | '.join(_cell(c) for c in row)} |" for row in rows)
-        parts.append(f"## {title}\n\n{head}\n{body}\n")
+        parts.append(f"## {title}\n\n{_table(columns, rows)}\n")
+    for grid in _grids(result):
+        rows = [
+            [name, *(cell.title if cell.shade is not None else cell.text for cell in cells)]
+            for name, cells in grid.rows
+        ]
+        parts.append(f"## {grid.title}: AUC\n\n{grid.what}\n\n{_table(['', *grid.columns], rows)}\n")
+    left = [f"- {_cell(row['what'])}: {_cell(row['why'])}" for row in result["left_out"]]
+    parts.append("## What was left out\n\n" + ("\n".join(left) or "Nothing.") + "\n")
     parts.append(f"## Provenance\n\n{_provenance(result)}\n")
     return "\n".join(parts)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *([_cell(c) for c in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def to_html(result: Result) -> str:
@@ -86,16 +97,26 @@ def to_html(result: Result) -> str:
 def _said(result: Result) -> str:
     s = result["settings"]
     pictures = ", ".join(f"{row['family']} {row['n']}" for row in result["data"])
+    baseline = " deepfake.metadata reads the files as they were: what it scores, the collection gives away."
     return visible(
         f"{len(s['detectors'])} detectors, {len(s['perturbations'])} changes, seed {s['seed']}. Pictures: {pictures}."
         f" Before anything else {s['encoded']}. Intervals are 95%, over sources."
+        " As shipped, a detector may have learnt from some of these pictures or families: its card says from which."
+        f"{baseline if 'deepfake.metadata' in s['detectors'] else ''}"
     )
 
 
 def _provenance(result: Result) -> str:
-    h, v = result["hashes"], result["versions"]
+    h, v, s = result["hashes"], result["versions"], result["settings"]
+    asked = [
+        *s["data"], *(f"--detectors {name}" for name in s["detectors"]),
+        *(f"--generators {name}" for name in s["generators"]),
+        *(f"--perturbations {name}" for name in s["perturbations"] if name != "none"),
+        *(["--leave-one-family-out"] if s["leave_one_family_out"] else []), f"-n {s['n']}", f"--seed {s['seed']}",
+    ]  # fmt: skip
     return visible(
-        f"Sources {h['sources'][:16]}, data {h['data'][:16]}; " + ", ".join(f"{k} {v[k]}" for k in sorted(v))
+        f"guardrails bench {' '.join(asked)}. Sources {h['sources']}, data {h['data']}; "
+        + ", ".join(f"{k} {v[k]}" for k in sorted(v))
     )
 
 
@@ -159,7 +180,10 @@ def _grids(result: Result) -> Iterator[Grid]:
             yield _grid(title, what, rows, "detector")
     across = tables.get("across", ())
     for detector in dict.fromkeys(r["detector"] for r in across):
-        what = "Rows: the one family that it was fitted to. Columns: families that it was tried on."
+        what = (
+            "Rows: the one family that it was fitted to. Columns: families that it was tried on. A dash: too few"
+            " pictures or sources, since nothing that it was fitted to is scored."
+        )
         mine = [r for r in across if r["detector"] == detector]
         yield _grid(f"From one family to another: {visible(detector)}", what, mine, "fitted_to")
 

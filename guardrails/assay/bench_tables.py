@@ -154,8 +154,12 @@ def across(refit: Refit, detectors: Sequence[str], parts: Parts, least: int) -> 
             for family in parts.families:
                 rows, others = (x[parts.half[x] == 1] for x in (parts.made(family), parts.real_for(family)))
                 row: Row = {"detector": detector, "fitted_to": learnt, "family": family}
-                if min(sizes) < least or not len(rows) or not len(others):
+                if min(sizes) < least:
                     yield row | {"auc": None, "reason": f"{sizes.min()} pictures to fit to; {least} are needed"}
+                    continue
+                if not len(rows) or not len(others):
+                    side = "real ones" if len(rows) else family
+                    yield row | {"auc": None, "reason": f"{side}: all are of one source; none is left to score"}
                     continue
                 scores = refit(detector, fit, np.concatenate([rows, others]), "none")
                 yield row | compared(scores[: len(rows)], scores[len(rows) :], rows, others, parts.sources)[0]

@@ -133,6 +133,15 @@ def test_too_few_to_fit_to_is_said():
     assert all(r["auc"] is None and "10 are needed" in r["reason"] for r in found)
 
 
+def test_a_family_cut_from_one_grid_has_nothing_left_to_score():
+    rows = [*items(families=("a",)), *(Item(f"t{i}", 1, "tiles", "grid", "g", lambda: None) for i in range(12))]
+    found = {
+        (r["fitted_to"], r["family"]): r.get("reason")
+        for r in across(lambda _, fit, test, change: np.zeros(len(test)), ["deepfake.x"], Parts(rows), 5)
+    }
+    assert found["a", "tiles"] == "tiles: all are of one source; none is left to score"
+
+
 def test_one_source_of_real_pictures_cannot_be_left_out():
     rows = items(sources=("s",))
     with pytest.raises(ConfigurationError, match="two sources"):
@@ -215,6 +224,11 @@ def test_one_command_makes_the_tables_of_a_paper(folder: Path, tmp_path: Path, c
     assert len(rows) == sum(len(table) for table in result["tables"].values())
     for name in ("bench.md", "bench.html"):
         assert "deepfake.npr" in (tmp_path / "one" / name).read_text()
+    text = (tmp_path / "one" / "bench.md").read_text()
+    assert "## From one family to another: deepfake.npr: AUC" in text
+    assert "guardrails bench data --detectors deepfake.npr --detectors deepfake.radial --perturbations" in text
+    assert result["hashes"]["data"] in text
+    assert "may have learnt from some of these" in text
     capsys.readouterr()
     assert run([*words, "--out", str(tmp_path / "one")]) == 2
     assert "not empty" in capsys.readouterr().err
