@@ -1,20 +1,29 @@
-"""Take the README's picture: the first screen of a run's report.html, by headless Chromium.
+"""Take the pictures of pages that the documentation shows, by headless Chromium.
 
 Usage: python scripts/report_picture.py RUN_FOLDER [docs/pictures/report.png]
+       python scripts/report_picture.py --gallery [docs/pictures/gallery.png]
+
+The first is the first screen of a run's report.html. The second scans outputs of reference generators and photographs
+that scikit-image ships, and shows the files of its gallery.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-DEFAULT = Path(__file__).parents[1] / "docs" / "pictures" / "report.png"
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
+GENERATORS = ("diffusion-photo", "gan-art")
+COLOURS = 96
+"""Of the saved picture: a page of flat colours and small pictures needs no more, and is a third of the size."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
-def take(report: Path, picture: Path, *, width: int = 1200, height: int = 1000) -> None:
+def take(report: Path, picture: Path, *, width: int = 1200, height: int = 1000, start: str = "body") -> None:
     from playwright.sync_api import sync_playwright
 
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -25,18 +34,48 @@ def take(report: Path, picture: Path, *, width: int = 1200, height: int = 1000) 
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
         page.goto(report.resolve().as_uri())
+        page.locator(start).first.evaluate("element => element.scrollIntoView()")
         page.screenshot(path=picture)
         browser.close()
+
+
+def gallery(picture: Path, *, detector: str = "deepfake.fusion") -> None:
+    """Scan pictures of known origin, and take the gallery."""
+    from PIL import Image
+    from skimage import data
+
+    from guardrails.cli import run
+    from guardrails.targets import load_target
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder) / "files"
+        files.mkdir()
+        for name in PHOTOGRAPHS:
+            Image.fromarray(getattr(data, name)()).save(files / f"photograph-{name}.jpg", quality=92)
+        for name in GENERATORS:
+            for i, made in enumerate(load_target(f"reference:{name}").sample_images(3, seed=0)):
+                Image.fromarray(made).save(files / f"{name}-{i}.png")
+        scan = Path(folder) / "scan"
+        if run(["scan", str(files), "--detectors", detector, "--format", "html", "--out", str(scan)]):
+            sys.exit("the scan failed")
+        page = scan / "gallery.html"
+        page.write_text(page.read_text("utf-8").replace(f"{files}/", ""), "utf-8")
+        take(page, picture, height=760, start="section[aria-labelledby=files]")
+    with Image.open(picture) as taken:
+        taken.convert("RGB").quantize(COLOURS).save(picture, optimize=True)
 
 
 def main(arguments: list[str]) -> None:
     if not 1 <= len(arguments) <= 2:
         sys.exit(__doc__)
+    if arguments[0] == "--gallery":
+        gallery(Path(arguments[1]) if len(arguments) == 2 else PICTURES / "gallery.png")
+        return
     report = Path(arguments[0])
     report = report / "report.html" if report.is_dir() else report
     if not report.is_file():
         sys.exit(f"{report} is missing; make it with: guardrails report RUN --format html")
-    take(report, Path(arguments[1]) if len(arguments) == 2 else DEFAULT)
+    take(report, Path(arguments[1]) if len(arguments) == 2 else PICTURES / "report.png")
 
 
 if __name__ == "__main__":
