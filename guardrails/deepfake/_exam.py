@@ -11,7 +11,7 @@ import numpy as np
 from ..core.statistics import Interval, cluster_bootstrap
 from ._calibration import Calibration, calibration_error
 from ._fitted import cross_folds
-from ._head import FLAT, PENALTY, member_of
+from ._head import FLAT, PENALTY, member_of, share_of
 from ._protocol import Placed, _interval, area, folds_of, leave_one_family_out, mean_area, splits, weights_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Kernels:
 
     def __init__(self, rows: Rows, shown: Blocks | None = None) -> None:
         self.rows = rows
-        self.products = []
+        self.products: list[tuple[float, Array, Array]] = []
         for member in dict.fromkeys(map(member_of, rows.blocks)):
             names = [name for name in rows.blocks if member_of(name) == member]
             known = np.concatenate([_standard(rows.blocks[n], rows.blocks[n][rows.learnt]) for n in names], axis=1)
@@ -72,7 +72,7 @@ class Kernels:
                 else np.concatenate([_standard(shown[n], rows.blocks[n][rows.learnt]) for n in names], axis=1)
             )
             at = np.flatnonzero(rows.learnt)
-            self.products.append((known[at] @ known[at].T, asked @ known[at].T))
+            self.products.append((share_of(member), known[at] @ known[at].T, asked @ known[at].T))
         self.place = np.cumsum(rows.learnt) - 1
 
     def score(self, fit: NDArray[np.intp], left: NDArray[np.intp]) -> Array:
@@ -83,7 +83,7 @@ class Kernels:
         w = weights_of(labels, [self.rows.groups[i] for i in fit.tolist()])
         q, signs = w / w.sum(), np.where(labels == 1, 1.0, -1.0)
         middle, out = q @ signs, np.zeros(len(left))
-        for inner, outer in self.products:
+        for share, inner, outer in self.products:
             known = inner[np.ix_(at, at)].astype(np.float64)
             asked = outer[np.ix_(left, at)].astype(np.float64)
             mean = known @ q
@@ -91,7 +91,7 @@ class Kernels:
             beta = solve(centred + np.diag(PENALTY / w), signs - middle, assume_a="pos", check_finite=False)
             spread = (centred @ beta).std()
             asked = asked - (asked @ q)[:, None] - mean + q @ mean
-            out += (asked @ beta + middle) / max(float(spread), FLAT)
+            out += share * (asked @ beta + middle) / max(float(spread), FLAT)
         return np.asarray(out, dtype=np.float64)
 
 
@@ -196,7 +196,9 @@ def _pooled(rows: Rows, ratio: Array, verdict: NDArray[Any]) -> dict[str, Any]:
 
 
 def _calibration_error(values: Array) -> float:
-    return calibration_error(1 / (1 + np.exp(-values[:, 1])), values[:, 0])
+    """Of the probability that a picture of this pool is generated: its odds are the ratio times the pool's own."""
+    n = np.bincount(values[:, 0].astype(int), minlength=2) + 0.5
+    return calibration_error(1 / (1 + np.exp(-values[:, 1]) * n[0] / n[1]), values[:, 0])
 
 
 def _error(values: Array, abstained: float) -> float:

@@ -150,6 +150,8 @@ class TileDetector(ImageDetector):
         return self.fitted
 
     def blocks(self, picture: Picture) -> Blocks:
+        if picture.kept("flat", lambda: bool((picture.tiles == picture.tiles[:, :1, :1]).all())):
+            raise ContentError(f"{picture.name}: one colour wherever it was looked at; there are no traces in that")
         return {name: picture.descriptor(name) for name in self.descriptors}
 
     def _of_tiles(self, tiles: NDArray[np.uint8]) -> Array:

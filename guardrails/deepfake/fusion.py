@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..core.base import Detection
 from ..core.errors import ConfigurationError
 from ._descriptors import DESCRIPTORS
-from ._head import member_of
+from ._head import member_of, share_of
 from ._image import TileDetector, checked
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class Fusion(TileDetector):
     """Traces beneath the content and, where its encoder is installed, what deepfake.features sees: one score.
 
     Members are the five descriptors (spectrum, blocks, upsampling, residuals, colour) as one, and each of the encoder's
-    two views as one. Every member's linear score is divided by its spread, and they are added; the sum has one
-    calibration. The verdict is withheld where the evidence is weak (conformal p-values), where the picture is unlike
-    what the calibration has seen, and where two members say the opposite, both strongly.
+    two views as one. Every member's linear score is divided by its spread, and they are added, the traces by half
+    beside views; the sum has one calibration. The verdict is withheld where the evidence is weak (conformal p-values),
+    where the picture is unlike what the calibration has seen, and where two members say the opposite, both strongly.
     """
 
     id = "deepfake.fusion"
@@ -134,7 +134,7 @@ def _views(found: Blocks) -> Blocks:
 
 
 def members(fitted: Fitted, blocks: Blocks) -> dict[str, float]:
-    """Return the score of each member for one picture, in spreads: above 0 for synthetic."""
+    """Return what each member adds to the score of one picture: above 0 for synthetic."""
     out: dict[str, float] = {}
     for name, share in fitted.head.shares({n: x.astype(float) for n, x in blocks.items()}).items():
         member = member_of(name) or TRACES
@@ -143,5 +143,6 @@ def members(fitted: Fitted, blocks: Blocks) -> dict[str, float]:
 
 
 def apart(said: Mapping[str, float], strong: float = STRONG) -> bool:
-    """Whether two members point in opposite directions, both strongly."""
-    return min(said.values()) <= -strong and max(said.values()) >= strong
+    """Whether two members point in opposite directions, both strongly: see `members`."""
+    spreads = [score / share_of("" if member == TRACES else member) for member, score in said.items()]
+    return min(spreads) <= -strong and max(spreads) >= strong

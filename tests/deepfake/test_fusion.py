@@ -49,6 +49,13 @@ def test_it_learns_and_says_who_spoke(fitted):
     assert labels[0] == 0
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 3), (300, 200, 3)])
+def test_one_colour_has_no_traces(fitted, shape):
+    row = fitted.score([np.full(shape, 7, np.uint8)])[0]
+    assert (row.score, row.probability, row.likelihood_ratio, row.verdict) == (None, None, None, "abstain")
+    assert "one colour" in row.reasons[0]
+
+
 def test_with_an_encoder_its_views_are_members():
     detector = Fusion()
     detector.__dict__["encoder"] = Encoder()
@@ -67,27 +74,28 @@ def test_the_sum_of_members_is_the_score(fitted):
         assert said == pytest.approx(float(fitted.fitted.head.score(one)[0]))
 
 
-def test_every_member_has_a_spread_of_one():
+def test_the_spread_of_every_member_is_its_share():
     rng = np.random.default_rng(0)
     labels = np.arange(80) % 2
     x = {
         "a/1": rng.normal(size=(80, 3)) + labels[:, None],
         "a/2": rng.normal(size=(80, 9)),
-        "b/1": rng.normal(size=(80, 2)),
+        "b": rng.normal(size=(80, 2)),
     }
     head = Head.fit_members(x, labels)
-    for member in ("a", "b"):
+    for member, spread in (("a/", 1.0), ("b", 0.5)):
         own = {name: v for name, v in x.items() if name.startswith(member)}
         expected = Head.fit(own, labels)
         expected_scores = expected.score(own) - expected.intercept
         got = sum(share for name, share in head.shares(x).items() if name in own)
-        assert got == pytest.approx(expected_scores / max(expected.score(own).std(), FLAT))
-        assert got.std() == pytest.approx(1)
+        assert got == pytest.approx(spread * expected_scores / max(expected.score(own).std(), FLAT))
+        assert got.std() == pytest.approx(spread)
 
 
 def test_strong_members_that_point_apart_are_no_verdict(fitted, monkeypatch):
     synthetic = pictures(1, seed=4)[0][1]
-    assert apart({"traces": 1.5, "whole": -1.2})
+    assert apart({"traces": 0.6, "whole": -1.2})
+    assert not apart({"traces": 0.4, "whole": -1.2})
     assert not apart({"traces": 1.5, "whole": -0.5})
     monkeypatch.setattr(module, "members", lambda *_: {"traces": 2.0, "whole": -2.0})
     row = fitted.score([synthetic])[0]
