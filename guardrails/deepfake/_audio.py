@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
     from ._calibration import Calibration
     from ._lfcc import Spectra
+    from ._manner import Manner
 
     Array = NDArray[np.float64]
 
 WEIGHTS = Path(__file__).parent / "weights"
 FOLDS = 3
-BEYOND = 1.25
-"""How many times as strange as the strangest recording of the calibration one may be before it is called unknown."""
+KEPT, MARGIN = 0.98, 1.2
+"""How far from the usual a recording may be: this much further than this share of the calibration's. Chosen on the
+speakers that the models are fitted to, none of whom is in the calibration: 5% of their recordings are beyond it."""
 WINDOW = 20
 """Frames over which evidence is averaged before it can stand out: 0.3 s."""
 RARE = 0.99
@@ -38,11 +40,19 @@ class Model(Protocol):
     """What finds the evidence: `_gmm.MixturePair`, `_spectro_net.SpectroNet`."""
 
     @classmethod
-    def fit(cls, items: Sequence[Spectra], labels: NDArray[np.int64], weights: Array, *, seed: int = 0) -> Self:
-        """Fit to recordings."""
+    def fit(
+        cls,
+        items: Sequence[Spectra],
+        labels: NDArray[np.int64],
+        weights: Array,
+        *,
+        seed: int = 0,
+        pairs: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Fit to recordings; those of one number in `pairs` are one utterance, the real one and its vocoded ones."""
 
-    def evidence(self, item: Spectra) -> tuple[float, Array, float]:
-        """Return the score, the evidence of every frame (NaN where it is silent) and the strangeness."""
+    def evidence(self, item: Spectra) -> tuple[float, Array]:
+        """Return the score and the evidence of every frame, NaN where it is silent."""
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return what `of` reads."""
@@ -60,8 +70,10 @@ class Heard:
     ----------
     model : Model
     calibration : Calibration
+    manner : Manner
+        How speech moves.
     reach : float
-        Largest strangeness that is judged.
+        Largest distance from it that is judged.
     threshold : float
         Evidence, averaged over 0.3 s, above which a stretch stands out.
     basis : str
@@ -70,6 +82,7 @@ class Heard:
 
     model: Model
     calibration: Calibration
+    manner: Manner
     reach: float
     threshold: float
     basis: str
@@ -79,13 +92,14 @@ class Heard:
         cls, model: Model, items: Sequence[Spectra], labels: NDArray[np.int64], weights: Array, basis: str
     ) -> Heard:
         """Calibrate a model on recordings that it has not seen."""
-        return cls.of(model, [model.evidence(item) for item in items], labels, weights, basis)
+        return cls.of(model, [model.evidence(item) for item in items], items, labels, weights, basis)
 
     @classmethod
     def of(
         cls,
         model: Model,
-        found: Sequence[tuple[float, Array, float]],
+        found: Sequence[tuple[float, Array]],
+        items: Sequence[Spectra],
         labels: NDArray[np.int64],
         weights: Array,
         basis: str,
@@ -94,20 +108,23 @@ class Heard:
         import numpy as np
 
         from ._calibration import Calibration
+        from ._manner import Manner
 
-        calibration = Calibration.fit([score for score, _, _ in found], labels, weights)
-        stretches = np.concatenate([smoothed(frames) for (_, frames, _), y in zip(found, labels, strict=True) if not y])
+        calibration = Calibration.fit([score for score, _ in found], labels, weights)
+        stretches = np.concatenate([smoothed(frames) for (_, frames), y in zip(found, labels, strict=True) if not y])
         threshold = float(np.quantile(stretches[np.isfinite(stretches)], RARE))
-        return cls(model, calibration, _reach([strange for _, _, strange in found]), threshold, basis)
+        manner = Manner.fit(items)
+        reach = MARGIN * float(np.quantile([manner.distance(item) for item in items], KEPT))
+        return cls(model, calibration, manner, reach, threshold, basis)
 
     def detection(self, name: str, item: Spectra) -> Detection:
         """Return what is heard in a recording."""
         import numpy as np
 
-        score, frames, strange = self.model.evidence(item)
+        score, frames = self.model.evidence(item)
         segments = stands_out(smoothed(frames), self.threshold)
-        if strange > self.reach:
-            why = f"unlike the speech it was calibrated on ({strange:.1f}, at most {self.reach:.1f}): music, noise?"
+        if (strange := self.manner.distance(item)) > self.reach:
+            why = f"does not move as speech does ({strange:.1f}, at most {self.reach:.1f}): music, noise?"
             return Detection(name, score, reasons=(why,))
         seconds = sum(segment.end - segment.start for segment in segments)
         return Detection(
@@ -120,14 +137,6 @@ class Heard:
             calibration=self.basis,
             segments=segments,
         )
-
-
-def _reach(strange: Sequence[float]) -> float:
-    """Beyond the strangest by a share of the distance between it and the middle."""
-    import numpy as np
-
-    middle, most = float(np.median(strange)), float(np.max(strange))
-    return middle + BEYOND * (most - middle)
 
 
 def smoothed(frames: Array) -> Array:
@@ -202,23 +211,22 @@ class AudioDetector(Detector):
 
         y, names = checked(self.id, items, labels, sources)
         x, weights, fold = self._all(items), weights_of(y, names), cross_folds(y, names, FOLDS)
-        found: dict[int, tuple[float, Array, float]] = {}
+        found: dict[int, tuple[float, Array]] = {}
         for k in np.unique(fold):
             seen = np.flatnonzero(fold != k)
             part = self.model().fit([x[i] for i in seen], y[seen], weights[seen])
             found |= {int(i): part.evidence(x[i]) for i in np.flatnonzero(fold == k)}
         model, basis = self.model().fit(x, y, weights), "cross-fitted on the recordings that it was fitted to"
-        self._heard = Heard.of(model, [found[i] for i in range(len(x))], y, weights, basis)
+        self._heard = Heard.of(model, [found[i] for i in range(len(x))], x, y, weights, basis)
         return self
 
     def calibrate(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
         from ._protocol import weights_of
 
         y, names = checked(self.id, items, labels, sources)
-        fresh = Heard.calibrated(
-            self.heard.model, self._all(items), y, weights_of(y, names), "calibrated on its own set"
-        )
-        self._heard = replace(fresh, reach=max(fresh.reach, self.heard.reach))
+        x, weights = self._all(items), weights_of(y, names)
+        fresh = Heard.calibrated(self.heard.model, x, y, weights, "calibrated on its own set")
+        self._heard = replace(fresh, manner=self.heard.manner, reach=self.heard.reach)
         return self
 
     def _all(self, items: Sequence[Any]) -> list[Spectra]:
@@ -270,6 +278,7 @@ def write(heard: Heard, card: Mapping[str, Any], folder: Path, stem: str) -> lis
     calibration = heard.calibration
     arrays = {f"model/{name}": np.ascontiguousarray(x) for name, x in heard.model.tensors().items()}
     arrays |= {side: np.asarray(getattr(calibration, side), dtype=np.float32) for side in ("real", "generated")}
+    arrays |= {name: np.asarray(getattr(heard.manner, name)) for name in ("centre", "precision")}
     arrays["numbers"] = np.array([calibration.slope, calibration.offset, heard.reach, heard.threshold])
     weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     weights.write_bytes(save(arrays))
@@ -290,6 +299,7 @@ def read(kind: type[Model], stem: str, folder: Path = WEIGHTS) -> tuple[Heard, d
     from safetensors.numpy import load_file
 
     from ._calibration import Calibration
+    from ._manner import Manner
 
     weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     if not weights.exists() or not text.exists():
@@ -301,4 +311,5 @@ def read(kind: type[Model], stem: str, folder: Path = WEIGHTS) -> tuple[Heard, d
     slope, offset, reach, threshold = (float(x) for x in tensors["numbers"])
     real, generated = (tensors[side].astype("float64") for side in ("real", "generated"))
     model = kind.of({k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")})
-    return Heard(model, Calibration(slope, offset, real, generated), reach, threshold, card["basis"]), card
+    manner = Manner(tensors["centre"], tensors["precision"])
+    return Heard(model, Calibration(slope, offset, real, generated), manner, reach, threshold, card["basis"]), card

@@ -47,6 +47,13 @@ def passed(sound: Array, *, seed: int) -> Array:
     return coded(np.clip(loud, -1, 1), rate, codec)
 
 
+def codec_of(seed: int) -> str:
+    """Return the codec of the channel of a seed."""
+    rng = np.random.default_rng(seed)
+    rng.choice(RATES, p=RATE_SHARES)
+    return str(rng.choice(CODECS))
+
+
 def coded(sound: Array, rate: int, codec: str) -> Array:
     """Return a recording as it reads after a codec at a rate; GSM is at 8 kHz whatever the rate."""
     import soundfile

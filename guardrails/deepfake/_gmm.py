@@ -73,7 +73,15 @@ class MixturePair:
     synthetic: Mixture
 
     @classmethod
-    def fit(cls, items: Sequence[Spectra], labels: NDArray[np.int64], weights: Array, *, seed: int = 0) -> Self:
+    def fit(
+        cls,
+        items: Sequence[Spectra],
+        labels: NDArray[np.int64],
+        weights: Array,
+        *,
+        seed: int = 0,
+        pairs: NDArray[np.int64] | None = None,
+    ) -> Self:
         """Fit to recordings; a recording gives frames in proportion to its weight."""
         rng = np.random.default_rng(seed)
         made = []
@@ -87,13 +95,13 @@ class MixturePair:
             made.append(Mixture.fit(np.concatenate(parts), seed=seed))
         return cls(*made)
 
-    def evidence(self, item: Spectra) -> tuple[float, Array, float]:
-        """Return the score, the evidence of every frame (NaN where it is silent) and the strangeness."""
+    def evidence(self, item: Spectra) -> tuple[float, Array]:
+        """Return the score and the evidence of every frame, NaN where it is silent."""
         x = cepstra(item.bands)[item.loud]
         real, synthetic = self.real.log_density(x), self.synthetic.log_density(x)
         frames = np.full(len(item.loud), np.nan)
         frames[item.loud] = synthetic - real
-        return float((synthetic - real).mean()), frames, float(-np.maximum(real, synthetic).mean())
+        return float((synthetic - real).mean()), frames
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return what `of` reads."""

@@ -42,10 +42,13 @@ class Spectra:
         Natural logarithm of the power in linear bands; 0 is the mean of a loud frame's bands.
     loud : array of bool, (T,)
         Frames that count.
+    sound : array of float32, (N,)
+        Pre-emphasised; its loud frames have the mean power of 1, as `fine` measures it.
     """
 
     bands: Array
     loud: NDArray[np.bool_]
+    sound: NDArray[np.float32]
 
 
 def spectra(sound: NDArray[np.floating]) -> Spectra:
@@ -74,7 +77,44 @@ def spectra(sound: NDArray[np.floating]) -> Spectra:
     loud = total >= LOUD * level
     if loud.sum() < FEWEST:
         raise ContentError(f"{loud.sum() * HOP / RATE:.2f} s of sound are too few: {FEWEST * HOP / RATE:g} are needed")
-    return Spectra(np.log(power / level + FLOOR), loud)
+    scaled = (x / np.sqrt((frames[total >= 0.1 * high] ** 2).mean())).astype(np.float32)
+    return Spectra(np.log(power / level + FLOOR), loud, scaled)
+
+
+SHORT, LONG = RATE * 6 // 1000, RATE * 40 // 1000
+"""Windows that see single pulses of the voice, and those that see its harmonics."""
+SHORT_ROWS, LONG_ROWS = 65, 256
+SHORT_TIMES, LONG_TIMES = 5, 2
+"""Rows: 0 to 8 kHz and 0 to 4 kHz, as more is seldom left of it. Times: of each window in a frame's 15 ms."""
+SHORT_POINTS, LONG_POINTS = 128, 1024
+FINE = SHORT_ROWS * SHORT_TIMES + LONG_ROWS * LONG_TIMES
+
+
+def fine(item: Spectra, frames: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+    """Return the logarithm of the power of frames in two resolutions, (T, 837): 5 short spectra, then 2 long ones."""
+    middles = (np.arange(len(item.bands)) if frames is None else frames) * HOP + FRAME // 2
+    padded = np.pad(item.sound, LONG)
+    out = []
+    for long, points, rows, times in (
+        (SHORT, SHORT_POINTS, SHORT_ROWS, SHORT_TIMES),
+        (LONG, LONG_POINTS, LONG_ROWS, LONG_TIMES),
+    ):
+        step = HOP // times
+        at = middles[:, None] + step * np.arange(times) - step * (times - 1) // 2 + LONG - long // 2
+        window = np.hanning(long).astype(np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, long)[at] * window
+        power = np.abs(np.fft.rfft(windows, points)[..., :rows]) ** 2 / (window**2).sum()
+        out.append(np.log(power + FLOOR).reshape(len(middles), -1))
+    return np.concatenate(out, axis=1).astype(np.float32)
+
+
+def usual(item: Spectra, most: int = 2000) -> NDArray[np.float32]:
+    """Return the mean over loud frames, at most so many, of `fine`, one of each row: what the channel does to all."""
+    places = np.flatnonzero(item.loud)
+    mean = fine(item, places[:: -(-len(places) // most)]).mean(axis=0, dtype=np.float64)
+    short, long = mean[: SHORT_ROWS * SHORT_TIMES], mean[SHORT_ROWS * SHORT_TIMES :]
+    short, long = short.reshape(SHORT_TIMES, -1).mean(axis=0), long.reshape(LONG_TIMES, -1).mean(axis=0)
+    return np.concatenate([np.tile(short, SHORT_TIMES), np.tile(long, LONG_TIMES)]).astype(np.float32)
 
 
 @cache

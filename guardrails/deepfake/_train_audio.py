@@ -27,9 +27,10 @@ from ..core.seeding import derive_seed32
 from ..core.statistics import Interval, auc, cluster_bootstrap, wilson
 from ..kit.sound import RATE, read_sound
 from ._audio import AudioDetector, Heard, write
-from ._channel import coded, passed
+from ._channel import codec_of, coded, passed
 from ._lfcc import Spectra, spectra
 from ._protocol import weights_of
+from ._varied_vocoders import VARIED
 from ._vocoders import VOCODERS
 
 if TYPE_CHECKING:
@@ -39,14 +40,16 @@ if TYPE_CHECKING:
 
 FOLDER = "GUARDRAILS_SPEECH"
 SETS = {
-    "fit": ("formant", "diphone", "kokoro:hibari", "lpc", "griffin-lim"),
-    "calibrate": ("clustergen", "units", "lpc", "griffin-lim"),
+    "fit": ("formant", "diphone", "kokoro:hibari", "varied"),
+    "calibrate": ("clustergen", "units", "varied"),
     "test": ("source-filter", "hts", "vits", "kokoro:jf_alpha", "kokoro:jm_kumo", "voice", "lpc", "griffin-lim"),
 }
-"""Which synthesizers are in which set; the vocoders' outputs are of the set's own speakers. The test's last two are
-known to the detector and say what a new speaker costs."""
+"""Which synthesizers are in which set; the vocoders' outputs are of the set's own speakers. ``varied`` are those of
+`_varied_vocoders`. The test's last two have settings of known ones, and say what a new speaker costs."""
+DRAWN = 2
+"""Vocoders that an utterance passes through where they are varied."""
 SHARES = {"fit": 0.5, "calibrate": 0.2, "test": 0.3}
-VARIANTS = {"fit": 2, "calibrate": 1, "test": 1}
+VARIANTS = {"fit": 1, "calibrate": 1, "test": 1}
 """Channels that an utterance passes through."""
 VOICES = 60
 RESAMPLES = 400
@@ -70,12 +73,18 @@ class Clip:
         The speaker; of a synthesizer, its family.
     cluster : str
         What is alike: the speaker, or the text that a synthesizer says.
+    pair : str
+        The utterance and its channel.
+    channel : str
+        The codec.
     """
 
     sound: Array
     label: int
     source: str
     cluster: str
+    pair: str
+    channel: str
 
 
 def train_shipped(detector: type[AudioDetector], folder: Path, seed: int = 0) -> list[Path]:
@@ -110,7 +119,8 @@ def fitted(
     seen = {name: [spectra(clip.sound) for clip in part] for name, part in sets.items()}
     labels = {name: np.array([clip.label for clip in part]) for name, part in sets.items()}
     weights = {name: weights_of(labels[name], [clip.source for clip in part]) for name, part in sets.items()}
-    model = detector.model().fit(seen["fit"], labels["fit"], weights["fit"], seed=seed)
+    pairs = np.unique([clip.pair for clip in sets["fit"]], return_inverse=True)[1]
+    model = detector.model().fit(seen["fit"], labels["fit"], weights["fit"], seed=seed, pairs=pairs)
     basis = f"speakers and synthesizers that it has not learnt from, seed {seed}"
     return Heard.calibrated(model, seen["calibrate"], labels["calibrate"], weights["calibrate"], basis), seen
 
@@ -159,10 +169,7 @@ def clips(
     for row in corpus:
         if row["label"] == "0" and places.get(speaker := speaker_of(row)) == part:
             sound = read_sound(row["path"]).astype(np.float64)
-            versions: dict[str, Array] = {"": sound}
-            own = derive_seed32(seed, "vocoder", row["file"])
-            versions |= {kind: VOCODERS[kind](sound, seed=own) for kind in kinds if kind in VOCODERS}
-            for kind, version in versions.items():
+            for kind, version in versions(sound, kinds, seed=derive_seed32(seed, "vocoder", row["file"])).items():
                 yield from _channelled(version, int(bool(kind)), kind or speaker, speaker, row["file"], part, seed)
         elif row["label"] == "1" and (family := _family(row, kinds)):
             text = row["file"].rsplit("-", 1)[1]
@@ -174,6 +181,15 @@ def clips(
             yield from _channelled(sound, 1, "voice", f"voice {i}", f"voice {i}", part, seed)
 
 
+def versions(sound: Array, kinds: Sequence[str], *, seed: int) -> dict[str, Array]:
+    """Return a recording, under no name, and what vocoders make of it."""
+    made = {"": sound} | {kind: VOCODERS[kind](sound, seed=seed) for kind in kinds if kind in VOCODERS}
+    if "varied" in kinds:
+        drawn = np.random.default_rng(seed).choice(sorted(VARIED), DRAWN, replace=False).tolist()
+        made |= {kind: VARIED[kind](sound, seed=seed) for kind in drawn}
+    return made
+
+
 def _family(row: Mapping[str, str], kinds: Sequence[str]) -> str:
     own = f"{row['family']}:{row['speaker'].split('-')[-1]}"
     return next((name for name in (row["family"], own) if name in kinds), "")
@@ -181,7 +197,8 @@ def _family(row: Mapping[str, str], kinds: Sequence[str]) -> str:
 
 def _channelled(sound: Array, label: int, source: str, cluster: str, name: str, part: str, seed: int) -> Iterator[Clip]:
     for k in range(VARIANTS[part]):
-        yield Clip(passed(sound, seed=derive_seed32(seed, "channel", name, k)), label, source, cluster)
+        own = derive_seed32(seed, "channel", name, k)
+        yield Clip(passed(sound, seed=own), label, source, cluster, f"{name} {k}", codec_of(own))
 
 
 def voices(n: int, *, seed: int) -> list[Array]:
@@ -204,7 +221,7 @@ def judged(heard: Heard, sets: Mapping[str, Sequence[Clip]], seen: Sequence[Spec
     rows = [heard.detection("", item) for item in seen]
     real = [clip for clip in test if not clip.label]
     null = np.array([heard.model.evidence(spectra(coded(clip.sound, RATE, "VORBIS")))[0] for clip in real])
-    out: dict[str, Any] = {"synthesizers": {}, "real": {}}
+    out: dict[str, Any] = {"synthesizers": {}, "real": {}, "by_codec": {}}
     for family in sorted({clip.source for clip in test if clip.label}):
         of = np.array([not clip.label or clip.source == family for clip in test])
         clusters = [clip.cluster for clip, there in zip(test, of, strict=True) if there]
@@ -217,6 +234,11 @@ def judged(heard: Heard, sets: Mapping[str, Sequence[Clip]], seen: Sequence[Spec
             "blind": figures(blind[of], labels[of], clusters, seed=seed),
             "abstained": _shown(_rate([r.verdict == "abstain" for r in of_family], [c.cluster for c in spoken], seed)),
         }
+    for codec in sorted({clip.channel for clip in real}):
+        of = np.array([clip.channel == codec and clip.source in (CONTROLLED, clip.cluster) for clip in test])
+        clusters = [clip.cluster for clip, there in zip(test, of, strict=True) if there]
+        n = int((of & (labels == 1)).sum())
+        out["by_codec"][codec] = {"n": n, **figures(scores[of], labels[of], clusters, seed=seed)}
     for speaker in sorted({clip.source for clip in real}):
         verdicts = [
             row.verdict for row, clip in zip(rows, test, strict=True) if clip.source == speaker and not clip.label
@@ -226,7 +248,10 @@ def judged(heard: Heard, sets: Mapping[str, Sequence[Clip]], seen: Sequence[Spec
             "called_synthetic": _shown(wilson(verdicts.count("synthetic"), len(verdicts))),
             "abstained": _shown(wilson(verdicts.count("abstain"), len(verdicts))),
         }
-    wrong = [row.verdict == "synthetic" for row, clip in zip(rows, test, strict=True) if not clip.label]
+    of_real = [row for row, clip in zip(rows, test, strict=True) if not clip.label]
+    wrong = [row.verdict == "synthetic" for row in of_real]
+    unlike = [row.probability is None for row in of_real]
+    out["not_taken_for_speech_of_real"] = _shown(_rate(unlike, [clip.cluster for clip in real], seed))
     out["called_synthetic_of_real"] = _shown(_rate(wrong, [clip.cluster for clip in real], seed))
     both = np.concatenate([null, scores[labels == 0]])
     clusters = [clip.cluster for clip in real] * 2

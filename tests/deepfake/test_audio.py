@@ -14,9 +14,11 @@ from guardrails.core.errors import ConfigurationError, ContentError
 from guardrails.core.registry import load_detector
 from guardrails.deepfake import _lfcc
 from guardrails.deepfake._audio import smoothed, stands_out
-from guardrails.deepfake._channel import CODECS, coded, passed
+from guardrails.deepfake._channel import CODECS, codec_of, coded, passed
 from guardrails.deepfake._gmm import Mixture
-from guardrails.deepfake._train_audio import cues, equal_error
+from guardrails.deepfake._manner import Manner
+from guardrails.deepfake._train_audio import cues, equal_error, versions
+from guardrails.deepfake._varied_vocoders import VARIED
 from guardrails.deepfake._vocoders import VOCODERS, pitch
 from guardrails.kit.sound import RATE
 
@@ -119,6 +121,68 @@ def test_a_vocoder_keeps_length_loudness_and_spectrum(name: str) -> None:
     assert np.array_equal(made, VOCODERS[name](sound, seed=0))
 
 
+@pytest.mark.parametrize("name", list(VARIED))
+def test_a_varied_vocoder_draws_its_settings(name: str) -> None:
+    sound = vowel(0, 1.0)
+    real = _lfcc.spectra(sound).bands.mean(axis=0)
+    made = [VARIED[name](sound, seed=seed) for seed in range(3)]
+    for one in made:
+        assert one.shape == sound.shape
+        assert (one**2).mean() == pytest.approx((sound**2).mean(), rel=0.01)
+        assert np.corrcoef(real, _lfcc.spectra(one).bands.mean(axis=0))[0, 1] > 0.4
+    assert np.array_equal(made[1], VARIED[name](sound, seed=1))
+    assert not np.allclose(made[0], made[1])
+
+
+def test_an_utterance_is_real_once_and_vocoded_as_the_set_says() -> None:
+    sound = vowel(0, 1.0)
+    learnt = versions(sound, ("formant", "varied"), seed=5)
+    assert np.array_equal(learnt[""], sound)
+    assert set(learnt) - {""} < set(VARIED)
+    assert set(versions(sound, ("hts", "lpc"), seed=5)) == {"", "lpc"}
+
+
+def test_fine_views_are_spectra_at_their_places() -> None:
+    item = _lfcc.spectra(vowel(3, 0.8))
+    found = _lfcc.fine(item)
+    assert found.shape == (len(item.bands), _lfcc.FINE)
+    assert np.array_equal(_lfcc.fine(item, np.array([7, 9])), found[[7, 9]])
+    # Frame 10 speaks for the samples round 2640: its middle short window begins 48 samples before, the first of its
+    # two long ones 60 + 320 samples before.
+    for begin, length, points, at, rows in ((2592, 96, 128, 2 * 65, 65), (2260, 640, 1024, 5 * 65, 256)):
+        part = item.sound[begin : begin + length].astype(float) * np.hanning(length)
+        power = np.array(
+            [abs(sum(part * np.exp(-2j * np.pi * k * np.arange(length) / points))) ** 2 for k in range(rows)]
+        )
+        assert found[10, at : at + rows] == pytest.approx(
+            np.log(power / (np.hanning(length) ** 2).sum() + 1e-5), abs=1e-3
+        )
+
+
+def test_a_linear_channel_is_not_seen_in_what_is_unusual() -> None:
+    sound = vowel(2)
+    item, duller = _lfcc.spectra(sound), _lfcc.spectra(np.convolve(sound, [1.0, 0.5])[: len(sound)])
+    before, after = (_lfcc.fine(x)[10:60] - _lfcc.usual(x) for x in (item, duller))
+    rows = slice(5 * 65, 5 * 65 + 100)
+    assert np.abs(before - after)[:, rows].mean() < 0.1 * np.abs(_lfcc.fine(item) - _lfcc.fine(duller))[:, rows].mean()
+
+
+def test_what_holds_a_note_or_hisses_does_not_move_as_speech_does() -> None:
+    rng = np.random.default_rng(0)
+
+    def syllables(seed: int) -> np.ndarray:
+        draw = np.random.default_rng(seed)
+        edges = np.sort(draw.integers(0, 2 * RATE, 12))
+        return vowel(seed, 2.0, float(draw.uniform(90, 220))) * (np.searchsorted(edges, np.arange(2 * RATE)) % 2 + 0.02)
+
+    items = [_lfcc.spectra(syllables(i)) for i in range(30)]
+    manner = Manner.fit(items)
+    usual = [manner.distance(item) for item in items]
+    t = np.arange(2 * RATE) / RATE
+    for other in (np.sin(2 * np.pi * 440 * t), rng.standard_normal(2 * RATE)):
+        assert manner.distance(_lfcc.spectra(other)) > max(usual)
+
+
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_codec_gives_a_recording_back(codec: str) -> None:
     sound = vowel(0)
@@ -131,6 +195,7 @@ def test_a_channel_is_the_same_for_the_same_seed() -> None:
     sound = vowel(0)
     assert np.array_equal(passed(sound, seed=3), passed(sound, seed=3))
     assert np.isfinite(cues(passed(sound, seed=4))).all()
+    assert {codec_of(seed) for seed in range(60)} == set(CODECS)
 
 
 def test_equal_error_of_known_scores() -> None:
