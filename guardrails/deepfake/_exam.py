@@ -39,6 +39,9 @@ class Rows:
     sources : sequence of str
         Clusters of the intervals.
     learnt, judged : array of bool, (N,)
+    art : array of bool, (N,), optional
+        Real pictures that are no photographs: learnt from at a share, never calibrated with, and judged by
+        themselves.
     """
 
     blocks: Blocks
@@ -47,6 +50,20 @@ class Rows:
     sources: Sequence[str]
     learnt: NDArray[np.bool_]
     judged: NDArray[np.bool_]
+    art: NDArray[np.bool_] | None = None
+
+    @property
+    def drawn(self) -> NDArray[np.bool_]:
+        """`art`, where none is named nothing, (N,)."""
+        return np.zeros(len(self.labels), dtype=bool) if self.art is None else self.art
+
+    def weights(self, at: NDArray[np.intp]) -> Array:
+        """Return the weights of some rows that are fitted to: see `weights_of`."""
+        return weights_of(self.labels[at], [self.groups[i] for i in at.tolist()], self.drawn[at])
+
+    def photographs(self) -> Rows:
+        """Judge no art."""
+        return replace(self, judged=self.judged & ~self.drawn)
 
     def only(self, names: Mapping[str, str]) -> Rows:
         """Keep some blocks: their new name → the present one."""
@@ -80,7 +97,7 @@ class Kernels:
         from scipy.linalg import solve
 
         labels, at = self.rows.labels[fit], self.place[fit]
-        w = weights_of(labels, [self.rows.groups[i] for i in fit.tolist()])
+        w = self.rows.weights(fit)
         q, signs = w / w.sum(), np.where(labels == 1, 1.0, -1.0)
         middle, out = q @ signs, np.zeros(len(left))
         for share, inner, outer in self.products:
@@ -161,14 +178,17 @@ def frozen(rows: Rows) -> dict[str, Any]:
         inner, crossed = cross_folds(labels, groups), np.empty(len(rest))
         for j in np.unique(inner):
             crossed[inner == j] = kernels.score(rest[inner != j], rest[inner == j])
-        calibration = Calibration.fit(crossed, labels, weights_of(labels, groups))
+        plain = ~rows.drawn[rest]
+        calibration = Calibration.fit(crossed[plain], labels[plain], rows.weights(rest)[plain])
         scores = kernels.score(rest, left)
         ratio[left], verdict[left] = calibration.log_ratio(scores), calibration.verdicts(scores)
     return _pooled(rows, ratio, verdict)
 
 
 def _pooled(rows: Rows, ratio: Array, verdict: NDArray[Any]) -> dict[str, Any]:
-    at = np.flatnonzero(rows.judged)
+    art = verdict[rows.judged & rows.drawn] == "synthetic"
+    named = [rows.sources[i] for i in np.flatnonzero(rows.judged & rows.drawn).tolist()]
+    at = np.flatnonzero(rows.judged & ~rows.drawn)
     y, r = rows.labels[at], ratio[at]
     said, groups = verdict[at] == "synthetic", np.array([rows.groups[i] for i in at.tolist()])
     columns = np.stack([y, r, said], axis=1).astype(np.float64)
@@ -186,6 +206,9 @@ def _pooled(rows: Rows, ratio: Array, verdict: NDArray[Any]) -> dict[str, Any]:
         "balanced error at 10% abstention": stated(lambda v: _error(v, 0.1), every),
         "fall of the error at 10% abstention": stated(_fall, every),
         "fpr at the frozen threshold": stated(lambda v: float(v[:, 2].mean()), y == 0),
+        "fpr on art at the frozen threshold": (
+            _stated(_interval([(art.astype(float), named)]), n=len(named), sources=len(set(named))) if named else None
+        ),
         "tpr at the frozen threshold": stated(lambda v: float(v[:, 2].mean()), y == 1),
         "abstentions": {"value": round(float((verdict[at] == "abstain").mean()), 3), "n": len(y)},
         "fpr by source at the frozen threshold": {

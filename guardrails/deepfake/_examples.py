@@ -6,6 +6,7 @@ packages ship, and patches of these with their reconstructions.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
-PHOTOGRAPH = "photograph"
+PHOTOGRAPH, ART = "photograph", "art"
 GENERATORS = ("gan-art", "diffusion-photo")
 """Of the library's own: vae-medical is kept back for controls."""
 SAMPLES = 16
@@ -51,7 +52,7 @@ class Example:
     label : int
         1 = generated.
     family : str
-        Lineage of generators, or `PHOTOGRAPH`.
+        Lineage of generators, `PHOTOGRAPH`, or `ART` for what is real and no photograph.
     source : str
         What must not be on both sides of a split: the collection of a photograph, the file that outputs were cut from.
     read : callable
@@ -124,13 +125,21 @@ def _place(row: Mapping[str, str], label: int) -> tuple[str, str]:
     """Family and source. Files cut from one picture are one source; photographs share the folder they came in."""
     if label:
         return row["family"], f"{row['source']}/{row['source_path']}"
-    return PHOTOGRAPH, str(Path(row["path"]).parent.name)
+    return ART if row["family"] == ART else PHOTOGRAPH, str(Path(row["path"]).parent.name)
+
+
+def distinct(examples: Sequence[Example]) -> list[Example]:
+    """Keep the first of several files with the same bytes: none is in two sources."""
+    first: dict[str, Example] = {}
+    for e in examples:
+        first.setdefault(e.name if e.path is None else hashlib.sha256(e.path.read_bytes()).hexdigest(), e)
+    return list(first.values())
 
 
 def own(given: Sequence[Example], *, seed: int) -> list[Example]:
     """Return what is learnt beside the given pictures: photographs of packages, generators, reconstructions."""
     own = of_pictures(photographs())
-    learnt = [e for e in given if e.learnt and not e.label]
+    learnt = [e for e in given if e.learnt and e.family == PHOTOGRAPH]
     return [*own, *of_generators(seed=seed), *of_reconstructions([*learnt, *own], seed=seed)]
 
 

@@ -57,6 +57,7 @@ class Fitted:
         sources: Sequence[str],
         *,
         groups: Sequence[str] | None = None,
+        art: NDArray[np.bool_] | None = None,
         basis: str = "cross-fitted on the items that it was fitted to",
     ) -> Fitted:
         """Fit a head, and calibrate it by cross-fitting: no source on both sides.
@@ -71,11 +72,13 @@ class Fitted:
             What must not be on both sides of a split.
         groups : sequence of str, optional
             What `weights_of` weighs by; default the sources.
+        art : array of bool, optional
+            (N,), real pictures that are no photographs: fitted to at a share, never calibrated with.
         basis : str
             What to call the calibration.
         """
         whole = {name: np.asarray(x, dtype=np.float64) for name, x in blocks.items()}
-        weights = weights_of(labels, sources if groups is None else groups)
+        weights = weights_of(labels, sources if groups is None else groups, art)
         fold, scores = cross_folds(labels, sources), np.empty(len(labels))
         strange = np.empty(len(labels))
         for k in np.unique(fold):
@@ -84,7 +87,8 @@ class Fitted:
             part = Head.fit_members({name: x[~out] for name, x in whole.items()}, labels[~out], inner)
             left = {name: x[out] for name, x in whole.items()}
             scores[out], strange[out] = part.score(left), part.strangeness(left)
-        calibration = Calibration.fit(scores, labels, weights)
+        plain = np.ones(len(labels), dtype=bool) if art is None else ~art
+        calibration = Calibration.fit(scores[plain], labels[plain], weights[plain])
         return cls(Head.fit_members(whole, labels, weights), calibration, BEYOND * float(strange.max()), basis)
 
     def calibrated(

@@ -38,6 +38,10 @@ SCALE = (0.5, 1.0)
 MIN_SIDE, MAX_SIDE = 64, 1024
 FOLDS = 5
 CONFIDENCE = 0.95
+ART = 0.1
+"""What a real picture that is no photograph counts for beside photographs where a head is fitted. Chosen among 0, .1,
+.3 and 1 on the corpus and art of 34 packages, sources left out: false positives on art fall from .20 to .02, and with
+a larger share the area on photographs falls by more than .01."""
 
 
 def encoded(image: Image, *, seed: int, formats: Sequence[str] = FORMATS, rescale: bool = True) -> Image:
@@ -142,10 +146,11 @@ def splits(labels: Labels, families: Sequence[str], sources: Sequence[str], fold
             yield Split(str(name), k, fit, made[family == name], real[fold == k])
 
 
-def weights_of(labels: Labels, groups: Sequence[str]) -> Array:
+def weights_of(labels: Labels, groups: Sequence[str], art: NDArray[np.bool_] | None = None) -> Array:
     """Return a weight per item: both classes weigh the same, and a group weighs as the root of its size.
 
-    So a source of 200 files does not rule a fit, and one of two files does not weigh as much as it.
+    So a source of 200 files does not rule a fit, and one of two files does not weigh as much as it. Real pictures that
+    are no photographs, (N,), count for a share of `ART`.
 
     >>> weights_of(np.array([0, 0, 0, 0, 0, 1]), ["a", "a", "a", "a", "b", "c"]).round(2).tolist()
     [0.5, 0.5, 0.5, 0.5, 1.0, 3.0]
@@ -153,6 +158,8 @@ def weights_of(labels: Labels, groups: Sequence[str]) -> Array:
     keys = list(zip(labels.tolist(), groups, strict=True))
     sizes = Counter(keys)
     weights = np.array([sizes[key] ** -0.5 for key in keys])
+    if art is not None:
+        weights = weights * np.where(art, ART, 1.0)
     for label in np.unique(labels):
         weights[labels == label] *= len(labels) / 2 / weights[labels == label].sum()
     return weights

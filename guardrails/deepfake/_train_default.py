@@ -61,9 +61,9 @@ def train_shipped(folder: Path, seed: int, *, real: Sequence[Path] = (), generat
     ConfigurationError
         Where the null probe or the metadata baseline separates the classes, or a folder holds no pictures.
     """
-    given = [e for f in real for e in examples.of_folder(f, 0)] + [
-        e for f in generated for e in examples.of_folder(f, 1)
-    ]
+    given = examples.distinct(
+        [e for f in real for e in examples.of_folder(f, 0)] + [e for f in generated for e in examples.of_folder(f, 1)]
+    )
     own = examples.own(given, seed=seed)
     rows, left_out = described([*given, *own], seed=seed, encoder=the_encoder(), judged=given or own)
     tests = checked(rows, given or own, seed)
@@ -129,6 +129,7 @@ def described(
         [e.source for e, _, _ in kept],
         np.array([e.learnt for e, _, _ in kept], dtype=bool),
         np.array([plain for _, plain, _ in kept], dtype=bool),
+        np.array([e.family == examples.ART for e, _, _ in kept], dtype=bool),
     ), bad
 
 
@@ -141,12 +142,12 @@ def checked(rows: Rows, items: Sequence[Example], seed: int) -> dict[str, Any]:
         Where one of them separates the classes.
     """
     found = {"null probe": null_probe([e for e in items if not e.label], seed)}
-    found["metadata baseline"] = mean_area(families(rows.only({SIZE: SIZE})), rows.sources)
+    found["metadata baseline"] = mean_area(families(rows.photographs().only({SIZE: SIZE})), rows.sources)
     for name, one in found.items():
         say(f"{name}: AUC {one.value:.3f} [{one.low:.3f}, {one.high:.3f}], refused where the lower end passes {BOUND}")
     bare = on_files(items)
     if bare is not None:
-        before = mean_area(families(bare), bare.sources)
+        before = mean_area(families(bare.photographs()), bare.sources)
         say(f"bare files before they are encoded: {before.value:.3f} [{before.low:.3f}, {before.high:.3f}]")
         found["bare files before they are encoded, never learnt"] = before
     refused = [name for name in ("null probe", "metadata baseline") if found[name].low > BOUND]
@@ -187,7 +188,7 @@ def fitted_on(part: Rows, rows: Rows) -> Fitted:
     at = np.flatnonzero(rows.learnt)
     return Fitted.fit(
         {name: x[at] for name, x in part.blocks.items()}, rows.labels[at], [rows.groups[i] for i in at.tolist()],
-        basis="default.json: families and sources left out",
+        art=rows.drawn[at], basis="default.json: families and sources left out",
     )  # fmt: skip
 
 
@@ -196,7 +197,7 @@ def figures(rows: Rows, heads: Mapping[str, Mapping[str, str]]) -> dict[str, Any
     out: dict[str, Any] = {}
     for name, names in heads.items():
         part = rows.only(names)
-        out[name] = areas(part, families(part)) | (frozen(part) if "fusion" in name else {})
+        out[name] = areas(part, families(part.photographs())) | (frozen(part) if "fusion" in name else {})
         one = out[name]["auc, mean over families"]
         say(f"{name}: AUC over families left out {one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]")
     return out
@@ -209,7 +210,7 @@ def all_learnt(rows: Rows) -> Rows:
     places = at.tolist()
     return Rows(
         {name: x[at] for name, x in rows.blocks.items()}, rows.labels[at],
-        [rows.groups[i] for i in places], [rows.sources[i] for i in places], every, every,
+        [rows.groups[i] for i in places], [rows.sources[i] for i in places], every, every, rows.drawn[at],
     )  # fmt: skip
 
 
@@ -224,7 +225,8 @@ def on_files(items: Sequence[Example]) -> Rows | None:
     x = np.stack([metadata(e.path) for e in with_file if e.path is not None])
     labels = np.array([e.label for e in with_file], dtype=np.int64)
     names, sources = [e.group for e in with_file], [e.source for e in with_file]
-    return Rows({"metadata": x}, labels, names, sources, learnt, np.ones(len(labels), dtype=bool))
+    art = np.array([e.family == examples.ART for e in with_file], dtype=bool)
+    return Rows({"metadata": x}, labels, names, sources, learnt, np.ones(len(labels), dtype=bool), art)
 
 
 def _counted(items: Sequence[Example]) -> dict[str, int]:

@@ -19,7 +19,7 @@ from guardrails.core.errors import ConfigurationError, ContentError
 from guardrails.deepfake._photographs import COLUMNS, photographs
 
 ROOT = Path(__file__).resolve().parents[2]
-LIST = ROOT / "requirements" / "photographs.csv"
+LISTS = ROOT / "requirements"
 
 
 def script() -> ModuleType:
@@ -90,8 +90,9 @@ def test_a_folder_without_a_manifest_or_with_another_one_is_refused(tmp_path: Pa
         list(photographs(tmp_path))
 
 
-def test_the_list_pins_every_package_and_names_a_licence_that_permits() -> None:
-    rows = script().read_list(LIST)
+@pytest.mark.parametrize("name", ["photographs", "art"])
+def test_a_list_pins_every_package_and_names_a_licence_that_permits(name: str) -> None:
+    rows = script().read_list(LISTS / f"{name}.csv")
     assert len({row["sha256"] for row in rows}) == len(rows)
     pins: dict[str, set[tuple[str, ...]]] = {}
     for row in rows:
@@ -100,7 +101,20 @@ def test_the_list_pins_every_package_and_names_a_licence_that_permits() -> None:
         assert row["version"]
         assert min(int(row["width"]), int(row["height"])) >= 128
         assert row["licence"].startswith(
-            ("MIT", "BSD", "GPL", "LGPL", "CC0", "CC BY 4", "CC BY-SA", "HPND", "Apache", "public domain")
+            (
+                "MIT",
+                "BSD",
+                "GPL",
+                "LGPL",
+                "AGPL",
+                "CC0",
+                "CC BY 3",
+                "CC BY 4",
+                "CC BY-SA",
+                "HPND",
+                "Apache",
+                "public domain",
+            )
         )
     assert all(len(found) == 1 for found in pins.values())
     assert max(sum(row["package"] == package for row in rows) for package in pins) <= 60
@@ -125,13 +139,22 @@ def test_only_listed_pictures_are_written_under_names_made_here(tmp_path: Path, 
                 tar.addfile(item, io.BytesIO(content))
     folder = tmp_path / "out"
     folder.mkdir()
-    (row,) = script().write(archive, [listed(path, data)], folder)
+    (row,) = script().write(archive, [listed(path, data)], folder, "art")
     name = f"example/{row['sha256'][:8]}-_b.png"
     assert [p.relative_to(folder).as_posix() for p in folder.rglob("*.png")] == [row["path"]] == [name]
     assert (folder / row["path"]).read_bytes() == data
     pixels = np.asarray(Image.open(io.BytesIO(data)))
     assert row["pixel_sha256"] == hashlib.sha256(b"60x40" + pixels.tobytes()).hexdigest()
     assert set(row) <= set(COLUMNS)
+    assert (row["label"], row["family"], row["style"]) == ("real", "art", "art")
+
+
+def test_of_pictures_with_the_same_pixels_the_first_alone_stays(tmp_path: Path) -> None:
+    rows = [{"path": name, "pixel_sha256": pixels} for name, pixels in (("a", "1"), ("b", "2"), ("c", "1"))]
+    for row in rows:
+        (tmp_path / row["path"]).touch()
+    assert script().distinct(rows, tmp_path) == rows[:2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
 def test_a_picture_or_package_other_than_the_listed_one_is_refused(
@@ -142,11 +165,11 @@ def test_a_picture_or_package_other_than_the_listed_one_is_refused(
         zipped.writestr("a.png", png())
     fetch = script()
     with pytest.raises(ContentError, match="not the listed picture"):
-        fetch.write(archive, [listed("a.png", png(1))], tmp_path)
+        fetch.write(archive, [listed("a.png", png(1))], tmp_path, "art")
     with pytest.raises(ContentError, match=r"no b\.png inside"):
-        fetch.write(archive, [listed("b.png", png())], tmp_path)
+        fetch.write(archive, [listed("b.png", png())], tmp_path, "art")
     with pytest.raises(ContentError, match="sha256"):
         fetch.check(archive, "0" * 64)
     monkeypatch.setattr(fetch, "MAX_PICTURE", 100)
     with pytest.raises(ContentError, match="more than 100 bytes"):
-        fetch.write(archive, [listed("a.png", png())], tmp_path)
+        fetch.write(archive, [listed("a.png", png())], tmp_path, "art")
