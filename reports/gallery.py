@@ -39,6 +39,23 @@ class Saying:
     timeline: str
 
 
+SHOTS = {
+    "heat": (
+        "Evidence by place",
+        "Evidence by place: where a detector sees it. Red speaks for synthetic, blue for real, grey for neither.",
+    ),
+    "error_levels": (
+        "Error levels",
+        "Error levels: how much a JPEG changes when it is saved once more. Edges and texture are bright anywhere.",
+    ),
+    "ghosts": (
+        "JPEG ghosts",
+        "JPEG ghosts: parts once saved at a quality of their own; flat black is bright too. No verdict rests on it.",
+    ),
+}
+"""Pictures beside the thumbnail: their names, and what the page says of them."""
+
+
 @dataclass(frozen=True)
 class Card:
     """One file of the gallery."""
@@ -48,7 +65,8 @@ class Card:
     facts: str
     notes: tuple[str, ...]
     thumbnail: str | None
-    heat: str | None
+    shots: tuple[tuple[str, str], ...]
+    """What is shown beside the thumbnail, and its pixels."""
     sayings: tuple[Saying, ...]
 
 
@@ -91,7 +109,7 @@ def render_gallery(gallery: Mapping[str, Any]) -> str:
             left_out=[(_name(name), visible(why)) for name, why in summary["left_out"].items()],
             cards=[_card(entry) for entry in gallery["shown"]],
             more=gallery["more"],
-            heats=any(entry["heat"] for entry in gallery["shown"]),
+            shots=[said for name, (_, said) in SHOTS.items() if any(e[name] for e in gallery["shown"])],
             errors=[(_name(row["path"]), clip(visible(row["error"]), REASON)) for row in gallery["errors"]],
             errors_more=summary["errors"] - len(gallery["errors"]),
         )
@@ -152,7 +170,7 @@ def _card(entry: Mapping[str, Any]) -> Card:
         facts=_facts(row),
         notes=tuple(visible(note) for note in row["notes"]),
         thumbnail=_jpeg(entry["thumbnail"]),
-        heat=_jpeg(entry["heat"]),
+        shots=tuple((what, found) for name, (what, _) in SHOTS.items() if (found := _jpeg(entry[name]))),
         sayings=tuple(_saying(detection, seconds) for detection in row["detections"]),
     )
 

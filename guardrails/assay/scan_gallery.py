@@ -11,6 +11,7 @@ from typing import Any
 
 from .scan_file import Identified, identify
 from .scan_listing import Found
+from .scan_pictures import NOTHING
 from .scan_pool import Crashed, Pool, ordered
 from .scan_summary import largest, ratio_of, read_rows
 
@@ -34,8 +35,8 @@ def gallery_of(summary: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     -------
     dict
         ``summary``; ``shown``: up to 500 rows, each with ``ratio`` (None after all that have one), ``detector`` (whose
-        ratio that is), ``thumbnail`` and ``heat`` (JPEG in base64, or None); ``more``: how many rows with detections
-        are not shown; ``errors``: up to 200 rows.
+        ratio that is), and what `scan_pictures.pictures_of` says; ``more``: how many rows with
+        detections are not shown; ``errors``: up to 200 rows.
     """
     rows, behaved = folder / "scan.jsonl", {o["detector"] for o in summary["controls"] if o["behaved"]}
     chosen = largest(rows, summary["controls"], SHOWN)
@@ -64,9 +65,6 @@ def _entry(row: dict[str, Any], behaved: set[str]) -> dict[str, Any]:
     ratio = ratio_of(row, behaved)
     of = [d["detector"] for d in row["detections"] if d["detector"] in behaved and d["likelihood_ratio"] == ratio]
     return {"row": row, "ratio": ratio, "detector": of[0] if ratio is not None else None}
-
-
-NOTHING = {"thumbnail": None, "heat": None}
 
 
 def _begun(pool: Pool, temporary: Path, numbered: tuple[int, dict[str, Any]]) -> Future[dict[str, Any]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from guardrails.core.statistics import auc, cluster_bootstrap
-from guardrails.deepfake._ghost import STRIDE, ela, ghost, ghosts
+from guardrails.deepfake.ghost import STRIDE, ela, ghost, ghosts
 
 
 def saved(image, quality):

@@ -56,7 +56,8 @@ def gallery() -> dict[str, Any]:
             "left_out": {"own.c": HOSTILE}, "top": [], "first_errors": [],
         },
         "shown": [
-            {"row": row, "ratio": ratio, "detector": detector, "thumbnail": t and _jpeg(t), "heat": h and _jpeg(h)}
+            {"row": row, "ratio": ratio, "detector": detector, "thumbnail": t and _jpeg(t), "heat": h and _jpeg(h),
+             "error_levels": h and _jpeg("black"), "ghosts": None}
             for row, ratio, t, h in entries
         ],
         "more": 3498,

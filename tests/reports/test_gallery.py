@@ -43,6 +43,13 @@ def test_it_says_what_was_found(read: Any) -> None:
         assert said in text, said
 
 
+def test_it_names_what_stands_beside_a_picture(read: Any) -> None:
+    text = read(render_gallery(gallery())).text
+    assert "Evidence by place: where a detector sees it" in text
+    assert "Error levels: how much a JPEG changes" in text
+    assert "JPEG ghosts" not in text  # there are none to show
+
+
 def test_nothing_found_is_said(read: Any) -> None:
     empty = gallery() | {"shown": [], "errors": [], "more": 0}
     empty["summary"] = empty["summary"] | {"errors": 0}
@@ -54,7 +61,7 @@ def test_nothing_found_is_said(read: Any) -> None:
 def test_a_picture_that_is_no_base64_is_left_out(read: Any) -> None:
     bad = gallery()
     bad["shown"][0]["thumbnail"] = '"><script>'
-    assert len(read(render_gallery(bad)).all("img")) == len(read(render_gallery(gallery())).all("img")) - 2
+    assert len(read(render_gallery(bad)).all("img")) == len(read(render_gallery(gallery())).all("img")) - 3
 
 
 def test_it_is_written_whole(tmp_path: Path) -> None:

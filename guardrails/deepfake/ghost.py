@@ -88,7 +88,7 @@ def ghost(image: Image) -> Map:
 
     It is the largest, over qualities, of how far log D_q lies below the mean of its two neighbours, less the median
     over places: the qualities that the whole picture went through cancel. At 0 or below there is nothing to see. Every
-    picture has a brightest place; whether it is a part from elsewhere is for the eye to tell.
+    picture has a brightest place, flat black among them; whether it is a part from elsewhere is for the eye to tell.
 
     Returns
     -------
