@@ -143,11 +143,25 @@ def _tables(result: Result) -> Iterator[tuple[str, list[str], list[list[str]]]]:
         ]
         for r in plain
     ]  # fmt: skip
+    if left := [r for r in tables.get("left_out", ()) if r["perturbation"] == "none"]:
+        yield "With each family left out, each family", columns[:6], [
+            [
+                r["detector"], r["family"], str(r["n_generated"]), str(r["n_real"]),
+                _interval(r["auc"], r["auc_low"], r["auc_high"]), _interval(r["tpr5"], r["tpr5_low"], r["tpr5_high"]),
+            ]
+            for r in left
+        ]  # fmt: skip
     yield (
         "Calibration, pooled",
         ["detector", "change", "n", "debiased error", "Brier score"],
         [
-            [r["detector"], r["perturbation"], str(r["n"]), _number(r["error"]), _number(r["brier"])]
+            [
+                r["detector"],
+                r["perturbation"],
+                str(r["n"]),
+                _interval(r["error"], r.get("error_low"), r.get("error_high")),
+                _interval(r["brier"], r.get("brier_low"), r.get("brier_high")),
+            ]
             for r in tables["calibration"]
         ],
     )

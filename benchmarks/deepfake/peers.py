@@ -34,7 +34,7 @@ from guardrails.core.statistics import Interval
 from guardrails.deepfake import _examples as examples
 from guardrails.deepfake._described import SIZE, drawn
 from guardrails.deepfake._exam import LARGE, Rows, areas, families
-from guardrails.deepfake._protocol import CONFIDENCE, Placed, _variance, leave_one_family_out, splits
+from guardrails.deepfake._protocol import CONFIDENCE, Placed, clustered_variance, leave_one_family_out, splits
 from guardrails.deepfake._train_default import all_learnt, described, heads_of, the_encoder
 from guardrails.deepfake.cnn import Cnn
 
@@ -203,7 +203,7 @@ def difference(one: Found, other: Found, sources: Sequence[str]) -> Interval:
     real = np.sort(next(iter(other.values())).real)
     by_family = np.array([x.mean() for x in less.values()])
     by_real = np.mean([x.mean(axis=0) for x in less.values()], axis=0)
-    margins = [_variance(by_family, list(less)), _variance(by_real, [sources[i] for i in real])]
+    margins = [clustered_variance(by_family, list(less)), clustered_variance(by_real, [sources[i] for i in real])]
     value, variance = float(by_family.mean()), sum(v for v, _ in margins)
     if not variance:
         return Interval(value, value, value)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import ConfigurationError
-from ..core.statistics import Interval, tpr_at_fpr, wilson
-from ..deepfake._calibration import BINS, calibration_error
-from ..deepfake._protocol import FOLDS, Placed, area, folds_of, mean_area, mean_area_apart
+from ..core.statistics import Interval, cluster_bootstrap, tpr_at_fpr, wilson
+from ..deepfake._calibration import BINS, pooled_calibration_error
+from ..deepfake._protocol import FOLDS, Placed, area, folds_of, mean_area, mean_area_apart, mean_interval
 from .bench_data import Item
 from .bench_scores import Scores
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 FPR = 0.05
+FEWEST = 60
+"""Real pictures without which no rate at that share is told: three of them are the share."""
+RESAMPLES, SOURCES = 300, 5
+"""Of an interval over sources; and sources of either class without which there is none."""
 SYNTHETIC = ("synthetic", "manipulated")
 
 
@@ -120,7 +124,20 @@ def left_out(
                     "detector": detector, "perturbation": change, "family": family,
                     "n_generated": len(placed.generated), "n_real": len(placed.real),
                     "auc": found.value, "auc_low": found.low, "auc_high": found.high,
+                    **_found_at(placed, parts.sources),
                 }, placed  # fmt: skip
+
+
+def _found_at(placed: Placed, sources: Sequence[str]) -> Row:
+    """Return the share of outputs above all but 5% of the real pictures; its interval varies the outputs alone.
+
+    Every output is compared within the models that did not learn from the real picture: see `_folds`.
+    """
+    if len(placed.real) < FEWEST:
+        return {"tpr5": None, "tpr5_low": None, "tpr5_high": None}
+    hits = (placed.above.mean(axis=1) > 1 - FPR).astype(np.float64)
+    share = mean_interval([(hits, [sources[i] for i in placed.generated.tolist()])])
+    return {"tpr5": share.value, "tpr5_low": share.low, "tpr5_high": share.high}
 
 
 def _folds(
@@ -190,7 +207,7 @@ def _mean(found: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
 
 
 def calibration(scores: Scores, parts: Parts) -> Iterator[Row]:
-    """Yield the debiased error of each detector's probabilities, and their Brier score, pooled."""
+    """Yield the debiased error of each detector's probabilities, and their Brier score at even odds, pooled."""
     for (detector, change), values in scores.probability.items():
         p = np.array(values)
         there = np.isfinite(p)
@@ -199,16 +216,28 @@ def calibration(scores: Scores, parts: Parts) -> Iterator[Row]:
         if min(np.bincount(y, minlength=2)) < BINS:
             yield row | {"error": None, "brier": None, "reason": "too few probabilities of a class"}
             continue
-        brier = np.mean([np.mean((p[there][y == label] - label) ** 2) for label in (0, 1)])
-        chosen = _balanced(y)
-        yield row | {"error": calibration_error(p[there][chosen], y[chosen]), "brier": float(brier)}
+        table = np.stack([np.clip(p[there], 1e-9, 1 - 1e-9), y], axis=1)
+        clusters = [parts.sources[i] for i in np.flatnonzero(there).tolist()]
+        apart = min(len({c for c, label in zip(clusters, y.tolist(), strict=True) if label == k}) for k in (0, 1))
+        if apart < SOURCES:
+            why = f"{apart} sources of a class are too few for an interval"
+            yield row | {"error": None, "brier": None, "reason": why}
+            continue
+        for name, statistic in (("error", _error), ("brier", _brier)):
+            found = cluster_bootstrap(table, clusters, statistic=statistic, resamples=RESAMPLES, seed=0)
+            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        yield row
 
 
-def _balanced(y: NDArray[np.int64]) -> Places:
-    """As many rows of each class, spread evenly: probabilities are given at equal priors."""
-    n = int(np.bincount(y, minlength=2).min())
-    rows = [np.flatnonzero(y == label) for label in (0, 1)]
-    return np.concatenate([r[np.arange(n) * len(r) // n] for r in rows])
+def _error(values: Array) -> float:
+    p = values[:, 0]
+    return pooled_calibration_error(np.log(p / (1 - p)), values[:, 1])
+
+
+def _brier(values: Array) -> float:
+    """Mean of both classes' squared errors: probabilities are given at even odds."""
+    p, y = values[:, 0], values[:, 1]
+    return float(np.mean([((p[y == label] - label) ** 2).mean() for label in (0, 1) if (y == label).any()]))
 
 
 def false_alarms(scores: Scores, parts: Parts) -> Iterator[Row]:
@@ -228,5 +257,5 @@ def false_alarms(scores: Scores, parts: Parts) -> Iterator[Row]:
             continue
         found = np.isin(np.array(verdicts, dtype=object), SYNTHETIC)
         for name, rows in sorted(named.items(), key=lambda pair: -len(pair[1])):
-            value, low, high = wilson(int(found[rows].sum()), len(rows))
-            yield {"detector": detector, "source": name, "n": len(rows), "fpr": value, "low": low, "high": high}
+            fpr = wilson(int(found[rows].sum()), len(rows))
+            yield {"detector": detector, "source": name, "n": len(rows), "fpr": fpr[0], "low": fpr[1], "high": fpr[2]}

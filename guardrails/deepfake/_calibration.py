@@ -142,3 +142,22 @@ def calibration_error(probabilities: ArrayLike, labels: ArrayLike, *, bins: int 
         rate, n = y[part].mean(), len(part)
         total += n / len(p) * ((p[part].mean() - rate) ** 2 - rate * (1 - rate) / (n - 1))
     return float(np.sqrt(max(0.0, total)))
+
+
+def pooled_calibration_error(ratios: ArrayLike, labels: ArrayLike) -> float:
+    """Return the calibration error of the probability that an item of this pool is synthetic.
+
+    Parameters
+    ----------
+    ratios : array, (N,)
+        Logarithms of likelihood ratios: an item's odds are its ratio times the pool's own odds.
+    labels : array, (N,)
+        1 = synthetic; two at least.
+
+    >>> pooled_calibration_error([0.0] * 80, [1, 0, 0, 0] * 20)  # no evidence, and a quarter is synthetic
+    0.0
+    """
+    r, y = np.asarray(ratios, dtype=np.float64), np.asarray(labels, dtype=np.int64)
+    n = np.bincount(y, minlength=2) + 0.5
+    bins = min(BINS, len(r) // 2)  # a resample of few large clusters can be small
+    return calibration_error(1 / (1 + np.exp(-r) * n[0] / n[1]), y, bins=bins)

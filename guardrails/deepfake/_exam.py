@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.statistics import Interval, cluster_bootstrap
-from ._calibration import Calibration, calibration_error
+from ._calibration import Calibration, pooled_calibration_error
 from ._fitted import cross_folds
 from ._head import FLAT, PENALTY, member_of, share_of
-from ._protocol import Placed, _interval, area, folds_of, leave_one_family_out, mean_area, splits, weights_of
+from ._protocol import Placed, area, folds_of, leave_one_family_out, mean_area, mean_interval, splits, weights_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -156,7 +156,7 @@ def areas(rows: Rows, found: Mapping[str, Placed]) -> dict[str, Any]:
 def _rate(found: Mapping[str, Placed], fpr: float) -> Interval:
     """Mean over families of the share of outputs above all but `fpr` of the real pictures; families are what varies."""
     rates = np.array([(placed.above.mean(axis=1) > 1 - fpr).mean() for placed in found.values()])
-    return _interval([(rates, list(found))])
+    return mean_interval([(rates, list(found))])
 
 
 def frozen(rows: Rows) -> dict[str, Any]:
@@ -201,27 +201,23 @@ def _pooled(rows: Rows, ratio: Array, verdict: NDArray[Any]) -> dict[str, Any]:
     every = np.ones(len(y), dtype=bool)
     per = {str(name): groups == name for name in sorted(set(groups[y == 0]))}
     return {
-        "calibration error, debiased": stated(_calibration_error, every),
+        "calibration error, debiased": stated(lambda v: pooled_calibration_error(v[:, 1], v[:, 0]), every),
         "balanced error": stated(lambda v: _error(v, 0.0), every),
         "balanced error at 10% abstention": stated(lambda v: _error(v, 0.1), every),
         "fall of the error at 10% abstention": stated(_fall, every),
         "fpr at the frozen threshold": stated(lambda v: float(v[:, 2].mean()), y == 0),
         "fpr on art at the frozen threshold": (
-            _stated(_interval([(art.astype(float), named)]), n=len(named), sources=len(set(named))) if named else None
+            _stated(mean_interval([(art.astype(float), named)]), n=len(named), sources=len(set(named)))
+            if named
+            else None
         ),
         "tpr at the frozen threshold": stated(lambda v: float(v[:, 2].mean()), y == 1),
         "abstentions": {"value": round(float((verdict[at] == "abstain").mean()), 3), "n": len(y)},
         "fpr by source at the frozen threshold": {
-            name: _stated(_interval([(said[part].astype(float), list(range(int(part.sum()))))]), n=int(part.sum()))
+            name: _stated(mean_interval([(said[part].astype(float), list(range(int(part.sum()))))]), n=int(part.sum()))
             for name, part in per.items()
         },
     }
-
-
-def _calibration_error(values: Array) -> float:
-    """Of the probability that a picture of this pool is generated: its odds are the ratio times the pool's own."""
-    n = np.bincount(values[:, 0].astype(int), minlength=2) + 0.5
-    return calibration_error(1 / (1 + np.exp(-values[:, 1]) * n[0] / n[1]), values[:, 0])
 
 
 def _error(values: Array, abstained: float) -> float:

@@ -211,7 +211,7 @@ def area(placed: Placed, sources: Sequence[str]) -> Interval:
     items as independent: that says nothing about the next source.
     """
     made, real = placed.above.mean(axis=1), placed.above.mean(axis=0)
-    return _interval([(made, [sources[i] for i in placed.generated]), (real, [sources[i] for i in placed.real])])
+    return mean_interval([(made, [sources[i] for i in placed.generated]), (real, [sources[i] for i in placed.real])])
 
 
 def mean_area(found: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
@@ -223,20 +223,20 @@ def mean_area(found: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
     order = [np.argsort(placed.real) for placed in several]
     real = np.mean([p.above.mean(axis=0)[o] for p, o in zip(several, order, strict=True)], axis=0)
     names = [sources[i] for i in several[0].real[order[0]]]
-    return _interval([(np.array([p.above.mean() for p in several]), list(found)), (real, names)])
+    return mean_interval([(np.array([p.above.mean() for p in several]), list(found)), (real, names)])
 
 
 def mean_area_apart(found: Mapping[str, Placed]) -> Interval:
     """Return the mean AUC over families that have real pictures of their own each: families alone are what varies."""
-    return _interval([(np.array([placed.above.mean() for placed in found.values()]), list(found))])
+    return mean_interval([(np.array([placed.above.mean() for placed in found.values()]), list(found))])
 
 
-def _interval(sides: Sequence[tuple[Array, Sequence[Any]]]) -> Interval:
+def mean_interval(sides: Sequence[tuple[Array, Sequence[Any]]]) -> Interval:
     """Interval of a mean in 0–1 that varies with the clusters of one margin or two."""
     from scipy.special import stdtrit
 
     value = float(sides[0][0].mean())
-    parts = [_variance(values, clusters) for values, clusters in sides]
+    parts = [clustered_variance(values, clusters) for values, clusters in sides]
     variance, fewest = sum(v for v, _ in parts), min(n for _, n in parts)
     if fewest < 2:
         return Interval(value, 0.0, 1.0)
@@ -248,7 +248,7 @@ def _interval(sides: Sequence[tuple[Array, Sequence[Any]]]) -> Interval:
     return score_interval(value, max(trials, 1.0), confidence=CONFIDENCE)
 
 
-def _variance(values: Array, clusters: Sequence[Any]) -> tuple[float, int]:
+def clustered_variance(values: Array, clusters: Sequence[Any]) -> tuple[float, int]:
     """Variance of the mean of values that come in clusters, and the number of these."""
     codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
     if codes.max() == 0:
@@ -308,7 +308,7 @@ def null_area(
         here = np.flatnonzero(out[:n])
         made, real = scores[n + here][:, None], scores[here][None]
         above[np.ix_(here, here)] = (made > real) + 0.5 * (made == real)
-    return _interval([(np.nanmean(above, axis=1), sources)])
+    return mean_interval([(np.nanmean(above, axis=1), sources)])
 
 
 def _square(image: Image) -> Image:

@@ -100,7 +100,21 @@ def test_nothing_that_is_scored_was_fitted_to():
     found, placed = zip(*left_out(refit, ["deepfake.x"], ["none", "blur=1"], parts), strict=True)
     assert len(found) == 6
     assert all(r["auc"] == 1 and r["n_real"] == 36 for r in found)
+    assert all(r["tpr5"] is None for r in found)  # of 36 real pictures 5% are not two
     assert next(iter(means(found, placed, parts.sources)))["mean_auc"] == 1
+
+
+def test_a_share_is_told_at_a_twentieth_of_enough_real_pictures():
+    rows = items(families=("a", "b"), n=40)
+
+    def refit(detector, fit, test, change):
+        return np.array([float(rows[i].label) * (i % 2) for i in test])  # every second output stands out
+
+    found, _ = zip(*left_out(refit, ["deepfake.x"], ["none"], Parts(rows)), strict=True)
+    for row in found:
+        assert row["n_real"] == 120
+        assert row["tpr5"] == 0.5
+        assert row["tpr5_low"] < 0.5 < row["tpr5_high"]
 
 
 @pytest.mark.parametrize("group", ["g", "h"])
@@ -150,12 +164,23 @@ def test_one_source_of_real_pictures_cannot_be_left_out():
 
 def test_calibrated_probabilities_have_no_error_and_a_shift_shows():
     rng = np.random.default_rng(0)
-    rows = items(n=200)
+    rows = items(sources=[f"s{i}" for i in range(8)], n=60)
     labels = np.array([r.label for r in rows])
     values = np.where(labels == 1, rng.normal(1, 1, len(rows)), rng.normal(-1, 1, len(rows))) * 2
-    right, wrong = (next(iter(calibration(scores_of(rows, v, []), Parts(rows))))["error"] for v in (values, values + 4))
-    assert right < 0.06
-    assert wrong > 0.15
+    right, wrong = (next(iter(calibration(scores_of(rows, v, []), Parts(rows)))) for v in (values, values + 4))
+    assert right["error_low"] <= right["error"] < 0.06
+    assert wrong["error"] > wrong["error_low"] > 0.1
+    p = 1 / (1 + np.exp(-values))
+    both = [np.mean((p[labels == label] - label) ** 2) for label in (0, 1)]
+    assert right["brier"] == pytest.approx(np.mean(both))
+    assert right["brier_low"] < right["brier"] < right["brier_high"]
+
+
+def test_few_sources_have_no_interval_and_so_no_calibration_error():
+    rows = items(n=40)
+    (row,) = calibration(scores_of(rows, np.zeros(len(rows)), []), Parts(rows))
+    assert row["error"] is None
+    assert "sources of a class are too few" in row["reason"]
 
 
 def test_false_alarms_are_counted_by_source():
