@@ -22,7 +22,10 @@ from guardrails.deepfake._protocol import leave_one_family_out, splits
 from guardrails.deepfake.cnn import Cnn
 
 LEARNT_FROM = ("opencv-doc", "plasma-workspace-wallpapers", "mate-backgrounds", "lomiri-wallpapers-16.04")
+TRACES = ["spectrum", "blocks", "upsampling", "residuals", "colour"]
 HEADS = {
+    "traces": TRACES,
+    "traces, CNN": [*TRACES, "cnn"],
     "NPR": ["upsampling"],
     "SRM": ["residuals"],
     "CNN": ["cnn"],

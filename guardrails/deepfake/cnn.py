@@ -28,7 +28,8 @@ class Cnn(ImageDetector):
     limits = (
         "Learnt from reconstructions by small autoencoders and from two small generators, not from today's large ones:"
         " on these its evidence is weak, see the figures in its card. A photograph that was enlarged, denoised or"
-        " upscaled carries what it looks for. It is one member of deepfake.fusion."
+        " upscaled carries what it looks for. Added to the traces of deepfake.fusion it tells nothing more about"
+        " families left out, so that it is no member of it."
     )
     learnt = frozenset({"gan-art", "diffusion-photo"})
 
