@@ -15,9 +15,10 @@ from generators.base import find_generator
 from generators.music_sound import sound
 from guardrails.core.registry import load_detector
 from guardrails.core.seeding import derive_seed32
-from guardrails.deepfake import _train_audio as audio
+from guardrails.deepfake import _speech_sets as sets
 from guardrails.deepfake._channel import passed
-from guardrails.deepfake._lfcc import spectra
+from guardrails.deepfake._lfcc import Spectra, spectra
+from guardrails.deepfake._train_audio import figures
 from guardrails.kit.sound import RATE, read_sound
 from guardrails.targets.reference import reference_subject
 
@@ -33,30 +34,30 @@ def world(speech: np.ndarray) -> np.ndarray:
     return np.asarray(pyworld.synthesize(*pyworld.wav2world(x, RATE), RATE))[: len(x)]
 
 
-def pairs(corpus: list[dict[str, str]]) -> list[audio.Clip]:
-    """Real clips of the test's speakers, and WORLD's versions of the same through the same channel."""
-    places = audio.parts_of(corpus)
-    rows = [r for r in corpus if r["label"] == "0" and places.get(audio.speaker_of(r)) == "test"][::3][:CLIPS]
+def pairs(corpus: list[dict[str, str]]) -> list[tuple[Spectra, int, str]]:
+    """Clips of the test's speakers and WORLD's versions, through the same channel: (spectra, label, speaker)."""
+    places = sets.parts_of(corpus)
+    rows = [r for r in corpus if r["label"] == "0" and places.get(sets.speaker_of(r)) == "test"][::3][:CLIPS]
     out = []
     for row in rows:
         speech, seed = read_sound(row["path"]).astype(np.float64), derive_seed32(SEED, "channel", row["file"], 0)
         for label, version in ((0, speech), (1, world(speech))):
-            out.append(audio.Clip(passed(version, seed=seed), label, "world", audio.speaker_of(row)))
+            out.append((spectra(passed(version, seed=seed)[0]), label, sets.speaker_of(row)))
     return out
 
 
 def main() -> None:
-    corpus = audio.corpus_rows()
+    corpus = sets.corpus_rows()
     detectors = {name: load_detector(name) for name in NAMES}
     try:
         clips = pairs(corpus)
     except ModuleNotFoundError:
         print("pyworld is not installed: WORLD is left out")
     else:
-        labels, clusters = np.array([c.label for c in clips]), [c.cluster for c in clips]
+        labels, speakers = np.array([label for _, label, _ in clips]), [speaker for _, _, speaker in clips]
         for name, detector in detectors.items():
-            scores = np.array([detector.heard.model.evidence(spectra(c.sound))[0] for c in clips])
-            print(f"{name:18} world, paired, n={len(clips) // 2}:", audio.figures(scores, labels, clusters, seed=SEED))
+            scores = np.array([detector.heard.model.evidence(heard)[0] for heard, _, _ in clips])
+            print(f"{name:18} world, paired, n={len(clips) // 2}:", figures(scores, labels, speakers, seed=SEED))
     rng = np.random.default_rng(SEED)
     written = find_generator("ar-music").load().sample(20, seed=SEED)
     tunes = [sound(to_symbols(tune), rate=RATE)[: 5 * RATE] for tune in written]

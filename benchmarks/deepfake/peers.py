@@ -84,8 +84,11 @@ def phorensics():
 
 def prnu():
     import torch
-    for name in ("nms", "qnms"):  # torchvision wants them at import; beside a build of torch for CPUs they are missing
-        torch.library.define(f"torchvision::{name}", "(Tensor a, Tensor b, float c) -> Tensor")
+    try:
+        import torchvision
+    except RuntimeError:  # beside a build of torch for CPUs the operators that it wants at import are missing
+        for name in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{name}", "(Tensor a, Tensor b, float c) -> Tensor")
     from prnu.ai_predictor import Model
     model = Model()
     assert model.load()

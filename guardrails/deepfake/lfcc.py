@@ -31,7 +31,7 @@ class Lfcc(AudioDetector):
 
 
 def train_shipped(folder: Path, seed: int = 0) -> list[Path]:
-    """Train the weights that ship into a folder: a few minutes on one core."""
+    """Train the weights that ship into a folder: about half an hour on two cores."""
     from ._train_audio import train_shipped as train
 
     return train(Lfcc, folder, seed)

@@ -13,6 +13,7 @@ from guardrails.assay.detector_controls import RECORDINGS
 from guardrails.core.base import Detector, Modality
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import detectors, load_detector
+from guardrails.deepfake._speech_sets import KNOWN, SETS
 
 from .detector_arguments import made
 
@@ -46,7 +47,9 @@ def test_no_control_is_what_its_weights_learnt_from(name: str) -> None:
     for control in detectors()[name].controls:
         scheme, _, spec = control.source.partition(":")
         if scheme == "recorded":
-            assert (RECORDINGS / f"{spec}.ogg").is_file()
+            recording, _, vocoder = spec.partition(",vocoder=")
+            assert (RECORDINGS / f"{recording}.ogg").is_file()
+            assert not vocoder or (vocoder in SETS["test"] and vocoder not in KNOWN)
             continue
         if scheme == "photographs":  # of scikit-learn, reserved
             assert spec in ("", "enlarged=4")

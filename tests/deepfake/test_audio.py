@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from guardrails.core.errors import ConfigurationError, ContentError
 from guardrails.core.registry import load_detector
 from guardrails.deepfake import _lfcc
 from guardrails.deepfake._audio import smoothed, stands_out
-from guardrails.deepfake._channel import CODECS, codec_of, coded, passed
+from guardrails.deepfake._channel import CODECS, coded, passed
 from guardrails.deepfake._gmm import Mixture
 from guardrails.deepfake._manner import Manner
-from guardrails.deepfake._train_audio import cues, equal_error, versions
+from guardrails.deepfake._neural_vocoder import NeuralVocoder
+from guardrails.deepfake._speech_sets import NETWORKS, SETS, SHARES, clips, cues, parts_of, versions
+from guardrails.deepfake._train_audio import equal_error
 from guardrails.deepfake._varied_vocoders import VARIED
 from guardrails.deepfake._vocoders import VOCODERS, pitch
 from guardrails.kit.sound import RATE
@@ -138,8 +141,60 @@ def test_an_utterance_is_real_once_and_vocoded_as_the_set_says() -> None:
     sound = vowel(0, 1.0)
     learnt = versions(sound, ("formant", "varied"), seed=5)
     assert np.array_equal(learnt[""], sound)
-    assert set(learnt) - {""} < set(VARIED)
+    assert set(learnt) == {"", *VARIED}
     assert set(versions(sound, ("hts", "lpc"), seed=5)) == {"", "lpc"}
+
+
+def test_a_neural_vocoder_keeps_length_and_loudness_and_can_be_sent() -> None:
+    speech = [vowel(i, 1.0) for i in range(3)]
+    vocoder = NeuralVocoder.train(speech, seed=3, steps=3)
+    made = vocoder(speech[0], seed=0)
+    assert made.shape == speech[0].shape
+    assert (made**2).mean() == pytest.approx((speech[0] ** 2).mean(), rel=0.01)
+    again: NeuralVocoder = pickle.loads(pickle.dumps(vocoder))
+    assert again.shape == vocoder.shape
+    assert np.array_equal(again(speech[0], seed=0), made)
+    assert set(versions(speech[0], ("neural",), [vocoder], seed=0)) == {"", "neural"}
+
+
+@pytest.mark.slow
+def test_a_neural_vocoder_learns() -> None:
+    speech = [vowel(i, 1.0) for i in range(4)]
+    real = _lfcc.spectra(speech[0]).bands
+
+    def distance(steps: int) -> float:
+        made = _lfcc.spectra(NeuralVocoder.train(speech, seed=1, steps=steps)(speech[0], seed=0)).bands
+        return float(np.abs(made - real).mean())
+
+    assert distance(40) < 0.8 * distance(1)
+
+
+@pytest.mark.slow
+def test_the_sets_share_no_speaker_and_a_real_clip_has_all_its_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = []
+    for i in range(10):
+        path = tmp_path / f"speaker{i}-00.flac"
+        soundfile.write(path, vowel(i, 1.5), RATE)
+        corpus.append({"file": path.name, "path": str(path), "label": "0", "speaker": f"s{i}", "package": "p",
+                       "family": ""})  # fmt: skip
+    corpus.append(corpus[0] | {"label": "1", "speaker": "espeak-ng-de", "package": "espeak-ng", "family": "formant"})
+    places = parts_of(corpus)
+    assert set(places.values()) == set(SHARES)
+    found = clips(corpus, "fit", seed=0)
+    real = [clip for clip in found if not clip.label]
+    assert {places[clip.source] for clip in real} == {"fit"}
+    assert {clip.source for clip in found if clip.label} == {"formant", *VARIED}
+    for clip in real:
+        of = [other for other in found if other.pair == clip.pair and other.cluster == clip.cluster]
+        assert len(of) == 1 + len(VARIED)
+        assert {other.channel for other in of} == {clip.channel}
+
+
+def test_no_synthesizer_of_the_test_is_learnt_from() -> None:
+    assert not set(SETS["test"]) - {"neural"} & (set(SETS["fit"]) | set(SETS["calibrate"]))
+    assert set(NETWORKS) == set(SETS)
 
 
 def test_fine_views_are_spectra_at_their_places() -> None:
@@ -193,9 +248,9 @@ def test_every_codec_gives_a_recording_back(codec: str) -> None:
 
 def test_a_channel_is_the_same_for_the_same_seed() -> None:
     sound = vowel(0)
-    assert np.array_equal(passed(sound, seed=3), passed(sound, seed=3))
-    assert np.isfinite(cues(passed(sound, seed=4))).all()
-    assert {codec_of(seed) for seed in range(60)} == set(CODECS)
+    assert np.array_equal(passed(sound, seed=3)[0], passed(sound, seed=3)[0])
+    assert np.isfinite(cues(passed(sound, seed=4)[0])).all()
+    assert {passed(sound, seed=seed)[1] for seed in range(60)} == set(CODECS)
 
 
 def test_equal_error_of_known_scores() -> None:
