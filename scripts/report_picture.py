@@ -60,7 +60,7 @@ def gallery(picture: Path, *, detector: str = "deepfake.fusion") -> None:
             sys.exit("the scan failed")
         page = scan / "gallery.html"
         page.write_text(page.read_text("utf-8").replace(f"{files}/", ""), "utf-8")
-        take(page, picture, height=900, start="section[aria-labelledby=files]")
+        take(page, picture, height=1130, start="section[aria-labelledby=files]")
     with Image.open(picture) as taken:
         taken.convert("RGB").quantize(COLOURS).save(picture, optimize=True)
 

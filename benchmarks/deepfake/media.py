@@ -38,7 +38,7 @@ def table(rows: Rows) -> None:
     heads = heads_of(rows) | {"side and bytes": {SIZE: SIZE}}
     print(f"{'':<28}  all families        24 files or more    worst of these      TPR at 5% FPR")
     for name, names in heads.items():
-        part = rows.only(names)
+        part = rows.only(names).photographs()
         found = areas(part, families(part))
         worst = found["auc, worst of these"]["family"]
         print(f"{name:<28}  " + "  ".join(shown(found, key) for key in KEYS) + f"  {worst}", flush=True)
@@ -60,7 +60,8 @@ def robustness(rows: Rows, given: list[examples.Example], n: int, encoder: objec
     rng = np.random.default_rng(derive_seed(0, "perturbed"))
     places = np.flatnonzero(rows.judged)
     assert len(places) == len(given)
-    taken = [rng.permutation([i for i in range(len(given)) if given[i].label == label])[:n] for label in (0, 1)]
+    sides = ([i for i, e in enumerate(given) if e.label == label and e.family != examples.ART] for label in (0, 1))
+    taken = [rng.permutation(side)[:n] for side in sides]
     chosen = np.sort(np.concatenate(taken))
     judged = np.zeros(len(rows.labels), dtype=bool)
     judged[places[chosen]] = True
@@ -86,9 +87,8 @@ def main() -> None:
     options = arguments.parse_args()
     media = Path(os.environ["GUARDRAILS_TEST_DATA"]) / "media"
     encoder = None if options.quick else the_encoder()
-    given = [e for folder in (media, *options.real) for e in examples.of_folder(folder, 0)] + examples.of_folder(
-        media, 1
-    )
+    real = [e for folder in (media, *options.real) for e in examples.of_folder(folder, 0)]
+    given = examples.distinct([*real, *examples.of_folder(media, 1)])
     rows, bad = described([*given, *examples.own(given, seed=0)], seed=0, encoder=encoder, judged=given)
     assert not bad, bad
     checked(rows, given, 0)

@@ -255,8 +255,8 @@ def main() -> None:
     arguments.add_argument("--packages", nargs="*", default=list(PACKAGES), choices=PACKAGES)
     options = arguments.parse_args()
     media = Path(os.environ["GUARDRAILS_TEST_DATA"]) / "media"
-    given = [e for folder in (media, *options.real) for e in examples.of_folder(folder, 0)]
-    given += examples.of_folder(media, 1)
+    real = [e for folder in (media, *options.real) for e in examples.of_folder(folder, 0)]
+    given = examples.distinct([*real, *examples.of_folder(media, 1)])
     paths = written(given, options.keep / "pictures")
     theirs: dict[str, Array] = {}
     for name in options.packages:
