@@ -19,7 +19,7 @@ from ..core.statistics import Interval
 from . import _examples as examples
 from ._described import SIZE, drawn, vectors
 from ._descriptors import DESCRIPTORS
-from ._exam import Rows, areas, families, frozen
+from ._exam import Rows, against_aims, areas, families, frozen
 from ._fitted import COMMAND, Fitted, write
 from ._head import Head
 from ._metadata import metadata
@@ -72,12 +72,14 @@ def train_shipped(folder: Path, seed: int, *, real: Sequence[Path] = (), generat
         heads["deepfake.metadata"] = fitted_on(files, files)
     learnt = [e for e in (*given, *own) if e.learnt]
     sides = {"real": real, "generated": generated}
+    found = figures(rows, heads_of(rows))
     card = {
         "what": "ridge heads on descriptors of the traces beneath a picture, and on features of an encoder",
         "command": " ".join([COMMAND, *(f"--{side} {f.name}" for side, fs in sides.items() for f in fs)]), "seed": seed,
         "learnt from": _counted(learnt), "only evaluated on": _counted([e for e in given if not e.learnt]),
         "unreadable": left_out, "tests of the data": tests,
-        "figures": figures(rows, heads_of(rows)),
+        "figures": found,
+        "aims": {n: against_aims(found[n], encoder=n == ENCODED) for n in ("deepfake.fusion", ENCODED) if n in found},
         "figures of the method, where every row may be learnt from": figures(
             all_learnt(rows), {name: names for name, names in heads_of(rows).items() if "fusion" in name}
         ),

@@ -11,7 +11,8 @@ from guardrails.core.statistics import Interval
 from guardrails.deepfake import _examples as examples
 from guardrails.deepfake import _train_default as training
 from guardrails.deepfake._described import drawn
-from guardrails.deepfake._exam import Kernels, Rows, areas, families, frozen
+from guardrails.deepfake._exam import AIMS, Kernels, Rows, against_aims, areas, families, frozen
+from guardrails.deepfake._fitted import read
 from guardrails.deepfake._head import Head
 from guardrails.deepfake._protocol import weights_of
 
@@ -164,3 +165,22 @@ def test_an_unreadable_file_is_named_and_left_out(tmp_path, monkeypatch):
     assert len(bad) == 1
     assert "bad.png" in bad[0]
     assert len(found.labels) == 6
+
+
+@pytest.mark.parametrize("name", ["deepfake.fusion", "deepfake.fusion, encoder"])
+def test_the_card_sets_what_is_reached_beside_what_was_aimed_at(name):
+    card = read()[1]
+    aims = against_aims(card["figures"][name], encoder="encoder" in name)
+    assert card["aims"][name] == aims
+    assert len(aims) == 1 + sum(aim["encoder" not in name] is not None for aim in AIMS.values())
+    assert aims["fpr on art at the frozen threshold"]["at most"] == 0.1
+
+
+def test_an_aim_is_met_on_its_own_side():
+    found = against_aims(
+        {name: {"value": 0.07} for name in ("fpr at the frozen threshold", "auc, mean over families")}, encoder=False
+    )
+    assert [found[name]["met"] for name in ("fpr at the frozen threshold", "auc, mean over families")] == [False, False]
+    assert against_aims({"fpr at the frozen threshold": {"value": 0.05}}, encoder=True)["fpr at the frozen threshold"][
+        "met"
+    ]
