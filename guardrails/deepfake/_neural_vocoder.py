@@ -16,7 +16,7 @@ import numpy as np
 from ..core.seeding import derive_seed, derive_seed32
 from ..kit.sound import RATE
 from ..kit.training import cosine, train
-from ._vocoders import like, mel_bank
+from ._vocoders import POINTS, like, mel_bank
 
 if TYPE_CHECKING:
     import torch
@@ -129,7 +129,8 @@ def network(shape: Shape) -> Any:
             )
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x + self.within(self.norm(self.near(x)))  # type: ignore[no-any-return]
+            more: torch.Tensor = self.within(self.norm(self.near(x)))
+            return x + more
 
     return nn.Sequential(
         nn.Conv1d(shape.bands, shape.width, KERNEL, padding=KERNEL // 2),
@@ -143,11 +144,10 @@ def mel(x: torch.Tensor, shape: Shape) -> torch.Tensor:
     """Return log mel bands, (B, N) → (B, bands, T)."""
     import torch
 
-    bank = torch.from_numpy(mel_bank(shape.bands, 1024).astype(np.float32))
-    points, long = 1024, 4 * shape.hop
-    # Window of four hops, transformed to 1024 points whatever the hop: the mel bank is one.
-    window = torch.hann_window(min(long, points))
-    found = torch.stft(x, points, shape.hop, len(window), window, center=True, return_complex=True).abs()
+    bank = torch.from_numpy(mel_bank(shape.bands).astype(np.float32))
+    # Four hops are 1024 samples at most: whatever the hop, they are transformed to as many points as the bank has.
+    window = torch.hann_window(4 * shape.hop)
+    found = torch.stft(x, POINTS, shape.hop, len(window), window, center=True, return_complex=True).abs()
     return torch.log(bank @ found + 1e-4)
 
 

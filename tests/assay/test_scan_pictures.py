@@ -51,7 +51,8 @@ def spliced(tmp_path: Path) -> Path:
 
 
 def test_a_part_saved_at_another_quality_is_brighter(spliced: Path) -> None:
-    shown = pictures_of(spliced / "a.jpg", Modality.IMAGE, Bright(np.ones((4, 4), np.float32)))  # type: ignore[arg-type]
+    detector: Any = Bright(np.ones((4, 4), np.float32))
+    shown = pictures_of(spliced / "a.jpg", Modality.IMAGE, detector)
     ghosts, side = opened(shown["ghosts"])[..., 0], scan_pictures.SIDE
     assert ghosts.shape == (side, side)
     inside = np.zeros((side, side), dtype=bool)
