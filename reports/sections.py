@@ -284,6 +284,7 @@ def _identity(result: AuditResult, trim: Trim) -> tuple[Part, ...]:
             )
             for t in targets
         ),
+        *(Part("How the input was read", facts(t.read_as), folded=False) for t in targets),
         Part("Command", (Command(trim.text(result.command)),) if result.command else (), folded=False),
         Part("Environment", facts(dict(sorted(result.environment.items())))),
         Part("Time by check", facts(per_probe)),

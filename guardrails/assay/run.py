@@ -197,6 +197,7 @@ def record(subject: Subject, name: str) -> TargetRecord:
         access=tuple(sorted(target.access)),
         identity=target.identity(),
         data=data,
+        read_as=dict(subject.read_as),
     )
 
 

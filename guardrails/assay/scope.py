@@ -52,7 +52,7 @@ class Scope:
     @cached_property
     def subject(self) -> Subject:
         """The user's target with the data given beside it; a reference generator brings its own data."""
-        from ..targets import load_data, load_target
+        from ..targets import load_data, load_target, read_as
 
         target = load_target(self._given("target"))
         given = {n: load_data(n, value, target.modality) for n in DATA if (value := self._given(n)) is not None}
@@ -61,10 +61,12 @@ class Scope:
         names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
         names |= {"recognizers": self.settings.recognizers} if self.settings.recognizers else {}
         names |= {"descriptor": self.settings.descriptor} if self.settings.descriptor else {}
+        inputs = {"target": target, **given}
+        readings = {name: reading for name, value in inputs.items() if (reading := read_as(value))}
         if target.name.startswith("reference:"):
             own = control_subject(target.name)
-            return replace(own, **given, data_names={**own.data_names, **names})
-        return Subject(target=target, **given, data_names=names)
+            return replace(own, **given, data_names={**own.data_names, **names}, read_as=readings)
+        return Subject(target=target, **given, data_names=names, read_as=readings)
 
     def _given(self, name: str) -> Any:
         """Return the object given for a setting, else its name; a resumed run needs the same objects again."""

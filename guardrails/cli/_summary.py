@@ -42,7 +42,8 @@ def _audit_table(result: AuditResult) -> Table:
 
 
 def _audit_lines(result: AuditResult) -> list[str]:
-    lines = [VERDICTS[result.verdict]]
+    lines = [f"{name} read as: {said}" for t in result.targets for name, said in t.read_as.items()]
+    lines.append(VERDICTS[result.verdict])
     if result.not_tested:
         lines.append(f"not tested: {len(result.not_tested)} (the report says what, and why)")
     return lines

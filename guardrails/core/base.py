@@ -171,6 +171,8 @@ class Subject:
     reference: Any = None
     prompts: Sequence[str] | None = None
     data_names: Mapping[str, str] = field(default_factory=dict)
+    read_as: Mapping[str, str] = field(default_factory=dict)
+    """How the target and each of the data was read, where that could be told in more than one way: for the report."""
 
     @property
     def modality(self) -> Modality:

@@ -250,6 +250,7 @@ class TargetRecord(_Frozen):
     access: tuple[str, ...]
     identity: dict[str, str] = {}
     data: dict[str, str] = Field(default={}, description="corpus, holdout, reference, prompts: what each was")
+    read_as: dict[str, str] = Field(default={}, description="target, corpus, holdout, …: how each input was read")
 
 
 class NotTested(_Frozen):

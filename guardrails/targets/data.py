@@ -55,6 +55,16 @@ def load_data(kind: Kind, source: Any, modality: Modality) -> Any:
     return data
 
 
+def read_as(value: Any) -> str:
+    """Return how a target or data were read, for the report; empty where there was only one way to read them.
+
+    A target or sequence says so in its attribute ``read_as``, a data frame in its ``attrs``.
+    """
+    attributes = getattr(value, "attrs", None)
+    reading = attributes.get("read_as") if isinstance(attributes, dict) else getattr(value, "read_as", None)
+    return reading if isinstance(reading, str) else ""
+
+
 def _documents(source: Any, option: str) -> Sequence[str]:
     """Return texts given as an object: a sequence of str of which one at least is not blank."""
     from ..kit.corpus import StoredCorpus
