@@ -33,15 +33,6 @@ _CONTROLS_DRAWN = 8
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(/[^\s<>\"'\\]*)?")
 
 
-def misbehaved(finding: Finding) -> bool:
-    """Whether a control went wrong, or in a self-check the finding itself is not what is known of its target."""
-    if finding.expected == "found":
-        return finding.control_failed or finding.status is not Status.FAIL
-    if finding.expected == "clear":
-        return finding.control_failed or finding.status not in (Status.PASS, Status.INCONCLUSIVE)
-    return finding.control_failed
-
-
 def target_of(finding: Finding) -> str:
     """Return the target's name in a self-check, whose findings are named ``probe/metric@target``; else nothing."""
     return finding.id.partition("@")[2] if finding.expected else ""
@@ -199,9 +190,7 @@ def _controls(controls: Sequence[ControlOutcome], unit: str, trim: Trim) -> Part
             trim.text(reading(c.value, c.low, c.high, unit), limit=120),
             f"{c.n:,}",
             Cell("", BEHAVED if c.behaved else MISBEHAVED),
-            trim.text(
-                ". ".join(filter(None, ["kept from an earlier run" if c.cached else "", c.reason or ""])), limit=300
-            ),
+            trim.text(_control_note(c), limit=300),
         )
         for c in trim.take(controls, trim.caps.rows, "controls")
     )
@@ -209,6 +198,12 @@ def _controls(controls: Sequence[ControlOutcome], unit: str, trim: Trim) -> Part
     columns = ("Sample", "Expected", "Observed", "Value [interval]", "n", "Instrument", "Note")
     table = Table("What the instrument said of samples whose answer is known", columns, rows)
     return Part(f"Controls: {good} of {len(controls)} behaved", (table,) if rows else (), folded=good == len(controls))
+
+
+def _control_note(c: ControlOutcome) -> str:
+    inconclusive = "no alarm, which is all that a clean sample must show; " if c.behaved else ""
+    reason = f"{inconclusive if c.observed == 'inconclusive' else ''}{c.reason or ''}"
+    return ". ".join(filter(None, ["kept from an earlier run" if c.cached else "", reason]))
 
 
 def _spike(finding: Finding, trim: Trim) -> Part:

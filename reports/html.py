@@ -12,20 +12,15 @@ from typing import TYPE_CHECKING, Any
 from guardrails.core.results import AuditResult
 
 from .charts import Chart, svg
+from .glossary import GLOSSARY
 from .pictures import load_pictures
 from .sections import page
 from .text import visible
-from .tree import Page, Pictures
+from .tree import Facts, Page, Pictures
 from .trim import Caps, fitted
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-READING_HELP = (
-    "A reading is a number with its interval in brackets. Pass: the whole interval lies on the right side of the limit."
-    " Fail: the whole interval lies on the wrong side. Inconclusive: it straddles the limit. "
-    "Not assessed: access or data was missing, or the instrument was wrong about a sample whose answer is known."
-)
 
 
 def render(result: AuditResult, *, run_folder: Path | None = None) -> str:
@@ -52,7 +47,7 @@ def _render(result: AuditResult, caps: Caps, run_folder: Path | None) -> str:
             style_hash=csp_hash(style),
             shown=pictures,
             left_out=left_out,
-            reading_help=READING_HELP,
+            glossary=Facts(GLOSSARY),
             cut=tree.cut + ((f"{len(left_out):,} pictures not embedded",) if left_out else ()),
         )
     )

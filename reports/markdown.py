@@ -10,6 +10,7 @@ from pathlib import Path
 
 from guardrails.core.results import AuditResult
 
+from .glossary import GLOSSARY
 from .sections import page
 from .tree import Block, Cell, Command, Excerpt, Facts, Figure, Item, Mark, Page, Part, Pictures, Prose, Table
 from .trim import fitted
@@ -44,6 +45,7 @@ def _write(tree: Page) -> str:
     out.append("## Identity of this run")
     for part in tree.identity:
         out += _part(part, "###")
+    out += ["## Terms", _facts(Facts(GLOSSARY))]
     if tree.cut:
         out += ["## Left out of this page", "\n".join(f"- {escape(note)}" for note in tree.cut)]
     out.append("This report is evidence about the checks that ran, not legal advice.")

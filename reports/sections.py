@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
-from guardrails.core.results import AuditResult, Finding, Severity, Status
+from guardrails.core.results import AuditResult, Finding, Status
 
-from .findings import OBSERVED, item, limit_of, mark_of, misbehaved, sentence_of, target_of, value_of
+from .findings import OBSERVED, item, limit_of, mark_of, sentence_of, target_of, value_of
 from .text import clip
 from .tree import Block, Cell, Command, Facts, Headline, Item, Mark, Page, Part, Table
 from .trim import FULL, Caps, Trim
@@ -20,8 +20,6 @@ _VERDICTS = {
     "not-assessed": (Mark("○", "Not assessed", "none"), Mark("○", "Not assessed", "none")),
     "control-failed": (Mark("✕", "A control failed", "bad"), Mark("✕", "A control failed", "bad")),
 }
-_STATUS_ORDER = [Status.FAIL, Status.INCONCLUSIVE, Status.NOT_ASSESSED, Status.PASS, Status.NOT_APPLICABLE]
-_SEVERITY_ORDER = list(reversed(Severity))
 _HEADLINES = 5
 _OK, _WRONG = Mark("✓", "", "good"), Mark("✕", "", "bad")
 
@@ -29,7 +27,7 @@ _OK, _WRONG = Mark("✓", "", "good"), Mark("✕", "", "bad")
 def page(result: AuditResult, caps: Caps = FULL) -> Page:
     """Return the whole report as a tree, cut to the caps."""
     trim = Trim(caps)
-    ordered = sorted(result.findings, key=_importance)
+    ordered = [f for f in result.by_importance() if f.status is not Status.NOT_APPLICABLE]
     kept = trim.take(ordered, caps.findings, "findings, all of which are in result.json")
     anchors = {id(f): f"finding-{i}" for i, f in enumerate(kept, 1)}
     mark = _verdict(result)
@@ -62,11 +60,10 @@ def page(result: AuditResult, caps: Caps = FULL) -> Page:
 def _verdict(result: AuditResult) -> Mark:
     if result.verdict == "pass" and result.kind == "audit" and any(f.status is Status.FAIL for f in result.findings):
         return Mark("?", "Only lesser issues were found", "unsure")
+    failed = sum(f.status is Status.FAIL for f in result.findings)
+    if result.verdict == "fail" and failed > 1:
+        return Mark("✕", f"{failed} issues were found", "bad")
     return _VERDICTS[result.verdict][result.kind == "self-check"]
-
-
-def _importance(finding: Finding) -> tuple[bool, int, int]:
-    return not misbehaved(finding), _STATUS_ORDER.index(finding.status), _SEVERITY_ORDER.index(finding.severity)
 
 
 def _names(result: AuditResult) -> str:
@@ -78,7 +75,7 @@ def _sentence(result: AuditResult) -> str:
     counts = Counter(f.status for f in result.findings)
     ran = len(result.findings) - counts[Status.NOT_APPLICABLE]
     if result.verdict == "control-failed":
-        wrong = sum(misbehaved(f) for f in result.findings)
+        wrong = sum(not f.behaved for f in result.findings)
         return (
             f"{wrong} of {ran} checks gave a wrong answer on a sample whose answer is known. "
             "What such a check says of anything else is not believed."
@@ -112,12 +109,12 @@ def _self_check_sentence(findings: Sequence[Finding]) -> str:
 
 
 def _tally(result: AuditResult) -> tuple[Mark, ...]:
-    counts = Counter(mark_of(f) for f in sorted(result.findings, key=_importance))
+    counts = Counter(mark_of(f) for f in result.by_importance())
     return tuple(Mark(m.symbol, f"{n} {m.word[0].lower()}{m.word[1:]}", m.tone) for m, n in counts.items())
 
 
 def _headlines(result: AuditResult, findings: Sequence[Finding]) -> tuple[str, list[Finding]]:
-    wrong = [f for f in findings if misbehaved(f)]
+    wrong = [f for f in findings if not f.behaved]
     if wrong or result.kind == "self-check":
         return "Instruments that misbehaved", wrong
     for status, title in (
@@ -132,7 +129,7 @@ def _headlines(result: AuditResult, findings: Sequence[Finding]) -> tuple[str, l
 
 
 def _headline(finding: Finding, anchor: str, trim: Trim, *, several: bool) -> Headline:
-    if misbehaved(finding):
+    if not finding.behaved:
         wrong = [c for c in finding.controls if not c.behaved]
         text = (
             f"control {wrong[0].source}: expected {wrong[0].expected}, observed {wrong[0].observed}"
@@ -178,7 +175,7 @@ def _matrices(result: AuditResult, anchors: Mapping[int, str], trim: Trim) -> tu
 def _known_cell(finding: Finding | None, anchors: Mapping[int, str], trim: Trim) -> Cell:
     if finding is None:
         return Cell("")
-    wrong = misbehaved(finding)
+    wrong = not finding.behaved
     said = {"pass": ": missed", "fail": ": false alarm"}.get(finding.status, "") if wrong else ""
     return Cell(
         OBSERVED[finding.status],
@@ -222,7 +219,7 @@ def duration(seconds: float) -> str:
 
 def _not_tested(result: AuditResult, trim: Trim) -> Table | None:
     rows = tuple(
-        (trim.text(n.what, limit=200), trim.text(n.why, limit=400))
+        (trim.text(n.what, limit=200), trim.text(n.why, limit=1000))
         for n in trim.take(result.not_tested, trim.caps.rows, "lines of what was not tested")
     )
     return Table("What this audit says nothing about", ("Not tested", "Why"), rows) if rows else None
@@ -251,7 +248,7 @@ def _items(
     items = []
     for f in kept:
         about = " · ".join(filter(None, (f.probe, target_of(f) if several else "", f.risk)))
-        urgent = misbehaved(f) if self_check else misbehaved(f) or f.status in (Status.FAIL, Status.INCONCLUSIVE)
+        urgent = not f.behaved if self_check else not f.behaved or f.status in (Status.FAIL, Status.INCONCLUSIVE)
         items.append(item(f, anchors[id(f)], trim, about=trim.text(about, limit=200), is_open=urgent))
     return tuple(items)
 

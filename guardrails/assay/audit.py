@@ -137,14 +137,20 @@ def default_folder(target: str | None) -> Path:
 
 def _new_folder(out: Path) -> Path:
     """Make the folder of a run; one where an earlier run was killed before it wrote its settings serves again."""
-    journal = out / "journal.sqlite"
-    if journal.exists():
-        with Journal(journal) as earlier:
-            if earlier.get("settings") is not None:
-                raise ConfigurationError(f"{out} already holds a run; use --resume {out} or another --out")
+    if has_begun(out):
+        raise ConfigurationError(f"{out} already holds a run; use --resume {out} or another --out")
     with writing(out, f"guardrails audit --resume {out}"):
         out.mkdir(parents=True, exist_ok=True)
     return out
+
+
+def has_begun(folder: Path) -> bool:
+    """Return whether a folder holds a run that wrote its settings, so that it can be resumed."""
+    journal = folder / "journal.sqlite"
+    if not journal.exists():
+        return False
+    with Journal(journal) as earlier:
+        return earlier.get("settings") is not None
 
 
 def _resumed(journal: Journal, folder: Path) -> Settings:

@@ -203,7 +203,15 @@ def record(subject: Subject, name: str) -> TargetRecord:
 
 def not_tested(findings: Sequence[Finding]) -> tuple[NotTested, ...]:
     """Return what this audit says nothing about, and why."""
-    shut = (Status.NOT_APPLICABLE, Status.NOT_ASSESSED)
-    listed = [NotTested(what=f.title, why=f.reason or "") for f in findings if f.status in shut]
-    out = [p for p in selected(()) if p.id not in {f.probe for f in findings}]
-    return tuple(listed + [NotTested(what=p.title, why="not selected by --probes") for p in out])
+    listed = [NotTested(what=f.title, why=f.reason or "") for f in findings if f.status is Status.NOT_ASSESSED]
+    inapplicable = sorted({f.probe for f in findings if f.status is Status.NOT_APPLICABLE})
+    if inapplicable:
+        listed.append(NotTested(what=_checks(inapplicable), why=f"not applicable to it: {', '.join(inapplicable)}"))
+    unselected = sorted({p.id for p in selected(())} - {f.probe for f in findings})
+    if unselected:
+        listed.append(NotTested(what=_checks(unselected), why=f"not selected by --probes: {', '.join(unselected)}"))
+    return tuple(listed)
+
+
+def _checks(probes: Sequence[str]) -> str:
+    return f"{len(probes)} check{'' if len(probes) == 1 else 's'}"

@@ -61,7 +61,7 @@ class Scope:
         names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
         names |= {"recognizers": self.settings.recognizers} if self.settings.recognizers else {}
         names |= {"descriptor": self.settings.descriptor} if self.settings.descriptor else {}
-        inputs = {"target": target, **given}
+        inputs: dict[str, Any] = {str(n): value for n, value in given.items()} | {"target": target}
         readings = {name: reading for name, value in inputs.items() if (reading := read_as(value))}
         if target.name.startswith("reference:"):
             own = control_subject(target.name)

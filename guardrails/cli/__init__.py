@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from ..core.errors import GuardrailsError, JournalError
 from . import audit, bench, doctor, generate, index, listing, report, scan, schema, train
-from ._console import say
+from ._console import replace_unknown_characters, say
 from ._install import check_install
 
 PASSED, USAGE, BROKE = 0, 2, 5
@@ -62,6 +62,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     A user's mistake is one or two lines on stderr, never a traceback; ``GUARDRAILS_DEBUG=1`` shows that too.
     A defect of our own keeps its traceback and exits 5, not Python's 1, which means that a finding failed.
     """
+    replace_unknown_characters()
     try:
         check_install()
         code = typer.main.get_command(app)(arguments, prog_name="guardrails", standalone_mode=False)

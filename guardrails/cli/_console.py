@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from rich.console import Console
 
 SECONDS_BETWEEN_LINES = 10.0
 WIDTH_OF_A_FILE = 120
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 Report = Callable[[int, int, str], None]
 """Takes (done, total, label)."""
@@ -38,7 +41,30 @@ def echo_json(value: Any) -> None:
     """Write JSON to stdout."""
     import json
 
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_json(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_json(text: str) -> None:
+    """Write JSON to stdout; what the terminal's encoding lacks is written as JSON's own escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(_NOT_ASCII.sub(lambda match: _escaped(match.group(), encoding), text))
+
+
+def _escaped(character: str, encoding: str) -> str:
+    import json
+
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(character)[1:-1]
+    return character
+
+
+def replace_unknown_characters() -> None:
+    """Let text on stdout and stderr show a ``?`` for a character that the terminal's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 @contextmanager

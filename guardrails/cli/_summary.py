@@ -35,7 +35,9 @@ def print_summary(result: AuditResult, page: Path) -> None:
 
 def _audit_table(result: AuditResult) -> Table:
     table = _table("status", "finding", numbers=("reading", "interval", "limit", "n"), last="controls")
-    for finding in result.findings:
+    for finding in result.by_importance():
+        if finding.status == "not-applicable":
+            continue
         status = Text(finding.status, STYLES[finding.status])
         table.add_row(status, Text(finding.title), *_numbers(finding), _controls(finding))
     return table
@@ -44,6 +46,9 @@ def _audit_table(result: AuditResult) -> Table:
 def _audit_lines(result: AuditResult) -> list[str]:
     lines = [f"{name} read as: {said}" for t in result.targets for name, said in t.read_as.items()]
     lines.append(VERDICTS[result.verdict])
+    silent = sum(finding.status == "not-applicable" for finding in result.findings)
+    if silent:
+        lines.append(f"not applicable to this target: {silent} check{'s' if silent > 1 else ''}")
     if result.not_tested:
         lines.append(f"not tested: {len(result.not_tested)} (the report says what, and why)")
     return lines
@@ -61,7 +66,7 @@ def _self_check_table(result: AuditResult) -> Table:
 def _self_check_lines(result: AuditResult) -> list[str]:
     planted = [finding for finding in result.findings if finding.expected == "found"]
     clean = [finding for finding in result.findings if finding.expected == "clear"]
-    found, quiet = sum(map(_behaved, planted)), sum(map(_behaved, clean))
+    found, quiet = sum(f.behaved for f in planted), sum(f.behaved for f in clean)
     sound = "the instruments behaved" if result.exit_code == 0 else "an instrument got a known sample wrong"
     absent = [f"not checked: {f.probe} ({f.reason})" for f in result.findings if f.expected is None]
     return [
@@ -71,15 +76,11 @@ def _self_check_lines(result: AuditResult) -> list[str]:
     ]
 
 
-def _behaved(finding: Finding) -> bool:
-    return finding.status == "fail" if finding.expected == "found" else finding.status in ("pass", "inconclusive")
-
-
 def _outcome(finding: Finding) -> Text:
     if finding.status in ("not-assessed", "not-applicable"):
         return Text(finding.status, BAD if finding.expected else OPEN)
     words = {"found": ("found", "missed"), "clear": ("no alarm", "false alarm")}[finding.expected or "found"]
-    return Text(words[0], GOOD) if _behaved(finding) else Text(words[1], BAD)
+    return Text(words[0], GOOD) if finding.behaved else Text(words[1], BAD)
 
 
 def _table(*words: str, numbers: tuple[str, ...], last: str) -> Table:

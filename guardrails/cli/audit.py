@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import ConfigurationError, JournalError
-from ._console import echo_json, only_data_on_stdout, progress, say, stdout
+from ._console import echo_json, only_data_on_stdout, progress, say, stdout, write_json
 from ._summary import print_summary
+from .listing import TARGETS
 
 if TYPE_CHECKING:
     from ..core.results import AuditResult
@@ -31,8 +31,8 @@ def audit(
         str | None,
         typer.Argument(
             show_default=False,
-            help="What to audit: hf:FOLDER, dir:FOLDER, jsonl:FILE, table:FILE, package:NAME, python:MODULE:CALLABLE "
-            "or reference:NAME,DIAL=DOSE. Without it: the self-check on the built-in reference generators.",
+            help=f"What to audit: {', '.join(name for name, _ in TARGETS)}. Without it: the self-check on the built-in "
+            "reference generators.",
         ),
     ] = None,
     corpus: Annotated[Path | None, typer.Option(help="What the model was trained on.")] = None,
@@ -100,7 +100,7 @@ def audit(
     page = folder / "report.html"
     render(result, "html", page, run_folder=folder)
     if as_json:
-        sys.stdout.write(result.to_json())
+        write_json(result.to_json())
         say(f"report: {page}")
     else:
         print_summary(result, page)
@@ -120,7 +120,7 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
 
 
 def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool) -> AuditResult:
-    from ..assay.audit import run_audit
+    from ..assay.audit import has_begun, run_audit
 
     with progress() as report, only_data_on_stdout():
         try:
@@ -132,6 +132,8 @@ def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: b
                 progress=lambda step: report(step.done, step.total, step.label),
             )
         except KeyboardInterrupt as error:
+            if not has_begun(folder):
+                raise  # there is nothing to resume
             how_to_resume = f"guardrails audit --resume {shlex.quote(str(folder))}"
             raise JournalError(f"interrupted; resume with: {how_to_resume}") from error
     return result

@@ -94,7 +94,10 @@ def _generators() -> list[Entry]:
 
 
 def _targets() -> list[Entry]:
-    return [{"target": name, "what": what} for name, what in TARGETS]
+    from importlib.metadata import entry_points
+
+    plugged = [(f"{p.name}:…", f"of a plug-in: {p.value}") for p in entry_points(group="guardrails.targets")]
+    return [{"target": name, "what": what} for name, what in (*TARGETS, *plugged)]
 
 
 def _policies() -> list[Entry]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import ConfigurationError
-from ._console import say
+from ._console import say, write_json
 
 if TYPE_CHECKING:
     from ..core.results import AuditResult
@@ -28,7 +28,7 @@ def report(
     result, folder = read_run(run)
     text = render(result, format, out, run_folder=folder)
     if out is None:
-        sys.stdout.write(text)
+        write_json(text) if format == "json" else sys.stdout.write(text)
     else:
         say(f"wrote {out}")
 

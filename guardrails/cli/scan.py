@@ -69,6 +69,8 @@ def scan(
             )  # fmt: skip
             page = _page(summary, folder) if format is Format.HTML else None
         except KeyboardInterrupt as error:
+            if folder is None or not (folder / "scan.sqlite").is_file():
+                raise  # there is nothing to resume
             how = f"guardrails scan --resume --out {shlex.quote(str(folder))}"
             raise JournalError(f"interrupted; resume with: {how}") from error
     if format is Format.JSONL:

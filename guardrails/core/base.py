@@ -240,6 +240,13 @@ class Probe(ABC):
 
         if subject.modality not in self.modalities:
             raise NotApplicable(f"{self.id} looks at {'/'.join(sorted(self.modalities))}, not {subject.modality}")
+        if subject.modality is Modality.TABLE:
+            # Two kinds of target share this modality: what makes rows, and a classifier of rows.
+            makes_rows = Access.OUTPUTS in subject.target.access
+            if makes_rows and self.requires & {Access.LOGPROBS, Access.RETRAINING}:
+                raise NotApplicable(f"{self.id} looks at classifiers of rows, not at rows")
+            if not makes_rows and Access.OUTPUTS in self.requires:
+                raise NotApplicable(f"{self.id} looks at rows, not at a classifier of rows")
 
     def missing(self, subject: Subject) -> list[str]:
         """Return what access or data is missing, in words that say what to give."""

@@ -33,6 +33,9 @@ class Status(StrEnum):
     NOT_ASSESSED = "not-assessed"
 
 
+_STATUS_ORDER = (Status.FAIL, Status.INCONCLUSIVE, Status.NOT_ASSESSED, Status.PASS, Status.NOT_APPLICABLE)
+
+
 class Severity(StrEnum):
     """How much a failed finding matters, as the policy sets it."""
 
@@ -41,6 +44,9 @@ class Severity(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
+
+
+_SEVERITIES = tuple(Severity)
 
 
 class Baseline(_Frozen):
@@ -241,6 +247,15 @@ class Finding(_Frozen):
         """Whether any control of this finding's instrument misbehaved."""
         return any(not control.behaved for control in self.controls)
 
+    @property
+    def behaved(self) -> bool:
+        """Whether the instrument got every known sample right; in a self-check, the finding's own target too."""
+        if self.expected == "found":
+            return not self.control_failed and self.status is Status.FAIL
+        if self.expected == "clear":
+            return not self.control_failed and self.status in (Status.PASS, Status.INCONCLUSIVE)
+        return not self.control_failed
+
 
 class TargetRecord(_Frozen):
     """What was audited, and with what access."""
@@ -286,6 +301,13 @@ class AuditResult(_Frozen):
     command: str
     environment: dict[str, str]
     timing: Timing
+
+    def by_importance(self) -> list[Finding]:
+        """Return the findings, the most important first: misbehaved instruments, then by status, severity and id."""
+        return sorted(
+            self.findings,
+            key=lambda f: (f.behaved, _STATUS_ORDER.index(f.status), -_SEVERITIES.index(f.severity), f.id),
+        )
 
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, two-space indent, newline at the end; always encodable as UTF-8."""

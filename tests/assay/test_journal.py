@@ -1,10 +1,13 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.assay.journal import Journal
 from guardrails.core.base import Batch
-from guardrails.core.errors import JournalError
+from guardrails.core.errors import ConfigurationError, JournalError
 
 
 @pytest.fixture
@@ -106,3 +109,24 @@ def test_settings_survive_a_new_connection(tmp_path):
     with Journal(tmp_path / "j.sqlite") as journal:
         assert journal.get("settings") == {"seed": 3}
         assert journal.get("absent") is None
+
+
+def test_a_second_run_in_the_folder_is_told_that_one_is_under_way(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        planned(journal)
+        with pytest.raises(ConfigurationError, match="a run is under way in"):
+            Journal(path)
+    with Journal(path) as journal:
+        assert len(journal.pending("s")) == 3
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    code = (
+        "import os, sys, pathlib; from guardrails.assay.journal import Journal;"
+        " Journal(pathlib.Path(sys.argv[1])); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
+    with Journal(path) as journal:
+        assert journal.series() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from guardrails import cli
 from guardrails.assay.engine import Progress
+from guardrails.assay.journal import Journal
 from guardrails.core.results import (
     AuditResult,
     ControlOutcome,
@@ -85,6 +87,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         folder: Path = options["resume"] or options["out"]
         folder.mkdir(parents=True, exist_ok=True)
         progress(Progress(1, 2, "memorization.extraction"))
+        if seen.get("begun"):
+            with Journal(folder / "journal.sqlite") as journal:
+                journal.put("settings", {})
         if error := seen.get("error"):
             raise error
         return seen.get("result", result(finding())), folder
@@ -197,7 +202,7 @@ def test_ctrl_c_says_how_to_go_on(
     asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    asked["error"] = KeyboardInterrupt()
+    asked |= {"error": KeyboardInterrupt(), "begun": True}
     assert cli.run(["audit", "dir:my pictures"]) == 5
     (folder,) = (tmp_path / "guardrails-runs").iterdir()
     message = capsys.readouterr().err.splitlines()[-1]
@@ -234,3 +239,41 @@ def test_an_unwritable_folder_is_one_message(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "file").write_text("")
     assert cli.run(["audit", "--out", str(tmp_path / "file" / "run")]) == 5
     assert len(capsys.readouterr().err.strip().splitlines()) <= 2
+
+
+def test_ctrl_c_before_the_run_began_offers_no_resume(
+    asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked["error"] = KeyboardInterrupt()
+    assert cli.run(["audit", "dir:x", "--out", str(tmp_path / "run")]) == 5
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
+
+
+def test_checks_of_other_content_are_one_line_and_the_worst_comes_first(
+    asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = finding(Status.NOT_APPLICABLE, measurement=None, controls=(), reason="looks at image, not text")
+    asked["result"] = result(absent, finding(Status.PASS), absent, finding(Status.FAIL), finding(Status.INCONCLUSIVE))
+    cli.run(["audit", "--out", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["fail", "inconclusive", "pass"]
+    assert "not applicable to this target: 2 checks" in out
+    assert "not-applicable" not in out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_any_terminal_gets_json_that_can_be_read_and_text(
+    encoding: str, asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    title = "naïve – ε ≤ 1 😀"
+    asked["result"] = result(finding().model_copy(update={"title": title}))
+    for options in (["--json"], []):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr("sys.stdout", stream)
+        assert cli.run(["audit", "--out", str(tmp_path), *options]) == 1
+        stream.flush()
+        text = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+        if options:
+            assert json.loads(text)["findings"][0]["title"] == title
+        else:
+            assert title.encode(encoding, "replace").decode(encoding).split()[0] in text

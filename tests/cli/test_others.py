@@ -18,6 +18,8 @@ from guardrails.cli import doctor, generate
 from guardrails.core.errors import ConfigurationError
 from guardrails.kit.io import ImageFolder, read_image
 
+ROOT = Path(__file__).parents[2]
+
 
 class Texts:
     """Stands for a generator of texts."""
@@ -240,6 +242,15 @@ def test_every_kind_of_target_is_listed(capsys: pytest.CaptureFixture[str]) -> N
     cli.run(["list", "targets", "--json"])
     listed = {entry["target"].partition(":")[0] for entry in json.loads(capsys.readouterr().out)}
     assert listed == set(SCHEMES)
+
+
+def test_help_and_documents_name_every_kind_of_target(capsys: pytest.CaptureFixture[str]) -> None:
+    from guardrails.targets import SCHEMES
+
+    cli.run(["audit", "--help"])
+    texts = {"help": capsys.readouterr().out, "cli.md": (ROOT / "docs" / "cli.md").read_text()}
+    for where, text in texts.items():
+        assert [scheme for scheme in SCHEMES if f"{scheme}:" not in text] == [], where
 
 
 def test_schema_is_a_json_schema(capsys: pytest.CaptureFixture[str]) -> None:

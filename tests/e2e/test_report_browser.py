@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import reports
+from guardrails.core.results import Status
 
 pytestmark = pytest.mark.browser
 
@@ -210,14 +212,24 @@ def test_pictures_are_shown_as_pixels(visit, pages):
     assert image.bounding_box()["width"] == 128
 
 
-def test_print_opens_what_is_folded(visit, pages):
+def test_print_shows_the_titles_of_what_is_folded(visit, pages):
     page, _ = visit(pages["audit"])
     page.emulate_media(media="print")
     assert not page.locator(".top nav").is_visible()
-    shown = (
-        "getComputedStyle(document.querySelector('details.part:not([open])'), '::details-content').contentVisibility"
-    )
-    assert page.evaluate(shown) == "visible"
+    folded = page.locator("details.part:not([open])").first
+    assert folded.locator("summary").is_visible()
+    assert not folded.locator("dl, table, pre").first.is_visible()
+    assert not page.locator("details.body:not([open])").first.is_visible()
+
+
+def test_an_audit_of_seven_checks_prints_on_six_pages(visit, factory, tmp_path):
+    seven = [f for f in factory.findings() if f.status is not Status.NOT_APPLICABLE]
+    seven = [seven[i % len(seven)].model_copy(update={"id": f"a/{i}"}) for i in range(7)]
+    absent = [f.model_copy(update={"id": f"b/{i}", "status": Status.NOT_APPLICABLE}) for i, f in enumerate(seven * 3)]
+    result = factory.audit(findings=(*seven, *absent))
+    reports.render(result, "html", tmp_path / "report.html")
+    page, _ = visit((tmp_path / "report.html").as_uri())
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) in range(2, 7)
 
 
 def test_the_skip_link_comes_first(visit, pages):

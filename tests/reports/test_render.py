@@ -11,7 +11,7 @@ import pytest
 
 import reports
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.results import AuditResult
+from guardrails.core.results import AuditResult, ControlOutcome, Status
 from reports.text import reading
 
 PROMISES = re.compile(
@@ -85,6 +85,8 @@ def test_every_number_stands_with_its_interval_n_limit_and_origin(factory, read,
     text = reports.render(result, name)
     text = read(text).text if name == "html" else text.replace("\\", "")
     for finding in result.findings:
+        if finding.status is Status.NOT_APPLICABLE:
+            continue  # counted, not shown
         measured = [m for m in (finding.measurement, *finding.details) if m]
         for m in measured:
             assert reading(m.value, m.low, m.high, m.unit) in text
@@ -189,3 +191,38 @@ def test_a_notebook_shows_the_result(factory, read):
     assert {"script", "style", "link", "html"}.isdisjoint(tag for tag, _ in page.tags)
     hostile = read(reports.render_fragment(factory.hostile()))
     assert {tag for tag, _ in hostile.tags} == {tag for tag, _ in page.tags}
+
+
+def test_checks_that_do_not_apply_are_counted_and_not_listed(factory):
+    applies = [f for f in factory.findings() if f.status is not Status.NOT_APPLICABLE]
+    absent = [
+        applies[0].model_copy(update={"id": f"x/{i}", "title": f"Absent {i}", "status": Status.NOT_APPLICABLE})
+        for i in range(20)
+    ]
+    for format in ("html", "markdown"):
+        text = reports.render(factory.audit(findings=(*applies, *absent)), format)
+        assert "20 not applicable" in text
+        assert "Absent" not in text
+
+
+def test_the_verdict_counts_the_issues(factory):
+    failed = [
+        f.model_copy(update={"id": f"x/{i}"}) for f in factory.findings() if f.status is Status.FAIL for i in range(3)
+    ]
+    for count, words in ((1, "An issue was found"), (3, "3 issues were found")):
+        assert words in reports.render(factory.audit(findings=tuple(failed[:count])), "markdown")
+
+
+def test_an_inconclusive_clean_control_says_why_it_counts_as_behaved(factory):
+    control = ControlOutcome(source="reference:x", expected="clear", observed="inconclusive", reason="it straddles")
+    finding = factory.findings()[0].model_copy(update={"controls": (control,)})
+    assert "no alarm, which is all that a clean sample must show; it straddles" in reports.render(
+        factory.audit(findings=(finding,)), "markdown"
+    )
+
+
+def test_every_report_explains_its_terms(factory):
+    for format in ("html", "markdown"):
+        text = reports.render(factory.audit(), format)
+        assert "Inconclusive" in text
+        assert "more samples may settle it" in text
