@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import GuardrailsError
 from ..core.results import Threshold
 from ..core.statistics import smallest_detectable_rate, wilson
 from .controls import cached_outcome
@@ -21,6 +22,8 @@ class Forecast:
     probe: str
     runs: bool
     samples: int = 0
+    n: int = 0
+    confidence: float = 0.95
     spiked: int = 0
     controls: int = 0
     cached_controls: int = 0
@@ -54,8 +57,8 @@ class DryRun:
             )
             fresh = f.controls - f.cached_controls
             yield (
-                f"{f.probe}: {f.samples} samples, {f.spiked} of them again with a spike; {fresh} controls to run, "
-                f"{f.cached_controls} known from before{sees}{'; ' + f.note if f.note else ''}"
+                f"{f.probe}: {f.samples} samples (n = {f.n}), {f.spiked} of them again with a spike; "
+                f"{fresh} controls to run, {f.cached_controls} known from before{sees}{'; ' + f.note if f.note else ''}"
             )
 
 
@@ -79,15 +82,20 @@ def dry_run(target: Any = None, *, plan: Path | None = None, **given: Any) -> Dr
 
 def _forecast(scope: Scope, assay: Assay) -> Forecast:
     probe = assay.probe
-    batches = scope.plan(assay)
-    n = count(batches)
+    try:
+        batches = scope.plan(assay)
+    except GuardrailsError as error:  # the run reports it as not assessed, for this reason
+        return Forecast(assay.key, runs=False, note=str(error))
+    n, confidence = probe.sample_size(batches)
     controls = probe.controls if assay.control is None else ()
     threshold = scope.policy.threshold(probe.id, probe.headline)
-    detectable, note = _sight(n, threshold, unit=probe.measure([], assay.subject(), seed=0)[0].unit)
+    detectable, note = _sight(n, confidence, threshold, unit=probe.measure([], assay.subject(), seed=0)[0].unit)
     return Forecast(
         assay.key,
         runs=True,
-        samples=n,
+        samples=count(batches),
+        n=n,
+        confidence=confidence,
         spiked=count(enough_to_spike(batches)) if scope.spiked(assay) else 0,
         controls=len(controls),
         cached_controls=sum(cached_outcome(probe, c) is not None for c in controls),
@@ -97,11 +105,11 @@ def _forecast(scope: Scope, assay: Assay) -> Forecast:
     )
 
 
-def _sight(n: int, threshold: Threshold | None, *, unit: str) -> tuple[float | None, str]:
+def _sight(n: int, confidence: float, threshold: Threshold | None, *, unit: str) -> tuple[float | None, str]:
     if threshold is None:
         return None, "the policy has no threshold for it"
     if unit != "share" or n == 0:
         return None, "" if n else "nothing to ask: see --corpus, --reference"
-    if wilson(0, n).high > threshold.limit:
+    if wilson(0, n, confidence=confidence).high > threshold.limit:
         return None, f"will be inconclusive or fail: {n} samples cannot show that the rate is below {threshold.limit:g}"
-    return smallest_detectable_rate(n, baseline=threshold.limit), ""
+    return smallest_detectable_rate(n, baseline=threshold.limit, confidence=confidence), ""

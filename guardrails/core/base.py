@@ -227,6 +227,8 @@ class Probe(ABC):
     """What to do where the finding fails."""
     spike_what: ClassVar[str] = ""
     """What the spike plants, in a reader's words; empty: this probe has no spike."""
+    shares_coverage: ClassVar[bool] = False
+    """Whether the headline's interval holds together with that of its difference to the holdout."""
 
     def applicable(self, subject: Subject) -> None:
         """Return where the probe can say something about the subject.
@@ -256,6 +258,21 @@ class Probe(ABC):
     @abstractmethod
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         """Decide what will be asked. Deterministic in its arguments; a few dozen items a batch."""
+
+    def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
+        """Return the n and the confidence that the headline's interval will have, if no item fails.
+
+        Items of the holdout are the baseline, and those of a batch marked ``curve`` a curve beside the headline:
+        neither counts in n.
+        """
+        from .statistics import simultaneous
+
+        lists = [[v for v in b.payload.values() if isinstance(v, list)] for b in batches if not b.payload.get("curve")]
+        items = [item for batch in lists for item in max(batch, key=len, default=[])]
+        named = [item for item in items if isinstance(item, dict)]
+        baseline = sum(item.get("arm") == "holdout" for item in named)
+        compared = self.shares_coverage and (baseline or any("holdout" in item for item in named))
+        return len(items) - baseline, simultaneous(0.95, 2 if compared else 1)
 
     @abstractmethod
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:

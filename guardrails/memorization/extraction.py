@@ -74,6 +74,7 @@ class VerbatimExtraction(Probe):
     requires = frozenset({Access.SAMPLING, Access.LOGPROBS})
     needs = frozenset({"corpus"})
     headline = "extraction_rate"
+    shares_coverage = True
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02", "atlas-t0057")
     advice = (

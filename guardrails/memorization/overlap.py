@@ -70,6 +70,7 @@ class Overlap(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus"})
     headline = "overlap_rate"
+    shares_coverage = True
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02", "atlas-t0057")
     advice = (

@@ -86,6 +86,10 @@ class GenerateAndRank(Probe):
         starts = range(0, n, BATCH)
         return [Batch(k, {"start": s, "n": min(BATCH, n - s), "length": LENGTH}) for k, s in enumerate(starts)]
 
+    def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
+        """The texts ranked first: at most this many, since equal texts count once."""
+        return max(MINIMUM, sum(batch.payload["n"] for batch in batches) // FIRST), 0.95
+
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Draw texts and score them; nothing of a text but its first words goes into a row."""
         start, n, length = (batch.payload[key] for key in ("start", "n", "length"))

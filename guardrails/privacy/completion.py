@@ -49,6 +49,7 @@ class Completion(Probe):
     requires = frozenset({Access.SAMPLING})
     needs = frozenset({"corpus"})
     headline = "completion_rate"
+    shares_coverage = True
     controls = (Control("reference:gpt-text,pii=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02")
     advice = (

@@ -19,6 +19,7 @@ from guardrails.assay.journal import Journal
 from guardrails.assay.plan import make_settings
 from guardrails.assay.policy import Policy
 from guardrails.assay.sources import versions
+from guardrails.core.base import Batch
 from guardrails.core.errors import ConfigurationError, JournalError, TargetError
 from guardrails.core.results import AuditResult, Status
 
@@ -269,10 +270,31 @@ def test_a_dry_run_asks_nothing_and_says_what_it_could_see(fake, monkeypatch):
     target = fake.FakeTarget(0.0)
     forecast = dry_run(target).forecasts[0]
     assert target.asked == []
-    assert (forecast.samples, forecast.controls, forecast.limit) == (200, 2, 0.1)
+    assert (forecast.samples, forecast.n, forecast.controls, forecast.limit) == (200, 200, 2, 0.1)
     assert 0.1 < forecast.detectable < 0.25
     monkeypatch.setattr(fake.FakeProbe, "size", 20)
     assert "inconclusive" in dry_run(target).forecasts[0].note
+
+
+def test_a_dry_run_counts_neither_the_holdout_nor_a_curve_and_uses_the_verdicts_confidence(fake, monkeypatch):
+    arms = [{"item": str(i), "arm": arm} for i in range(100) for arm in ("corpus", "holdout")]
+    batches = [Batch(0, {"items": arms}), Batch(1, {"items": arms, "curve": True})]
+    monkeypatch.setattr(fake.FakeProbe, "plan", lambda self, subject, budget, *, seed: batches)
+    forecast = dry_run(fake.FakeTarget(0.0)).forecasts[0]
+    assert (forecast.samples, forecast.n, forecast.confidence) == (400, 100, 0.95)
+    monkeypatch.setattr(fake.FakeProbe, "shares_coverage", True)
+    stricter = dry_run(fake.FakeTarget(0.0)).forecasts[0]
+    assert (stricter.n, stricter.confidence) == (100, 0.975)
+    assert stricter.detectable > forecast.detectable
+
+
+def test_a_dry_run_says_which_probe_could_not_be_planned(fake, monkeypatch):
+    def plan(self, subject, budget, *, seed):
+        raise ConfigurationError("the corpus is no table")
+
+    monkeypatch.setattr(fake.FakeProbe, "plan", plan)
+    forecast = dry_run(fake.FakeTarget(0.0)).forecasts[0]
+    assert (forecast.runs, forecast.note) == (False, "the corpus is no table")
 
 
 @pytest.mark.slow

@@ -85,6 +85,19 @@ def test_its_plan_is_json_and_depends_on_nothing_but_its_arguments(probe: Probe,
 
 
 @EVERY
+def test_its_forecast_is_the_n_of_its_readings(probe: Probe, repository: Path) -> None:
+    (unit,) = {m.unit for m in probe.measure([], subject(probe.id), seed=0) if m.metric == probe.headline}
+    if unit != "share":
+        pytest.skip("a dry run forecasts shares alone")
+    clean = next(c.source for c in probe.controls if c.expected == "clear")
+    readings = json.loads((repository / "evidence" / f"{probe.id}.json").read_text())["readings"]
+    n, confidence = probe.sample_size(probe.plan(control_subject(clean), Budget.CONTROL, seed=0))
+    measured = max(reading["n"] for reading in readings if reading["source"] == clean)
+    assert 0.95 * n < measured <= n  # of molecules, the valid ones count
+    assert confidence == (0.975 if probe.shares_coverage else 0.95)
+
+
+@EVERY
 def test_without_rows_it_gives_a_reason_and_no_number(probe: Probe) -> None:
     measurements = probe.measure([], subject(probe.id), seed=0)
     assert measurements[0].metric == probe.headline
