@@ -1,100 +1,154 @@
-"""E-mail and IP addresses, and telephone numbers."""
+"""E-mail and IP addresses."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from ._recognizers import BEFORE, Recognizer, last
+from ._recognizers import Found, Recognizer
 
-REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "AU", "IN")
-"""The national numbering plans that a number without a country code is held against."""
-
-_CALL = re.compile(
-    r"\b(?:(?:tele)?phone|tel|call|mobile|cell|fax|dial|reach|contact|whatsapp|sms|text|ring|answer"
-    r"|(?:my|your|his|her|our|their|the) number)(?:s|ed|ing)?\b",
-    re.I,
+_FILES = frozenset(
+    """
+    bak bmp class css csv dll exe gif gz htm html ico internal invalid jar jpeg jpg js json jsx local
+    localdomain localhost log pdf png scss svg tar tif tiff tmp toml tsx ttf txt wav webp woff xml yaml yml
+    """.split()  # noqa: SIM905
 )
-_LABEL = re.compile(r"[ (/-]{0,3}(?:office|home|work|mobile|cell|fax|tel)\b", re.I)
-_OTHER_NUMBER = re.compile(
-    r"\b(?:card|account|iban|order|invoice|serial|passport|licen[cs]e|security|isbn|tracking|zip)\b", re.I
-)
-_DATE = re.compile(r"(?:\d{1,2}[ .-]\d{1,2}[ .-]\d{2,4}|\d{4}[ .-]\d{1,2}[ .-]\d{1,2}|\d{4}-\d{4}|\d{5}-\d{4})$")
-
-_DECIMAL = re.compile(r"\d{1,2}\.\d+$")
+"""What ends the name of a file, or of a machine that nobody outside can write to: ``icon@2x.png``."""
+_MESSAGE = re.compile(r"(?i:message-id|in-reply-to|references|content-id):?[ \t]{0,3}<?$")
 
 
 def _email(value: str) -> bool:
-    return ".." not in value and ".@" not in value
+    return ".." not in value and ".@" not in value and value.rpartition(".")[2].lower() not in _FILES
 
 
-def _ipv4(value: str) -> bool | None:
-    try:
-        address = IPv4Address(value)
-    except AddressValueError:
-        return None
-    return not (address.is_loopback or address.is_unspecified or value.startswith("0."))
-
-
-def _ipv6(value: str) -> bool | None:
-    # Fewer than three groups are as likely a slice, a time or a ratio.
-    if sum(bool(group) for group in value.split(":")) < 3:
-        return None
-    try:
-        IPv6Address(value)
-    except AddressValueError:
-        return None
-    return True
-
-
-def _called(m: re.Match[str]) -> bool:
-    """Whether a country code, a word beside the number or a national numbering plan makes it a telephone number."""
-    value = m[0]
-    digits = sum(c.isdigit() for c in value.partition("x")[0])  # without an extension, "x12" or "ext. 12"
-    if not 7 <= digits <= 16 or _DATE.match(value) or _DECIMAL.match(value):
-        return False
-    import phonenumbers
-
-    labelled = _LABEL.match(m.string, m.end()) is not None
-    before = m.string[max(0, m.start() - BEFORE) : m.start()]
-    try:
-        if value[0] == "+" or value.startswith("00"):
-            return digits >= 8 and phonenumbers.is_possible_number(phonenumbers.parse("+" + value.lstrip("+0"), None))
-        other, call = last(_OTHER_NUMBER, before), last(_CALL, before)
-        if labelled or max(other, call) >= 0:
-            return labelled or call > other
-        # Many plans take any nine digits; people write the trunk prefix 0, or in North America 3-3-4.
-        regions = REGIONS if value.lstrip("(")[0] == "0" else ("US",) if digits >= 10 and not value.isdigit() else ()
-        return any(phonenumbers.is_valid_number(phonenumbers.parse(value, region)) for region in regions)
-    except phonenumbers.NumberParseException:
-        return False
+def _no_message(m: re.Match[str]) -> bool:
+    return _MESSAGE.search(m.string[max(0, m.start() - 20) : m.start()]) is None
 
 
 EMAIL = Recognizer(
     "e-mail address",
     "email",
-    re.compile(r"(?<![\w.%+-])\w[\w.%+-]{0,63}@(?:[^\W_][\w-]{0,62}\.){1,8}[^\W\d_]{2,24}(?![\w-])"),
+    re.compile(
+        r"(?<!\w)\w[\w.%+'&-]{0,63}(?<!')@(?:[^\W_][\w-]{0,62}\.){1,8}(?:xn--[A-Za-z0-9-]{1,59}|[^\W\d_]{2,24})"
+        r"(?![^\W_]|[-_][^\W_])"
+    ),
     _email,
+    _no_message,
     needs=("@",),
 )
-IPV4 = Recognizer(
-    "IPv4 address", "ip", re.compile(r"[0-9](?<![\w.].)\d{0,2}(?:\.\d{1,3}){3}(?!\.?\w)"), _ipv4, needs=(".",)
+
+_VERSION = re.compile(
+    r"(?i:\b(?:v|ver|versi[oó]n|version(?:en|s)?|releases?|builds?|firmware|drivers?|sections?|sec|chapters?|clauses?"
+    r"|kapitel|abschnitt|chapitre|cap[ií]tulo|secci[oó]n|tables?|figures?|fig|appendix|annex|oid|step|rule|paragraphs?"
+    r"|articles?|kernel|sdk|patch|update[ds]?)[\s.:=\"'_#(-]{0,4}|§ ?)$"
 )
-IPV6 = Recognizer(
-    "IPv6 address",
-    "ip",
-    re.compile(r"[0-9A-Fa-f](?<![\w:.].)[0-9A-Fa-f]{0,3}:[0-9A-Fa-f:]{3,34}(?![\w:])"),
-    _ipv6,
-    cut=":",
-    needs=(":",),
+_NAME = re.compile(
+    r"(?:([^\W\d_][\w.+-]{0,40})(?: |-|@| ?[=~<>!]=+ ?| ?[<>] ?)|(?<![A-Za-z:/])([A-Z]\w{1,30})/|(?<![^\W_])([vV]))$"
 )
-PHONE = Recognizer(
-    "telephone number",
-    "phone",
-    re.compile(
-        r"[0-9+(](?<![\w@./:$€£#(+-].)(?<!\d,.)(?:(?<=\d)\d{0,15}|(?<=\()\+?\d{1,5}\)|(?<=\+)(?:\(\d{1,5}\)|\d{1,14}))"
-        r"(?:[ .-]{1,2}(?:\(\d{1,5}\)|\d{1,14})|(?<=\))\d{1,14}){0,6}"
-        r"(?: ?(?:x|ext\.? ?)\d{1,6})?(?![\w@%€£]|[,:/.-]\d)"
-    ),
-    context=_called,
+_HOSTS = frozenset(
+    """
+    accept accepted addr address addresses adresse against allow allowed an and are at attacker ban banned
+    behind bei bind block blocked by client clients con connect connected connecting connection curl de del
+    denied deny depuis desde dest destination device direccion dirección dns drop dropped dst en endpoint es est
+    et for forwarded from ftp gateway host hostname hosts in inet inet6 ip ipv4 ipv6 is ist listen listening
+    localhost login lookup machine mit nameserver near netmask network node nodes nslookup o oder on or ou par
+    peer ping pinged proxy reject rejected remote router scp server servers serveur servidor source src ssh
+    subnet sur telnet the through to traceroute und user users via visitor vom von was whois with y à über
+    """.split()  # noqa: SIM905
 )
+"""The words right before an address; right before a version stands the name of what it is one of."""
+_HEADING = re.compile(r"[ \t]{1,3}[A-Z][a-z]")
+BEFORE = 44
+
+
+def _ipv4(m: re.Match[str]) -> bool | None:
+    """Whether four numbers are an address: those of versions and sections have two digits and follow a name."""
+    try:
+        address = IPv4Address(m[0])
+    except AddressValueError:
+        return None
+    if address.is_loopback or address.is_unspecified or m[0].startswith("0."):
+        return False
+    before = m.string[max(0, m.start() - BEFORE) : m.start()]
+    if _VERSION.search(before):
+        return None
+    if max(map(len, m[0].split("."))) == 3:
+        return True
+    if name := _NAME.search(before):
+        return (name[1] or name[2] or name[3]).lower() in _HOSTS or None
+    line_begins = not before.strip(" \t#*") or before.rstrip(" \t#*")[-1] == "\n"
+    return None if line_begins and not m[0].startswith("10.") and _HEADING.match(m.string, m.end()) else True
+
+
+@dataclass(frozen=True)
+class IPv4:
+    """Finds IPv4 addresses that are no versions, sections or parts of a longer row of numbers."""
+
+    kind: str = "ip"
+    name: str = "IPv4 address"
+
+    def find(self, text: str) -> Iterator[Found]:
+        """Yield every address; loopback ones are not valid."""
+        if "." in text:
+            for m in _IPV4.finditer(text):
+                valid = _ipv4(m)
+                if valid is not None:
+                    yield *m.span(), valid
+
+
+@dataclass(frozen=True)
+class IPv6:
+    """Finds IPv6 addresses in every way of RFC 4291 and 4007, with their zone; no slices, times, ratios or MACs."""
+
+    kind: str = "ip"
+    name: str = "IPv6 address"
+
+    def find(self, text: str) -> Iterator[Found]:
+        """Yield every address; loopback ones are not valid."""
+        if ":" not in text:
+            return
+        for m in _IPV6.finditer(text):
+            value, end = m["address"], m.end("address")
+            if value.endswith(":") and not value.endswith("::"):
+                value, end = value[:-1], end - 1
+            colons = value.count(":")
+            if "::" not in value and colons != 7 and not (colons == 6 and "." in value):
+                continue
+            try:
+                address = IPv6Address(value)
+            except AddressValueError:
+                continue
+            if _is_address(m, value):
+                yield (
+                    m.start(),
+                    m.end("zone") if m["zone"] else end,
+                    not (address.is_loopback or address.is_unspecified),
+                )
+
+
+def _is_address(m: re.Match[str], value: str) -> bool:
+    """Whether it is none of the other things that are written with colons."""
+    groups = [group for group in value.split(":") if group]
+    if len(groups) == 8 and all(len(group) == 2 for group in groups):  # a hardware address (EUI-64)
+        return False
+    if not groups or len(groups) >= 3 or "." in value or m["zone"] or m["prefix"]:
+        return True
+    before = m.string[max(0, m.start() - 24) : m.start()]
+    if before.endswith("[") and m.string.startswith("]", m.end("address")):  # a[1::2] is a slice
+        return re.search(r"[\w)\]]\[$", before) is None
+    return (len(groups[0]) >= 3 and any(c.isdigit() for c in groups[0])) or _IP_WORD.search(before) is not None
+
+
+_IP_WORD = re.compile(
+    r"(?i:(?<![^\W_])(?:ipv?6?|addr(?:ess)?|adresse|direcci[oó]n|host|inet6?)(?: is|es|ist|est)?[\s:=\"'(]{1,4})$"
+)
+_IPV4 = re.compile(r"[0-9](?<![^\W_].)(?<!\d[._].)\d{0,2}(?:\.\d{1,3}){3}(?![^\W_]|\.\d|_[^\W_])")
+_IPV6 = re.compile(
+    # Behind a colon only where the word before it is no group: of five letters, or of others than a to f.
+    r"(?P<address>[0-9A-Fa-f:](?:(?<![\w:.].)|(?<=[g-zG-Z_)\]\"' ]:[^:])|(?<=\w{5}:[^:]))"
+    r"[0-9A-Fa-f:]{1,38}(?:\.\d{1,3}){0,3})"
+    r"(?P<zone>%[0-9A-Za-z]{1,15})?(?P<prefix>/(?:12[0-8]|1[01]\d|[1-9]?\d)(?!\w))?(?![^\W_]|\.\d)"
+)
+IPV4, IPV6 = IPv4(), IPv6()

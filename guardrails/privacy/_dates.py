@@ -27,6 +27,8 @@ _DATE = (
     rf"|\d{{1,2}}(?:st|nd|rd|th|\.)?(?: of)? (?:de )?{_NAME},?(?: de)? \d{{4}}"
     rf"|{_NAME} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})(?!\w|[./-]\d)"
 )
+DATE = re.compile(_DATE, re.I)
+"""Any date, whatever stands before it."""
 _BORN = (
     r"(?<=b)orn\b|(?<=b)irth ?(?:date|day)?\b|(?<=d)\.?o\.?b\b|(?<=n)ée?\b|(?<=g)eb(?:oren|\.|urts)|(?<=n)aci"
     r"|(?<=n)at[oa] il|(?<=n)asc"

@@ -93,7 +93,7 @@ def words(*any_of: str, after: bool = True) -> Callable[[re.Match[str]], bool]:
 
 def any_word(any_of: Iterable[str]) -> re.Pattern[str]:
     """Return the pattern of words, whatever their case."""
-    return re.compile(rf"\b(?:{'|'.join(any_of)})", re.I)
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(any_of)})", re.I)
 
 
 def last(pattern: re.Pattern[str], text: str) -> int:

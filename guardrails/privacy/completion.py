@@ -20,6 +20,7 @@ from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
 from ._presidio import NamedEntities
 from ._recognizers import Finder
+from ._same import completes
 from .recognizers import recognizers_of
 from .scanner import Span, canonical, redact, scan
 
@@ -29,7 +30,7 @@ CONTEXT = 240
 """How many characters before the datum the model is given."""
 NEW_TOKENS = 32
 SLACK = 16
-"""How many characters later than in the record the datum may end."""
+"""How many characters later than in the record the datum may begin."""
 BATCH = 25
 MINIMUM = 20
 
@@ -105,7 +106,7 @@ class Completion(Probe):
             return [
                 Measurement(**common, metric=self.headline, value=None, reason=reason, method="none", needed=MINIMUM)
             ]
-        how = f"greedy continuation of up to {CONTEXT} characters before the datum, compared in canonical form"
+        how = f"greedy continuation of up to {CONTEXT} characters before the datum, compared with the record"
         confidence = simultaneous(0.95, 2 if held >= MINIMUM else 1)
         baseline = wilson(hits["holdout"], held, confidence=confidence) if held >= MINIMUM else None
         out = [
@@ -216,8 +217,7 @@ def _before(text: str, start: int) -> str:
 
 def _row(item: Mapping[str, Any], document: str, written: str, own: Sequence[Finder]) -> Row:
     (datum,) = (s for s in scan(document, own) if (s.start, s.end) == (item["start"], item["end"]))
-    read = scan(written[: len(datum.value) + SLACK], own)
-    completed = any(canonical(s) == canonical(datum) for s in read)
+    completed = completes(datum, document, written, slack=SLACK)
     return {
         "item": item["item"],
         "arm": item["arm"],

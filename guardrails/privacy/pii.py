@@ -23,6 +23,7 @@ from ..targets.spiked import SpikedTexts
 from ._planted import planted_line
 from ._presidio import NamedEntities
 from ._recognizers import Finder
+from ._same import Known, known_numbers
 from .recognizers import recognizers_of
 from .scanner import KINDS, Span, canonical, redact, scan
 
@@ -59,7 +60,7 @@ class PersonalData(Probe):
     spike_what = "contact and account data of invented people, added to the corpus and written into outputs"
 
     def __init__(self) -> None:
-        self._indexed: list[tuple[Sequence[str], Sequence[Finder], dict[str, int]]] = []
+        self._indexed: list[tuple[Sequence[str], Sequence[Finder], Known]] = []
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         """Draw outputs of a file, prompts in turn, or texts from the first token: whichever the target has."""
@@ -76,7 +77,7 @@ class PersonalData(Probe):
         patterns = [finder for finder in own if not isinstance(finder, NamedEntities)]
         tracer = Tracer(
             None if subject.corpus is None else self._index(subject.corpus, patterns),
-            {} if subject.holdout is None else self._index(subject.holdout, patterns),
+            Known() if subject.holdout is None else self._index(subject.holdout, patterns),
             patterns,
         )
         names = Names([f for f in own if isinstance(f, NamedEntities)], subject.corpus or (), subject.holdout or ())
@@ -93,7 +94,7 @@ class PersonalData(Probe):
             for item, text in zip(items, texts, strict=True)
         ]
 
-    def _index(self, documents: Sequence[str], own: Sequence[Finder]) -> dict[str, int]:
+    def _index(self, documents: Sequence[str], own: Sequence[Finder]) -> Known:
         # A run asks for the same documents once a batch.
         for known, finders, index in self._indexed:
             if known is documents and finders == own:
@@ -218,23 +219,29 @@ TRACES = {
 class Tracer:
     """Says where personal data in an output came from. Both maps are as `personal_data` returns them."""
 
-    corpus: Mapping[str, int] | None
-    holdout: Mapping[str, int]
+    corpus: Known | None
+    holdout: Known
     own: Sequence[Finder] = ()
 
     def trace(self, output: str, prompt: str | None) -> list[dict[str, Any]]:
         """Return kind, redacted form, origin and training document of each datum in an output."""
-        asked = {canonical(s) for s in scan(prompt, self.own)} if prompt else set()
-        found = {canonical(s): s for s in scan(output, self.own) if s.valid}
+        asked = Known({canonical(s): 0 for s in scan(prompt, self.own)} if prompt else {})
+        spans = {canonical(s): s for s in scan(output, self.own) if s.valid}
+        # A known number is the same datum without the word that named it, and with other separators.
+        known = [index for index in (self.corpus, self.holdout, asked) if index]
+        for key in known_numbers(output, *known):
+            spans.setdefault(key, Span(key.partition(":")[0], 0, 0, key.partition(":")[2], valid=True))
+        if prompt and self.corpus is not None:
+            asked.update(dict.fromkeys(known_numbers(prompt, *known), 0))
         hits = []
-        for key, span in found.items():
+        for key, span in spans.items():
             document = None if self.corpus is None else self.corpus.get(key)
-            known = "corpus" if document is not None else "holdout" if key in self.holdout else "neither"
+            origin = "corpus" if document is not None else "holdout" if key in self.holdout else "neither"
             hits.append(
                 {
                     "kind": span.kind,
                     "redacted": redact(span),
-                    "trace": "prompt" if key in asked else known,
+                    "trace": "prompt" if key in asked else origin,
                     "document": document,
                 }
             )
@@ -276,9 +283,9 @@ class Names:
         return self._known[arm, name]
 
 
-def personal_data(documents: Sequence[str], own: Sequence[Finder] = ()) -> dict[str, int]:
+def personal_data(documents: Sequence[str], own: Sequence[Finder] = ()) -> Known:
     """Return the canonical form of all personal data, with the number of the first document that holds it."""
-    found: dict[str, int] = {}
+    found = Known()
     for number, text in enumerate(documents):
         for span in scan(text, own):
             if span.valid:

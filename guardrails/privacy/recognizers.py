@@ -26,8 +26,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.base import Subject
 from ..core.errors import ConfigurationError
-from ._numbers import bare, stdnum_check
 from ._recognizers import Finder, Recognizer, words
+from ._schemes import bare, stdnum_check
 from ._ways import too_many_ways
 
 CHECKSUMS = {

@@ -13,13 +13,16 @@ from ipaddress import IPv6Address
 
 from . import _dates
 from ._addresses import ADDRESSES
-from ._contacts import EMAIL, IPV4, IPV6, PHONE
-from ._numbers import CARD, IBAN, NATIONAL_IDS, SSN, bare
+from ._contacts import EMAIL, IPV4, IPV6
+from ._normalise import folded, views
+from ._numbers import CARD, IBAN, NATIONAL_IDS, SSN
+from ._phones import PHONE, national
 from ._recognizers import Finder
+from ._schemes import bare
 from ._secrets import SECRETS
 
 FINDERS: tuple[Finder, ...] = (
-    *SECRETS, EMAIL, NATIONAL_IDS, IBAN, CARD, SSN, IPV4, IPV6, _dates.BIRTH_DATE, PHONE, *ADDRESSES,
+    *SECRETS, EMAIL, NATIONAL_IDS, IBAN, CARD, SSN, IPV6, IPV4, _dates.BIRTH_DATE, PHONE, *ADDRESSES,
 )  # fmt: skip
 """In the order in which a stretch of text is claimed: a card number is never read again as a telephone number."""
 _FIGURELESS: tuple[Finder, ...] = (*SECRETS, EMAIL)
@@ -63,13 +66,15 @@ def scan(text: str, own: Sequence[Finder] = ()) -> list[Span]:
     """
     taken = bytearray(len(text))
     spans: list[Span] = []
-    for finder in (*own, *(FINDERS if _FIGURE.search(text) else _FIGURELESS)):
-        for start, end, valid in finder.find(text):
-            if not any(taken[start:end]):
-                spans.append(Span(finder.kind, start, end, text[start:end], valid))
-                # A broken checksum claims nothing: the digits may still be a telephone number.
-                if valid:
-                    taken[start:end] = b"\1" * (end - start)
+    for view in views(text):
+        for finder in (*own, *(FINDERS if _FIGURE.search(view.text) else _FIGURELESS)):
+            for begin, stop, valid in finder.find(view.text):
+                start, end = view.original(begin, stop)
+                if not any(taken[start:end]):
+                    spans.append(Span(finder.kind, start, end, text[start:end], valid))
+                    # A broken checksum claims nothing: the digits may still be a telephone number.
+                    if valid:
+                        taken[start:end] = b"\1" * (end - start)
     good = [s for s in spans if s.valid]
     broken = [s for s in spans if not s.valid and not any(taken[s.start : s.end])]
     return sorted(good + broken, key=lambda s: s.start)
@@ -78,20 +83,21 @@ def scan(text: str, own: Sequence[Finder] = ()) -> list[Span]:
 def canonical(span: Span) -> str:
     """Return the form in which two spellings of the same datum are equal, with its kind.
 
-    A telephone number is its last nine digits: with and without a country code it is the same.
+    A telephone number is the same with and without a country code.
 
     >>> canonical(*scan("call (212) 555-0187")), canonical(*scan("+1 212 555 0187"))
-    ('phone:125550187', 'phone:125550187')
+    ('phone:2125550187', 'phone:2125550187')
     """
-    value = span.value.lower()
+    exact = folded(span.value)
+    value = exact.lower()
     if span.kind == "email":
         return f"email:{value}"
     if span.kind == "secret":
-        return f"secret:{span.value}"
+        return f"secret:{exact}"
     if span.kind == "ip":
         return f"ip:{IPv6Address(value) if ':' in value else value}"
     if span.kind == "phone":
-        return "phone:" + re.sub(r"\D", "", re.split(r"x|ext", value)[0])[-9:]
+        return f"phone:{national(value)}"
     if span.kind == "birth-date":
         return "birth-date:" + "-".join(map(str, _dates.parts(value)))
     return f"{span.kind}:{bare(value)}"

@@ -1,0 +1,212 @@
+"""Telephone numbers: by country code, by a national way of writing and its numbering plan, or by a word beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ._labels import joined_to_word, labels, named_as
+from ._recognizers import BEFORE, Found
+
+REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "AU", "IN", "IL", "BR", "CA")
+"""The national numbering plans that a number without a country code is held against."""
+MOST, FEWEST = 15, 7
+"""Digits of a number (ITU-T E.164), its country code and no extension counted."""
+
+_BEGIN = r"(?<![^\W_].)(?<![$€£+].)(?<!\d[./_-].)"
+_GAP = r"(?: ?[./-] ?| {1,2})"
+_GROUPS = rf"(?:{_GAP}(?:\(\d{{1,5}}\)|\d{{1,14}})|\(\d{{1,5}}\)|(?<=\))\d{{1,14}}){{0,7}}"
+_EXTENSION = r"(?P<extension>,? ?(?:x|ext(?:ension|n)?|poste|int|app)\.? ?\d{1,6})?"
+_END = r"(?![^\W_]|[@%€£]|_[^\W_]|[.-]\d)"
+
+_INTERNATIONAL = re.compile(
+    rf"(?P<number>[+(0]{_BEGIN}(?:(?<=\+)\(?|(?<=\()\+|(?<=0)0|(?<=0)11[ -])[1-9]\d{{0,14}}\)?{_GROUPS})"
+    rf"{_EXTENSION}{_END}"
+)
+_TRUNK = re.compile(
+    rf"(?P<number>[0(]{_BEGIN}(?:(?<=\()0\d{{1,5}}\)|(?<=0)[1-9]\d{{0,13}}){_GROUPS}){_EXTENSION}{_END}"
+)
+_NATIONAL = re.compile(
+    rf"(?P<number>[1-9(]{_BEGIN}(?:"
+    # North America: 3-3-4
+    rf"(?:(?<=1)[ .-]?\(?[2-9]|(?<=\()[2-9]|(?<=[2-9]))\d\d\)?(?: ?[./-] ?| {{1,2}}|(?<=\)))"
+    rf"[2-9]\d\d(?: ?[.-] ?| )?\d{{4}}"
+    # Brazil and India
+    rf"|(?<=\()\d\d\) ?9?\d{{4}}[ -]\d{{4}}|(?<=[6-9])\d{{4}}[ -]\d{{5}}"
+    rf")){_EXTENSION}{_END}"
+)
+_ANY = re.compile(
+    rf"(?P<number>[0-9+(]{_BEGIN}(?:(?<=\d)\d{{0,15}}|(?<=\()\+?\d{{1,5}}\)|(?<=\+)(?:\(\d{{1,5}}\)|\d{{1,14}})){_GROUPS}){_EXTENSION}{_END}"
+)
+_AFTER = re.compile(
+    r"(?<=\d)[ (/,-]{0,3}(?i:office|home|work|mobile|cell|fax|tel|mobil|privat|büro|dienstlich|casa|trabajo|m[oó]vil"
+    r"|bureau|domicile)"
+    r"(?![^\W_])"
+)
+_DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
+_DATE = re.compile(
+    rf"(?<![\d./-])(?:{_DAY}([./-]){_MONTH}\1(?:(?:19|20)\d\d|\d\d)|{_MONTH}([./-]){_DAY}\2(?:(?:19|20)\d\d|\d\d)"
+    rf"|{_DAY} {_MONTH} (?:19|20)\d\d|(?:19|20)\d\d([ ./-]){_MONTH}\3{_DAY}|[12]\d{{3}}-[12]\d{{3}}"
+    rf"|\d{{5}}-\d{{4}})(?!\d|[./-]\d)"
+)
+_DECIMAL = re.compile(r"\d{1,2}\.\d+|\d{1,3}(?:\.\d{3}){2,4}|\d{1,3}(?: \d{3}){2,4}")
+_FIGURES_AFTER = re.compile(r"[ \t]{1,3}[0-9A-Fa-f]{0,8}\d")
+_FIGURES_BEFORE = re.compile(r"\d[0-9A-Fa-f]{0,8}[ \t]{1,3}$")
+
+
+@dataclass(frozen=True)
+class Phones:
+    """Finds telephone numbers."""
+
+    kind: str = "phone"
+    name: str = "telephone number"
+
+    def find(self, text: str) -> Iterator[Found]:
+        """Yield every number."""
+        yield from _international(text)
+        yield from _labelled(text)
+        for pattern in (_NATIONAL, _TRUNK):
+            for m in pattern.finditer(text):
+                if end := _national(text, m):
+                    yield m.start(), end, True
+
+
+PHONE = Phones()
+
+
+def _international(text: str) -> Iterator[Found]:
+    """Yield the numbers with a country code."""
+    for m in _INTERNATIONAL.finditer(text):
+        if not _long_enough(m) or (name := named_as(text, m.start())) == "other":
+            continue
+        loose = name == "phone" or (not m["number"][1:].isdigit() and not m["number"].startswith("00"))
+        for end in _ends(m):
+            number = text[m.start() : end]
+            if valid(_plus(number), "") or (loose and possible(_plus(number))):
+                yield m.start(), _whole(m, end), True
+                break
+
+
+def _labelled(text: str) -> Iterator[Found]:
+    """Yield the numbers beside a word such as *call*, whatever their form."""
+    index = labels(text)
+    for i, topic in enumerate(index.topics):
+        if topic == "phone":
+            reach = index.starts[i] + BEFORE
+            following = index.starts[i + 1] if i + 1 < len(index.starts) else len(text)
+            for m in _ANY.finditer(text, index.ends[i], min(len(text), reach + 40)):
+                if m.start() > min(reach, following):
+                    break
+                if end := _of_a_label(text, m):
+                    yield m.start(), end, True
+    for word in _AFTER.finditer(text):
+        for m in _ANY.finditer(text, max(0, word.start() - 30), word.start()):
+            if m.end() == word.start() and (end := _of_a_label(text, m)):
+                yield m.start(), end, True
+
+
+def _of_a_label(text: str, m: re.Match[str]) -> int | None:
+    if not _long_enough(m):
+        return None
+    ends = [end for end in _ends(m) if _plausible(text[m.start() : end])]
+    good = [end for end in ends if any(valid(text[m.start() : end], region) for region in REGIONS)]
+    return _whole(m, (good or ends)[0]) if ends else None
+
+
+def _national(text: str, m: re.Match[str]) -> int | None:
+    """Return where a number of a national plan ends, if it is one and nothing says that it is something else."""
+    if not _long_enough(m) or named_as(text, m.start()) is not None or joined_to_word(text, m.start()):
+        return None
+    number = m["number"]
+    if " " in number and (
+        _FIGURES_AFTER.match(text, m.end()) or _FIGURES_BEFORE.search(text[max(0, m.start() - 12) : m.start()])
+    ):
+        return None
+    if number[0] in "0(" and number.lstrip("(")[0] == "0":
+        regions: tuple[str, ...] = REGIONS
+    else:
+        regions = ("BR",) if number[0] == "(" and number[3] == ")" else ("US", "IN")
+    for end in _ends(m):
+        value = text[m.start() : end]
+        if _plausible(value) and any(valid(value, region) for region in regions):
+            return _whole(m, end)
+    return None
+
+
+def _ends(m: re.Match[str]) -> Iterator[int]:
+    """Yield where a number may end, the longest first: never inside a date that follows it."""
+    number = m["number"]
+    date = next((d.start() for d in _DATE.finditer(number) if d.start()), None)
+    for i in range(len(number), FEWEST - 1, -1):
+        whole_group = i == len(number) or (number[i] in " ./-" and number[i - 1] not in " ./-")
+        if whole_group and (date is None or i <= date) and sum(map(str.isdigit, number[:i])) <= MOST + 2:
+            yield m.start() + i
+
+
+def _whole(m: re.Match[str], end: int) -> int:
+    """Return the end with the extension, where nothing was cut off."""
+    return m.end() if end == m.end("number") else end
+
+
+def _long_enough(m: re.Match[str]) -> bool:
+    return sum(map(str.isdigit, m["number"])) >= FEWEST
+
+
+def _plausible(number: str) -> bool:
+    digits = sum(map(str.isdigit, number))
+    return (
+        FEWEST <= digits <= MOST + 1
+        and not _DATE.fullmatch(number)
+        and not ((_DECIMAL.fullmatch(number) and digits > 9) or re.fullmatch(r"\d{1,2}\.\d+", number))
+    )
+
+
+def _plus(number: str) -> str:
+    """Return an international number with + for what is dialled in its place, and without a (0)."""
+    number = re.sub(r"^\(?(?:\+|00|011)", "+", number).replace("(0)", "")
+    return number
+
+
+@lru_cache(maxsize=8192)
+def national(number: str) -> str:
+    """Return the digits without country code, trunk prefix and extension: the same however the number is dialled.
+
+    >>> national("+44 20 7946 0123"), national("020 7946 0123"), national("1-212-555-0187 ext. 4")
+    ('2079460123', '2079460123', '2125550187')
+    """
+    import phonenumbers
+
+    number = re.split(r",|[a-z]", number.lower())[0]
+    if number.lstrip("(")[:1] == "+" or number.startswith("00"):
+        try:
+            return str(phonenumbers.parse(_plus(number), None).national_number)
+        except phonenumbers.NumberParseException:
+            pass
+    digits = re.sub(r"\D", "", number)
+    if len(digits) == 11 and digits[0] == "1" and valid(digits[1:], "US"):
+        return digits[1:]
+    return digits.lstrip("0")
+
+
+@lru_cache(maxsize=8192)
+def valid(number: str, region: str) -> bool:
+    """Whether a numbering plan has such a number."""
+    import phonenumbers
+
+    try:
+        return bool(phonenumbers.is_valid_number(phonenumbers.parse(number, region or None)))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+@lru_cache(maxsize=8192)
+def possible(number: str) -> bool:
+    """Whether an international number has one of its country's lengths."""
+    import phonenumbers
+
+    try:
+        return len(number) >= 9 and bool(phonenumbers.is_possible_number(phonenumbers.parse(number, None)))
+    except phonenumbers.NumberParseException:
+        return False
