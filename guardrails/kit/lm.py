@@ -1,18 +1,19 @@
 """Log-probabilities and continuations of causal language models, in batches that do not change the numbers.
 
-A model here is any causal model of `transformers`. Everything runs under ``torch.inference_mode`` on the model's own
-device; logits are taken to float32 before any probability is computed.
+A model here is any causal model of `transformers`; how it may be batched and cached is tried out (see `lm_mode`).
+Everything runs under ``torch.inference_mode`` on the model's own device; logits are taken to float32 before any
+probability is computed.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..core.errors import ConfigurationError
+from .lm_mode import Rereader, RunMode, Stepper, Writer, context_length, pad, run_mode
 
 if TYPE_CHECKING:
     import torch
@@ -26,16 +27,6 @@ SCORE_TOKENS_ELSEWHERE = 16_384
 WRITE_TOKENS = 8192
 """The most tokens in one batch of writing, where every step reads all weights once for the whole batch."""
 HEAD_ROWS = 128
-UNLIMITED = 1 << 20
-
-
-def context_length(model: Any) -> int:
-    """Return the longest sequence that the model can read, in tokens; 2**20 where its configuration states none."""
-    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
-    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
-        if isinstance(value := getattr(config, name, None), int) and value > 0:
-            return value
-    return UNLIMITED
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -89,7 +80,7 @@ def token_logprobs(
     import torch
 
     limit = context_length(model)
-    budget = batch_tokens or SCORE_TOKENS.get(model.device.type, SCORE_TOKENS_ELSEWHERE)
+    budget = scoring_budget(model, batch_tokens)
     if overflow == "refuse":
         _refuse_longer(max(map(len, sequences), default=0), limit)
     windows = [(i, start) for i, s in enumerate(sequences) for start in _window_starts(len(s), limit)]
@@ -107,6 +98,13 @@ def token_logprobs(
                 (i, start), skip = windows[k], skips[k]
                 out[i][start + skip : start + len(values)] = values[skip:]
     return out
+
+
+def scoring_budget(model: Any, batch_tokens: int | None) -> int:
+    """Return the most tokens in one scoring pass; 1, so that each sequence is alone, where padding changes numbers."""
+    if not run_mode(model).batched:
+        return 1
+    return batch_tokens or SCORE_TOKENS.get(model.device.type, SCORE_TOKENS_ELSEWHERE)
 
 
 def _window_starts(length: int, limit: int) -> list[int]:
@@ -127,7 +125,7 @@ def _scorer(model: Any) -> Callable[[list[Sequence[int]]], list[NDArray[np.float
 
     def score(batch: list[Sequence[int]]) -> list[NDArray[np.float64]]:
         lengths = [len(s) for s in batch]
-        tokens, mask = _pad(batch, model.device, side="right")
+        tokens, mask = pad(batch, model.device, side="right")
         output = body(input_ids=tokens, attention_mask=mask, use_cache=False)
         states = output.last_hidden_state if head is not None else output.logits
         wanted = torch.zeros_like(tokens, dtype=torch.bool)
@@ -165,21 +163,6 @@ def _splits(model: Any) -> bool:
     if states is None or states.shape[:2] != (1, 2) or states.shape[-1] != head.weight.shape[-1]:
         return False
     return torch.allclose(head(states), model(input_ids=tokens, use_cache=False).logits, rtol=1e-4, atol=1e-4)
-
-
-def _pad(
-    batch: Sequence[Sequence[int]], device: Any, *, side: Literal["left", "right"]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    import torch
-
-    width = max(map(len, batch))
-    tokens = np.zeros((len(batch), width), dtype=np.int64)
-    mask = np.zeros((len(batch), width), dtype=np.int64)
-    for row, sequence in enumerate(batch):
-        part = slice(0, len(sequence)) if side == "right" else slice(width - len(sequence), width)
-        tokens[row, part] = sequence
-        mask[row, part] = 1
-    return torch.from_numpy(tokens).to(device), torch.from_numpy(mask).to(device)
 
 
 def greedy(
@@ -261,37 +244,41 @@ def _continue(
     out: list[list[int]] = [[] for _ in prefixes]
     if n <= 0:
         return out
+    mode = run_mode(model)
+    lengths = [len(p) + n for p in prefixes]
     with torch.inference_mode():
-        for rows in batches([len(p) + n for p in prefixes], batch_tokens):
-            for row, tokens in zip(rows, _continue_batch(model, prefixes, rows, n, choose, end), strict=True):
+        for rows in _writing_batches(lengths, batch_tokens, mode):
+            given = [prefixes[row] for row in rows]
+            writer = Stepper(model, given, mode.cache) if mode.cache else Rereader(model, given)
+            for row, tokens in zip(rows, _continue_batch(writer, rows, n, choose, end), strict=True):
                 out[row] = tokens
     return out
 
 
-def _continue_batch(
-    model: Any, prefixes: Sequence[Sequence[int]], rows: list[int], n: int, choose: Choose, end: Collection[int]
-) -> list[list[int]]:
-    import torch
+def _writing_batches(lengths: Sequence[int], budget: int, mode: RunMode) -> Iterator[list[int]]:
+    if mode.cache is None and not mode.batched:
+        yield from ([i] for i in range(len(lengths)))
+    elif mode.cache is None:
+        yield from batches(lengths, min(budget, SCORE_TOKENS["cpu"]))  # all logits of all tokens are computed
+    elif mode.padded:
+        yield from batches(lengths, budget)
+    else:
+        for length in sorted(set(lengths), reverse=True):
+            equal = [i for i, other in enumerate(lengths) if other == length]
+            for group in batches([length] * len(equal), budget):
+                yield [equal[k] for k in group]
 
-    tokens, mask = _pad([prefixes[row] for row in rows], model.device, side="left")
-    takes = inspect.signature(model.forward).parameters
-    # Only the last position's logits are wanted; all of a prompt's would fill the memory.
-    last = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+
+def _continue_batch(writer: Writer, rows: list[int], n: int, choose: Choose, end: Collection[int]) -> list[list[int]]:
     out: list[list[int]] = [[] for _ in rows]
     running = [True] * len(rows)
-    cache = None
     for step in range(n):
-        place = (mask.cumsum(-1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
-        places = {"position_ids": place} if "position_ids" in takes else {}
-        output = model(input_ids=tokens, attention_mask=mask, past_key_values=cache, use_cache=True, **places, **last)
-        cache = output.past_key_values
-        chosen = choose(output.logits[:, -1].float(), rows, step)
+        chosen = choose(writer.logits(), rows, step)
         for k, token in enumerate(chosen.tolist()):
             running[k] = running[k] and token not in end
             if running[k]:
                 out[k].append(token)
         if not any(running):
             break
-        tokens = chosen[:, None]
-        mask = torch.cat([mask, torch.ones_like(tokens)], dim=1)
+        writer.append(chosen)
     return out

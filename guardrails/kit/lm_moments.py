@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .lm import HEAD_ROWS, SCORE_TOKENS, SCORE_TOKENS_ELSEWHERE, _pad, _refuse_longer, batches, context_length
+from .lm import HEAD_ROWS, _refuse_longer, batches, scoring_budget
+from .lm_mode import context_length, pad
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +46,7 @@ def token_moments(
     import torch
 
     _refuse_longer(max(map(len, sequences), default=0), context_length(model))
-    budget = batch_tokens or SCORE_TOKENS.get(model.device.type, SCORE_TOKENS_ELSEWHERE)
+    budget = scoring_budget(model, batch_tokens)
     out = [np.zeros((max(0, len(s) - 1), 3)) for s in sequences]
     with torch.inference_mode():
         for group in batches([len(s) for s in sequences], budget):
@@ -53,7 +54,7 @@ def token_moments(
             if not group:
                 continue
             lengths = np.array([len(sequences[i]) for i in group])
-            tokens, mask = _pad([sequences[i] for i in group], model.device, side="right")
+            tokens, mask = pad([sequences[i] for i in group], model.device, side="right")
             logits = model(input_ids=tokens, attention_mask=mask, use_cache=False).logits
             scored = mask[:, 1:].bool()  # every token but the first, by the logits of the place before it
             flat = _moments(logits[:, :-1][scored], tokens[:, 1:][scored])
