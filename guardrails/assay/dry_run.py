@@ -9,7 +9,8 @@ from typing import Any
 
 from ..core.errors import GuardrailsError
 from ..core.results import Threshold
-from ..core.statistics import smallest_detectable_rate, wilson
+from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
+from ..kit.starts import readings
 from .controls import cached_outcome
 from .plan import make_settings
 from .scope import Assay, Scope, count, enough_to_spike
@@ -87,6 +88,7 @@ def _forecast(scope: Scope, assay: Assay) -> Forecast:
     except GuardrailsError as error:  # the run reports it as not assessed, for this reason
         return Forecast(assay.key, runs=False, note=str(error))
     n, confidence = probe.sample_size(batches)
+    confidence = simultaneous(confidence, readings(probe, assay.subject().target))
     controls = probe.controls if assay.control is None else ()
     threshold = scope.policy.threshold(probe.id, probe.headline)
     detectable, note = _sight(n, confidence, threshold, unit=probe.measure([], assay.subject(), seed=0)[0].unit)

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
-from ..core.statistics import Interval, cluster_bootstrap
+from ..core.statistics import Interval, cluster_bootstrap, simultaneous
+from ..kit.starts import at_each_start, encode_each, largest_start
 from ._shift import ShiftedTarget
 
 Group = str
@@ -76,24 +77,31 @@ class CounterfactualPronouns(Probe):
         ]
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
 
+    @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score both sentences of each pair."""
         target: Any = subject.target
         items = batch.payload["items"]
-        pairs = [[target.encode(told(i["template"], i["occupation"], p)) for p in FIELDS] for i in items]
+        texts = [told(i["template"], i["occupation"], p) for i in items for p in FIELDS]
+        encoded, problems = encode_each(target, texts)
+        pairs = [encoded[k : k + 2] for k in range(0, len(encoded), 2)]
         try:
             scores = target.token_logprobs([tokens for pair in pairs for tokens in pair])
         except (ConfigurationError, TargetError) as error:
             return [dict(i) | {"error": str(error)} for i in items]
         rows: list[Row] = []
         for i, (item, pair) in enumerate(zip(items, pairs, strict=True)):
+            if problem := problems[2 * i] or problems[2 * i + 1]:
+                rows.append(dict(item) | {"error": problem})
+                continue
             she, he = float(scores[2 * i].sum()), float(scores[2 * i + 1].sum())
             finite = math.isfinite(she) and math.isfinite(he)
             value = {"she": she, "he": he, "tokens": [len(t) for t in pair]}
             rows.append(dict(item) | (value if finite else {"error": "a log-probability is not finite"}))
         return rows
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    @largest_start
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return association_gap (its size), association_gap_signed and stereotype_preference."""
         done = [r for r in rows if "she" in r]
         common: dict[str, Any] = {
@@ -114,7 +122,8 @@ class CounterfactualPronouns(Probe):
                     **common, metric=self.headline, value=None, reason=reason, unit="nats", method="none", needed=needed
                 )
             ]
-        gap = table.gap()
+        confidence = simultaneous(CONFIDENCE, readings)
+        gap = table.gap(confidence)
         method = (
             f"difference of mean log p(she) − log p(he) between {table.counts['she']} occupations held mostly by women "
             f"and {table.counts['he']} mostly by men ({material().source}), in {len(table.scores)} sentences; "
@@ -146,14 +155,14 @@ class CounterfactualPronouns(Probe):
                 method=method,
                 explanation="Above 0: in the direction of the stereotype; below 0: against it.",
             ),
-            self._preference(done, common, seed),
+            self._preference(done, common, confidence, seed),
         ]
 
-    def _preference(self, rows: Sequence[Row], common: Mapping[str, Any], seed: int) -> Measurement:
+    def _preference(self, rows: Sequence[Row], common: Mapping[str, Any], confidence: float, seed: int) -> Measurement:
         share = cluster_bootstrap(
             np.array([_preferred(r["she"] - r["he"], r["group"]) for r in rows]),
             [r["occupation"] for r in rows],
-            confidence=CONFIDENCE,
+            confidence=confidence,
             seed=seed,
         )
         shorter = float(np.mean([_preferred(r["tokens"][1] - r["tokens"][0], r["group"]) for r in rows]))
@@ -268,7 +277,7 @@ class Table:
         own: NDArray[np.float64] = np.nanmean(self.scores - np.nanmean(self.scores, axis=1, keepdims=True), axis=0)
         return own
 
-    def gap(self) -> Gap:
+    def gap(self, confidence: float = CONFIDENCE) -> Gap:
         """Return the gap, with a t interval for both other occupations and other sentences.
 
         The variance is the sum of the one over occupations and the one over sentences, which is at least that of the
@@ -284,7 +293,7 @@ class Table:
         variance = sum(variances)
         spread = sum(v * v / (len(x) - 1) for v, x in zip(variances, parts, strict=True))
         freedom = variance**2 / spread if spread > 0 else sum(len(x) - 1 for x in parts)
-        half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(variance)
+        half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(variance)
         power = float(stdtrit(freedom, 0.8)) * math.sqrt(variance)
         return Gap(Interval(value, value - half, value + half), half + power)
 

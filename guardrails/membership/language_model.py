@@ -19,6 +19,7 @@ from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Measurement
 from ..core.statistics import Interval, wilson
 from ..kit.blind import blind_texts
+from ..kit.starts import at_each_start, encode_each, further_starts, largest_start
 from . import _token_attacks as attacks
 from ._by_heart import ByHeart
 from ._ngram import ByteModel
@@ -86,7 +87,9 @@ class LanguageModelMembership(Probe):
         rng = np.random.default_rng(seed)
         data = self._documents(subject)
         corpus, holdout = rng.permutation(data.corpus), rng.permutation(data.holdout)
-        length = min(TOKENS, subject.target.context_length // 2)  # type: ignore[attr-defined]
+        target: Any = subject.target
+        longest = max(map(len, further_starts(target).values()), default=0)
+        length = min(TOKENS, (target.context_length - longest) // 2)
         shots = _shots(subject, holdout, length)
         n = DOCUMENTS[budget]
         items = [
@@ -97,6 +100,7 @@ class LanguageModelMembership(Probe):
         groups = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
         return [Batch(i, {"items": g, "shots": shots, "length": length}) for i, g in enumerate(groups)]
 
+    @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each document by every attack; nothing of a document goes into a row."""
         target: Any = subject.target
@@ -104,18 +108,19 @@ class LanguageModelMembership(Probe):
         if spiked := isinstance(target, ByHeart):
             items = [i for i in items if i["arm"] == "corpus"]  # nothing was planted in the holdout
         rows: list[Row] = [{key: i[key] for key in ("item", "arm", "index")} for i in items]
-        tokens = [_tokens(subject, i["arm"], i["index"], length) for i in items]
+        tokens, problems = _tokens(subject, [(i["arm"], i["index"]) for i in items], length)
         asked = [k for k, t in enumerate(tokens) if len(t) >= SHORTEST]
         reference = self._documents(subject).reference
-        prefix = [t for i in batch.payload["shots"] for t in _tokens(subject, "holdout", i, length)]
+        shots, _ = _tokens(subject, [("holdout", i) for i in batch.payload["shots"]], length)
+        prefix = [token for tokens_of_shot in shots for token in tokens_of_shot]
         if spiked:
             target = target.knowing([tokens[k] for k in asked])
         try:
             scored = _read(target, [tokens[k] for k in asked], prefix)
         except (ConfigurationError, TargetError) as error:
             return [row | {"error": str(error)} for row in rows]
-        for row in rows:
-            row["short"] = True
+        for row, problem in zip(rows, problems, strict=True):
+            row |= {"error": problem} if problem else {"short": True}
         for k, (moments, conditional) in zip(asked, scored, strict=True):
             del rows[k]["short"]
             scores = _scores(moments, conditional, target.decode(tokens[k]))
@@ -130,7 +135,8 @@ class LanguageModelMembership(Probe):
                 rows[k]["error"] = "the model's log-probabilities are not finite"
         return rows
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    @largest_start
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return membership_auc, the true-positive rates at two false-positive rates, and blind_auc."""
         data = self._documents(subject)
         return measurements(
@@ -141,6 +147,7 @@ class LanguageModelMembership(Probe):
             f" ReCaLL{', reference' if data.refers else ''}) of the documents' first tokens",
             blind=data.blind,
             note=_note(rows, data),
+            gates=readings,
         )
 
     def spike(self, subject: Subject, *, seed: int) -> Subject | None:
@@ -212,8 +219,10 @@ def _first_places(documents: Iterable[str]) -> dict[int, int]:
     return places
 
 
-def _tokens(subject: Subject, arm: str, index: int, length: int) -> list[int]:
-    return list(subject.target.encode(getattr(subject, arm)[index][:PIECE]))[:length]  # type: ignore[attr-defined]
+def _tokens(subject: Subject, places: Sequence[tuple[str, int]], length: int) -> tuple[list[list[int]], list[str]]:
+    """Return the first tokens of documents, and what is wrong with each that cannot be tokenized."""
+    tokens, problems = encode_each(subject.target, [getattr(subject, arm)[index][:PIECE] for arm, index in places])
+    return [t[:length] for t in tokens], problems
 
 
 def _shots(subject: Subject, holdout: Iterable[int], length: int) -> list[int]:
@@ -221,7 +230,10 @@ def _shots(subject: Subject, holdout: Iterable[int], length: int) -> list[int]:
     chosen: list[int] = []
     room = length
     for i in map(int, holdout):
-        size = len(_tokens(subject, "holdout", i, length))
+        (tokens,), (problem,) = _tokens(subject, [("holdout", i)], length)
+        if problem:
+            continue
+        size = len(tokens)
         if len(chosen) == SHOTS or (chosen and size > room):
             break
         chosen.append(i)

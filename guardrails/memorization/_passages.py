@@ -15,6 +15,7 @@ from ..core.base import Row, Subject
 from ..core.results import Baseline, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, wilson
 from ..kit.corpus import StoredCorpus
+from ..kit.starts import encode_each, further_starts
 
 LENGTHS = ((32, 50), (32, 32), (16, 32), (16, 16), (8, 16), (8, 8))
 """Pairs of (prefix, continuation) in tokens, the most demanding first; 50 tokens are what Carlini et al. 2023 ask for
@@ -50,9 +51,12 @@ def draw(subject: Subject, n: int, *, seed: int) -> Drawn:
         "corpus": places(subject.corpus, n, rng, set()),
         "holdout": places(subject.holdout or (), n, rng, known),
     }
-    lengths = [len(tokens(subject, "corpus", *place)) for place in drawn["corpus"]]
+    corpus_items = [{"arm": "corpus", "index": index, "start": start} for index, start in drawn["corpus"]]
+    lengths = [len(t) for t in encoded(subject, corpus_items)[1]]
     typical = int(np.quantile(lengths, 0.25, method="lower")) if lengths else 0
-    room = min(typical, subject.target.context_length)  # type: ignore[attr-defined]
+    target: Any = subject.target
+    longest = max(map(len, further_starts(target).values()), default=0)
+    room = min(typical, target.context_length - longest)
     items = [
         {"item": f"{arm}:{index}:{start}", "arm": arm, "index": index, "start": start}
         for arm, places_of_it in drawn.items()
@@ -90,12 +94,26 @@ def places(documents: Sequence[str], n: int, rng: np.random.Generator, known: se
     return sorted((i, start) for _, i, start in dealt)
 
 
-def tokens(subject: Subject, arm: str, index: int, start: int) -> list[int]:
-    """Return the tokens of a passage; one that is not a document's beginning begins with a whole word."""
-    piece = getattr(subject, arm)[index][start : start + PIECE]
-    if start:
-        piece = piece[piece.find(" ") + 1 :]
-    return list(subject.target.encode(piece))  # type: ignore[attr-defined]
+def encoded(
+    subject: Subject, items: Sequence[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[list[int]], list[Row]]:
+    """Return the items whose passages can be tokenized, their tokens, and an error row for each of the others."""
+    tokens, problems = encode_each(
+        subject.target, [_passage(subject, item["arm"], item["index"], item["start"]) for item in items]
+    )
+    good = [(item, t) for item, t, problem in zip(items, tokens, problems, strict=True) if not problem]
+    failed: list[Row] = [
+        {"item": item.get("item"), "arm": item["arm"], "error": problem}
+        for item, problem in zip(items, problems, strict=True)
+        if problem
+    ]
+    return [item for item, _ in good], [t for _, t in good], failed
+
+
+def _passage(subject: Subject, arm: str, index: int, start: int) -> str:
+    """Return the text of a passage; one that is not a document's beginning begins with a whole word."""
+    piece: str = getattr(subject, arm)[index][start : start + PIECE]
+    return piece[piece.find(" ") + 1 :] if start else piece
 
 
 def documents_with(texts: Sequence[str], documents: Sequence[str]) -> list[int]:

@@ -32,6 +32,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
+from ..kit.starts import at_each_start, encode_each, largest_start
 from ._canaries import Secret, extrapolated, mean_bits, rank, secret
 from ._passages import MINIMUM, TIMES, ByHeart, bounds, by_arm, held_out, masked, rate_by_times, times
 
@@ -103,6 +104,7 @@ class Exposure(Probe):
             items = [{"item": "corpus:none", "arm": "corpus", "index": None, "references": [], "copies": 0}]
         return [Batch(k, {"items": items[i : i + BATCH]}) for k, i in enumerate(range(0, len(items), BATCH))]
 
+    @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each secret and its references after the same words; only scores go into a row.
 
@@ -113,7 +115,7 @@ class Exposure(Probe):
         if isinstance(target, ByHeart):
             items = [i for i in items if i["arm"] == "corpus"]
             own = [_secret_of(subject, i["arm"], i["index"]) for i in items]
-            target = target.knowing([target.encode(found.before + found.text) for found in own])
+            target = target.knowing(encode_each(target, [found.before + found.text for found in own])[0])
         return [self._row(subject, target, item) for item in items]
 
     def _row(self, subject: Subject, target: Any, item: dict[str, Any]) -> Row:
@@ -134,7 +136,8 @@ class Exposure(Probe):
             row["excerpt"] = f"{masked(own.before.split()[-8:])} [redacted: a number of the form {own.form}]"
         return row
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    @largest_start
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return exposed_rate and exposed_excess (shares), and exposure and extrapolated_exposure (bits)."""
         arms = by_arm(rows, "rank")
         n, held = len(arms["corpus"]), len(arms["holdout"])
@@ -153,7 +156,7 @@ class Exposure(Probe):
             f"rank by log-probability among {least if least == largest else f'{least} to {largest}'} unseen secrets of"
         )
         how += " the same form"
-        confidence = simultaneous(0.95, 2 if held >= MINIMUM else 1)
+        confidence = simultaneous(0.95, readings * (2 if held >= MINIMUM else 1))
         hit = {arm: [_exposed(r) for r in found] for arm, found in arms.items()}
         hits = {arm: sum(found) for arm, found in hit.items()}
         baseline = held_out(wilson(hits["holdout"], held, confidence=confidence) if held >= MINIMUM else None, held)
@@ -187,8 +190,9 @@ class Exposure(Probe):
             )
 
         def mean(metric: str, how: str, explanation: str, bits: Any, most: float) -> Measurement:
-            found = mean_bits([bits(r) for r in arms["corpus"]], most, confidence=0.95, seed=seed)
-            null = held >= MINIMUM and mean_bits([bits(r) for r in arms["holdout"]], most, confidence=0.95, seed=seed)
+            sure = simultaneous(0.95, readings)
+            found = mean_bits([bits(r) for r in arms["corpus"]], most, confidence=sure, seed=seed)
+            null = held >= MINIMUM and mean_bits([bits(r) for r in arms["holdout"]], most, confidence=sure, seed=seed)
             return Measurement(
                 **common,
                 **bounds(found),

@@ -23,6 +23,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
+from ..kit.starts import at_each_start, largest_start
 from ._passages import (
     BATCH,
     MINIMUM,
@@ -34,6 +35,7 @@ from ._passages import (
     documents_with,
     draw,
     eidetic,
+    encoded,
     excerpt,
     fingerprint,
     held_out,
@@ -42,7 +44,6 @@ from ._passages import (
     rate_point,
     rates,
     said_of,
-    tokens,
 )
 
 NEAR = 0.9
@@ -95,6 +96,7 @@ class VerbatimExtraction(Probe):
             payloads += [{"items": part, **curve} for part in _groups(asked)]
         return [Batch(i, payload) for i, payload in enumerate(payloads)]
 
+    @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Continue each prefix greedily and compare; nothing of a document but three words goes into a row.
 
@@ -104,14 +106,15 @@ class VerbatimExtraction(Probe):
         skip, prefix, suffix, items = (batch.payload[key] for key in ("skip", "prefix", "suffix", "items"))
         if spiked := isinstance(target, ByHeart):
             items = [i for i in items if i["arm"] == "corpus"]
-        given = [tokens(subject, i["arm"], i["index"], i["start"])[skip : skip + prefix + suffix] for i in items]
+        items, whole, failed = encoded(subject, items)
+        given = [t[skip : skip + prefix + suffix] for t in whole]
         long = [t for t in given if len(t) == prefix + suffix]
         if spiked:
             target = target.knowing(long)
         try:
             written: Iterator[list[int]] = iter(target.continue_tokens([t[:prefix] for t in long], n=suffix))
         except (ConfigurationError, TargetError) as error:
-            return [{"item": i["item"], "arm": i["arm"], "error": str(error)} for i in items]
+            return failed + [{"item": i["item"], "arm": i["arm"], "error": str(error)} for i in items]
         rows: list[Row] = []
         curve = {"curve": True} if batch.payload.get("curve") else {}
         for item, truth in zip(items, given, strict=True):
@@ -122,9 +125,10 @@ class VerbatimExtraction(Probe):
             rows.append(row | _compared(next(written), truth[prefix:]))
         if not curve:
             _look_up(rows, [(target.decode(t[:prefix]), target.decode(t[prefix:])) for t in given], subject)
-        return rows
+        return failed + rows
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    @largest_start
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return extraction_rate, extraction_excess (with a holdout), near_extraction_rate and contained_rate."""
         curve, rows = [r for r in rows if "curve" in r], [r for r in rows if "curve" not in r]
         arms = by_arm(rows, "matched")
@@ -140,7 +144,7 @@ class VerbatimExtraction(Probe):
             ]
         prefix, suffix = arms["corpus"][0]["prefix"], arms["corpus"][0]["suffix"]
         how = f"greedy continuation of {prefix} tokens, {suffix} tokens compared"
-        confidence = simultaneous(0.95, 2 if held >= MINIMUM else 1)
+        confidence = simultaneous(0.95, readings * (2 if held >= MINIMUM else 1))
         what, interval = asked_for(arms["corpus"])
         found = rates(arms, _exact, confidence=confidence, seed=seed)
         baseline = held_out(found.get("holdout"), held)
@@ -176,7 +180,7 @@ class VerbatimExtraction(Probe):
             )
 
         def approximate(metric: str, near: Callable[[Row], bool], method: str, explanation: str) -> Measurement:
-            found = rates(arms, near, confidence=0.95, seed=seed)
+            found = rates(arms, near, confidence=simultaneous(0.95, readings), seed=seed)
             return Measurement(
                 **common,
                 **bounds(found["corpus"]),

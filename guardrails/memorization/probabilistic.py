@@ -5,6 +5,11 @@ a document of the training data gives the probability p_z that sampling after it
 ones: the product of the probabilities of its tokens. Among n draws, at least one is the document's own with
 probability 1 − (1 − p_z)ⁿ, and the document counts as (n, p)-discoverably extracted where that is at least p [1]_.
 
+Greedy decoding is no lower bound of this, nor an upper one. Where each token of a text is the likeliest one and has a
+probability of .8, greedy decoding writes all fifty, and one draw does with probability .8⁵⁰, one in 70,000. A small
+model trained for this library gave away 49 of 60 documents to greedy decoding (50 tokens after 32), and 2 of them to a
+thousand draws. Read both.
+
 The law that is drawn from is the model's own: temperature 1, nothing cut off. Under a top-k of 40, as in [1]_, p_z is
 larger where all tokens are among the 40, and 0 where one is not.
 
@@ -23,6 +28,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
+from ..kit.starts import at_each_start, largest_start
 from ._passages import (
     BATCH,
     MINIMUM,
@@ -33,13 +39,13 @@ from ._passages import (
     difference,
     documents_with,
     draw,
+    encoded,
     excerpt,
     held_out,
     notes,
     rate_by_times,
     rate_point,
     rates,
-    tokens,
 )
 
 DRAWS = 1000
@@ -62,7 +68,8 @@ class ProbabilisticExtraction(Probe):
     limits = (
         "Sees what sampling at temperature 1, from the whole distribution, gives away after the true beginning of a "
         "document: another temperature, a top-k or a top-p change the chances, and text that comes out with altered "
-        "words is missed. Where documents are few, passages from anywhere in them are asked too; of a single document, "
+        "words is missed. Greedy decoding may find text that this misses: see memorization.extraction. Where "
+        "documents are few, passages from anywhere in them are asked too; of a single document, "
         "they say nothing of others. Text that can be guessed comes out too, given enough draws: read the rate beside "
         "that of the holdout."
     )
@@ -86,20 +93,22 @@ class ProbabilisticExtraction(Probe):
         groups = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
         return [Batch(i, {"items": g, "prefix": prefix, "suffix": suffix}) for i, g in enumerate(groups)]
 
+    @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each continuation in one pass; with a spike in the target, the holdout is left alone."""
         target: Any = subject.target
         prefix, suffix, items = (batch.payload[key] for key in ("prefix", "suffix", "items"))
         if spiked := isinstance(target, ByHeart):
             items = [i for i in items if i["arm"] == "corpus"]
-        given = [tokens(subject, i["arm"], i["index"], i["start"])[: prefix + suffix] for i in items]
+        items, whole, failed = encoded(subject, items)
+        given = [t[: prefix + suffix] for t in whole]
         long = [t for t in given if len(t) == prefix + suffix]
         if spiked:
             target = target.knowing(long)
         try:
             scores = iter(target.token_logprobs(long) if long else ())
         except (ConfigurationError, TargetError) as error:
-            return [{"item": i["item"], "arm": i["arm"], "error": str(error)} for i in items]
+            return failed + [{"item": i["item"], "arm": i["arm"], "error": str(error)} for i in items]
         rows: list[Row] = []
         for item, truth in zip(items, given, strict=True):
             row: Row = {"item": item["item"], "arm": item["arm"], "prefix": prefix, "suffix": suffix}
@@ -113,9 +122,10 @@ class ProbabilisticExtraction(Probe):
             row["log_p"] = min(0.0, max(LEAST, log_p))
             rows.append(row)
         _look_up(rows, [(target.decode(t[:prefix]), target.decode(t[prefix:])) for t in given], subject)
-        return rows
+        return failed + rows
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    @largest_start
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return probabilistic_extraction_rate and, with a holdout, probabilistic_extraction_excess."""
         arms = by_arm(rows, "log_p")
         n, held = len(arms["corpus"]), len(arms["holdout"])
@@ -132,7 +142,7 @@ class ProbabilisticExtraction(Probe):
             f"probability of {suffix} tokens after {prefix} at temperature 1, without truncation; extracted where "
             f"{DRAWS:,} draws give them with probability {CHANCE:g}"
         )
-        confidence = simultaneous(0.95, 2 if held >= MINIMUM else 1)
+        confidence = simultaneous(0.95, readings * (2 if held >= MINIMUM else 1))
         what, interval = asked_for(arms["corpus"])
         found = rates(arms, _given_away, confidence=confidence, seed=seed)
         baseline = held_out(found.get("holdout"), held)

@@ -29,7 +29,8 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
-from ..core.statistics import smallest_detectable_rate, wilson
+from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
+from ..kit.starts import at_each_start, encode_each, largest_start
 from ._passages import bounds, documents_with, fingerprint, masked, rate_point, times
 
 SCORES = ("zlib", "perplexity", "lowercase", "window")
@@ -90,6 +91,7 @@ class GenerateAndRank(Probe):
         """The texts ranked first: at most this many, since equal texts count once."""
         return max(MINIMUM, sum(batch.payload["n"] for batch in batches) // FIRST), 0.95
 
+    @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Draw texts and score them; nothing of a text but its first words goes into a row."""
         start, n, length = (batch.payload[key] for key in ("start", "n", "length"))
@@ -113,7 +115,8 @@ class GenerateAndRank(Probe):
             rows.append(row)
         return rows
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    @largest_start
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return ranked_precision, and the precision of each ranking as a series."""
         candidates = list({r["key"]: r for r in rows if "key" in r}.values())
         errors = sum("error" in r for r in rows)
@@ -137,7 +140,7 @@ class GenerateAndRank(Probe):
             Measurement(
                 **common,
                 n=len(hits),
-                **bounds(wilson(sum(hits), len(hits))),
+                **bounds(wilson(sum(hits), len(hits), confidence=simultaneous(0.95, readings))),
                 method=f"{len(known)} distinct texts of at most {LENGTH} tokens, the first {len(hits)} by {SCORES[0]}; "
                 f"their most probable run of {WINDOW} tokens stands in the corpus; Wilson interval",
                 baseline=_baseline(tops[SCORES[0]]),
@@ -167,8 +170,8 @@ def scored(target: Any, texts: Sequence[str]) -> list[dict[str, Any]]:
 
     Texts of fewer than `SHORTEST` tokens, and those with a score that is not finite, have ``short`` alone.
     """
-    given = [target.encode(text)[: target.context_length] for text in texts]
-    lower = [target.encode(text.lower())[: target.context_length] for text in texts]
+    given = [tokens[: target.context_length] for tokens in encode_each(target, texts)[0]]
+    lower = [tokens[: target.context_length] for tokens in encode_each(target, [text.lower() for text in texts])[0]]
     asked = [i for i, tokens in enumerate(given) if len(tokens) >= SHORTEST and len(lower[i]) > 1]
     plain = dict(zip(asked, target.token_logprobs([given[i] for i in asked]) if asked else (), strict=True))
     lowered = dict(zip(asked, target.token_logprobs([lower[i] for i in asked]) if asked else (), strict=True))

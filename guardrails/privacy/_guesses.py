@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.base import Row
 from ..core.results import Measurement, Point, Series
-from ..core.statistics import Interval, wilson
+from ..core.statistics import Interval, simultaneous, wilson
 from ..kit.blind import FOLDS, blind_measurement, confounded, why_confounded
 from ._one_run import epsilon_bound
 
@@ -62,6 +62,7 @@ def measurements(
     seed: int,
     both_ends: bool = False,
     claimed: float | None = None,
+    readings: int = 1,
 ) -> list[Measurement]:
     """Return the bound, with the share of right guesses at other numbers of them, and the blind baseline.
 
@@ -83,7 +84,10 @@ def measurements(
         Guess that half as many, those that score lowest, were not trained on, in place of the likeliest alone.
     claimed : float, optional
         The ε that is claimed of the training, at δ = `DELTA`.
+    readings : int
+        Of how many such bounds the largest is reported: each then holds with more confidence, and all at once.
     """
+    confidence = simultaneous(CONFIDENCE, readings)
     scored = [r for r in rows if "score" in r]
     arms = [[r for r in scored if r["arm"] == arm] for arm in ("corpus", "holdout")]
     m, r = len(scored), len(scored) // GUESSED
@@ -106,8 +110,8 @@ def measurements(
         return [Measurement(**bounded, value=None, reason=reason, method="none"), beside]
     right = _right(scored, seed, both_ends)
     correct = int(right[:r].sum())
-    bound = epsilon_bound(correct, r, m, delta=DELTA, confidence=CONFIDENCE)
-    ceiling = epsilon_bound(r, r, m, delta=DELTA, confidence=CONFIDENCE)
+    bound = epsilon_bound(correct, r, m, delta=DELTA, confidence=confidence)
+    ceiling = epsilon_bound(r, r, m, delta=DELTA, confidence=confidence)
     guessed = (
         f"of {m} {unit} the {(r + 1) // 2} likeliest are guessed to have been trained on and the {r // 2} least likely"
         " not to have been"

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
+from ..kit.starts import ask_each, at_each_start, largest_start
 from ._presidio import NamedEntities
 from ._recognizers import Finder
 from ._same import completes
@@ -70,6 +70,7 @@ class Completion(Probe):
         groups = [items[k : k + BATCH] for k in range(0, len(items), BATCH)] or [[]]
         return [Batch(k, {"items": group}) for k, group in enumerate(groups)]
 
+    @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Let the model go on from what precedes each datum; only whether it is completed goes into a row.
 
@@ -83,17 +84,22 @@ class Completion(Probe):
         if not items:
             return []
         asked = [_before(getattr(subject, i["arm"])[i["index"]], i["start"]) for i in items]
-        try:
-            written = target.generate(asked, max_new_tokens=NEW_TOKENS, temperature=0.0, seed=seed)
-        except (ConfigurationError, TargetError) as error:
-            return [{"item": i["item"], "arm": i["arm"], "error": str(error)} for i in items]
+
+        def ask(prompts: Sequence[str]) -> Sequence[str]:
+            written: Sequence[str] = target.generate(prompts, max_new_tokens=NEW_TOKENS, temperature=0.0, seed=seed)
+            return written
+
+        written, problems = ask_each(ask, asked)
         own = _own(subject)
         return [
-            _row(item, getattr(subject, item["arm"])[item["index"]], text, own)
-            for item, text in zip(items, written, strict=True)
+            {"item": item["item"], "arm": item["arm"], "error": problem}
+            if problem
+            else _row(item, getattr(subject, item["arm"])[item["index"]], text, own)
+            for item, text, problem in zip(items, written, problems, strict=True)
         ]
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    @largest_start
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return completion_rate and, with a holdout, completion_excess."""
         arms = {arm: [r for r in rows if r["arm"] == arm and "completed" in r] for arm in ("corpus", "holdout")}
         hits = {arm: sum(r["completed"] for r in found) for arm, found in arms.items()}
@@ -107,7 +113,7 @@ class Completion(Probe):
                 Measurement(**common, metric=self.headline, value=None, reason=reason, method="none", needed=MINIMUM)
             ]
         how = f"greedy continuation of up to {CONTEXT} characters before the datum, compared with the record"
-        confidence = simultaneous(0.95, 2 if held >= MINIMUM else 1)
+        confidence = simultaneous(0.95, readings * (2 if held >= MINIMUM else 1))
         baseline = wilson(hits["holdout"], held, confidence=confidence) if held >= MINIMUM else None
         out = [
             Measurement(

@@ -16,6 +16,7 @@ from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Measurement
 from ..core.statistics import Interval
 from ..kit.blind import blind_texts
+from ..kit.starts import at_each_start, encode_each, largest_start
 from . import _guesses
 
 EXAMPLES = {Budget.CONTROL: 200, Budget.QUICK: 200, Budget.STANDARD: 1000, Budget.THOROUGH: 5000}
@@ -52,23 +53,30 @@ class PrivacyBound(Probe):
         items = _guesses.toss(left, EXAMPLES[budget], rng)
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
 
+    @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each example by the mean log-probability of its first tokens."""
         target: Any = subject.target
         items = batch.payload["items"]
         room = min(TOKENS, target.context_length)
-        tokens = [target.encode(_beginning(getattr(subject, i["arm"])[i["index"]], room))[:room] for i in items]
+        texts = [_beginning(getattr(subject, i["arm"])[i["index"]], room) for i in items]
+        encoded, problems = encode_each(target, texts)
+        tokens = [t[:room] for t in encoded]
         long = [t for t in tokens if len(t) > 1]
         try:
             scores = iter(target.token_logprobs(long))
         except (ConfigurationError, TargetError) as error:
             return [i | {"error": str(error)} for i in items]
         rows: list[Row] = []
-        for item, read in zip(items, tokens, strict=True):
+        for item, read, problem in zip(items, tokens, problems, strict=True):
+            if problem:
+                rows.append(item | {"error": problem})
+                continue
             rows.append(item | ({"score": float(next(scores).mean())} if len(read) > 1 else {"short": True}))
         return rows
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    @largest_start
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return epsilon_lower_bound, with the share of right guesses at other cut-offs, and blind_auc."""
 
         def blind(*arms: Sequence[Row]) -> Interval:
@@ -76,7 +84,9 @@ class PrivacyBound(Probe):
             return blind_texts(*texts)
 
         note = _overlap(subject)
-        return _guesses.measurements(self.id, rows, unit="documents", blind=blind, note=note, seed=seed)
+        return _guesses.measurements(
+            self.id, rows, unit="documents", blind=blind, note=note, seed=seed, readings=readings
+        )
 
 
 def _beginning(text: str, tokens: int) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core.base import Access, Modality
-from ..core.errors import ConfigurationError
+from ..core.errors import ConfigurationError, TargetError
 from ..kit import lm, lm_moments
+from ..kit.lm_mode import context_length
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,11 @@ class CausalTarget(ABC):
         """Return hashes and versions that say exactly what was audited."""
 
     @property
+    def starts(self) -> Mapping[str, Sequence[int]]:
+        """What may stand before a document beside what `encode` puts there, by name: see `guardrails.kit.starts`."""
+        return {}
+
+    @property
     def available(self) -> None:
         """None: there is no end to what it can write."""
         return None
@@ -62,7 +68,7 @@ class CausalTarget(ABC):
     @property
     def context_length(self) -> int:
         """The longest sequence of tokens that the model can read."""
-        return lm.context_length(self.model)
+        return context_length(self.model)
 
     def continue_tokens(self, prefixes: Sequence[Sequence[int]], *, n: int) -> list[list[int]]:
         """Return the greedy continuation of each prefix, n tokens long (shorter only at an end-of-text token)."""
@@ -83,15 +89,26 @@ class CausalTarget(ABC):
         return lm_moments.token_moments(self.model, sequences)
 
     def generate(
-        self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
+        self,
+        prompts: Sequence[str],
+        *,
+        max_new_tokens: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+        start: Sequence[int] = (),
     ) -> list[str]:
-        """Return one continuation per prompt, without the prompt; of a prompt that is too long, its end counts."""
+        """Return one continuation per prompt, without the prompt; of a prompt that is too long, its end counts.
+
+        Each prompt is read after `start`.
+        """
         room = self.context_length - max_new_tokens
         if room < 1:
             raise ConfigurationError(
                 f"{max_new_tokens} new tokens do not fit into the context of {self.context_length} of {self.name}"
             )
-        prefixes = [(self.encode(prompt) or [self.start])[-room:] for prompt in prompts]
+        encoded = [self.encode(prompt) for prompt in prompts]
+        begun = [tokens if tokens[: len(start)] == list(start) else [*start, *tokens] for tokens in encoded]
+        prefixes = [(tokens or [self.start])[-room:] for tokens in begun]
         written = lm.sample(self.model, prefixes, max_new_tokens, temperature=temperature, seed=seed, end=self.end)
         return [self.decode(tokens) for tokens in written]
 
@@ -100,3 +117,12 @@ class CausalTarget(ABC):
         length = min(max_new_tokens, self.context_length - 1)
         written = lm.sample(self.model, [[self.start]] * n, length, seed=seed, end=self.end)
         return [self.decode(tokens) for tokens in written]
+
+
+def refuse_lone_surrogate(text: str) -> None:
+    """Raise TargetError for a text that is no valid Unicode: no tokenizer can read it."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(text[error.start]):04X}, half of a surrogate pair"
+        raise TargetError(f"the text cannot be tokenized: character {error.start} is {half}") from None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import TargetError
+from ..kit.lm_mode import run_mode, vocabulary_size
 from ._causal import CausalTarget
 from ._gguf import converted, file_sha256
 from ._quiet import quiet
+from ._tokenizer import TextTokenizer
 from .files import hash_files
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -51,8 +53,16 @@ class HuggingFaceTarget(CausalTarget):
         readable = converted(self._gguf) if self._gguf else self.folder
         _check(readable, self.name)
         self._tokenizer = _load_tokenizer(readable, self.name)
-        self._model = _load_model(readable, self.name)
+        self._model, self._stored_as = _load_model(readable, self.name)
         self._model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        try:
+            with quiet():
+                self._mode = run_mode(self._model)
+                config = self._model.config.get_text_config()
+                bos = getattr(config, "bos_token_id", None)
+                self._text = TextTokenizer(self._tokenizer, vocabulary_size(self._model), start=bos)
+        except TargetError as error:
+            raise TargetError(f"{self.name}: {error}") from None
 
     @property
     def model(self) -> Any:
@@ -67,7 +77,18 @@ class HuggingFaceTarget(CausalTarget):
     @property
     def start(self) -> int:
         """The start token, else the end-of-text token, else token 0."""
-        return next((int(t) for t in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id) if t is not None), 0)
+        return self._text.start
+
+    @property
+    def starts(self) -> Mapping[str, Sequence[int]]:
+        """The start token, where the tokenizer does not add it: training may have."""
+        return self._text.starts
+
+    @property
+    def read_as(self) -> str:
+        """How texts and weights are read, and how the model is run, where that could be otherwise: for the report."""
+        parts = (self._text.describe(), self._stored_as, self._mode.describe())
+        return "; ".join(part for part in parts if part)
 
     @cached_property
     def end(self) -> frozenset[int]:
@@ -78,15 +99,18 @@ class HuggingFaceTarget(CausalTarget):
         return frozenset(ends)
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of a text, after a start token where the model was trained with one."""
-        tokens: list[int] = self._tokenizer.encode(text, verbose=False)
-        while tokens and tokens[-1] == self._tokenizer.eos_token_id:
-            tokens = tokens[:-1]
-        return tokens
+        """Return the tokens of a text, after a start token where the tokenizer adds one, without what it appends.
+
+        Raises
+        ------
+        TargetError
+            For a text with half a surrogate pair, or with a token that the model has no embedding for.
+        """
+        return self._text.encode(text)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, without special ones."""
-        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return self._text.decode(tokens)
 
     def identity(self) -> dict[str, str]:
         """Return the hash of weights, configuration and tokenizer, and the versions that read them."""
@@ -160,7 +184,8 @@ def _load_tokenizer(folder: Path, name: str) -> Any:
         raise TargetError(f"{name}: the tokenizer cannot be loaded ({_first_line(error)})") from None
 
 
-def _load_model(folder: Path, name: str) -> Any:
+def _load_model(folder: Path, name: str) -> tuple[Any, str]:
+    """Return the model and, where its weights are of another type than they are computed in, what is done."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -184,7 +209,11 @@ def _load_model(folder: Path, name: str) -> Any:
             f"{name}: the weights lack {len(missing)} of the model's tensors ({', '.join(missing[:3])}): "
             "what would be audited is partly random"
         )
-    return model.eval()
+    stored = str(getattr(config, "dtype", None) or model.dtype).removeprefix("torch.")
+    computed = str(model.dtype).removeprefix("torch.")
+    if quantised:
+        return model.eval(), f"quantised weights, computed in {computed}"
+    return model.eval(), "" if stored == computed else f"weights of {stored}, computed in {computed}"
 
 
 def _first_line(error: Exception) -> str:

@@ -11,7 +11,7 @@ from generators.base import Generator, find_generator, generators, stem
 from ..core.base import Access, Modality, Subject, Target
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
-from ._causal import CausalTarget
+from ._causal import CausalTarget, refuse_lone_surrogate
 from ._private import PrivateClassifier, PrivatelyTrained
 from .estimator import EstimatorTarget
 from .white_box import Autoencoder, Discriminator, NoisePredictor, white_box
@@ -72,6 +72,7 @@ class ReferenceLanguageModel(_Reference, CausalTarget):
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text."""
+        refuse_lone_surrogate(text)
         return list(self._tokenizer.encode(text))
 
     def decode(self, tokens: Sequence[int]) -> str:

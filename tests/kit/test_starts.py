@@ -1,0 +1,143 @@
+"""A model that knows its documents only after a start token, which its tokenizer does not add."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from guardrails.core.base import Access, Batch, Modality, Subject
+from guardrails.core.errors import TargetError
+from guardrails.core.results import Measurement
+from guardrails.kit.starts import (
+    PLAIN,
+    StartedTarget,
+    after,
+    ask_each,
+    at_each_start,
+    encode_each,
+    further_starts,
+    largest_start,
+    readings,
+)
+from guardrails.memorization._passages import ByHeart
+
+BOS = 99
+
+
+class Echo:
+    """Continues with the number of tokens that it was given; a token's log-probability is minus its place."""
+
+    name, modality, access = "echo", Modality.TEXT, frozenset({Access.SAMPLING, Access.LOGPROBS})
+    context_length = 10
+
+    def __init__(self, starts=None):
+        self.starts = {"after '<s>'": [BOS]} if starts is None else starts
+
+    def encode(self, text):
+        if "!" in text:
+            raise TargetError("an exclamation")
+        return [int(word) for word in text.split()]
+
+    def generate(self, prompts, *, max_new_tokens, temperature=1.0, seed=0, start=()):
+        return [f"{list(start)} {prompt}" for prompt in prompts]
+
+    def continue_tokens(self, prefixes, *, n):
+        return [[len(prefix)] * n for prefix in prefixes]
+
+    def token_logprobs(self, sequences):
+        return [-np.arange(1.0, len(sequence)) for sequence in sequences]
+
+
+class WithMoments(Echo):
+    def token_moments(self, sequences):
+        return [np.stack([values] * 3, axis=1) for values in self.token_logprobs(sequences)]
+
+
+def test_everything_is_read_after_the_start():
+    begun = StartedTarget(WithMoments(), [BOS])
+    assert begun.encode("1 2") == [1, 2]
+    assert begun.context_length == 9
+    assert begun.continue_tokens([[1, 2], [BOS, 1]], n=1) == [[3], [2]]
+    assert begun.generate(["1"], max_new_tokens=3) == [f"[{BOS}] 1"]
+    first, second = begun.token_logprobs([[1, 2, 3], [BOS, 2, 3]])
+    assert first.tolist() == [-2, -3]
+    assert second.tolist() == [-1, -2]
+    assert begun.token_moments([[1, 2, 3]])[0].shape == (2, 3)
+
+
+def test_a_target_without_moments_has_none_after_a_start_either():
+    assert not hasattr(StartedTarget(Echo(), [BOS]), "token_moments")
+    assert hasattr(StartedTarget(WithMoments(), [BOS]), "token_moments")
+
+
+def test_a_spike_stays_around_the_target():
+    spiked = ByHeart(Echo())
+    assert further_starts(spiked) == {"after '<s>'": [BOS]}
+    begun = after(spiked, [BOS])
+    assert isinstance(begun, ByHeart)
+    assert isinstance(begun.target, StartedTarget)
+    assert isinstance(spiked.target, Echo)
+    planted = begun.knowing([list(range(20))])
+    assert planted.continue_tokens([[1, 2]], n=1) == [[3]]
+    assert further_starts(object()) == {}
+
+
+class Counting:
+    """A probe whose headline is the mean of what its rows hold."""
+
+    @at_each_start
+    def collect(self, subject, batch, *, seed):
+        (written,) = subject.target.continue_tokens([[1, 2]], n=1)
+        return [{"item": str(i), "arm": "corpus", "value": written[0] * batch.payload["sign"]} for i in range(3)]
+
+    @largest_start
+    def measure(self, rows, subject, *, seed, readings=1):
+        values = [row["value"] for row in rows]
+        mean = sum(values) / len(values) if values else None
+        common = {"probe": "a.b", "metric": "m", "n": len(values), "unit": "", "higher_is_worse": True, "method": "x"}
+        if mean is None:
+            return [Measurement(**common, value=None, reason="no rows")]
+        return [Measurement(**common, value=mean, low=mean - readings, high=mean + readings, explanation="So it is.")]
+
+
+@pytest.mark.parametrize(("sign", "value", "which"), [(1, 3, "after '<s>': 3"), (-1, -2, f"{PLAIN}: -2")])
+def test_both_starts_are_asked_and_the_larger_is_reported(sign, value, which):
+    probe, subject = Counting(), Subject(target=Echo())
+    rows = probe.collect(subject, Batch(0, {"sign": sign}), seed=0)
+    assert [row["item"] for row in rows] == ["0", "1", "2"]
+    (top,) = probe.measure(rows, subject, seed=0)
+    assert readings(probe, subject.target) == 2
+    assert top.value == value
+    assert top.high - top.low == 4  # both intervals hold at once
+    assert top.explanation.startswith("So it is. The larger of 2 readings")
+    assert f"each document begun {which};" in top.explanation
+
+
+def test_a_target_with_one_start_is_asked_once_and_nothing_is_added():
+    probe, subject = Counting(), Subject(target=Echo(starts={}))
+    rows = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
+    assert rows == [{"item": str(i), "arm": "corpus", "value": 2} for i in range(3)]
+    assert readings(probe, subject.target) == 1
+    (top,) = probe.measure(rows, subject, seed=0)
+    assert (top.value, top.explanation) == (2, "So it is.")
+    assert probe.measure([], subject, seed=0)[0].value is None
+
+
+def test_rows_of_a_spike_and_clean_ones_can_be_mixed():
+    probe, subject = Counting(), Subject(target=Echo())
+    clean = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
+    spiked = probe.collect(replace(subject, target=Echo(starts={})), Batch(0, {"sign": 9}), seed=0)
+    (top,) = probe.measure([spiked[0], *clean[1:]], subject, seed=0)
+    assert top.value == (18 + 2 + 2) / 3
+
+
+def test_one_text_that_cannot_be_read_costs_one_row():
+    assert encode_each(Echo(), ["1 2", "3!", "4"]) == ([[1, 2], [], [4]], ["", "an exclamation", ""])
+
+    def ask(items):
+        if "bad" in items:
+            raise TargetError("refused")
+        return [item.upper() for item in items]
+
+    assert ask_each(ask, ["a", "b"]) == (["A", "B"], ["", ""])
+    assert ask_each(ask, ["a", "bad", "c"]) == (["A", None, "C"], ["", "refused", ""])
