@@ -29,7 +29,8 @@ from sklearn.datasets import load_sample_image
 from guardrails.core.errors import ContentError
 from guardrails.core.statistics import wilson
 from guardrails.kit.descriptor import shipped_descriptor
-from guardrails.kit.io import ImageFolder, resize
+from guardrails.kit.image_folder import ImageFolder
+from guardrails.kit.io import resize
 from guardrails.memorization._alterations import ALTERATIONS, recalls
 from guardrails.memorization._calibrated import Calibration
 from guardrails.memorization._copy_index import distinct, fingerprints

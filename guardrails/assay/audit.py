@@ -29,6 +29,7 @@ def run_audit(
     holdout: Any = None,
     reference: Any = None,
     prompts: Any = None,
+    text_field: str | None = None,
     recognizers: str | Path | None = None,
     descriptor: str | Path | None = None,
     policy: str | None = None,
@@ -49,6 +50,8 @@ def run_audit(
         A target name such as ``hf:models/mine``, or an object with ``generate`` or ``sample``. None: the self-check.
     corpus, holdout, reference, prompts : str or data, optional
         Paths, or the data themselves.
+    text_field : str, optional
+        The field of records that holds the text, with dots between nested ones, in every file that has it.
     recognizers : str or Path, optional
         A TOML file with kinds of personal data of your own (`guardrails.privacy.recognizers`).
     descriptor : str or Path, optional
@@ -82,7 +85,7 @@ def run_audit(
             raise ConfigurationError(f"{folder} holds no run to resume (no journal.sqlite)")
     else:
         given = {k: name_of(v) for k, v in objects.items()} | {
-            "recognizers": recognizers, "descriptor": descriptor, "policy": policy,
+            "text_field": text_field, "recognizers": recognizers, "descriptor": descriptor, "policy": policy,
             "probes": tuple(probes), "budget": budget, "seed": seed, "fail_on": fail_on,
         }  # fmt: skip
         settings = make_settings(given, plan)

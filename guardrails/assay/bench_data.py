@@ -118,10 +118,11 @@ def folder_items(folder: Path) -> list[Item]:
 
 
 def _below(folder: Path) -> Iterator[Item]:
-    from ..kit.io import ImageFolder
+    from ..kit.image_folder import ImageFolder
 
     for label, side in ((0, "real"), (1, "generated")):
-        for name in ImageFolder(folder / side).names:
+        pictures = ImageFolder(folder / side)
+        for name in sorted([*pictures.names, *dict(pictures.unusable)]):
             where = name.split("/")[0] if "/" in name else side
             one = f"{side}/{name}"
             source = f"{side}/{where}" if not label else one

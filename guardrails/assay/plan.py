@@ -33,6 +33,7 @@ class Settings(BaseModel):
     holdout: str | None = None
     reference: str | None = None
     prompts: str | None = None
+    text_field: str | None = None
     recognizers: str | None = None
     descriptor: str | None = None
     policy: str = "default"
@@ -47,6 +48,8 @@ class Settings(BaseModel):
         for name in (*DATA, "recognizers", "descriptor"):
             if value := getattr(self, name):
                 words += [f"--{name}", value]
+        if self.text_field:
+            words += ["--text-field", self.text_field]
         for pattern in [probe] if probe else self.probes:
             words += ["--probes", pattern]
         if self.policy != "default":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from ..core.base import Batch, Budget, Control, Probe, Subject
+from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Subject
 from ..core.errors import ConfigurationError, GuardrailsError, NotApplicable
 from ..core.seeding import derive_seed
 from .controls import CONTROL_SEED, control_subject
@@ -54,14 +54,22 @@ class Scope:
         """The user's target with the data given beside it; a reference generator brings its own data."""
         from ..targets import load_data, load_target, read_as
 
-        target = load_target(self._given("target"))
-        given = {n: load_data(n, value, target.modality) for n in DATA if (value := self._given(n)) is not None}
+        field = self.settings.text_field
+        target = load_target(self._given("target"), text_field=field)
+        compared = target.modality is Modality.TEXT and Access.SAMPLING not in target.access
+        given: dict[str, Any] = {
+            str(n): load_data(n, value, target.modality, text_field=field, comparable=compared)
+            for n in DATA
+            if (value := self._given(n)) is not None
+        }
         if "prompts" in given and hasattr(target, "take_prompts"):
             target.take_prompts(given["prompts"])
         names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
         names |= {"recognizers": self.settings.recognizers} if self.settings.recognizers else {}
         names |= {"descriptor": self.settings.descriptor} if self.settings.descriptor else {}
-        inputs: dict[str, Any] = {str(n): value for n, value in given.items()} | {"target": target}
+        inputs: dict[str, Any] = {"target": target, **given}
+        if field and not any(getattr(value, "uses_text_field", False) for value in inputs.values()):
+            raise ConfigurationError(f"--text-field {field}: no file given has this field")
         readings = {name: reading for name, value in inputs.items() if (reading := read_as(value))}
         if target.name.startswith("reference:"):
             own = control_subject(target.name)

@@ -39,6 +39,9 @@ def audit(
     holdout: Annotated[Path | None, typer.Option(help="The same kind of data that it was not trained on.")] = None,
     reference: Annotated[Path | None, typer.Option(help="Real data that its outputs should resemble.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="A file of prompts, one a line.")] = None,
+    text_field: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The field of records that holds the text, as body or data.text.")
+    ] = None,
     recognizers: Annotated[
         Path | None, typer.Option(help="A TOML file with kinds of personal data of your own.")
     ] = None,
@@ -76,6 +79,7 @@ def audit(
         "holdout": holdout,
         "reference": reference,
         "prompts": prompts,
+        "text_field": text_field,
         "recognizers": recognizers,
         "descriptor": descriptor,
         "policy": policy,

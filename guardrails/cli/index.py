@@ -18,12 +18,15 @@ def index(
         typer.Argument(
             metavar="CORPUS",
             help=(
-                "Files (.jsonl, .parquet, .csv: the texts of 'text'; .abc: each tune; .smi: each line; others: one"
-                " document) or folders of .txt, .md, .abc and .smi."
+                "Files (.jsonl, .json, .csv, .tsv, .parquet: their records' texts; .abc: each tune; .smi: each line;"
+                " others: one document) or folders of them."
             ),
         ),
     ],
     out: Annotated[Path, typer.Option(help="A new or empty folder, or one to go on with.")],
+    text_field: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The field of records that holds the text, as body or data.text.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Build an exact index of a text corpus; give its folder to guardrails audit as --corpus.
@@ -34,14 +37,19 @@ def index(
 
     with progress() as report, only_data_on_stdout():
         try:
-            made = build_index(corpus, out, progress=report)
+            made = build_index(corpus, out, text_field=text_field, progress=report)
         except KeyboardInterrupt as error:
-            again = f"guardrails index {shlex.join(map(str, corpus))} --out {shlex.quote(str(out))}"
+            field = ["--text-field", text_field] if text_field else []
+            again = f"guardrails index {shlex.join([*map(str, corpus), '--out', str(out), *field])}"
             raise JournalError(f"interrupted; go on with: {again}") from error
     if as_json:
         echo_json(
-            {"folder": str(out), **{key: made[key] for key in ("documents", "bytes", "shards", "near_duplicates")}}
+            {
+                "folder": str(out),
+                **{key: made[key] for key in ("documents", "bytes", "shards", "near_duplicates", "read_as")},
+            }
         )
+    say(f"read as: {made['read_as']}")
     near = made["near_duplicates"]
     say(f"indexed {made['documents']:,} documents, {made['bytes']:,} bytes, in {out}")
     families = f"{near['families']:,} families, the largest of {near['largest']:,}"

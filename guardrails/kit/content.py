@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.base import Modality
 from ..core.errors import ContentError
-from .io import FORMATS, MAX_FILE, MAX_PIXELS
+from .io import MAX_FILE, MAX_PIXELS, readable_formats
+from .text_file import text_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +26,15 @@ SIGNATURES: tuple[tuple[int, bytes, Modality, str], ...] = (
     (8, b"WEBPVP8", Modality.IMAGE, "WEBP"),
     (0, b"II*\x00", Modality.IMAGE, "TIFF"),
     (0, b"MM\x00*", Modality.IMAGE, "TIFF"),
+    (0, b"II+\x00", Modality.IMAGE, "TIFF"),  # BigTIFF
+    (0, b"MM\x00+", Modality.IMAGE, "TIFF"),
     (0, b"\x00\x00\x00\x0cjP  \r\n\x87\n", Modality.IMAGE, "JPEG 2000"),
     (0, b"\xff\x4f\xff\x51", Modality.IMAGE, "JPEG 2000"),
     (0, b"\x00\x00\x00\x0cJXL \r\n\x87\n", Modality.IMAGE, "JPEG XL"),
     (0, b"\x00\x00\x01\x00", Modality.IMAGE, "ICO"),
     (0, b"8BPS\x00\x01", Modality.IMAGE, "Photoshop"),
     (8, b"WAVE", Modality.AUDIO, "WAV"),
+    (0, b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb", Modality.AUDIO, "W64"),
     (0, b"fLaC", Modality.AUDIO, "FLAC"),
     (0, b"ID3", Modality.AUDIO, "MP3"),
     (8, b"AIFF", Modality.AUDIO, "AIFF"),
@@ -42,16 +47,40 @@ SIGNATURES: tuple[tuple[int, bytes, Modality, str], ...] = (
     (0, b"\x00\x00\x01\xba", Modality.VIDEO, "MPEG"),
     (0, b"0&\xb2u\x8ef\xcf\x11", Modality.VIDEO, "ASF"),
 )
-OUTER = {b"WEBPVP8": b"RIFF", b"WAVE": b"RIFF", b"AVI ": b"RIFF", b"AIFF": b"FORM", b"AIFC": b"FORM"}
-"""What stands at the very beginning where a signature stands at byte 8."""
-STILL_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc"})
+OUTER: dict[bytes, tuple[bytes, ...]] = {
+    b"WEBPVP8": (b"RIFF",), b"WAVE": (b"RIFF", b"RIFX", b"RF64", b"BW64"), b"AVI ": (b"RIFF",),
+    b"AIFF": (b"FORM",), b"AIFC": (b"FORM",),
+}  # fmt: skip
+"""What may stand at the very beginning where a signature stands at byte 8."""
+AVIF_BRANDS = frozenset({b"avif", b"avis"})
+STILL_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"heif", b"mif1", b"msf1", b"hevc"})
 SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"F4A "})
 TRANSPORT = 188
+PORTABLE = re.compile(rb"P[1-6]\s(?:\s|#[^\n]*\n)*\d+\s(?:\s|#[^\n]*\n)*\d+\s")
 SUFFIXES = {
     Modality.IMAGE: frozenset(
-        ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "heic", "avif", "jp2", "jxl"]
+        [
+            "png",
+            "jpg",
+            "jpeg",
+            "jfif",
+            "webp",
+            "bmp",
+            "tif",
+            "tiff",
+            "gif",
+            "heic",
+            "heif",
+            "avif",
+            "jp2",
+            "jxl",
+            "pbm",
+            "pgm",
+            "ppm",
+            "pnm",
+        ]
     ),
-    Modality.AUDIO: frozenset(["wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "m4a", "aac"]),
+    Modality.AUDIO: frozenset(["wav", "w64", "rf64", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "m4a", "aac"]),
     Modality.VIDEO: frozenset(["mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "ts", "flv", "wmv", "ogv"]),
     Modality.TEXT: frozenset(["txt", "md", "json", "jsonl", "csv", "html", "xml"]),
 }
@@ -75,7 +104,7 @@ def content_of(head: bytes) -> Content:
     Returns
     -------
     Content
-        Text is what decodes as UTF-8 and has no control characters but white space.
+        Text is what decodes as UTF-8, UTF-16 or, where little is beyond ASCII, cp1252, without control characters.
 
     Examples
     --------
@@ -86,8 +115,8 @@ def content_of(head: bytes) -> Content:
         return Content(None, "empty")
     for place, magic, modality, format in SIGNATURES:
         if head.startswith(magic, place) and head.startswith(OUTER.get(magic, b"")):
-            return Content(modality, format)
-    for look in (_bitmap, _iso, _ogg, _frames, _transport, _text):
+            return Content(modality, "RF64" if head.startswith((b"RF64", b"BW64")) else format)
+    for look in (_bitmap, _iso, _ogg, _portable, _marked, _frames, _transport, _text):
         if found := look(head):
             return found
     return Content(None, "unknown")
@@ -104,6 +133,9 @@ def _iso(head: bytes) -> Content | None:
     if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"wide"):
         return None
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    others = {head[i : i + 4] for i in range(16, min(int.from_bytes(head[:4], "big"), 256), 4)}
+    if brand in AVIF_BRANDS or (brand in STILL_BRANDS and others & AVIF_BRANDS):
+        return Content(Modality.IMAGE, "AVIF")
     if brand in STILL_BRANDS:
         return Content(Modality.IMAGE, "HEIF")
     return Content(Modality.AUDIO, "M4A") if brand in SOUND_BRANDS else Content(Modality.VIDEO, "MP4")
@@ -130,15 +162,29 @@ def _transport(head: bytes) -> Content | None:
     return Content(Modality.VIDEO, "MPEG-TS") if len(packets) >= 3 and set(packets) == {0x47} else None
 
 
+def _portable(head: bytes) -> Content | None:
+    """PBM, PGM, PPM, plain or raw: P1 to P6, a width and a height, with comments between them."""
+    return Content(Modality.IMAGE, "PPM") if PORTABLE.match(head) else None
+
+
+def _marked(head: bytes) -> Content | None:
+    """Text that begins with a mark of UTF-16 or UTF-32, which may look like a frame of MPEG audio."""
+    return _text(head) if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")) else None
+
+
 def _text(head: bytes) -> Content | None:
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if len(head) < HEAD or error.reason != "unexpected end of data":  # a character may go on beyond the head
-            return None
-        text = head[: error.start].decode("utf-8")
-    strange = any((ord(c) < 32 and c not in "\t\n\r\f") or c == "\x7f" for c in text)
-    return None if strange else Content(Modality.TEXT, "UTF-8")
+    encoding = text_encoding(head, cut=len(head) >= HEAD)
+    return Content(Modality.TEXT, encoding) if encoding else None
+
+
+def promised(name: str) -> Modality | None:
+    """Return the kind of content that a name's suffix promises.
+
+    >>> promised("a.PNG").value
+    'image'
+    """
+    suffix = name.rpartition(".")[2].lower()
+    return next((kind for kind, suffixes in SUFFIXES.items() if "." in name and suffix in suffixes), None)
 
 
 def misnamed(name: str, content: Content) -> str | None:
@@ -148,8 +194,7 @@ def misnamed(name: str, content: Content) -> str | None:
     'called .png, but its content is text (UTF-8)'
     """
     suffix = name.rpartition(".")[2].lower()
-    promised = next((kind for kind, known in SUFFIXES.items() if "." in name and suffix in known), None)
-    if promised is None or promised == content.modality:
+    if promised(name) in (None, content.modality):
         return None
     what = f"{content.modality} ({content.format})" if content.modality else content.format
     return f"called .{suffix}, but its content is {what}"
@@ -168,11 +213,11 @@ def facts_of(path: Path, content: Content) -> dict[str, Any]:
         Where the header cannot be read or states more than is ever decoded.
     """
     read = {Modality.IMAGE: _of_picture, Modality.VIDEO: _of_video, Modality.AUDIO: _of_recording}
-    reader: Callable[[Path], dict[str, Any]] | None = read.get(content.modality) if content.modality else None
+    reader: Callable[[Path, Content], dict[str, Any]] | None = read.get(content.modality) if content.modality else None
     if reader is None:
         return {}
     try:
-        return reader(path)
+        return reader(path, content)
     except ContentError:
         raise
     except Exception as error:  # damaged headers make decoders raise anything
@@ -184,7 +229,7 @@ def _brief(error: Exception) -> str:
     return lines[-1][:200]
 
 
-def _of_picture(path: Path) -> dict[str, Any]:
+def _of_picture(path: Path, content: Content) -> dict[str, Any]:
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
@@ -193,7 +238,7 @@ def _of_picture(path: Path) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged metadata, and of sizes that are bounded here
         try:
-            with Pillow.open(path, formats=FORMATS) as picture:
+            with Pillow.open(path, formats=readable_formats()) as picture:
                 width, height = picture.size
                 if width * height > MAX_PIXELS:
                     raise ContentError(f"{width} x {height} pixels are more than the limit of {MAX_PIXELS:,}")
@@ -205,7 +250,17 @@ def _of_picture(path: Path) -> dict[str, Any]:
         except Pillow.DecompressionBombError:
             raise ContentError(f"more pixels than the limit of {MAX_PIXELS:,}") from None
         except UnidentifiedImageError:
-            raise ContentError(f"not a picture that is read ({', '.join(FORMATS)})") from None
+            raise ContentError(not_read(content)) from None
+
+
+def is_read(content: Content) -> bool:
+    """Whether the installed Pillow reads a picture's format."""
+    return content.format.replace(" ", "") in readable_formats()
+
+
+def not_read(content: Content) -> str:
+    """Say that a picture's format is not read, and which are."""
+    return f"{content.format}, which is not read here: give {', '.join(readable_formats())}"
 
 
 def _orientation(picture: Any) -> dict[str, Any]:
@@ -216,7 +271,7 @@ def _orientation(picture: Any) -> dict[str, Any]:
     return {"orientation": turned} if isinstance(turned, int) and 1 < turned <= 8 else {}
 
 
-def _of_video(path: Path) -> dict[str, Any]:
+def _of_video(path: Path, content: Content) -> dict[str, Any]:
     from .video import opencv, read_video
 
     first = next(read_video(path, max_frames=1), None)
@@ -238,7 +293,7 @@ def _of_video(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _of_recording(path: Path) -> dict[str, Any]:
+def _of_recording(path: Path, content: Content) -> dict[str, Any]:
     import soundfile
 
     about = soundfile.info(str(path))

@@ -7,16 +7,20 @@ adds.
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any, overload
 
+from ..core.base import Modality
 from ..core.errors import ConfigurationError, ContentError
-from .io import MAX_LINE, TEXT_SUFFIXES, _check_file, _decode, _files_below, read_documents, read_jsonl, text_of
+from .content import content_of, misnamed, promised
+from .documents import MAX_LEFT_OUT, Reading, Role, texts_of
+from .image_folder import files_below, head_of, listed
+from .io import shown
+from .records import RECORD_SUFFIXES, holds_records, records_of
+from .text_file import COMPRESSED, GZIP, TextFile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,152 +31,196 @@ MANIFEST = "index.json"
 SEPARATOR = 0xFF
 PAD = 512
 """Zero bytes after the last document of a shard, so that a comparison may read on past its end."""
-MAX_ROWS_DECODED = 4_000_000_000
-ROWS = 1024
-HEAD = 2**16
-"""Bytes at the beginning of a file that are looked at for what is no UTF-8 text."""
-MARKS = {
-    b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16",
-}  # fmt: skip
-"""Byte-order marks; the first that fits counts."""
-COLUMNS = ("text", "smiles")
-"""The column of a CSV file that holds the documents: the first of these that there is, in any case."""
+TEXT_SUFFIXES = frozenset({".txt", ".md", ".abc", ".smi"})
+"""Of a folder the files that are read as texts, with those without a suffix that hold text."""
+MAX_MINOR = 0.25
+"""Largest share of a folder's bytes that may lie in files of the other kind, texts or records, and be left out."""
 _TUNE = re.compile(r"^(?=X:)", re.MULTILINE)
 
 
-def iter_documents(path: Path) -> Iterator[str]:
+class Documents(list[str]):
+    """Texts in memory, with how they were read."""
+
+    def __init__(self, texts: Sequence[str], read_as: str, *, uses_text_field: bool = False) -> None:
+        super().__init__(texts)
+        self.read_as, self.uses_text_field = read_as, uses_text_field
+
+
+def read_documents(
+    path: str | Path, *, role: Role = "document", text_field: str | None = None, comparable: bool = False
+) -> Documents:
+    """Return the texts of `iter_documents` in memory; the arguments are those of `Reading`."""
+    reading = Reading(role, text_field, comparable)
+    texts = list(iter_documents(Path(path), reading))
+    return Documents(texts, reading.sentence() if texts else "", uses_text_field=reading.uses_text_field)
+
+
+def iter_documents(path: Path, reading: Reading | None = None) -> Iterator[str]:
     """Yield the documents of a file or folder, one file, row or line in memory at a time.
 
-    ``.jsonl`` and ``.ndjson``: a line is a JSON string or an object with the key ``text``; ``.parquet``: the column
-    ``text``; ``.csv``: the column ``text``, else ``smiles``; ``.smi``: a line is a SMILES string, with or without a
-    name behind it; ``.abc``: each tune, from one ``X:`` to the next; any other file is one document, such as a level.
-    A folder holds its ``.txt``, ``.md``, ``.abc`` and ``.smi`` files, in the order of their names. Blank documents are
-    left out.
+    ``.jsonl``, ``.ndjson``, ``.json``, ``.csv``, ``.tsv`` and ``.parquet`` hold records: see
+    `guardrails.kit.documents`. ``.smi``: a line is a SMILES string, with or without a name behind it; ``.abc``: each
+    tune, from one ``X:`` to the next; any other file is one document, such as a level. A folder holds files of texts or
+    files of records, read in the order of their names. Text files may be gzipped. Blank documents are left out.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+    reading : Reading, optional
+        How texts are to be read; holds afterwards what was read.
 
     Raises
     ------
     ContentError
-        For what is missing, too large, not of its kind, or text that is not UTF-8, by file and place.
+        For what is missing, too large, not of its kind or no text, by file and place.
     """
-    for file in files_of(path):
-        for text in _READERS.get(file.suffix.lower(), _plain)(file):
-            if text.strip():
-                yield text
-
-
-def files_of(path: Path) -> list[Path]:
-    """Return the files that documents are read from: those of a folder whose names say so, else the path itself."""
-    if not path.is_dir():
-        return [path]
-    return [path / n for n in sorted(_files_below(path)) if Path(n).suffix.lower() in FOLDER_SUFFIXES]
-
-
-def _plain(path: Path) -> Iterator[str]:
-    _check_text(path)
-    for text in read_documents(path):
-        if "\0" in text:
-            raise ContentError(f"{path}: a NUL byte at {len(text[: text.index(chr(0))].encode())}: this is no text")
+    reading = reading or Reading()
+    for text, _ in iter_texts(path, reading):
         yield text
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, each with its end."""
-    _check_text(path)
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(MAX_LINE + 1):
-            number += 1
-            if len(line) > MAX_LINE:
-                raise ContentError(f"{path}, line {number}: longer than {MAX_LINE:,} bytes")
-            if b"\0" in line:
-                raise ContentError(f"{path}, line {number}: a NUL byte at {line.index(0)}: this is no text")
-            yield _decode(line, f"{path}, line {number}")
+def iter_texts(path: Path, reading: Reading) -> Iterator[tuple[str, str | None]]:
+    """Yield (text, prompt) as `iter_documents` yields texts. Errors as there."""
+    files, left_out = _chosen_files(path)
+    if left_out:
+        reading.notes[f"left out {listed(left_out)}"] = None
+    for file in files:
+        yield from _texts_of_file(file, reading)
+    reading.check()
 
 
-def _jsonl(path: Path) -> Iterator[str]:
-    _check_text(path)
-    return (text_of(value, f"{path}, line {number}") for number, value in read_jsonl(path))
+def _texts_of_file(path: Path, reading: Reading) -> Iterator[tuple[str, str | None]]:
+    if path.suffix.lower() == ".parquet":
+        return texts_of(records_of(path), reading)
+    file = TextFile(path)
+    reading.notes |= dict.fromkeys(file.notes)
+    if holds_records(file):
+        return texts_of(records_of(path, file), reading)
+    if reading.role == "output":
+        raise ContentError(f"{shown(path)}: no file of records; give JSON Lines, JSON, CSV or Parquet")
+    return _plain_texts(file, reading)
 
 
-def _csv(path: Path) -> Iterator[str]:
-    rows = csv.reader(_lines(path))
-    try:
-        header = next(rows, [])
-        names = [name.strip().lower() for name in header]
-        column = next((names.index(name) for name in COLUMNS if name in names), None)
-        if column is None:
-            raise ContentError(
-                f"{path}: no column {' or '.join(map(repr, COLUMNS))}; its columns are "
-                f"{', '.join(map(repr, header[:8]))}"
-            )
-        yield from (row[column] for row in rows if len(row) > column)
-    except csv.Error as error:
-        raise ContentError(f"{path}, line {rows.line_num}: not CSV ({error}); give JSON Lines") from None
+def _plain_texts(file: TextFile, reading: Reading) -> Iterator[tuple[str, str | None]]:
+    what, texts = _PLAIN.get(file.suffix, ("each file", _whole))
+    reading.shapes[what] = None
+    for where, text in texts(file):
+        if (accepted := reading.accepted(text, where)) is not None:
+            yield accepted, None
 
 
-def _smiles(path: Path) -> Iterator[str]:
-    words = (line.split(maxsplit=1) for line in _lines(path))
-    first = (found[0] for found in words if found)
-    return (smiles for i, smiles in enumerate(first) if i or smiles.lower() != "smiles")
+def _whole(file: TextFile) -> Iterator[tuple[str, str]]:
+    yield shown(file.path), file.text()
 
 
-def _tunes(path: Path) -> Iterator[str]:
+def _smiles(file: TextFile) -> Iterator[tuple[str, str]]:
+    words = ((number, line.split(maxsplit=1)) for number, line in file.lines())
+    first = ((number, found[0]) for number, found in words if found)
+    for i, (number, smiles) in enumerate(first):
+        if i or smiles.lower() != "smiles":
+            yield f"{shown(file.path)}, line {number}", smiles
+
+
+def _tunes(file: TextFile) -> Iterator[tuple[str, str]]:
     """Yield the tunes of a file; what stands before the first ``X:`` belongs to none."""
-    for text in _plain(path):
-        tunes = [tune for tune in _TUNE.split(text.replace("\r\n", "\n")) if tune.startswith("X:")]
-        yield from tunes or [text]
+    text = file.text()
+    tunes = [tune for tune in _TUNE.split(text) if tune.startswith("X:")]
+    yield from ((f"{shown(file.path)}, tune {i}", tune) for i, tune in enumerate(tunes or [text], 1))
 
 
-def _check_text(path: Path) -> None:
-    """Refuse what its first bytes show to be no UTF-8."""
-    _check_file(path)
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    for mark, name in MARKS.items():
-        if head.startswith(mark):
-            raise ContentError(
-                f"{path}: {name} by its byte-order mark, not UTF-8; to convert it, type: "
-                f"iconv -f {name} -t UTF-8 {quote(path.name)} > {quote('utf8-' + path.name)}"
-            )
-    if b"\0" in head:
-        raise ContentError(
-            f"{path}: a NUL byte at {head.index(0)}: this is no text, or UTF-16 without a byte-order mark; give UTF-8"
-        )
-
-
-def _parquet(path: Path) -> Iterator[str]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            column = file.schema_arrow.get_field_index("text")
-            if column < 0:
-                names = ", ".join(map(repr, file.schema_arrow.names[:8]))
-                raise ContentError(f"{path}: no column 'text'; its columns are {names}")
-            kind = file.schema_arrow.field(column).type
-            if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
-                raise ContentError(f"{path}: the column 'text' holds {kind}, not strings")
-            groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
-            if (size := max((group.total_byte_size for group in groups), default=0)) > MAX_ROWS_DECODED:
-                raise ContentError(f"{path}: a group of rows of {size:,} bytes; at most {MAX_ROWS_DECODED:,}")
-            for batch in file.iter_batches(ROWS, columns=["text"]):
-                yield from (text for text in batch.column(0).to_pylist() if text is not None)
-    except ContentError:
-        raise
-    except (pyarrow.ArrowException, OSError, ValueError) as error:  # also text that is not UTF-8
-        raise ContentError(f"{path}: not a readable parquet file ({str(error).splitlines()[0][:200]})") from None
-
-
-_READERS: dict[str, Callable[[Path], Iterator[str]]] = {
-    ".jsonl": _jsonl,
-    ".ndjson": _jsonl,
-    ".parquet": _parquet,
-    ".csv": _csv,
-    ".smi": _smiles,
-    ".abc": _tunes,
+_PLAIN: dict[str, tuple[str, Callable[[TextFile], Iterator[tuple[str, str]]]]] = {
+    ".smi": ("each line", _smiles),
+    ".abc": ("each tune", _tunes),
 }
-FOLDER_SUFFIXES = TEXT_SUFFIXES | {".abc", ".smi"}
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files that documents are read from: those of a folder that `iter_documents` reads, else the path."""
+    return _chosen_files(path)[0]
+
+
+def _chosen_files(path: Path) -> tuple[list[Path], list[tuple[str, str]]]:
+    """Return the files of a folder that are read, and (name, why) of the others.
+
+    Either its texts or its records are read, whichever are more: the others are then a README or a table beside them.
+
+    Raises
+    ------
+    ContentError
+        Where it cannot be told which, or files that would have to be read cannot be.
+    """
+    if not path.is_dir():
+        return [path], []
+    names = sorted(files_below(path))
+    indexes = tuple(name.removesuffix(MANIFEST) for name in names if _is_manifest(path / name))
+    kinds: dict[str, list[str]] = {"texts": [], "records": [], "other texts": []}
+    left_out, unusable = [], []
+    for name in names:
+        if name.startswith(indexes):
+            continue
+        try:
+            kind = _kind(name, head_of(path / name))
+        except ContentError as error:
+            unusable.append((name, str(error).removeprefix(f"{shown(path / name)}: ")))
+            continue
+        if kind in kinds:
+            kinds[kind].append(name)
+        else:
+            left_out.append((name, kind))
+    chosen = _larger(path, kinds)
+    for kind, names in kinds.items():
+        left_out += [(name, f"one of its {kind}") for name in names if kind != chosen]
+    if len(unusable) > max(1, MAX_LEFT_OUT * len(kinds[chosen])):
+        raise ContentError(f"{shown(path)}: files that cannot be read: {listed(unusable)}")
+    return [path / name for name in kinds[chosen]], sorted(left_out + unusable)
+
+
+def _kind(name: str, head: bytes) -> str:
+    """Return the kind of a file of a folder: one of those that may be read, or what it is.
+
+    Raises
+    ------
+    ContentError
+        For what is called a text and is none.
+    """
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes]
+    suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
+    known = RECORD_SUFFIXES | TEXT_SUFFIXES
+    if packed := next((kind for mark, kind in COMPRESSED.items() if head.startswith(mark)), None):
+        # Kept among the files to read, where it is refused by its name: it may be most of the corpus.
+        return "records" if known & set(suffixes) else packed
+    if suffix in RECORD_SUFFIXES:
+        return "records"
+    if head.startswith(GZIP):
+        return "texts" if suffix in TEXT_SUFFIXES else "gzip"
+    content = content_of(head)
+    if promised(name) is Modality.TEXT and content.modality is not Modality.TEXT and head:
+        raise ContentError(misnamed(name, content) or "")
+    if content.modality is not Modality.TEXT or promised(name) not in (None, Modality.TEXT):
+        return misnamed(name, content) or str(content.modality or content.format)
+    return "texts" if suffix in TEXT_SUFFIXES or not suffix else "other texts"
+
+
+def _is_manifest(path: Path) -> bool:
+    if path.name != MANIFEST or not path.is_file():
+        return False
+    return FORMAT.encode() in head_of(path)
+
+
+def _larger(path: Path, kinds: dict[str, list[str]]) -> str:
+    """Return which kind of a folder's files is read."""
+    sizes = {kind: sum((path / name).stat().st_size for name in names) for kind, names in kinds.items()}
+    first = "texts" if sizes["texts"] >= sizes["records"] else "records"
+    if not kinds[first]:
+        return "other texts"
+    for kind, size in sizes.items():
+        if kind != first and size > MAX_MINOR * (size + sizes[first]):
+            raise ContentError(
+                f"{shown(path)}: holds {len(kinds[first])} files of {first} and {len(kinds[kind])} of {kind}"
+                f" ({listed([(name, kind) for name in kinds[kind]])}); give a folder for each"
+            )
+    return first
 
 
 def is_index(path: Path) -> bool:
@@ -188,6 +236,8 @@ class StoredCorpus(Sequence[str]):
     folder : Path
     manifest : dict
         ``shards`` and ``inputs``, as ``guardrails index`` wrote them.
+    read_as : str
+        How the documents were read, where the index says so.
 
     Raises
     ------
@@ -198,6 +248,7 @@ class StoredCorpus(Sequence[str]):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
+        self.read_as = str(self.manifest.get("read_as", ""))
         if not self.manifest.get("complete"):
             raise ConfigurationError(f"{self.folder}: the index is unfinished; run guardrails index again to go on")
         self.shards = [

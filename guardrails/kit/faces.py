@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConfigurationError, ContentError
-from .io import ImageFolder, resize
+from .image_folder import ImageFolder
+from .io import resize
 from .video import opencv
 
 if TYPE_CHECKING:
@@ -260,7 +261,8 @@ def faces_in_folder(
     known = None if boxes is None else read_boxes(boxes)
     finder = find_faces if model is None else yunet(model)
     pictures = ImageFolder(root)
-    read = unread = found = 0
+    read = found = 0
+    unread = len(pictures.unusable)
     for i, name in enumerate(pictures.names[:limit]):
         if known is not None and name not in known:
             continue

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.base import Batch, Budget, ImageTarget, Row
 from ..core.errors import ContentError
+from .io import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,10 +36,13 @@ def plan_pictures(target: ImageTarget, budget: Budget, *, seed: int, **payload: 
     Returns
     -------
     list of Batch
-        With ``items`` (names, unique in the plan), ``start`` and ``seed``.
+        With ``items`` (names, unique in the plan), ``start`` and ``seed``. Where a folder holds files that cannot be
+        read, the last batch has as many of them as there would be in a random sample, at least one, with their
+        ``problems``: each becomes an error row.
     """
-    n = SAMPLES[budget] if target.available is None else min(SAMPLES[budget], target.available)
-    return [
+    problems: Sequence[tuple[str, str]] = getattr(target, "problems", ())
+    n, bad = _shares(SAMPLES[budget], target.available, len(problems))
+    batches = [
         Batch(
             start // BATCH,
             {"items": [f"{i:05d}" for i in range(start, min(start + BATCH, n))], "start": start, "seed": seed}
@@ -46,6 +50,20 @@ def plan_pictures(target: ImageTarget, budget: Budget, *, seed: int, **payload: 
         )
         for start in range(0, n, BATCH)
     ]
+    if bad:
+        names, reasons = [f"file {shown(name)}" for name, _ in problems[:bad]], [reason for _, reason in problems[:bad]]
+        unread = {"items": names, "problems": reasons, "start": n, "seed": seed}
+        batches.append(Batch(len(batches), unread | payload))
+    return batches
+
+
+def _shares(most: int, available: int | None, problems: int) -> tuple[int, int]:
+    """Return how many pictures to ask for, and how many unreadable files to count beside them."""
+    if available is None or not problems:
+        return (most if available is None else min(most, available)), 0
+    whole = available + problems
+    bad = min(problems, max(1, round(min(most, whole) * problems / whole)))
+    return min(available, max(0, min(most, whole) - bad)), bad
 
 
 def fetch_pictures(
@@ -65,6 +83,8 @@ def fetch_pictures(
         Of a target that samples.
     """
     items = batch.payload["items"]
+    if reasons := batch.payload.get("problems"):
+        return [{"item": item, "error": reason} for item, reason in zip(items, reasons, strict=True)]
     if target.available is None:
         pictures: Sequence[NDArray[np.uint8]] = target.sample_images(len(items), seed=seed)
     else:

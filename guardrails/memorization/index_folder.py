@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.errors import ConfigurationError, ContentError
 from ..kit.corpus import FORMAT, MANIFEST, VERSION, StoredCorpus, files_of, is_index, iter_documents, read_manifest
+from ..kit.documents import Reading
 from ..targets.files import hash_files
 from ._minhash import families, signatures
 from .corpus_index import SHARD, SHARD_BYTES, Shard, group_documents
@@ -30,6 +31,7 @@ def build_index(
     out: str | Path,
     *,
     shard_bytes: int = SHARD_BYTES,
+    text_field: str | None = None,
     progress: Progress = lambda done, total, label: None,
 ) -> dict[str, Any]:
     """Index files and folders of text, or go on where an earlier call was stopped; return what ``index.json`` holds.
@@ -42,6 +44,8 @@ def build_index(
         A new or empty folder, or one of an earlier call with the same inputs: its finished shards are kept.
     shard_bytes : int
         Bytes of text in a shard, at most 2 GiB. Building takes about eight times as much memory.
+    text_field : str, optional
+        The field of records that holds the text, with dots between nested ones.
     progress : callable
         Takes (done, total, label); megabytes of text.
 
@@ -56,21 +60,32 @@ def build_index(
         raise ConfigurationError(f"a shard of {shard_bytes:,} bytes; it must have 1 to {SHARD:,}")
     paths, out = [Path(name) for name in inputs], Path(out)
     progress(0, 1, "reading the inputs' hashes")
-    plan = {"format": FORMAT, "version": VERSION, "shard_bytes": shard_bytes, "inputs": [_identity(p) for p in paths]}
+    try:
+        identities = [_identity(path) for path in paths]
+    except ContentError as error:
+        raise ConfigurationError(str(error)) from None
+    plan = {"format": FORMAT, "version": VERSION, "shard_bytes": shard_bytes, "inputs": identities}
+    plan |= {"text_field": text_field} if text_field else {}
+    reading = Reading(text_field=text_field, comparable=True)
     manifest = _begin(out, plan)
     if manifest.get("complete"):
         return manifest
     total = max(1, sum(entry["bytes"] for entry in manifest["inputs"]) // MB)
     try:
-        shards = _write_shards(out, paths, shard_bytes, lambda done, label: progress(min(done, total), total, label))
+        shards = _write_shards(
+            out, chain.from_iterable(iter_documents(path, reading) for path in paths), shard_bytes,
+            lambda done, label: progress(min(done, total), total, label),
+        )  # fmt: skip
     except ContentError as error:
         raise ConfigurationError(str(error)) from None
+    if text_field and not reading.uses_text_field:
+        raise ConfigurationError(f"--text-field {text_field}: no file given has this field")
     if not shards:
         (out / MANIFEST).unlink()
         out.rmdir()
         raise ConfigurationError(f"{', '.join(map(str, paths))}: no document that is not blank")
     progress(total, total, "comparing documents")
-    manifest |= {"shards": len(shards), "complete": True}
+    manifest |= {"shards": len(shards), "complete": True, "read_as": reading.sentence()}
     manifest |= {"documents": sum(n for n, _ in shards), "bytes": sum(size for _, size in shards)}
     manifest["near_duplicates"] = _near_duplicates(out, len(shards))
     _write_json(out / MANIFEST, manifest)
@@ -96,10 +111,9 @@ def _begin(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_shards(
-    out: Path, paths: Sequence[Path], shard_bytes: int, progress: Callable[[int, str], None]
+    out: Path, documents: Iterable[str], shard_bytes: int, progress: Callable[[int, str], None]
 ) -> list[tuple[int, int]]:
     """Write the shards that are not there; return documents and bytes of each."""
-    documents = chain.from_iterable(map(iter_documents, paths))
     done: list[tuple[int, int]] = []
     for number, group in enumerate(group_documents(documents, shard_bytes)):
         size = sum(map(len, group))

@@ -30,7 +30,7 @@ SCHEMES = {
 """Scheme of a target's name → module of this package and what in it takes the rest of the name."""
 
 
-def load_target(target: Any) -> Target:
+def load_target(target: Any, *, text_field: str | None = None) -> Target:
     """Return the target that a name says, or wrap an object of the user's own.
 
     Parameters
@@ -40,6 +40,8 @@ def load_target(target: Any) -> Target:
         ``package:smollm2`` · ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a
         target, which is returned as it is; or any callable or object with ``generate``, ``sample`` or ``predict``; or a
         fitted classifier of scikit-learn.
+    text_field : str, optional
+        Of ``jsonl:``, the field of records that holds the text.
 
     Raises
     ------
@@ -63,18 +65,19 @@ def load_target(target: Any) -> Target:
         raise ConfigurationError(f"'{name}' is not the name of a target.{_hint(name, scheme, bool(colon), loaders)}")
     if not rest:
         raise ConfigurationError(f"'{name}' names no target; write what to audit after '{scheme}:'")
-    return loaders[scheme]()(rest)
+    load = loaders[scheme]()
+    return load(rest, text_field=text_field) if scheme == "jsonl" else load(rest)
 
 
-def _loaders() -> dict[str, Callable[[], Callable[[str], Target]]]:
+def _loaders() -> dict[str, Callable[[], Callable[..., Target]]]:
     """Return, per scheme, what imports what takes the rest of a name."""
     plugged = {point.name: point.load for point in entry_points(group="guardrails.targets")}
     return plugged | {scheme: partial(_import, place) for scheme, place in SCHEMES.items()}
 
 
-def _import(place: str) -> Callable[[str], Target]:
+def _import(place: str) -> Callable[..., Target]:
     module, attribute = place.split(":")
-    load: Callable[[str], Target] = getattr(import_module(f".{module}", __name__), attribute)
+    load: Callable[..., Target] = getattr(import_module(f".{module}", __name__), attribute)
     return load
 
 
@@ -84,7 +87,7 @@ def _hint(name: str, scheme: str, has_scheme: bool, known: dict[str, Any]) -> st
         kind = "hf" if (path / "config.json").exists() or any(path.glob("*.gguf")) else "dir"
         kind = "diffusers" if (path / "model_index.json").exists() else kind
         return f" Did you mean '{kind}:{name}'?"
-    kinds = {".jsonl": "jsonl", ".csv": "table", ".parquet": "table"}
+    kinds = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "table", ".parquet": "table"}
     if path.is_file() and path.suffix.lower() in kinds:
         return f" Did you mean '{kinds[path.suffix.lower()]}:{name}'?"
     if has_scheme:

@@ -12,7 +12,9 @@ from ..core.errors import ConfigurationError, ContentError
 Kind = Literal["corpus", "holdout", "reference", "prompts"]
 
 
-def load_data(kind: Kind, source: Any, modality: Modality) -> Any:
+def load_data(
+    kind: Kind, source: Any, modality: Modality, *, text_field: str | None = None, comparable: bool = False
+) -> Any:
     """Return data for a target of this modality.
 
     Parameters
@@ -26,10 +28,14 @@ def load_data(kind: Kind, source: Any, modality: Modality) -> Any:
         are returned as they are, texts as a sequence of str.
     modality : Modality
         Of the target.
+    text_field : str, optional
+        The field of records that holds the text, with dots between nested ones.
+    comparable : bool
+        Whether texts are only compared with texts: see `guardrails.kit.documents.Reading`.
 
     Returns
     -------
-    list of str, StoredCorpus, ImageFolder or DataFrame
+    Documents, StoredCorpus, ImageFolder or DataFrame
         The documents of an index are read from it when they are looked at. An `ImageFolder` holds the readable pictures
         and names the others in `problems`.
 
@@ -42,12 +48,17 @@ def load_data(kind: Kind, source: Any, modality: Modality) -> Any:
     if not isinstance(source, str | Path):
         if hasattr(source, "__len__") and len(source) == 0:
             raise ConfigurationError(f"{option}: the data given are empty")
-        return _documents(source, option) if text else source
+        return _documents(source, option, comparable=comparable) if text else source
     path = Path(source)
     if not path.exists():
         raise ConfigurationError(f"{option} {path}: no such file or folder")
     try:
-        data = _prompts(path) if kind == "prompts" else _read(path, modality, option)
+        if kind == "prompts":
+            data = _prompts(path, text_field)
+        elif modality is Modality.TEXT:
+            data = _texts(path, text_field, comparable=comparable)
+        else:
+            data = _read(path, modality, option)
     except ContentError as error:
         raise ConfigurationError(f"{option} {error}") from None
     if len(data) == 0:
@@ -65,55 +76,77 @@ def read_as(value: Any) -> str:
     return reading if isinstance(reading, str) else ""
 
 
-def _documents(source: Any, option: str) -> Sequence[str]:
+def _documents(source: Any, option: str, *, comparable: bool) -> Sequence[str]:
     """Return texts given as an object: a sequence of str of which one at least is not blank."""
-    from ..kit.corpus import StoredCorpus
+    from ..kit.corpus import Documents, StoredCorpus
+    from ..kit.documents import Reading
 
     if isinstance(source, StoredCorpus):
         return source
     if hasattr(source, "columns"):
         raise ConfigurationError(f"{option}: a table; give its column of texts, as in data['text'].tolist()")
-    documents: Sequence[str] = source if isinstance(source, Sequence) else list(source)
-    wrong = next(((i, text) for i, text in enumerate(documents) if not isinstance(text, str)), None)
+    given: Sequence[str] = source if isinstance(source, Sequence) else list(source)
+    wrong = next(((i, text) for i, text in enumerate(given) if not isinstance(text, str)), None)
     if wrong:
         raise ConfigurationError(f"{option}: document {wrong[0]} is {type(wrong[1]).__name__}, not str")
-    if not any(text.strip() for text in documents):
-        raise ConfigurationError(f"{option}: all {len(documents)} documents are blank")
-    return documents
+    if not any(text.strip() for text in given):
+        raise ConfigurationError(f"{option}: all {len(given)} documents are blank")
+    reading = Reading(comparable=comparable, shapes={"strings": None})
+    texts = [text for i, one in enumerate(given) if (text := reading.accepted(one, f"document {i}")) is not None]
+    try:
+        reading.check()
+    except ContentError as error:
+        raise ConfigurationError(f"{option} {error}") from None
+    return given if texts == list(given) else Documents(texts, reading.sentence())
 
 
-def _prompts(path: Path) -> list[str]:
-    from ..kit.corpus import iter_documents
+def _prompts(path: Path, text_field: str | None) -> Sequence[str]:
+    from ..kit.corpus import Documents, read_documents
+    from ..kit.records import RECORD_SUFFIXES
 
-    texts = iter_documents(path)
-    if path.suffix.lower() in (".jsonl", ".ndjson", ".csv", ".parquet") or path.is_dir():
-        return list(texts)
-    return [line for text in texts for line in text.splitlines() if line.strip()]
+    texts = read_documents(path, role="prompt", text_field=text_field)
+    if path.suffix.lower() == ".gz" or path.suffix.lower() in RECORD_SUFFIXES or path.is_dir():
+        return texts
+    lines = [line for text in texts for line in text.splitlines() if line.strip()]
+    return Documents(lines, f"{len(lines)} prompts: each line")
+
+
+def _texts(path: Path, text_field: str | None, *, comparable: bool) -> Sequence[str]:
+    from ..kit.corpus import StoredCorpus, is_index, read_documents
+
+    return StoredCorpus(path) if is_index(path) else read_documents(path, text_field=text_field, comparable=comparable)
 
 
 def _instead(path: Path, *, text: bool) -> str:
     """Say what is read of a folder that holds other files."""
-    from ..kit.corpus import FOLDER_SUFFIXES
+    from ..kit.corpus import TEXT_SUFFIXES
+    from ..kit.records import RECORD_SUFFIXES
 
     if not text or not path.is_dir():
         return ""
-    kinds = f"; of a folder the {', '.join(sorted(FOLDER_SUFFIXES))} files are read"
-    given = next((name for name in sorted(path.iterdir()) if name.suffix.lower() in (".jsonl", ".csv", ".parquet")), "")
-    return f"{kinds}; give {given} by its name" if given else kinds
+    return f"; of a folder the {', '.join(sorted(TEXT_SUFFIXES | RECORD_SUFFIXES))} files are read"
 
 
 def _read(path: Path, modality: Modality, option: str) -> Any:
-    from ..kit.corpus import StoredCorpus, is_index, iter_documents
-    from ..kit.io import ImageFolder
-
-    if modality is Modality.TEXT:
-        return StoredCorpus(path) if is_index(path) else list(iter_documents(path))
     if modality is Modality.IMAGE:
         if not path.is_dir():
             raise ConfigurationError(f"{option} {path}: a folder of pictures is needed")
-        return ImageFolder(path).readable()
+        return _pictures(path)
     if modality is Modality.TABLE:
         from .table import read_table
 
         return read_table(path)
     raise ConfigurationError(f"{option} {path}: {modality} data cannot be read yet")
+
+
+def _pictures(path: Path) -> Any:
+    """Return the readable pictures of a folder, where they can stand for all of them."""
+    from ..kit.documents import MAX_LEFT_OUT
+    from ..kit.image_folder import ImageFolder, listed
+    from ..kit.io import shown
+
+    pictures = ImageFolder(path).readable()
+    bad = pictures.problems
+    if len(pictures) and len(bad) > max(1, MAX_LEFT_OUT * (len(pictures) + len(bad))):
+        raise ContentError(f"{shown(path)}: files that should be pictures and cannot be read, {listed(bad)}")
+    return pictures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,10 @@ import numpy as np
 
 from ..core.base import Access, Modality
 from ..core.errors import ContentError, TargetError
-from ..kit.io import ImageFolder, read_jsonl, text_of
+from ..kit.corpus import iter_texts
+from ..kit.documents import Reading
+from ..kit.image_folder import ImageFolder, listed
+from ..kit.io import MAX_STREAMED, check_file, shown
 from ._prompts import read_prompts
 
 if TYPE_CHECKING:
@@ -22,7 +26,8 @@ if TYPE_CHECKING:
 class ImageFolderTarget:
     """``dir:<folder>``: the pictures that a model made.
 
-    A file that cannot be read is left out and stands in `problems`. Beside the pictures ``prompts.jsonl`` or
+    Files are told by their content. One that should be a picture and cannot be read stands in `problems` and becomes an
+    error row; `read_as` counts and names what was left out. Beside the pictures ``prompts.jsonl`` or
     ``prompts.csv`` may say what each was made from: rows with ``file``, its place below the folder, and ``prompt``.
 
     Raises
@@ -40,10 +45,11 @@ class ImageFolderTarget:
         if not path.is_dir():
             raise TargetError(f"{self.name}: no such folder")
         self._all = ImageFolder(path)
-        if not self._all:
-            hint = f"; it holds {len(self._all.ignored)} other files" if self._all.ignored else ""
-            raise TargetError(f"{self.name}: the folder holds no picture{hint}")
-        self._prompts = read_prompts(path, self._all.names, self.name)
+        if not self.available:
+            others = [*self.problems, *self._all.ignored]
+            hint = f" that can be read; left out {listed(others)}" if others else ""
+            raise TargetError(f"{shown(self.name)}: the folder holds no picture{hint}")
+        self._prompts = read_prompts(path, [*self._all.names, *dict(self._all.unusable)], self.name)
 
     @cached_property
     def images(self) -> ImageFolder:
@@ -65,9 +71,15 @@ class ImageFolderTarget:
         """How many readable pictures there are."""
         return len(self.images)
 
+    @property
+    def read_as(self) -> str:
+        """How many pictures of each format are read, and what is left out and why."""
+        return self.images.read_as
+
     def identity(self) -> dict[str, str]:
-        """Return the number of files and a hash over the name and bytes of each."""
-        return {"files": str(len(self._all)), "sha256": hash_files(self._all.folder, self._all.names)}
+        """Return the number of files that should be pictures and a hash over the name and bytes of each."""
+        names = sorted([*self._all.names, *dict(self._all.unusable)])
+        return {"files": str(len(names)), "sha256": hash_files(self._all.folder, names)}
 
     def sample_images(self, n: int, *, seed: int) -> ImageFolder:
         """Return n of the readable pictures without replacement, each read when it is looked at."""
@@ -76,29 +88,39 @@ class ImageFolderTarget:
 
 
 class JsonlTarget:
-    """``jsonl:<file>``: texts that a model wrote, one JSON value a line: a string, or an object with ``text``.
+    """``jsonl:<file>``: texts that a model wrote, as records of JSON Lines, JSON, CSV or Parquet.
+
+    Of a record that holds a prompt or a conversation the model's part is its text: see `guardrails.kit.documents`.
+
+    Parameters
+    ----------
+    file : path
+    text_field : str, optional
+        The field that holds the text, with dots between nested ones.
 
     Raises
     ------
     TargetError
-        For a file that is missing, holds no text, or has a line that is not of this shape.
+        For a file that is missing, holds no text, or has a record of another shape than those before it.
     """
 
     modality = Modality.TEXT
     access = frozenset({Access.OUTPUTS})
 
-    def __init__(self, file: str | Path) -> None:
+    def __init__(self, file: str | Path, *, text_field: str | None = None) -> None:
         self.name = f"jsonl:{file}"
         self._path = Path(file)
         if not self._path.is_file():
-            raise TargetError(f"{self.name}: no such file")
+            raise TargetError(f"{shown(self.name)}: no such file")
+        reading = Reading("output", text_field, comparable=True)
         try:
-            rows = [(text_of(v, f"{file}, line {i}"), _prompt_of(v)) for i, v in read_jsonl(self._path)]
+            rows = list(iter_texts(self._path, reading))
         except ContentError as error:
             raise TargetError(str(error)) from None
         if not rows:
-            raise TargetError(f"{self.name}: the file holds no text")
+            raise TargetError(f"{shown(self.name)}: the file holds no text")
         self._texts, self.prompts = [text for text, _ in rows], [prompt for _, prompt in rows]
+        self.read_as, self.uses_text_field = reading.sentence(), reading.uses_text_field
 
     @property
     def available(self) -> int:
@@ -118,11 +140,6 @@ class JsonlTarget:
         return [self._texts[int(i)] for i in draw(self.name, self.available, n, seed, "texts")]
 
 
-def _prompt_of(value: object) -> str | None:
-    prompt = value.get("prompt") if isinstance(value, dict) else None
-    return prompt if isinstance(prompt, str) else None
-
-
 def draw(name: str, available: int, n: int, seed: int, what: str) -> NDArray[np.int64]:
     """Return n of ``range(available)`` without replacement, in random order.
 
@@ -137,9 +154,14 @@ def draw(name: str, available: int, n: int, seed: int, what: str) -> NDArray[np.
 
 
 def hash_files(folder: Path, names: Sequence[str]) -> str:
-    """Return one SHA-256 over the names and contents of files, each read in pieces."""
+    """Return one SHA-256 over the names and contents of files, each read in pieces; of an unreadable one the name."""
     whole = hashlib.sha256()
     for name in names:
-        with (folder / name).open("rb") as file:
-            whole.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        try:
+            check_file(folder / name, max_bytes=MAX_STREAMED)
+            with (folder / name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except (ContentError, OSError):
+            digest = "unreadable"
+        whole.update(os.fsencode(name) + f"\0{digest}\n".encode())
     return whole.hexdigest()

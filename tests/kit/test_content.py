@@ -24,7 +24,7 @@ def saved(format: str) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "PPM"])
 def test_pictures(format: str, tmp_path: Path) -> None:
     found = content_of(saved(format)[:HEAD])
     assert found == (Modality.IMAGE, format)
@@ -34,13 +34,13 @@ def test_pictures(format: str, tmp_path: Path) -> None:
     assert (facts["width"], facts["height"]) == (20, 10)
 
 
-@pytest.mark.parametrize(("format", "named"), [("JPEG2000", "JPEG 2000"), ("ICO", "ICO"), ("AVIF", "HEIF")])
+@pytest.mark.parametrize(("format", "named"), [("ICO", "ICO")])
 def test_pictures_that_are_known_but_not_read(format: str, named: str, tmp_path: Path) -> None:
     found = content_of(saved(format)[:HEAD])
     assert found == (Modality.IMAGE, named)
     path = tmp_path / "picture"
     path.write_bytes(saved(format))
-    with pytest.raises(ContentError, match="not a picture that is read"):
+    with pytest.raises(ContentError, match=f"{named}, which is not read here"):
         facts_of(path, found)
 
 
@@ -77,7 +77,7 @@ def test_a_character_may_go_on_beyond_the_head(character: str, shift: int) -> No
 
 @pytest.mark.parametrize(
     ("head", "format"),
-    [(b"", "empty"), (b"\0\1\2", "unknown"), (b"caf\xe9", "unknown"), (b"\x7fELF\x02\x01\x01", "unknown")],
+    [(b"", "empty"), (b"\0\1\2", "unknown"), (b"\xebe\xf1", "unknown"), (b"\x7fELF\x02\x01\x01", "unknown")],
 )
 def test_what_is_nothing_of_these(head: bytes, format: str) -> None:
     assert content_of(head) == (None, format)

@@ -1,0 +1,364 @@
+"""What a document is: which part of a record is text, decided over a file, and how that is said in a report."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any, Literal, NamedTuple
+
+from ..core.errors import ContentError
+from .io import shown
+
+Role = Literal["document", "output", "prompt"]
+"""What texts are for: a document of a corpus, what a model wrote, or what it is asked."""
+
+SAMPLE = 200
+"""Records at the beginning of a file over which it is decided what the text is."""
+PLAIN = ("text", "content")
+MOLECULE = "smiles"
+"""Read where no other field is known."""
+TURNS = ("messages", "conversations", "conversation")
+PROMPT = ("system", "system_prompt", "context", "instruction", "prompt", "question", "query", "input")
+ANSWER = ("completion", "response", "output", "answer", "chosen", "generated_text", "generation")
+ROLE_NAMES = ("role", "from")
+CONTENT_NAMES = ("content", "value")
+MODEL_ROLES = frozenset({"assistant", "model", "gpt", "chatgpt", "bot", "ai"})
+MAX_LEFT_OUT = 0.05
+"""Largest share of broken documents with which a file is read; one is always let through."""
+NAMED = 3
+_HALF = re.compile("[\ud800-\udfff]")
+_WORDS = re.compile(r"\S\s+\S")
+
+
+class Record(NamedTuple):
+    """One value of a file, and where it stands there."""
+
+    where: str
+    value: Any
+
+
+class Parts(NamedTuple):
+    """The text of one record: what was asked, what was answered, and both as one document."""
+
+    prompt: str | None
+    answer: str | None
+    whole: str
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One way to find the text in a record. `parts` returns None for a record that is not of this shape."""
+
+    what: str
+    answer: str
+    fields: tuple[str, ...]
+    parts: Callable[[Any], Parts | None]
+    exchange: bool = False
+
+
+@dataclass
+class Reading:
+    """How texts are to be read and, once they were, what was read and left out.
+
+    Attributes
+    ----------
+    role : {"document", "output", "prompt"}
+    text_field : str, optional
+        The field to read, with dots between nested ones; a file that does not have it is read as without.
+    comparable : bool
+        Texts that are only compared with texts: LF for every line end, Unicode's normal form C, and U+FFFD for half of
+        a surrogate pair. Without it such a document is left out, since no tokenizer takes it.
+    """
+
+    role: Role = "document"
+    text_field: str | None = None
+    comparable: bool = False
+    uses_text_field: bool = False
+    n: int = 0
+    blank: int = 0
+    broken: list[str] = field(default_factory=list)
+    shapes: dict[str, None] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+    unread: dict[str, None] = field(default_factory=dict)
+
+    def sentence(self) -> str:
+        """Return how the texts were read, in one sentence."""
+        nouns = {"document": "document", "output": "output", "prompt": "prompt"}
+        parts = [f"{self.n} {nouns[self.role]}{'s' if self.n != 1 else ''}: {', '.join(self.shapes)}", *self.notes]
+        if self.broken:
+            done = "read with U+FFFD in its place" if self.comparable else "left out"
+            first = ", ".join(self.broken[:NAMED]) + (" …" if len(self.broken) > NAMED else "")
+            parts.append(f"{len(self.broken)} with half of a surrogate pair, {done} ({first})")
+        if self.blank:
+            parts.append(f"{self.blank} blank, left out")
+        if self.unread:
+            parts.append(f"fields not read: {', '.join(self.unread)}")
+        return "; ".join(parts)
+
+    def accepted(self, text: str, where: str) -> str | None:
+        """Return a text as it is used, or None for one that is left out; count both."""
+        if _HALF.search(text):
+            self.broken.append(where)
+            if not self.comparable:
+                return None
+            text = _HALF.sub("\ufffd", text)
+        if self.comparable:
+            text = comparable(text)
+        if self.role != "output" and not text.strip():
+            self.blank += 1
+            return None
+        self.n += 1
+        return text
+
+    def check(self) -> None:
+        """Raise ContentError where too many documents were broken for the others to stand for all."""
+        whole = self.n + len(self.broken)
+        if not self.comparable and len(self.broken) > max(1, MAX_LEFT_OUT * whole):
+            raise ContentError(
+                f"{self.broken[0]}: half of a surrogate pair, as in {len(self.broken)} of {whole} documents; write them"
+                " again with whole characters"
+            )
+
+
+def comparable(text: str) -> str:
+    r"""Return a text with LF line ends, in Unicode's normal form C, without halves of surrogate pairs.
+
+    >>> comparable("cafe\u0301\r\n")
+    'café\n'
+    """
+    if text.isascii():
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    return unicodedata.normalize("NFC", _HALF.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")))
+
+
+def texts_of(records: Iterator[Record], reading: Reading) -> Iterator[tuple[str, str | None]]:
+    """Yield (text, prompt) of records, all by the shape that their first ones have.
+
+    Raises
+    ------
+    ContentError
+        Where several fields could be the text, or a record has another shape than those before it: by file and place.
+    """
+    sample = list(islice(records, SAMPLE))
+    if not sample:
+        return
+    shape = _chosen(sample, reading)
+    reading.shapes[shape.answer if reading.role == "output" else shape.what] = None
+    for where, value in chain(sample, records):
+        parts = shape.parts(value)
+        text = None if parts is None else _of_role(parts, reading.role)
+        if parts is None or text is None:
+            raise ContentError(f"{where}: not of the shape of the records before it ({shape.what}){_keys(value)}")
+        if (accepted := reading.accepted(text, where)) is not None:
+            yield accepted, parts.prompt
+
+
+def _of_role(parts: Parts, role: Role) -> str | None:
+    return {"document": parts.whole, "output": parts.answer, "prompt": parts.prompt or parts.whole}[role]
+
+
+def _chosen(sample: Sequence[Record], reading: Reading) -> Shape:
+    values = [value for _, value in sample]
+    if reading.text_field and any(_at(value, reading.text_field) is not None for value in values):
+        reading.uses_text_field = True
+        return _field(reading.text_field)
+    if all(isinstance(value, str) for value in values):
+        return Shape("JSON strings", "JSON strings", (), lambda v: _plain(v if isinstance(v, str) else None))
+    if all(isinstance(value, list) for value in values):
+        return _turns(None)
+    rows = [value for value in values if isinstance(value, dict)]
+    if odd := next((record for record in sample if not isinstance(record.value, str | dict)), None):
+        raise ContentError(f"{odd.where}: neither a string nor an object with a text{_keys(odd.value)}")
+    first_object = next(record for record in sample if isinstance(record.value, dict))
+    shapes = _shapes(rows, reading.role)
+    fitting = [s for s in shapes if all(_has(s, value, reading.role) for value in values)]
+    if not fitting and shapes:
+        best = max(shapes, key=lambda s: sum(_has(s, value, reading.role) for value in values))
+        misfit = next(record for record in sample if not _has(best, record.value, reading.role))
+        raise ContentError(f"{misfit.where}: not of the shape of the other records ({best.what}){_keys(misfit.value)}")
+    shape = _only(fitting, rows, reading.role)
+    if shape is None:
+        raise _untold(first_object, fitting, rows)
+    _check_unread(shape, rows, reading, first_object)
+    return shape
+
+
+def _has(shape: Shape, value: Any, role: Role) -> bool:
+    parts = shape.parts(value)
+    return parts is not None and _of_role(parts, role) is not None
+
+
+def _shapes(rows: Sequence[Mapping[str, Any]], role: Role) -> list[Shape]:
+    """Return every standard shape whose fields occur in the records."""
+    names = {name for row in rows for name, value in row.items() if value not in (None, "", [])}
+    shapes = [_turns(name) for name in TURNS if name in names] + [_field(name) for name in PLAIN if name in names]
+    prompts, answers = [n for n in PROMPT if n in names], [n for n in ANSWER if n in names]
+    if prompts and len(answers) == 1:
+        shapes.append(_exchange(prompts, answers[0]))
+    elif len(answers) >= 1:
+        shapes += [_field(name) for name in answers]
+    elif role == "prompt":
+        shapes += [_field(name) for name in prompts]
+    return shapes or ([_field(MOLECULE)] if MOLECULE in names else [])
+
+
+def _only(shapes: Sequence[Shape], rows: Sequence[Mapping[str, Any]], role: Role) -> Shape | None:
+    """Return the shape whose text holds that of all the others; of outputs all have to be equal."""
+
+    def holds(shape: Shape, other: Shape) -> bool:
+        for row in rows:
+            one, two = shape.parts(row), other.parts(row)
+            if one is None or two is None:
+                return False
+            if role == "output" and one.answer != two.answer:
+                return False
+            if not all(part in one.whole for part in (two.prompt if other.exchange else "", two.answer) if part):
+                return False
+        return True
+
+    return next((s for s in shapes if all(s is other or holds(s, other) for other in shapes)), None)
+
+
+def _fields_with_text(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the fields that hold strings, also nested ones, with the characters in those of several words."""
+    sizes: dict[str, int] = {}
+    for row in rows:
+        for name, value in row.items():
+            texts = list(_strings(value))
+            if texts:
+                sizes[name] = sizes.get(name, 0) + sum(len(text) for text in texts if _WORDS.search(text))
+    return sizes
+
+
+def _strings(value: Any) -> Iterator[str]:
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict | list):
+            todo += one.values() if isinstance(one, dict) else one
+
+
+def _check_unread(shape: Shape, rows: Sequence[Mapping[str, Any]], reading: Reading, first: Record) -> None:
+    """Name the fields that are not read; refuse where one of them holds more text than what is read."""
+    unread = {name: size for name, size in _fields_with_text(rows).items() if name not in shape.fields}
+    reading.unread |= dict.fromkeys(map(shown, list(unread)[:5]))
+    if shape.exchange and reading.role == "output":
+        return
+    read = sum(len(parts.whole) for row in rows if (parts := shape.parts(row)))
+    for name, size in unread.items():
+        if size > read and not (reading.role == "output" and name in PROMPT):
+            raise _untold(first, [shape, _field(name)], rows)
+
+
+def _untold(first: Record, shapes: Sequence[Shape], rows: Sequence[Mapping[str, Any]]) -> ContentError:
+    names = [name for shape in shapes for name in shape.fields] or list(_fields_with_text(rows))
+    fields = ", ".join(shown(repr(name)) for name in dict.fromkeys(names))
+    if not fields:
+        return ContentError(f"{first.where}: no field holds text{_keys(first.value)}")
+    what = "several fields could be the text" if shapes else "no field is known to be the text"
+    return ContentError(f"{first.where}: {what} ({fields}); name it with --text-field NAME")
+
+
+def _plain(text: str | None, prompt: str | None = None) -> Parts | None:
+    return None if text is None else Parts(prompt, text, text)
+
+
+def _field(name: str) -> Shape:
+    def parts(value: Any) -> Parts | None:
+        if isinstance(value, str):
+            return _plain(value)
+        prompt = value.get("prompt") if isinstance(value, dict) else None
+        text = _at(value, name)
+        if isinstance(text, list):
+            return _of_turns(text)
+        if text is None and isinstance(value, dict) and name in value:
+            return Parts(None, None, "")  # a blank document, and no output at all
+        return _plain(text if isinstance(text, str) else None, prompt if isinstance(prompt, str) else None)
+
+    return Shape(f"the field '{shown(name)}'", f"the field '{shown(name)}'", (name,), parts)
+
+
+def _at(value: Any, path: str) -> Any:
+    """Return what stands at a path of names and numbers with dots between them, or None."""
+    if isinstance(value, dict) and path in value:
+        return value[path]
+    for name in path.split("."):
+        if isinstance(value, list) and name.isdecimal():
+            value = value[int(name)] if int(name) < len(value) else None
+        else:
+            value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _turns(name: str | None) -> Shape:
+    def parts(value: Any) -> Parts | None:
+        return _of_turns(value if name is None else value.get(name) if isinstance(value, dict) else None)
+
+    what = "messages" if name is None else name
+    return Shape(f"{what}, joined by role and content", f"the model's part of {what}", (what,), parts, exchange=True)
+
+
+def _of_turns(turns: Any) -> Parts | None:
+    """Return the text of messages; None for what is none. The answer is None where the model has no part in it."""
+    if not isinstance(turns, list) or not turns:
+        return None
+    roles_and_texts = [_turn(turn) for turn in turns]
+    if any(turn is None for turn in roles_and_texts):
+        return None
+    pairs = [turn for turn in roles_and_texts if turn is not None]
+    answers = [text for role, text in pairs if role.lower() in MODEL_ROLES]
+    prompts = [text for role, text in pairs if role.lower() not in MODEL_ROLES]
+    whole = "\n".join(f"{role}: {text}" for role, text in pairs)
+    return Parts("\n".join(prompts), "\n".join(answers) if answers else None, whole)
+
+
+def _turn(turn: Any) -> tuple[str, str] | None:
+    if not isinstance(turn, dict):
+        return None
+    role = next((turn[name] for name in ROLE_NAMES if isinstance(turn.get(name), str)), None)
+    content = next((turn[name] for name in CONTENT_NAMES if name in turn), None)
+    if role is None:
+        return None
+    if isinstance(content, list):
+        texts = [
+            part if isinstance(part, str) else part.get("text") for part in content if isinstance(part, str | dict)
+        ]
+        content = "\n".join(text for text in texts if isinstance(text, str))
+    thought = turn.get("reasoning_content")
+    content = "\n".join(text for text in (thought, content) if isinstance(text, str))
+    return role, content
+
+
+def _exchange(prompts: Sequence[str], answer: str) -> Shape:
+    def parts(value: Any) -> Parts | None:
+        if not isinstance(value, dict):
+            return None
+        asked = [_side(value.get(name)) for name in prompts]
+        answered = _side(value.get(answer))
+        if answered is None or all(text is None for text in asked):
+            return None
+        prompt = "\n".join(text for text in asked if text)
+        joined = not prompt or not answered or prompt[-1].isspace() or answered[0].isspace()
+        return Parts(prompt, answered, prompt + ("" if joined else "\n") + answered)
+
+    names = f"{', '.join(prompts)} and {answer}"
+    return Shape(f"{names}, joined", f"the field '{answer}'", (*prompts, answer), parts, exchange=True)
+
+
+def _side(value: Any) -> str | None:
+    """Return one side of an exchange: a string, or the contents of messages."""
+    if isinstance(value, list):
+        pairs = [_turn(turn) for turn in value]
+        return None if not pairs or None in pairs else "\n".join(pair[1] for pair in pairs if pair)
+    return value if isinstance(value, str) else None
+
+
+def _keys(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"; its keys are {', '.join(shown(repr(key)) for key in list(value)[:8])}"
+    return f"; it is {type(value).__name__}"
