@@ -1,154 +1,191 @@
 """Makes the evidence: each instrument on each dose of its planted fault, over many seeds.
 
     python evidence/make.py [--probes GLOB] [--seeds 60] [--processes 2]
+    python evidence/make.py --confirm [N] [--probes GLOB] [--processes 2]
 
-Writes ``evidence/<probe>.json``: one reading per (source, seed) with the hash of what made it. A file whose hash still
-stands is completed, not made anew. The tests compute every statistic from these files again and flag a stale hash.
-``guardrails/assay/power.json``, which reports cite, is computed from them.
+Writes ``evidence/<probe>.json``: one reading per (source, seed), with the hash of each file that the readings depend on
+(`dependencies`). Readings whose files are unchanged are completed, others are made anew. The work can be interrupted
+and goes on where it stopped. The tests judge each reading again, and name the files that changed since.
+``guardrails/assay/power.json``, which reports cite, is computed from the readings.
+
+Many edits change no reading. With ``--confirm``, the readings of N seeds (default 2) on every source are made again
+with the present code. The seeds follow from the new hashes, so that nobody can choose them. Where each of these
+readings equals the stored one, the new hashes are written with a note of how many readings were made again. Where one
+differs, nothing is written for this probe: make it anew.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import fnmatch
+import hashlib
 import json
 import multiprocessing
 import os
+import random
 import sys
-from collections.abc import Iterable, Iterator
-from functools import cache
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import generators
+from dependencies import ROOT, changed, hashes, opened
+from readings import Reading, code_files, headline, judged, known_probes, measurement, reading, sources, start_worker
+
 import guardrails
-from generators.base import find_generator
-from guardrails.assay.controls import control_subject, headline_threshold
-from guardrails.assay.policy import judge
-from guardrails.assay.sources import code_sha256
-from guardrails.core.base import Budget, Probe, Row, Subject
-from guardrails.core.registry import load_probe, probes
+from guardrails.core.base import Probe
+from guardrails.core.registry import load_probe
 from guardrails.core.results import Power
-from guardrails.core.seeding import derive_seed
 from guardrails.core.statistics import wilson
-from guardrails.targets.reference import LEAF
 
-HERE = Path(__file__).parent
-LIBRARY, GENERATORS = Path(guardrails.__file__).parent, Path(generators.__file__).parent
-POWER = LIBRARY / "assay" / "power.json"
+HERE = Path(__file__).resolve().parent
+POWER = Path(guardrails.__file__).parent / "assay" / "power.json"
+SEEDS = 60
+CHUNK = 10
+TOLERANCE = 1e-9
 
-
-def sources(probe: Probe) -> list[str]:
-    """Return the probe's controls and, between them, every shipped dose of the same fault."""
-    found = [c.source for c in probe.controls]
-    for source in found[:]:
-        scheme, _, spec = source.partition(":")
-        name, _, fault = spec.partition(",")
-        dial = fault.partition("=")[0]
-        dials = {d.name: d.doses for d in find_generator(name).dials} | {"overfit": tuple(LEAF), "private": (1.0,)}
-        doses = dials[dial] if dial else ()
-        found += [f"{scheme}:{name},{dial}={dose:g}" for dose in doses if dose]
-    return sorted(set(found))
+Job = tuple[str, str, tuple[int, ...]]
+"""A probe's id, a source, and the seeds of the readings to make."""
+J, R = TypeVar("J"), TypeVar("R")
 
 
-def instrument_files(probe: Probe) -> list[Path]:
-    """Return the files whose meaning decides a reading: probe, statistics, kit, its controls' generators and doses."""
-    family, name = probe.id.replace("-", "_").split(".")
-    files = [*_imported(LIBRARY / family / f"{name}.py"), *(LIBRARY / family).rglob("*.toml")]
-    files += [*(LIBRARY / "core" / "statistics").glob("*.py")]
-    files += [LIBRARY / "kit" / f"{module}.py" for module in ("features", "io", "lm", "pictures")]
-    files += [
-        LIBRARY / "kit" / f"{module}.py"
-        for module in ("blind", "table_rows")
-        if any(f"from ..kit.{module} import" in file.read_text() for file in files)
+def make(probe_id: str, seeds: int, processes: int) -> str:
+    """Make the readings of a probe that are missing; return a line that says so."""
+    file, probe = stored(probe_id), load_probe(probe_id)
+    if changed_files(file, code_files(probe)):
+        file = empty(probe_id)
+    done = {(r["source"], r["seed"]) for r in file["readings"]}
+    left = {source: [seed for seed in range(seeds) if (source, seed) not in done] for source in sources(probe)}
+    jobs = [
+        (probe_id, source, tuple(todo[i : i + CHUNK]))
+        for source, todo in left.items()
+        for i in range(0, len(todo), CHUNK)
     ]
-    if family == "membership":
-        files += [LIBRARY / "kit" / "lm_moments.py", LIBRARY / "targets" / "white_box.py"]
-    for source in sources(probe):
-        scheme, _, spec = source.partition(":")
-        generator = spec.partition(",")[0]
-        files += laws(generator) + [GENERATORS / "canaries.py"] * (scheme == "canaries")
-        files += [GENERATORS / "weights" / f"{stem}.safetensors" for stem in {generator, spec}]
-        if ",private=" in spec:
-            files += [LIBRARY / "targets" / "_private.py", LIBRARY / "targets" / "weights" / f"{spec}.safetensors"]
-    return sorted({path for path in files if path.is_file() and path.name != "__init__.py"})
+    if not jobs:
+        return f"{probe_id}: complete"
+    spent = 0.0
+    for rows, common, paths, seconds in in_processes(_work, jobs, processes, probe_id):
+        spent += seconds
+        file["readings"] += rows
+        file["headline"] = common
+        file["files"] = hashes({*code_files(probe), *data_files(file), *paths})
+        write(file | {"confirmed": None, "seconds": round(spent / (len(file["readings"]) - len(done)), 2)})
+    return f"{probe_id}: {len(file['readings']) - len(done)} readings made"
 
 
-def _imported(file: Path) -> set[Path]:
-    """Return a module and those of its own folder that it imports, and that these import."""
-    found, left = set(), [file]
-    while left:
-        found.add(module := left.pop())
-        nodes = [n for n in ast.walk(ast.parse(module.read_text())) if isinstance(n, ast.ImportFrom) and n.level == 1]
-        names = {name for n in nodes for name in ([n.module] if n.module else [alias.name for alias in n.names])}
-        left += {path for name in names if (path := file.with_name(f"{name}.py")).is_file()} - found
-    return found
+def confirm(probe_id: str, n: int, processes: int) -> tuple[bool, str]:
+    """Make the readings of n seeds again and, if all are equal, write the new hashes.
+
+    Returns
+    -------
+    stands : bool
+    line : str
+        What was done, or why the probe must be made anew.
+    """
+    file, probe = stored(probe_id), load_probe(probe_id)
+    files_now = hashes({*code_files(probe), *data_files(file)})
+    if not changed(file["files"], files_now):
+        return True, f"{probe_id}: unchanged"
+    anew = f"make it anew: python evidence/make.py --probes {probe_id}"
+    if not complete(file, probe):
+        return False, f"{probe_id}: a source or a seed is missing; {anew}"
+    seeds = chosen_seeds(files_now, n)
+    before = {(r["source"], r["seed"]): r for r in file["readings"]}
+    different, paths, spent = [], set(data_files(file)), 0.0
+    for rows, file["headline"], more, seconds in in_processes(
+        _work, [(probe_id, source, seeds) for source in sources(probe)], processes, probe_id
+    ):
+        paths |= more
+        spent += seconds
+        different += [r for r in rows if not equal(r, before[r["source"], r["seed"]])]
+    again = len(seeds) * len(sources(probe))
+    if different:
+        r = min(different, key=lambda r: (r["source"], r["seed"]))
+        old = before[r["source"], r["seed"]]
+        return False, (
+            f"{probe_id}: {len(different)} of {again} readings differ, {r['source']} with seed {r['seed']} is "
+            f"{shown(r)} and was {shown(old)}; {anew}"
+        )
+    note = {"readings": again, "of": len(file["readings"]), "seeds": list(seeds)}
+    rows = [r | {"status": judged(file, r)} for r in file["readings"]]
+    used = {path for path in paths if path.is_file()}
+    write(file | {"readings": rows, "files": hashes({*code_files(probe), *used}), "confirmed": note,
+                  "seconds": round(spent / again, 2)})  # fmt: skip
+    return True, f"{probe_id}: confirmed by {again} of {len(file['readings'])} readings"
 
 
-LAWS = {
-    "ar-molecules": ("molecules",),
-    "ar-music": ("melodies", "old_tunes"),
-    "diffusion-photo": ("photographs",),
-    "gan-art": ("paintings",),
-    "gpt-text": ("prose",),
-    "pixel-levels": ("levels",),
-    "tabular": ("applicants",),
-    "vae-medical": ("phantoms",),
-}
-"""What each generator learns from."""
+def chosen_seeds(files: Mapping[str, str], n: int, of: int = SEEDS) -> tuple[int, ...]:
+    """Return n of the seeds, drawn at random by the hashes of the present files."""
+    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).digest()
+    return tuple(sorted(random.Random(digest).sample(range(of), min(n, of))))
 
 
-def laws(generator: str) -> list[Path]:
-    """Return a generator's own file and those beside it that say what it learns from."""
-    own = GENERATORS / f"{generator.replace('-', '_')}.py"
-    return [own, *(GENERATORS / f"{module}.py" for module in LAWS[generator])]
+def equal(one: Reading, other: Reading) -> bool:
+    """Return whether two readings of the same source and seed have the same numbers, within 1e-9."""
+    if (one["n"], one.get("errors", 0)) != (other["n"], other.get("errors", 0)):
+        return False
+    pairs = [(one[key], other[key]) for key in ("value", "low", "high")]
+    return all(a == b if a is None or b is None else abs(a - b) <= TOLERANCE for a, b in pairs)
 
 
-def reading(probe_id: str, source: str, seed: int) -> dict[str, Any]:
-    """Run a probe once on one source at control size."""
-    probe, subject = kept(probe_id), control_subject(source)
-    measured = probe.measure(
-        collected(probe, subject, source, seed), subject, seed=derive_seed(seed, probe_id, source, "measure")
-    )
-    m = next(m for m in measured if m.metric == probe.headline)
-    status = judge(m, headline_threshold(probe))[0].value
-    return {"source": source, "seed": seed, "value": m.value, "low": m.low, "high": m.high, "n": m.n, "status": status}
+def shown(r: Reading) -> str:
+    """Return the numbers of a reading for a message."""
+    return f"{r['value']} [{r['low']}, {r['high']}], n = {r['n']}"
 
 
-def collected(probe: Probe, subject: Subject, source: str, seed: int) -> list[Row]:
-    """Return the rows of a probe on one subject at control size; the source tells the seeds of subjects apart."""
-    rows = []
-    for batch in probe.plan(subject, Budget.CONTROL, seed=derive_seed(seed, probe.id, source, "plan")):
-        rows += probe.collect(subject, batch, seed=derive_seed(seed, probe.id, source, batch.index))
-    return rows
+def complete(file: Mapping[str, Any], probe: Probe) -> bool:
+    """Return whether each source of a probe was read under each seed, and no other was."""
+    seen = sorted((r["source"], r["seed"]) for r in file["readings"])
+    return seen == sorted((source, seed) for source in sources(probe) for seed in range(SEEDS))
 
 
-@cache
-def kept(probe_id: str) -> Probe:
-    """Return the probe, the same one a process: what it has worked out of a subject's data serves every seed."""
-    return load_probe(probe_id)
+def data_files(file: Mapping[str, Any]) -> set[Path]:
+    """Return the data files that an evidence file names."""
+    return {ROOT / name for name in file["files"] if not name.endswith(".py")}
 
 
-def _work(job: tuple[str, str, int]) -> tuple[str, dict[str, Any]]:
-    return job[0], reading(*job)
+def changed_files(file: Mapping[str, Any], code: Iterable[Path]) -> list[str]:
+    """Return the files that the readings of an evidence file depend on and that changed since, by name."""
+    return changed(file["files"], hashes({*code, *data_files(file)}))
 
 
-def one_thread() -> None:
-    """Keep a process of the pool to one thread."""
-    import torch
+def _work(job: Job) -> tuple[list[Reading], dict[str, Any], set[Path], float]:
+    probe_id, source, seeds = job
+    begun = time.perf_counter()
+    measured = [measurement(probe_id, source, seed) for seed in seeds]
+    rows = [reading(m, source, seed) for m, seed in zip(measured, seeds, strict=True)]
+    return rows, headline(measured[0]), opened(), time.perf_counter() - begun
 
-    torch.set_num_threads(1)
+
+def in_processes(work: Callable[[J], R], jobs: Sequence[J], processes: int, label: str) -> Iterator[R]:
+    """Yield the results of jobs as they come, from fresh processes: what these open, this probe's readings need."""
+    begun = time.perf_counter()
+    if not jobs:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(jobs)), context, start_worker) as pool:
+        try:
+            for i, future in enumerate(as_completed([pool.submit(work, job) for job in jobs]), 1):
+                left = (time.perf_counter() - begun) / i * (len(jobs) - i)
+                say(f"{label}: {i} of {len(jobs)} parts, about {left:.0f} s left")
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def power(probe: Probe, readings: Iterable[dict[str, Any]]) -> Power:
+def say(line: str) -> None:
+    """Print progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def power(probe: Probe, rows: Sequence[Reading]) -> Power:
     """Return how often the positive control was found and the negative one raised an alarm, with 95% intervals."""
-    kept = list(readings)
     positive = next(c.source for c in probe.controls if c.expected == "found")
     negative = next(c.source for c in probe.controls if c.expected == "clear")
-    found = [r["status"] == "fail" for r in kept if r["source"] == positive]
-    alarms = [r["status"] == "fail" for r in kept if r["source"] == negative]
-    hit, wolf = wilson(sum(found), len(found)), wilson(sum(alarms), len(alarms))
+    hits = [r["status"] == "fail" for r in rows if r["source"] == positive]
+    alarms = [r["status"] == "fail" for r in rows if r["source"] == negative]
+    hit, wolf = wilson(sum(hits), len(hits)), wilson(sum(alarms), len(alarms))
     return Power(
         positive=positive,
         negative=negative,
@@ -158,64 +195,103 @@ def power(probe: Probe, readings: Iterable[dict[str, Any]]) -> Power:
         false_alarms=wolf.value,
         false_alarms_low=wolf.low,
         false_alarms_high=wolf.high,
-        runs=min(len(found), len(alarms)),
+        runs=min(len(hits), len(alarms)),
     )
+
+
+def empty(probe_id: str) -> dict[str, Any]:
+    """Return an evidence file without readings."""
+    return {"probe": probe_id, "files": {}, "headline": {}, "confirmed": None, "seconds": None, "readings": []}
 
 
 def stored(probe_id: str) -> dict[str, Any]:
     """Return the evidence file of a probe, or an empty one."""
     path = HERE / f"{probe_id}.json"
-    return json.loads(path.read_text()) if path.exists() else {"probe": probe_id, "code": "", "readings": []}
+    file = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {key: file.get(key, value) for key, value in empty(probe_id).items()}
 
 
-def jobs(chosen: Iterable[str], seeds: int, evidence: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, int]]:
-    """Yield what is missing, all seeds of one source together, so that its model is loaded once."""
-    for probe_id in chosen:
-        probe = load_probe(probe_id)
-        code = code_sha256(instrument_files(probe))
-        if evidence[probe_id]["code"] != code:
-            evidence[probe_id] |= {"code": code, "readings": []}
-        done = {(r["source"], r["seed"]) for r in evidence[probe_id]["readings"]}
-        for source in sources(probe):
-            yield from ((probe_id, source, seed) for seed in range(seeds) if (source, seed) not in done)
+def write(file: Mapping[str, Any]) -> None:
+    """Write an evidence file, one line per reading and per file that the readings depend on."""
+    readings = sorted(file["readings"], key=lambda r: (r["source"], r["seed"]))
+    head = json.dumps({key: file[key] for key in ("probe", "headline", "confirmed", "seconds")})[1:-1]
+    files = ",\n".join(f"  {json.dumps(name)}: {json.dumps(sha256)}" for name, sha256 in file["files"].items())
+    lines = ",\n".join(f"  {json.dumps(r, sort_keys=True)}" for r in readings)
+    text = f'{{{head},\n "files": {{\n{files}\n}},\n "readings": [\n{lines}\n]}}\n'
+    write_whole(HERE / f"{file['probe']}.json", text)
 
 
-def write(evidence: dict[str, dict[str, Any]]) -> None:
-    """Write the evidence files."""
-    for probe_id, file in evidence.items():
-        file["readings"].sort(key=lambda r: (r["source"], r["seed"]))
-        lines = ",\n".join(f"  {json.dumps(r, sort_keys=True)}" for r in file["readings"])
-        text = f'{{"code": "{file["code"]}",\n "probe": "{probe_id}",\n "readings": [\n{lines}\n]}}\n'
-        (HERE / f"{probe_id}.json").write_text(text)
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that an interruption leaves the old one or the new one."""
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
 
 
 def write_powers() -> None:
     """Write the summary that reports cite, of every probe that has evidence."""
-    kept = {name: stored(name)["readings"] for name in probes()}
-    powers = {name: power(load_probe(name), rows).model_dump(mode="json") for name, rows in kept.items() if rows}
-    POWER.write_text(json.dumps(powers, indent=2, sort_keys=True) + "\n")
+    readings = {name: stored(name)["readings"] for name in known_probes()}
+    powers = {name: power(load_probe(name), rows).model_dump(mode="json") for name, rows in readings.items() if rows}
+    write_whole(POWER, json.dumps(powers, indent=2, sort_keys=True) + "\n")
 
 
-def main() -> None:
-    """Make what is missing and write it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--probes", default="*")
-    parser.add_argument("--seeds", type=int, default=60)
+def estimate(names: Iterable[str], readings: Callable[[str, Mapping[str, Any]], int], processes: int) -> str:
+    """Return a line that says about how long the readings of some probes take, from how long they took before."""
+    seconds, unknown = 0.0, 0
+    for name in names:
+        file = stored(name)
+        seconds += readings(name, file) * (file["seconds"] or 0) / processes
+        unknown += file["seconds"] is None
+    more = f", and what {unknown} probes take for which no time is known" if unknown else ""
+    return f"about {seconds / 60:.0f} min with {processes} processes{more}"
+
+
+def each(names: Sequence[str], work: Callable[[str], tuple[bool, str]]) -> int:
+    """Do the work of each probe; an error of one does not stop the others. Return 1 if any did not stand."""
+    wrong, begun = [], time.perf_counter()
+    for i, name in enumerate(names, 1):
+        try:
+            stands, line = work(name)
+        except Exception as error:
+            stands, line = False, f"{name}: broke with {type(error).__name__}: {error}"
+        if not stands:
+            wrong.append(line)
+        minutes = (time.perf_counter() - begun) / 60
+        left = minutes / i * (len(names) - i)
+        say(f"{line}  ({i} of {len(names)} probes after {minutes:.1f} min, about {left:.0f} min left)")
+    if wrong:
+        say("\n".join([f"\n{len(wrong)} of {len(names)} do not stand:", *wrong]))
+    return int(bool(wrong))
+
+
+def check_place() -> None:
+    """Refuse to hash another copy of the library than the one beside this folder."""
+    if HERE.parent != ROOT:
+        sys.exit(f"guardrails is imported from {ROOT}, this file stands in {HERE.parent}: set PYTHONPATH={HERE.parent}")
+
+
+def main() -> int:
+    """Make or confirm what was asked for, and write it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--probes", default="*", metavar="GLOB")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--confirm", type=int, nargs="?", const=2, metavar="N", help="make N seeds again and compare")
     asked = parser.parse_args()
-    chosen = fnmatch.filter(probes(), asked.probes)
-    evidence = {name: stored(name) for name in chosen}
-    work = list(jobs(chosen, asked.seeds, evidence))
-    print(f"{len(work)} readings to make", file=sys.stderr)
-    with multiprocessing.get_context("spawn").Pool(asked.processes, one_thread) as pool:
-        for i, (probe_id, row) in enumerate(pool.imap_unordered(_work, work, chunksize=10), 1):
-            evidence[probe_id]["readings"].append(row)
-            if i % 50 == 0:
-                print(f"{i}/{len(work)}", file=sys.stderr)
-                write(evidence)
-    write(evidence)
+    check_place()
+    names, n, processes = fnmatch.filter(known_probes(), asked.probes), asked.confirm, asked.processes
+    if n is not None and not 1 <= n <= SEEDS:
+        parser.error(f"--confirm takes 1 to {SEEDS} seeds")
+    if n:
+        stale = [name for name in names if changed_files(stored(name), code_files(load_probe(name)))]
+        say(f"{len(stale)} of {len(names)} probes to confirm: "
+            + estimate(stale, lambda name, _: n * len(sources(load_probe(name))), processes))  # fmt: skip
+        code = each(names, lambda name: confirm(name, n, processes))
+    else:
+        code = each(names, lambda name: (True, make(name, asked.seeds, processes)))
     write_powers()
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

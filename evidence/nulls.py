@@ -1,6 +1,7 @@
 """Makes the null runs: each attack on arms of which the model saw none, and beside it on what was planted in the model.
 
     python evidence/nulls.py [--attacks GLOB] [--runs 200] [--processes 2]
+    python evidence/nulls.py --confirm [N] [--attacks GLOB] [--processes 2]
 
 In a *null run* both arms are fresh items of the law that the model should have learnt, none of which any weights have
 read, and an attack reads one arm as members and the other as non-members: it can be right by chance alone. A *false
@@ -12,8 +13,9 @@ Where an attack's score of an item depends on nothing but the item, the model an
 is scored once and only split anew for each of some runs. That is exact: given the scores, every split into two arms is
 as likely as any other, which is all that a null run supposes, and the splits are drawn independently.
 
-Writes ``evidence/nulls/<probe>.json``: of each case and attack the value and lower bound of every run, with the hash
-of what made it. A file whose hash still stands, with enough runs, is left as it is.
+Writes ``evidence/nulls/<probe>.json``: of each case and attack the value and lower bound of every run, with the hash of
+each file that they depend on. A file that stands, with enough runs, is left as it is. The work can be interrupted and
+goes on where it stopped. ``--confirm`` makes N runs of each kind again, as ``make.py`` does.
 """
 
 from __future__ import annotations
@@ -21,215 +23,116 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
-import math
-import multiprocessing
 import os
 import sys
-import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from make import GENERATORS, HERE, collected, instrument_files, kept, laws, one_thread
-from null_cases import CASES, CHANCE, Case
+from dependencies import changed, hashes, opened
+from make import (
+    HERE,
+    changed_files,
+    check_place,
+    chosen_seeds,
+    data_files,
+    each,
+    in_processes,
+    write_whole,
+)
+from null_cases import CASES, Case
+from null_runs import Reading, _pool, alarms, chance, columns, null_files, null_run, planted_run
+from readings import known_probes
 
-from generators import prose
-from generators.base import find_generator
-from generators.canaries import canaries, unplanted
-from guardrails.assay.controls import control_subject
-from guardrails.assay.sources import code_sha256
-from guardrails.core.base import Probe, Row, Subject
-from guardrails.core.registry import load_probe, probes
-from guardrails.core.seeding import derive_seed
-from guardrails.membership._separation import TOP, Attacks, best
-from guardrails.membership.reference_models import scored
-from guardrails.targets.reference import UNPLANTED
+from guardrails.core.registry import load_probe
 
 NULLS = HERE / "nulls"
 RUNS, PLANTED_RUNS = 200, 60
 MOST = 18
 """False alarms of 200 runs at most. A 95% bound is to be wrong in 5 of 100 runs at most: more than 18 of 200 would come
 of that in one attack of two hundred."""
-DECIMALS = 4
 
-Reading = dict[str, tuple[float, float] | None]
-"""By attack: the statistic and its lower bound, or None where it could not be assessed."""
+Job = tuple[int, str, tuple[int, ...]]
+"""A case's place, whether its null or its planted runs, and their seeds: those of one pool together."""
+Runs = dict[tuple[int, str], dict[int, Reading]]
+"""By a case's place and the kind of run: the readings by seed."""
 
 
-def generator_of(source: str) -> str:
-    """Return the name of a source's generator.
+def make(probe_id: str, runs: int, planted: int, processes: int) -> str:
+    """Make the null runs of a probe unless the stored ones stand; return what came out."""
+    file, code = stored(probe_id), null_files(load_probe(probe_id))
+    if complete(file, probe_id, runs) and not changed_files(file, code):
+        return f"{probe_id}: complete"
+    unfinished = Unfinished(probe_id, hashes(code))
+    done, paths = unfinished.read()
+    for job, readings, opened_paths in in_processes(
+        work, [job for job in jobs([probe_id], runs, planted) if not is_done(job, done)], processes, probe_id
+    ):
+        done.setdefault(job[:2], {}).update(readings)
+        paths |= opened_paths
+        unfinished.add(job, readings, opened_paths)
+    cases = [stored_case(case, done, i) for i, case in enumerate(CASES) if case.probe == probe_id]
+    write({"probe": probe_id, "files": hashes(code | paths), "confirmed": None, "cases": cases})
+    unfinished.path.unlink(missing_ok=True)
+    return "\n".join([*map(outcome, cases), f"{probe_id}: made"])
 
-    >>> generator_of("classifier:tabular,overfit=1")
-    'tabular'
+
+def confirm(probe_id: str, n: int, processes: int) -> tuple[bool, str]:
+    """Make n runs of each kind again and, if all are equal, write the new hashes.
+
+    Returns
+    -------
+    stands : bool
+    line : str
+        What was done, or why the runs must be made anew.
     """
-    return source.partition(":")[2].partition(",")[0]
+    file, code = stored(probe_id), null_files(load_probe(probe_id))
+    files_now = hashes(code | data_files(file))
+    if not changed(file["files"], files_now):
+        return True, f"{probe_id}: unchanged"
+    anew = f"make them anew: python evidence/nulls.py --attacks {probe_id}"
+    if not complete(file, probe_id, RUNS):
+        return False, f"{probe_id}: a case or some runs are missing; {anew}"
+    sample = [
+        (place, kind, chosen_seeds(files_now, n, total))
+        for place, case in enumerate(CASES)
+        for kind, total in (("null", RUNS), ("planted", 0 if case.planted == 0 else PLANTED_RUNS))
+        if case.probe == probe_id and total
+    ]
+    cases = {case["source"]: case for case in file["cases"]}
+    paths, different, again = set(data_files(file)), [], 0
+    for (place, kind, _), readings, opened_paths in in_processes(work, sample, processes, probe_id):
+        paths |= opened_paths
+        again += len(readings)
+        before = cases[CASES[place].source][kind]
+        different += [f"{kind} run {seed}" for seed, run in readings if not equal(run, before, seed)]
+    if different:
+        return False, f"{probe_id}: {len(different)} of {again} runs differ ({different[0]}); {anew}"
+    used = {path for path in paths if path.is_file()}
+    note = {"runs": again, "of": sum(length(case[kind]) for case in file["cases"] for kind in ("null", "planted"))}
+    write(file | {"files": hashes(code | used), "confirmed": note})
+    return True, f"{probe_id}: confirmed by {again} of {note['of']} runs"
 
 
-def unseen(source: str, n: int, seed: int) -> Any:
-    """Return n items of the law of a source's generator that no weights have read, by a seed, in random order."""
-    if generator_of(source) != "gpt-text":
-        return find_generator(generator_of(source)).load().reference_items(n, seed=derive_seed(seed, source, "unseen"))
-    rng = np.random.default_rng(derive_seed(seed, source, "unseen"))
-    records = 2 * prose.CONTACTS + rng.permutation(3000 - 2 * prose.CONTACTS)[: n // 3]  # one document in three
-    texts = [*prose.writings(f"null {seed}", n - len(records)), *(prose.contact(int(i)).text for i in records)]
-    return [texts[i] for i in rng.permutation(n)]
+def equal(run: Reading, before: Mapping[str, Mapping[str, list[float | None]]], seed: int) -> bool:
+    """Return whether a run has the stored values and lower bounds of each attack, as they are rounded to be stored."""
+    now = columns([run])
+    return now.keys() == before.keys() and all(
+        now[attack][what] == [before[attack][what][seed]] for attack in now for what in ("value", "low")
+    )
 
 
-def null_subject(case: Case, seed: int) -> Subject:
-    """Return the model with as many items in each arm as its control has, none of them seen by it."""
-    base = control_subject(case.asked)
-    m, n = len(base.corpus), len(base.holdout)
-    if case.asked.startswith("canaries:"):
-        m, n = len(canaries()), UNPLANTED
-        texts = [canary.text for canary in unplanted(m + n)]
-        items: Any = [texts[i] for i in np.random.default_rng(derive_seed(seed, "canaries")).permutation(m + n)]
-    else:
-        items = unseen(case.asked, m + n, seed)
-    if hasattr(items, "iloc"):
-        return replace(base, corpus=items.iloc[:m], holdout=items.iloc[m:].reset_index(drop=True))
-    return replace(base, corpus=items[:m], holdout=items[m:])
-
-
-def null_run(case: Case, seed: int) -> Reading:
-    """Run an attack once where there is nothing to find."""
-    if case.share == 1:
-        probe, subject = load_probe(case.probe), null_subject(case, seed)
-        return read(case, probe, collected(probe, subject, "null", seed), subject, seed)
-    rows, subject = _pool(case, seed // case.share)
-    rng = np.random.default_rng(derive_seed(seed, case.asked, "split"))
-    return read(case, kept(case.probe), split(rows, rng, case.draw), subject, seed)
-
-
-def planted_run(case: Case, seed: int) -> Reading:
-    """Run it once on the planted case."""
-    if not case.planted:
-        probe, subject = kept(case.probe), control_subject(case.source)
-        return read(case, probe, collected(probe, subject, case.source, seed), subject, seed)
-    rows, subject = _planted_pool(case, seed // case.share)
-    rng = np.random.default_rng(derive_seed(seed, case.source, "draw"))
-    return read(case, kept(case.probe), draw(rows, rng, case.draw, case.planted), subject, seed)
-
-
-@cache
-def _pool(case: Case, number: int) -> tuple[list[Row], Subject]:
-    probe, subject = load_probe(case.probe), null_subject(case, number)
-    return usable(collected(probe, subject, "null", number)), subject
-
-
-@cache
-def _planted_pool(case: Case, number: int) -> tuple[list[Row], Subject]:
-    subject = control_subject(case.source)
-    return usable(collected(kept(case.probe), subject, case.source, number)), subject
-
-
-def usable(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows of items that could be assessed, each item once."""
-    return [r for r in rows if not r.keys() & {"error", "short", "curve"}]
-
-
-def split(rows: Sequence[Row], rng: np.random.Generator, size: int = 0) -> list[Row]:
-    """Return the rows with their arms dealt anew: as many of each as before, or `size` of each."""
-    arms = [r["arm"] for r in rows] if not size else ["corpus"] * size + ["holdout"] * size
-    chosen = rng.permutation(len(rows))[: len(arms)]
-    return [rows[i] | {"arm": arm} for i, arm in zip(chosen, arms, strict=True)]
-
-
-def draw(rows: Sequence[Row], rng: np.random.Generator, size: int, planted: int) -> list[Row]:
-    """Return `size` rows of each arm, drawn at random; the planted ones always."""
-    always = [r | {"planted": True} for r in rows if _is_planted(r, planted)]
-    rest = [r for r in rows if r["arm"] == "corpus" and not _is_planted(r, planted)]
-    others = [r for r in rows if r["arm"] == "holdout"]
-    members = always + [rest[i] for i in rng.permutation(len(rest))[: size - len(always)]]
-    return members + [others[i] for i in rng.permutation(len(others))[:size]]
-
-
-def _is_planted(row: Row, planted: int) -> bool:
-    return bool(row["arm"] == "corpus" and row["index"] < planted)
-
-
-def read(case: Case, probe: Probe, rows: Sequence[Row], subject: Subject, seed: int) -> Reading:
-    """Return what each attack made of the rows."""
-    if not case.chance:
-        return separations(rows)
-    measured = {m.metric: m for m in probe.measure(rows, subject, seed=derive_seed(seed, case.probe, "measure"))}
-    found: Reading = {}
-    for metric in case.chance:
-        m = measured.get(metric)
-        found[metric] = None if m is None or m.value is None or m.low is None else (m.value, m.low)
-    return found
-
-
-def separations(rows: Sequence[Row]) -> Reading:
-    """Return the AUC, and the precision of the surest guesses, of each attack on membership and of the best.
-
-    Each attack has its own 95% interval; those of the best hold for all attacks at once, as the probe states them.
-    """
-    models = [r for r in rows if "confidences" in r]
-    items = scored([r for r in rows if "arm" in r], models) if models else rows
-    members, others = ([r for r in items if r["arm"] == arm and "scores" in r] for arm in ("corpus", "holdout"))
-    every = Attacks.of(members, others)
-    planted = [r for r in members if "planted" in r]
-    ranked = Attacks.of(planted, others) if planted else every
-    found: Reading = {}
-    for name in every.members:
-        found[name] = _alone(ranked, name).aucs()[name][:2]
-        found[f"{name}, first {TOP}"] = _alone(every, name).precisions()[name][:2]
-    found["best"] = best(ranked.aucs())[:2]
-    found[f"best, first {TOP}"] = best(every.precisions())[:2]
-    return found
-
-
-def _alone(attacks: Attacks, name: str) -> Attacks:
-    return Attacks({name: attacks.members[name]}, {name: attacks.others[name]}, ())
-
-
-def chance(case: Case, attack: str) -> float:
-    """Return what an attack's statistic is where nothing was learnt."""
-    return case.chance.get(attack, CHANCE)
-
-
-def alarms(lows: Iterable[float | None], level: float) -> int:
-    """Return in how many runs the lower bound lies above chance; runs without a reading count as none.
-
-    >>> alarms([0.51, 0.5, None], 0.5)
-    1
-    """
-    return sum(low is not None and low > level for low in lows)
-
-
-def columns(runs: Sequence[Reading]) -> dict[str, dict[str, list[float | None]]]:
-    """Return, by attack, the statistics and the lower bounds of all runs."""
-    return {
-        name: {what: [_rounded(run.get(name), k) for run in runs] for k, what in enumerate(("value", "low"))}
-        for name in (runs[0] if runs else ())
-    }
-
-
-def _rounded(pair: tuple[float, float] | None, k: int) -> float | None:
-    """Return one of both, a bound rounded down, so that rounding makes no alarm."""
-    if pair is None:
-        return None
-    return math.floor(pair[1] * 10**DECIMALS) / 10**DECIMALS if k else round(pair[0], DECIMALS)
-
-
-def null_files(probe: Probe) -> list[Path]:
-    """Return the files whose meaning decides a probe's null runs: its instrument's, and those of other models here."""
-    files = instrument_files(probe)
-    for source in {s for c in CASES if c.probe == probe.id for s in (c.source, c.asked)}:
-        spec = source.partition(":")[2]
-        files += laws(generator_of(source))
-        files += [GENERATORS / "weights" / f"{stem}.safetensors" for stem in {generator_of(source), spec}]
-    return sorted({path for path in files if path.is_file()})
+def length(attacks: Mapping[str, Mapping[str, list[float | None]]]) -> int:
+    """Return how many runs are stored of one kind."""
+    return min((len(column["value"]) for column in attacks.values()), default=0)
 
 
 def stored(probe_id: str) -> dict[str, Any]:
     """Return the null runs of a probe, or an empty file."""
     path = NULLS / f"{probe_id}.json"
-    return json.loads(path.read_text()) if path.exists() else {"probe": probe_id, "code": "", "cases": []}
+    file = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    blank = {"probe": probe_id, "files": {}, "confirmed": None, "cases": []}
+    return {key: file.get(key, value) for key, value in blank.items()}
 
 
 def write(file: Mapping[str, Any]) -> None:
@@ -241,26 +144,60 @@ def write(file: Mapping[str, Any]) -> None:
         parts = [json.dumps(head, ensure_ascii=False, sort_keys=True)[1:-1]]
         parts += [f'"{kind}": {{\n{_lines(case[kind])}}}' for kind in ("null", "planted")]
         cases.append("{" + ",\n ".join(parts) + "}")
-    text = f'{{"code": "{file["code"]}",\n"probe": "{file["probe"]}",\n"cases": [\n' + ",\n".join(cases) + "]}\n"
-    (NULLS / f"{file['probe']}.json").write_text(text)
-
-
-def _lines(columns: Mapping[str, Any]) -> str:
-    return ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in columns.items())
-
-
-def complete(file: Mapping[str, Any], probe_id: str, code: str, runs: int) -> bool:
-    """Whether a file was made by this code, with all cases and enough runs."""
-    wanted = [c for c in CASES if c.probe == probe_id]
-    made = {case["source"]: case for case in file["cases"]}
-    return file["code"] == code and all(
-        c.source in made and min((len(a["value"]) for a in made[c.source]["null"].values()), default=0) >= runs
-        for c in wanted
+    head = json.dumps({key: file[key] for key in ("probe", "confirmed")})[1:-1]
+    files = _lines(file["files"])
+    write_whole(
+        NULLS / f"{file['probe']}.json",
+        f'{{{head},\n"files": {{\n{files}\n}},\n"cases": [\n' + ",\n".join(cases) + "]}\n",
     )
 
 
-Job = tuple[int, str, tuple[int, ...]]
-"""A case's place, whether its null or its planted runs, and their seeds: those of one pool together."""
+def _lines(entries: Mapping[str, Any]) -> str:
+    return ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in entries.items())
+
+
+def complete(file: Mapping[str, Any], probe_id: str, runs: int) -> bool:
+    """Return whether all cases are stored with enough runs."""
+    made = {case["source"]: case for case in file["cases"]}
+    wanted = [c for c in CASES if c.probe == probe_id]
+    return made.keys() == {c.source for c in wanted} and all(length(made[c.source]["null"]) >= runs for c in wanted)
+
+
+class Unfinished:
+    """What was made of a probe's runs before an interruption: one line per job, under the hashes of the code."""
+
+    def __init__(self, probe_id: str, code: Mapping[str, str]) -> None:
+        self.path = NULLS / f"{probe_id}.unfinished"
+        self.code = json.dumps(code)
+
+    def read(self) -> tuple[Runs, set[Path]]:
+        """Return the runs by place and kind, and the data files that they opened; none of other code."""
+        done: Runs = {}
+        paths: set[Path] = set()
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        if lines[:1] != [self.code]:
+            NULLS.mkdir(exist_ok=True)
+            self.path.write_text(self.code + "\n", encoding="utf-8")
+            return done, paths
+        for line in lines[1:]:
+            try:
+                place, kind, readings, names = json.loads(line)
+            except ValueError:  # cut off while it was written
+                continue
+            pairs = {seed: {k: None if v is None else tuple(v) for k, v in run.items()} for seed, run in readings}
+            done.setdefault((place, kind), {}).update(pairs)
+            paths |= {Path(name) for name in names}
+        return done, paths
+
+    def add(self, job: Job, readings: Sequence[tuple[int, Reading]], paths: Iterable[Path]) -> None:
+        """Add what a job made."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([job[0], job[1], readings, sorted(map(str, paths))]) + "\n")
+
+
+def is_done(job: Job, done: Runs) -> bool:
+    """Return whether all runs of a job are there."""
+    return set(job[2]) <= done.get(job[:2], {}).keys()
 
 
 def jobs(probe_ids: Iterable[str], runs: int, planted: int) -> list[Job]:
@@ -274,26 +211,26 @@ def jobs(probe_ids: Iterable[str], runs: int, planted: int) -> list[Job]:
     return out
 
 
-def work(job: Job) -> tuple[int, str, list[tuple[int, Reading]], float]:
-    """Do a job; return its readings by seed, and the seconds that it took."""
+def work(job: Job) -> tuple[Job, list[tuple[int, Reading]], set[Path]]:
+    """Do a job; return it with its readings by seed, and the data files that this process has opened."""
     place, kind, seeds = job
-    run, begun = null_run if kind == "null" else planted_run, time.process_time()
-    found = [(seed, run(CASES[place], seed)) for seed in seeds]
+    run = null_run if kind == "null" else planted_run
+    readings = [(seed, run(CASES[place], seed)) for seed in seeds]
     _pool.cache_clear()
-    return place, kind, found, time.process_time() - begun
+    return job, readings, opened()
 
 
-def stored_case(case: Case, found: Mapping[tuple[int, str], Mapping[int, Reading]], place: int) -> dict[str, Any]:
+def stored_case(case: Case, done: Mapping[tuple[int, str], Mapping[int, Reading]], place: int) -> dict[str, Any]:
     """Return a case as it is stored, its runs in the order of their seeds."""
     null, planted = (
-        columns([run for _, run in sorted(found.get((place, kind), {}).items())]) for kind in ("null", "planted")
+        columns([run for _, run in sorted(done.get((place, kind), {}).items())]) for kind in ("null", "planted")
     )
     levels = {attack: chance(case, attack) for attack in null}
     about = {"source": case.source, "asked": case.asked, "why": case.why, "chance": levels}
     return about | {"null": null, "planted": planted}
 
 
-def said(case: Mapping[str, Any]) -> str:
+def outcome(case: Mapping[str, Any]) -> str:
     """Return one line for each attack of a stored case."""
     lines = []
     for name, level in case["chance"].items():
@@ -305,32 +242,24 @@ def said(case: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Make what is missing and write it."""
+def main() -> int:
+    """Make or confirm what was asked for, and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--attacks", default="*", metavar="GLOB", help="of the ids of the probes")
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--planted", type=int, default=PLANTED_RUNS, help="runs of the planted case")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--confirm", type=int, nargs="?", const=2, metavar="N", help="make N runs again and compare")
     asked = parser.parse_args()
-    chosen = [name for name in fnmatch.filter(probes(), asked.attacks) if any(c.probe == name for c in CASES)]
-    codes = {name: code_sha256(null_files(load_probe(name))) for name in chosen}
-    missing = [name for name in chosen if not complete(stored(name), name, codes[name], asked.runs)]
-    todo = jobs(missing, asked.runs, asked.planted)
-    left = Counter(CASES[place].probe for place, _, _ in todo)
-    found: dict[tuple[int, str], dict[int, Reading]] = {}
-    seconds: dict[str, float] = {}
-    with multiprocessing.get_context("spawn").Pool(asked.processes, one_thread) as pool:
-        for place, kind, readings, took in pool.imap_unordered(work, todo):
-            name = CASES[place].probe
-            found.setdefault((place, kind), {}).update(readings)
-            seconds[name] = seconds.get(name, 0.0) + took
-            left[name] -= 1
-            if not left[name]:
-                cases = [stored_case(case, found, i) for i, case in enumerate(CASES) if case.probe == name]
-                write({"probe": name, "code": codes[name], "cases": cases})
-                print(*map(said, cases), f"{name}: {seconds[name]:.0f} s of one core", sep="\n", file=sys.stderr)
+    check_place()
+    cases = {case.probe for case in CASES}
+    names, n = [name for name in fnmatch.filter(known_probes(), asked.attacks) if name in cases], asked.confirm
+    if n is None:
+        return each(names, lambda name: (True, make(name, asked.runs, asked.planted, asked.processes)))
+    if not 1 <= n <= PLANTED_RUNS:
+        parser.error(f"--confirm takes 1 to {PLANTED_RUNS} runs")
+    return each(names, lambda name: confirm(name, n, asked.processes))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,6 +16,7 @@ from guardrails.core.statistics import wilson
 
 ROOT = Path(__file__).resolve().parents[1]
 NULLS = ROOT / "evidence" / "nulls"
+PAGE = ROOT / "docs" / "evidence.md"
 PICTURE = ROOT / "docs" / "pictures" / "dose-response.svg"
 COLUMNS = 3
 HEAD = """\
@@ -24,7 +25,9 @@ HEAD = """\
 How often each instrument finds its planted fault, and how often it cries wolf: each row is one dose of the fault, read
 under many seeds at the size at which controls run. *Found* is the share of readings that failed the default policy,
 with a 95% Wilson interval: the power at that dose, or the false alarms at dose 0. `make evidence` makes the score
-arrays in `evidence/`; the tests compute every figure from them again, and flag arrays that other code made.
+arrays in `evidence/`. The tests judge each reading again, compute every figure from them, and fail where a file changed
+that the readings depend on. After a change that should alter no reading, a sample drawn by the new hashes is made
+again: if all of it is equal the rest is kept, and the section says so.
 
 ![Dose against reading for each instrument, with the threshold](pictures/dose-response.svg)
 """
@@ -42,10 +45,15 @@ planted. Intervals are Wilson's, 95%. The page is computed from the arrays in `e
 """
 
 
+def stored(probe_id: str) -> dict[str, Any]:
+    """Return the evidence file of a probe, or one without readings."""
+    path = ROOT / "evidence" / f"{probe_id}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"readings": []}
+
+
 def readings(probe_id: str) -> list[dict[str, Any]]:
     """Return the stored readings of a probe."""
-    path = ROOT / "evidence" / f"{probe_id}.json"
-    return json.loads(path.read_text())["readings"] if path.exists() else []
+    return stored(probe_id)["readings"]
 
 
 def by_dose(probe_id: str) -> dict[tuple[float, str], list[dict[str, Any]]]:
@@ -65,6 +73,9 @@ def table(probe_id: str) -> Iterator[str]:
     limit = headline_threshold(probe).limit
     yield f"## {probe_id}\n"
     yield f"`{probe.headline}`, threshold {limit:g}.\n"
+    if note := stored(probe_id).get("confirmed"):
+        again = f"{note['readings']} of the {note['of']} readings"
+        yield f"The code changed since these were made: {again} were made again and are equal.\n"
     yield "| source | seeds | median reading | range | found |\n|---|---|---|---|---|"
     for (_, source), group in by_dose(probe_id).items():
         values = [r["value"] for r in group]
@@ -129,10 +140,15 @@ def draw() -> None:
     figure.savefig(PICTURE, metadata={"Date": None})
 
 
+def text() -> str:
+    """Return the page."""
+    lines = [HEAD, *null_table()] + [line for name in probes() if readings(name) for line in table(name)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def main() -> int:
     """Write the page and the picture."""
-    lines = [HEAD, *null_table()] + [line for name in probes() if readings(name) for line in table(name)]
-    (ROOT / "docs" / "evidence.md").write_text("\n".join(lines).rstrip() + "\n")
+    PAGE.write_text(text(), encoding="utf-8")
     draw()
     return 0
 

@@ -8,38 +8,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guardrails.assay.sources import code_sha256
-from guardrails.core.registry import load_probe, probes
+from guardrails.core.registry import load_probe
 
 EVIDENCE = Path(__file__).parents[2] / "evidence"
 FOUND = 57
 """Of 60 planted runs: by one attack of each case at least."""
 
 
-def load_nulls():
+def load(name):
     sys.path.insert(0, str(EVIDENCE))
     try:
-        return importlib.import_module("nulls")
+        return importlib.import_module(name)
     finally:
         sys.path.remove(str(EVIDENCE))
 
 
-nulls = load_nulls()
+nulls, null_runs = load("nulls"), load("null_runs")
 
 
 @pytest.fixture(params=sorted({case.probe for case in nulls.CASES}))
 def file(request):
-    if request.param not in probes():
-        pytest.skip(f"{request.param} is no probe here")
-    found = nulls.stored(request.param)
-    if not found["cases"]:
-        pytest.skip("no null runs yet: `make evidence`")
-    return found
+    return nulls.stored(request.param)
 
 
 def test_null_runs_were_made_by_this_code(file):
-    now = code_sha256(nulls.null_files(load_probe(file["probe"])))
-    assert file["code"] == now, "stale: run `make evidence`"
+    since = nulls.changed_files(file, nulls.null_files(load_probe(file["probe"])))
+    assert not since, "changed since the runs were made; type: python evidence/nulls.py --confirm"
+
+
+def test_every_case_has_all_its_runs(file):
+    assert nulls.complete(file, file["probe"], nulls.RUNS), "type: python evidence/nulls.py"
 
 
 def test_no_attack_raises_more_false_alarms_than_its_interval_allows(file):
@@ -87,7 +85,7 @@ def low(reading, attack):
 
 
 def test_a_planted_difference_is_found_and_by_the_attack_that_sees_it():
-    found = nulls.separations(pool(100, shift=1.0))
+    found = null_runs.separations(pool(100, shift=1.0))
     assert set(found) == {"blunt", "blunt, first 12", "sharp", "sharp, first 12", "best", "best, first 12"}
     assert nulls.alarms(low(found, "sharp"), 0.5) == nulls.alarms(low(found, "best"), 0.5) == 1
     assert nulls.alarms(low(found, "blunt"), 0.5) == 0
@@ -96,7 +94,7 @@ def test_a_planted_difference_is_found_and_by_the_attack_that_sees_it():
 def test_the_same_pool_split_at_random_alarms_as_often_as_its_interval_errs():
     rows = pool(100, shift=1.0)  # whatever the scores are, a random split knows nothing of them
     rng = np.random.default_rng(1)
-    runs = [nulls.separations(nulls.split(rows, rng)) for _ in range(200)]
+    runs = [null_runs.separations(null_runs.split(rows, rng)) for _ in range(200)]
     found = {attack: nulls.alarms([run[attack][1] for run in runs], 0.5) for attack in runs[0]}
     assert max(found.values()) <= 12  # 5 are expected of a one-sided 97.5% bound; 13 come once in 2,000 times
     assert found["sharp"] >= 1
@@ -106,20 +104,20 @@ def test_few_planted_items_are_ranked_alone_and_counted_among_all_for_the_precis
     rows = pool(100)
     for row in rows[:6]:
         row["scores"]["sharp"] += 100
-    drawn = nulls.draw(rows, np.random.default_rng(0), 50, planted=6)
+    drawn = null_runs.draw(rows, np.random.default_rng(0), 50, planted=6)
     assert Counter(r["arm"] for r in drawn) == {"corpus": 50, "holdout": 50}
     assert sum("planted" in r for r in drawn) == 6
-    found = nulls.separations(drawn)
+    found = null_runs.separations(drawn)
     assert found["sharp"][0] == 1.0
     assert 0.5 <= found["sharp, first 12"][0] < 1.0
 
 
 def test_a_split_deals_each_row_once_and_keeps_the_sizes():
     rows = pool(30)
-    dealt = nulls.split(rows, np.random.default_rng(0))
+    dealt = null_runs.split(rows, np.random.default_rng(0))
     assert Counter(r["arm"] for r in dealt) == Counter(r["arm"] for r in rows)
     assert sorted(r["item"] for r in dealt) == sorted(r["item"] for r in rows)
-    few = nulls.split(rows, np.random.default_rng(0), 10)
+    few = null_runs.split(rows, np.random.default_rng(0), 10)
     assert Counter(r["arm"] for r in few) == {"corpus": 10, "holdout": 10}
     assert len({r["item"] for r in few}) == 20
 
@@ -127,7 +125,7 @@ def test_a_split_deals_each_row_once_and_keeps_the_sizes():
 @pytest.mark.parametrize("source", ["reference:gpt-text,memorize=1", "canaries:gpt-text,memorize=1"])
 def test_null_documents_stand_in_no_corpus(source):
     case = next(c for c in nulls.CASES if c.asked == source)
-    base, subject = nulls.control_subject(source), nulls.null_subject(case, 3)
+    base, subject = null_runs.control_subject(source), null_runs.null_subject(case, 3)
     fresh = {*subject.corpus, *subject.holdout}
     assert not fresh & {*base.corpus}
     assert len(fresh) == len(subject.corpus) + len(subject.holdout)
@@ -138,7 +136,8 @@ def test_null_documents_stand_in_no_corpus(source):
 
 def test_null_tables_are_as_large_as_the_controls_and_differ_by_run():
     case = next(c for c in nulls.CASES if c.probe == "privacy.linkability")
-    base, one, other = nulls.control_subject(case.source), nulls.null_subject(case, 0), nulls.null_subject(case, 1)
+    base = null_runs.control_subject(case.source)
+    one, other = (null_runs.null_subject(case, seed) for seed in (0, 1))
     assert (len(one.corpus), len(one.holdout)) == (len(base.corpus), len(base.holdout))
     assert not one.corpus.equals(other.corpus)
     assert one.target is base.target
@@ -147,10 +146,15 @@ def test_null_tables_are_as_large_as_the_controls_and_differ_by_run():
 def test_what_is_written_is_read_back_and_rounding_makes_no_alarm(tmp_path, monkeypatch):
     monkeypatch.setattr(nulls, "NULLS", tmp_path / "nulls")
     case = nulls.CASES[0]
-    columns = nulls.columns([{"loss": (0.61239, 0.50004)}, {"loss": None}])
+    columns = null_runs.columns([{"loss": (0.61239, 0.50004)}, {"loss": None}])
     assert columns == {"loss": {"value": [0.6124, None], "low": [0.5, None]}}
     stored = {"source": case.source, "asked": case.asked, "why": "because", "chance": {"loss": 0.5}}
-    file = {"probe": case.probe, "code": "abc", "cases": [stored | {"null": columns, "planted": {}}]}
+    file = {
+        "probe": case.probe,
+        "files": {"a.py": "abc"},
+        "confirmed": None,
+        "cases": [stored | {"null": columns, "planted": {}}],
+    }
     nulls.write(file)
     assert nulls.stored(case.probe) == file
     assert nulls.alarms(columns["loss"]["low"], 0.5) == 0
@@ -164,3 +168,63 @@ def test_runs_of_one_pool_are_one_job():
     runs = Counter((place, kind) for place, kind, seeds in jobs for _ in seeds)
     assert {runs[k] for k in runs if k[1] == "null"} == {200}
     assert {runs[k] for k in runs if k[1] == "planted"} == {60}
+
+
+def reading(value):
+    return {"membership_auc": (value, value - 0.1)}
+
+
+@pytest.fixture
+def one_probe(tmp_path, monkeypatch):
+    """A probe whose every run is its seed over 1,000, in a folder of its own; returns how many runs were asked for."""
+    asked = []
+
+    def work(jobs):
+        for job in jobs:
+            asked.append(job)
+            yield job, [(seed, reading(seed / 1000)) for seed in job[2]], set()
+
+    monkeypatch.setattr(nulls, "NULLS", tmp_path)
+    monkeypatch.setattr(nulls, "in_processes", lambda _, jobs, *rest: work(jobs))
+    return asked
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(one_probe, monkeypatch):
+    name, whole = "privacy.table-membership", nulls.in_processes
+
+    def cut_off(*arguments):
+        for i, result in enumerate(whole(*arguments)):
+            if i == 5:
+                raise KeyboardInterrupt
+            yield result
+
+    monkeypatch.setattr(nulls, "in_processes", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        nulls.make(name, nulls.RUNS, nulls.PLANTED_RUNS, 1)
+    monkeypatch.setattr(nulls, "in_processes", whole)
+    before = len(one_probe)
+    nulls.make(name, nulls.RUNS, nulls.PLANTED_RUNS, 1)
+    assert len(one_probe) - before == len(nulls.jobs([name], nulls.RUNS, nulls.PLANTED_RUNS)) - 5
+    (case,) = nulls.stored(name)["cases"]
+    assert case["null"]["membership_auc"]["value"] == [seed / 1000 for seed in range(nulls.RUNS)]
+    assert len(case["planted"]["membership_auc"]["low"]) == nulls.PLANTED_RUNS
+    assert not list(nulls.NULLS.glob("*.unfinished"))
+    assert nulls.make(name, nulls.RUNS, nulls.PLANTED_RUNS, 1) == f"{name}: complete"
+
+
+def test_runs_are_confirmed_only_where_each_of_the_sample_is_equal(one_probe):
+    name = "privacy.table-membership"
+    nulls.make(name, nulls.RUNS, nulls.PLANTED_RUNS, 1)
+    made = nulls.stored(name)
+    stale = made | {"files": made["files"] | {"guardrails/core/base.py": "another"}}
+    nulls.write(stale)
+    assert nulls.confirm(name, 2, 1) == (True, f"{name}: confirmed by 4 of 260 runs")
+    assert nulls.stored(name)["files"] == made["files"]
+    assert nulls.stored(name)["confirmed"] == {"runs": 4, "of": 260}
+    for column in stale["cases"][0]["null"].values():
+        column["low"] = [-0.1001 for _ in column["low"]]
+    nulls.write(stale)
+    stands, line = nulls.confirm(name, 2, 1)
+    assert not stands
+    assert "2 of 4 runs differ" in line
+    assert nulls.stored(name)["files"] == stale["files"]

@@ -106,7 +106,8 @@ def test_a_language_model_in_a_folder(model, tmp_path):
     extraction = found["memorization.extraction/extraction_rate"]
     assert extraction["status"] == "fail"
     assert extraction["measurement"]["baseline"]["value"] == 0
-    assert extraction["spike"]["recovery"] > 0.9 or extraction["spike"]["reason"]
+    assert extraction["spike"]["recovery"] > 0.9
+    assert extraction["spike"]["reason"].startswith("the finding fails without a spike")
     assert found["bias.counterfactual/association_gap"]["status"] in ("pass", "inconclusive")
 
 
