@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ def run_audit(
     text_field: str | None = None,
     recognizers: str | Path | None = None,
     descriptor: str | Path | None = None,
+    columns: str | Sequence[str] = (),
+    ignore_columns: str | Sequence[str] = (),
+    roles: Mapping[str, str | Sequence[str]] | None = None,
     policy: str | None = None,
     plan: Path | None = None,
     probes: Sequence[str] = (),
@@ -57,6 +60,11 @@ def run_audit(
     descriptor : str or Path, optional
         An ONNX or TorchScript file that describes pictures in place of the copy descriptor that ships
         (`guardrails.kit.own_descriptor`).
+    columns, ignore_columns : str or sequence of str, optional
+        Of a table: the only columns that are used, and those that are not. A text is split at its commas.
+    roles : dict of str to str or sequence of str, optional
+        Of a table: columns by role. ``id`` is left out; ``sensitive`` is what attribute inference guesses;
+        ``quasi-identifier`` is what the attackers who link and single out know; ``date`` is read as a date.
     policy, plan, probes, budget, seed, fail_on
         As on the command line.
     out : Path, optional
@@ -86,6 +94,7 @@ def run_audit(
     else:
         given = {k: name_of(v) for k, v in objects.items()} | {
             "text_field": text_field, "recognizers": recognizers, "descriptor": descriptor, "policy": policy,
+            "columns": columns, "ignore_columns": ignore_columns, "roles": roles,
             "probes": tuple(probes), "budget": budget, "seed": seed, "fail_on": fail_on,
         }  # fmt: skip
         settings = make_settings(given, plan)

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..core.base import Budget, Probe
 from ..core.errors import ConfigurationError, MissingExtraError, did_you_mean
 from ..core.registry import load_probe, probes
 from ..core.results import Severity
 from ..kit.own_descriptor import load_descriptor
+from ..kit.tables.choice import ROLES, Choice
 from ..privacy.recognizers import load_recognizers
 from .policy import load_policy, mistakes, read_toml
 
@@ -36,11 +37,34 @@ class Settings(BaseModel):
     text_field: str | None = None
     recognizers: str | None = None
     descriptor: str | None = None
+    columns: tuple[str, ...] = ()
+    ignore_columns: tuple[str, ...] = ()
+    roles: dict[str, tuple[str, ...]] = Field(default={})
     policy: str = "default"
     probes: tuple[str, ...] = ()
     budget: Budget = Budget.STANDARD
     seed: int = Field(default=0, ge=0, lt=2**63)
     fail_on: Severity = Severity.LOW
+
+    @field_validator("columns", "ignore_columns", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """Take a text for one list with commas, as the command line has it."""
+        return column_names(value)
+
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _roles(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"columns by role, such as {{'id': ['ROWNUM']}}; the roles are {', '.join(ROLES)}")
+        if unknown := [role for role in value if role not in ROLES]:
+            raise ValueError(f"'{unknown[0]}' is no role.{did_you_mean(str(unknown[0]), ROLES)}")
+        return {role: column_names(names) for role, names in value.items()}
+
+    @property
+    def choice(self) -> Choice:
+        """Which columns of a table are used, and what they are."""
+        return Choice(self.columns, self.ignore_columns, self.roles)
 
     def command(self, *, probe: str | None = None) -> str:
         """Return the command line that runs these settings again, for one probe or for all."""
@@ -50,6 +74,9 @@ class Settings(BaseModel):
                 words += [f"--{name}", value]
         if self.text_field:
             words += ["--text-field", self.text_field]
+        words += [word for name in self.columns for word in ("--columns", name)]
+        words += [word for name in self.ignore_columns for word in ("--ignore-columns", name)]
+        words += [w for role, names in self.roles.items() for name in names for w in ("--role", f"{role}={name}")]
         for pattern in [probe] if probe else self.probes:
             words += ["--probes", pattern]
         if self.policy != "default":
@@ -74,7 +101,7 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     merged |= {
         key: os.fspath(value) if isinstance(value, os.PathLike) else value
         for key, value in given.items()
-        if value not in (None, (), [])
+        if value not in (None, (), [], {})
     }
     wrong: list[str] = []
     try:
@@ -108,6 +135,17 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
 
 def _missing(path: str) -> bool:
     return not path.startswith(OBJECT) and not Path(path).exists()
+
+
+def column_names(value: Any) -> Any:
+    """Return names of columns: a text is split at its commas, a sequence is taken as it is.
+
+    >>> column_names("age, sex"), column_names(["last name, first name"])
+    (('age', 'sex'), ['last name, first name'])
+    """
+    if not isinstance(value, str):
+        return value
+    return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 OBJECT = "python object: "

@@ -53,6 +53,7 @@ class Scope:
     def subject(self) -> Subject:
         """The user's target with the data given beside it; a reference generator brings its own data."""
         from ..targets import load_data, load_target, read_as
+        from ..targets.tables import read_together
 
         field = self.settings.text_field
         target = load_target(self._given("target"), text_field=field)
@@ -73,8 +74,14 @@ class Scope:
         readings = {name: reading for name, value in inputs.items() if (reading := read_as(value))}
         if target.name.startswith("reference:"):
             own = control_subject(target.name)
-            return replace(own, **given, data_names={**own.data_names, **names}, read_as=readings)
-        return Subject(target=target, **given, data_names=names, read_as=readings)
+            subject = replace(own, **given, data_names={**own.data_names, **names}, read_as=readings)
+        else:
+            subject = Subject(target=target, **given, data_names=names, read_as=readings)
+        if target.modality is Modality.TABLE:
+            return read_together(subject, self.settings.choice)
+        if self.settings.choice:
+            raise ConfigurationError(f"columns and roles are for tables; {target.name} makes {target.modality}")
+        return subject
 
     def _given(self, name: str) -> Any:
         """Return the object given for a setting, else its name; a resumed run needs the same objects again."""

@@ -48,6 +48,19 @@ def audit(
     descriptor: Annotated[
         Path | None, typer.Option(help="An ONNX or TorchScript model that describes pictures, to find copies by.")
     ] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Of a table, only these columns; may be given again.")
+    ] = None,
+    ignore_columns: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Of a table, not these columns; may be given again.")
+    ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=A,B",
+            help="What columns of a table are: id, sensitive, quasi-identifier or date; may be given again.",
+        ),
+    ] = None,
     policy: Annotated[
         str | None, typer.Option(help="The thresholds: a shipped policy's name or a TOML file. (default: default)")
     ] = None,
@@ -82,6 +95,9 @@ def audit(
         "text_field": text_field,
         "recognizers": recognizers,
         "descriptor": descriptor,
+        "columns": _columns(columns),
+        "ignore_columns": _columns(ignore_columns),
+        "roles": _roles(role),
         "policy": policy,
         "plan": plan,
         "probes": tuple(probes) if probes else None,
@@ -109,6 +125,24 @@ def audit(
     else:
         print_summary(result, page)
     raise typer.Exit(result.exit_code)
+
+
+def _columns(given: list[str] | None) -> tuple[str, ...] | None:
+    from ..assay.plan import column_names
+
+    return tuple(name for text in given for name in column_names(text)) if given else None
+
+
+def _roles(given: list[str] | None) -> dict[str, tuple[str, ...]] | None:
+    from ..assay.plan import column_names
+
+    roles: dict[str, tuple[str, ...]] = {}
+    for text in given or ():
+        role, equals, names = text.partition("=")
+        if not equals or not names.strip():
+            raise ConfigurationError(f"--role {text}: write the role and its columns, as in id=ROWNUM")
+        roles[role.strip()] = (*roles.get(role.strip(), ()), *column_names(names))
+    return roles or None
 
 
 def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> None:

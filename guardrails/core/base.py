@@ -173,6 +173,8 @@ class Subject:
     data_names: Mapping[str, str] = field(default_factory=dict)
     read_as: Mapping[str, str] = field(default_factory=dict)
     """How the target and each of the data was read, where that could be told in more than one way: for the report."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Of a table's columns: ``sensitive``, ``quasi-identifier`` or ``date``; ``id`` for those that were left out."""
 
     @property
     def modality(self) -> Modality:

@@ -43,7 +43,9 @@ def confounded(blind: Interval) -> bool:
     return blind.low > 0.5 + MARGIN
 
 
-def why_confounded(blind: Interval, unit: str, *, without: str = "asking the model") -> str:
+def why_confounded(
+    blind: Interval, unit: str, *, without: str = "asking the model", columns: Sequence[str] = ()
+) -> str:
     """Return the reason for which a confounded split is not assessed.
 
     Parameters
@@ -54,11 +56,14 @@ def why_confounded(blind: Interval, unit: str, *, without: str = "asking the mod
         What an item is, in the plural.
     without : str
         What the baseline does not see.
+    columns : sequence of str
+        Columns of a table that do it by themselves: see `separating_columns`.
     """
+    named = f" Columns that tell them apart by themselves: {', '.join(columns)}." if columns else ""
     return (
         f"the split is confounded: without {without}, members are told from non-members with an AUC of"
         f" {blind.value:.2f} (95% interval {blind.low:.2f} to {blind.high:.2f}), so that no attack is believed; give a"
-        f" holdout drawn at random from the same {unit} as the corpus"
+        f" holdout drawn at random from the same {unit} as the corpus{named and '.'}{named}"
     )
 
 
@@ -167,6 +172,28 @@ def blind_table(rows: pd.DataFrame, members: int) -> Interval:
         parts.append(OneHotEncoder(max_categories=LEVELS, handle_unknown="ignore").fit_transform(level[:, None]))
     features = sp.hstack(parts).tocsr() if parts else sp.csr_array((len(rows), 1))
     return _out_of_fold(features / np.sqrt(max(1, rows.shape[1])), members, strength=1.0)
+
+
+def separating_columns(rows: pd.DataFrame, members: int, *, most: int = 5) -> list[str]:
+    """Return the columns that tell members from non-members by themselves, with their AUC, the clearest first.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Members first; at least `FOLDS` of each.
+    members : int
+        How many of the rows they are.
+    most : int
+        At most so many columns.
+
+    Returns
+    -------
+    list of str
+        As ``'ward' (AUC 0.83)``.
+    """
+    alone = {name: blind_table(rows.iloc[:, [place]], members) for place, name in enumerate(rows.columns)}
+    clear = sorted((name for name in alone if confounded(alone[name])), key=lambda name: -alone[name].value)
+    return [f"'{name}' (AUC {alone[name].value:.2f})" for name in clear[:most]]
 
 
 def _numbers(column: pd.Series) -> NDArray[np.float64] | None:

@@ -55,10 +55,22 @@ def plan(subject: Subject, budget: Budget, *, attacks: int, seed: int, rows: int
     return [Batch(i, shared | {"items": group}) for i, group in enumerate(groups)]
 
 
-class Drawn:
-    """The tables of a subject, drawn and read once for all batches of a series."""
+def of_role(subject: Subject, role: str) -> list[str]:
+    """Return the columns that have a role."""
+    return [name for name, given in subject.roles.items() if given == role]
 
-    def __init__(self) -> None:
+
+class Drawn:
+    """The tables of a subject, drawn and read once for all batches of a series.
+
+    Parameters
+    ----------
+    known : bool
+        Whether an attacker knows the quasi-identifiers only, where there are any: two columns at least.
+    """
+
+    def __init__(self, *, known: bool = False) -> None:
+        self._known = known
         self._key: tuple[Any, ...] = ()
         self._tables: Tables | None = None
 
@@ -78,6 +90,8 @@ class Drawn:
         if self._tables is None or not same or key[3:] != self._key[3:]:
             synthetic = target.sample_rows(payload["rows"], seed=payload["seed"])
             self._tables, self._key = read(synthetic, subject.corpus, subject.holdout), key
+            if self._known and (names := of_role(subject, "quasi-identifier")):
+                self._tables = self._tables.select(names)
         return self._tables
 
     def arms(self, subject: Subject, payload: Mapping[str, Any]) -> list[tuple[str, Ints, Rows]]:
@@ -118,8 +132,10 @@ def too_few(trained: int, unseen: int) -> str | None:
 
 
 def remarks(rows: Sequence[Row], subject: Subject) -> str:
-    """Return what a reader must know of the tables: rows left out, rows drawn."""
+    """Return what a reader must know of the tables: columns and rows left out, rows drawn."""
     said = []
+    if numbering := of_role(subject, "id"):
+        said.append(f"Left out, since they number or name the rows: {', '.join(numbering)}.")
     left_out = next((row["left_out"] for row in rows if "left_out" in row), None)
     if left_out:
         count, first = left_out

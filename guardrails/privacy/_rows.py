@@ -6,8 +6,8 @@ are categories. Missing numbers are NaN, missing categories code −1; infinitie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,11 @@ class Rows:
 
     def __getitem__(self, chosen: Any) -> Rows:
         return Rows(self.numbers[chosen], self.codes[chosen])
+
+    def select(self, columns: Sequence[int]) -> Rows:
+        """Return the rows with some of their columns, numbers first."""
+        p = self.numbers.shape[1]
+        return Rows(self.numbers[:, [j for j in columns if j < p]], self.codes[:, [j - p for j in columns if j >= p]])
 
     def column(self, j: int) -> NDArray[Any]:
         """Return the j-th column: the numbers come first."""
@@ -81,6 +86,13 @@ class Tables:
     def numbers(self) -> int:
         """How many of the columns are numbers."""
         return int(self.corpus.numbers.shape[1])
+
+    def select(self, names: Collection[str]) -> Tables:
+        """Return the tables with some of their columns only."""
+        columns = [j for j, name in enumerate(self.names) if name in names]
+        synthetic, corpus, holdout = (rows.select(columns) for rows in (self.synthetic, self.corpus, self.holdout))
+        chosen = tuple(self.names[j] for j in columns)
+        return replace(self, synthetic=synthetic, corpus=corpus, holdout=holdout, names=chosen)
 
     def honest(self) -> Ints:
         """Return the places of the holdout's rows that were not trained on."""

@@ -69,6 +69,8 @@ class Inference(Probe):
         payload = batch.payload
         tables = self._drawn.tables(subject, payload)
         usable = secrets(tables)
+        if sensitive := _attacked.of_role(subject, "sensitive"):
+            usable &= np.isin(tables.names, sensitive)
         every = list(map(str, subject.corpus.columns))
         places = [every.index(name) for name in tables.names]
         rows = []
@@ -118,7 +120,7 @@ class Inference(Probe):
                 series=(_bars(names, columns, len(trained)),),
                 explanation=f"Of {len(used)} columns in turn, {known:.0%} of the secrets of training rows were guessed"
                 f" right, {held.share:.0%} of those of the holdout, and {by_guess:.0%} with a row taken at random."
-                f"{weak(known, by_guess)}{_passed_over(len(subject.corpus.columns) - len(used))}"
+                f"{weak(known, by_guess)}{_passed_over(_columns(subject) - len(used))}"
                 f"{_attacked.remarks(rows, subject)}",
             ),
             Measurement(
@@ -214,6 +216,11 @@ def _by_column(attack: Hits, control: Hits) -> list[Interval]:
 def _bars(names: Sequence[str], risks: Sequence[Interval], n: int) -> Series:
     points = tuple(Point(x=k, y=r.value, low=r.low, high=r.high, n=n) for k, r in zip(names, risks, strict=True))
     return Series(name="risk by secret column", x_label="secret", y_label="inference risk", points=points)
+
+
+def _columns(subject: Subject) -> int:
+    """Return how many columns are asked for."""
+    return len(_attacked.of_role(subject, "sensitive")) or len(subject.corpus.columns)
 
 
 def _passed_over(columns: int) -> str:

@@ -55,7 +55,7 @@ class Linkability(Probe):
     spike_what = "training rows, in place of the table's own"
 
     def __init__(self) -> None:
-        self._drawn = _attacked.Drawn()
+        self._drawn = _attacked.Drawn(known=True)
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         return _attacked.plan(subject, budget, attacks=_attacked.ATTACKS[budget], seed=seed)

@@ -54,7 +54,7 @@ class SinglingOut(Probe):
     spike_what = "training rows, in place of the table's own"
 
     def __init__(self) -> None:
-        self._drawn = _attacked.Drawn()
+        self._drawn = _attacked.Drawn(known=True)
         self._made: tuple[Any, Any] = (None, None)
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:

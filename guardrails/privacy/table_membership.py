@@ -11,7 +11,7 @@ import numpy as np
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Interval, delong, tpr_at_fpr, wilson
-from ..kit.blind import blind_measurement, blind_table, confounded, why_confounded
+from ..kit.blind import blind_measurement, blind_table, confounded, separating_columns, why_confounded
 from . import _attacked
 from ._gower import Gower
 from ._rows import Rows, Tables, read
@@ -108,7 +108,7 @@ class TableMembership(Probe):
         alone = self.blind(trained, unseen, subject)
         beside = blind_measurement(shared, alone, without=_WITHOUT)
         if confounded(alone):
-            reason = why_confounded(alone, "rows", without=_WITHOUT)
+            reason = why_confounded(alone, "rows", without=_WITHOUT, columns=self.columns(trained, unseen, subject))
             none = [Measurement(**shared, **one, value=None, reason=reason) for one in (headline, rated)]
             return [*none, beside]
         members, others = (np.array([r["score"] for r in arm]) for arm in (trained, unseen))
@@ -128,6 +128,15 @@ class TableMembership(Probe):
             else Measurement(**shared, **rated, value=None, reason=needed)
         )
         return [top, rate, beside]
+
+    def columns(self, trained: Sequence[Row], unseen: Sequence[Row], subject: Subject) -> list[str]:
+        """Return the columns that tell these records apart by themselves."""
+        import pandas as pd
+
+        members, others = ([row["record"] for row in arm] for arm in (trained, unseen))
+        names = list(subject.corpus.columns)
+        rows = pd.concat([subject.corpus.iloc[members], subject.holdout[names].iloc[others]])
+        return separating_columns(rows, len(members))
 
     def blind(self, trained: Sequence[Row], unseen: Sequence[Row], subject: Subject) -> Interval:
         """Return the blind baseline of these records; computed once for the same ones."""

@@ -23,7 +23,8 @@ def load_data(
         Prompts are texts whatever the modality.
     source : path or object
         A path: for text a file or folder (see `guardrails.kit.corpus.iter_documents`) or, for a corpus, a folder that
-        ``guardrails index`` wrote; for pictures a folder, for tables a CSV or Parquet file. Prompts in a file that is
+        ``guardrails index`` wrote; for pictures a folder, for tables a CSV, TSV, Parquet or Excel file, of
+        which `guardrails.targets.tables.read_together` decides on the kinds of the columns. Prompts in a file that is
         no JSON Lines, CSV or Parquet stand one on a line. Pictures and tables given as an array, a list or a data frame
         are returned as they are, texts as a sequence of str.
     modality : Modality
@@ -133,7 +134,7 @@ def _read(path: Path, modality: Modality, option: str) -> Any:
             raise ConfigurationError(f"{option} {path}: a folder of pictures is needed")
         return _pictures(path)
     if modality is Modality.TABLE:
-        from .table import read_table
+        from ..kit.tables.files import read_table
 
         return read_table(path)
     raise ConfigurationError(f"{option} {path}: {modality} data cannot be read yet")

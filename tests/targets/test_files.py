@@ -132,23 +132,25 @@ def test_a_table(tmp_path, kind):
 
 
 def test_a_bad_table(tmp_path, monkeypatch):
-    from guardrails.targets import table
+    from guardrails.kit.tables import files
 
     def refused(name, content, message):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(TargetError, match=message):
             load_target(f"table:{tmp_path / name}")
 
-    refused("a.csv", b"", "not a readable csv")
+    refused("a.csv", b"", "the file is empty")
     refused("b.csv", b"a,b\n", "holds no rows")
-    refused("c.csv", b'a,b\n1,2,3\n4,5,6,"', "not a readable csv")
-    refused("d.csv", b"a\n\xff\xfe\n", "not a readable csv")
-    refused("e.parquet", b"PAR1 no", "not a readable parquet")
-    refused("f.xlsx", b"", "'.xlsx' is no kind of table")
+    refused("c.csv", b'a,b\n1,2,3\n4,5,6,"', "line 3: 4 fields where other rows have 3")
+    refused("d.csv", b"a,b\n1,\0", "not a text file")
+    refused("e.parquet", b"PAR1 no", "not a readable table")
+    refused("e.csv", b"\x1f\x8b\x08\x00", "gzip data")
+    refused("f.xlsx", b"a,b\n1,2\n", "not a readable xlsx file")
+    refused("f.pdf", b"a,b\n1,2\n", "'.pdf' is no kind of table")
     with pytest.raises(TargetError, match="no such file"):
         load_target(f"table:{tmp_path / 'absent.csv'}")
     pd.DataFrame({"a": range(10)}).to_parquet(tmp_path / "g.parquet")
-    monkeypatch.setattr(table, "MAX_ROWS", 9)
+    monkeypatch.setattr(files, "MAX_ROWS", 9)
     monkeypatch.setattr(pd, "read_parquet", lambda path: pytest.fail("decoded"))
     refused("g.parquet", (tmp_path / "g.parquet").read_bytes(), "10 rows x 1 columns are more than 9")
     refused("h.csv", b"a\n" + b"1\n" * 10, "10 rows")
