@@ -142,7 +142,7 @@ def test_a_bad_table(tmp_path, monkeypatch):
     refused("a.csv", b"", "the file is empty")
     refused("b.csv", b"a,b\n", "holds no rows")
     refused("c.csv", b'a,b\n1,2,3\n4,5,6,"', "line 3: 4 fields where other rows have 3")
-    refused("d.csv", b"a,b\n1,\0", "not a text file")
+    refused("d.csv", b"abc\0\0\1", "not a text file")
     refused("e.parquet", b"PAR1 no", "not a readable table")
     refused("e.csv", b"\x1f\x8b\x08\x00", "gzip data")
     refused("f.xlsx", b"a,b\n1,2\n", "not a readable xlsx file")

@@ -101,7 +101,7 @@ def _date(match: re.Match[str], order: str) -> datetime | None:
     part = match.groupdict()
     year = int(part["y"])
     if len(part["y"]) == 2:
-        year += 2000 if year < 69 else 1900  # as POSIX reads two digits
+        year += 2000 if year < 30 else 1900  # as spreadsheets read two digits
     if part.get("name"):
         named = [i for i, name in enumerate(_MONTHS, start=1) if name.startswith(part["name"].lower()[:9])]
         month, day = (named[0] if len(named) == 1 else 0), int(part["d"])

@@ -21,6 +21,9 @@ from ...core.errors import ContentError
 SAMPLE = 1 << 20
 """Characters from which the delimiter is told."""
 RECORDS = 1000
+_NO_DELIMITER = (
+    "no comma, semicolon, tab, pipe or blank cuts every line into as many fields as the header has names, two at least"
+)
 DELIMITERS = (",", ";", "\t", "|", " ")
 NAMES = {"\t": "tab-separated", " ": "blank-separated"}
 """Of delimiters that are hard to see in a message."""
@@ -176,18 +179,21 @@ def dialect_of(path: Path) -> Dialect:
     text = "".join(sample[skip:])
     if not text.strip():
         raise ContentError(f"{path}: the file is empty")
-    escape = "\\" if '\\"' in text or "\\'" in text else None
+    ways: list[tuple[str, str | None]] = [('"', None), ("'", None)]
+    if '\\"' in text or "\\'" in text:  # backslashes may stand before quotes, or at the end of a value
+        ways = [('"', None), ('"', "\\"), ("'", None), ("'", "\\")]
     candidates = []
     for delimiter in [forced] if forced else DELIMITERS:
-        for quote in ('"', "'"):
+        for quote, escape in ways:
             if table := _try(text, delimiter, quote, escape, whole=whole):
                 candidates.append(table)
-                break
+                if table.even:
+                    break
     chosen = _best(path, candidates) if candidates else _one_column(path, text)
     names, comment = _header(path, chosen, sample[:skip])
     notes += ["the header taken from a comment"] if comment else []
     return Dialect(
-        encoding, chosen.delimiter, chosen.quote, escape, skip, names,
+        encoding, chosen.delimiter, chosen.quote, chosen.escape, skip, names,
         chosen.fields, tuple(notes),
     )  # fmt: skip
 
@@ -198,6 +204,7 @@ class _Candidate:
 
     delimiter: str
     quote: str
+    escape: str | None
     header: list[str]
     rows: list[list[str]]
     fields: int
@@ -241,7 +248,7 @@ def _try(text: str, delimiter: str, quote: str, escape: str | None, *, whole: bo
     width, times = counts.most_common(1)[0] if counts else (len(header), 1)
     if not 2 <= len(_named(header)) <= width:
         return None
-    return _Candidate(delimiter, quote, header, body, width, times / max(1, len(body)))
+    return _Candidate(delimiter, quote, escape, header, body, width, times / max(1, len(body)))
 
 
 def _named(header: Sequence[str]) -> list[str]:
@@ -269,20 +276,15 @@ def _best(path: Path, candidates: Sequence[_Candidate]) -> _Candidate:
     uneven = [c for c in visible if c.share >= 0.5]
     if uneven:
         return max(uneven, key=lambda c: (c.share, c.fields))  # the line that differs is named when it is read
-    raise ContentError(
-        f"{path}: no comma, semicolon, tab, pipe or blank cuts every line into as many fields as the header has names"
-    )
+    raise ContentError(f"{path}: {_NO_DELIMITER}")
 
 
 def _one_column(path: Path, text: str) -> _Candidate:
     """Return a table of one column, where no delimiter stands in it: read so that it can be said what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not any(delimiter in line for line in lines for delimiter in DELIMITERS) and '"' not in text:
-        return _Candidate(",", '"', lines[:1], [[line] for line in lines[1:RECORDS]], 1, 1.0)
-    raise ContentError(
-        f"{path}: no comma, semicolon, tab, pipe or blank cuts every line into as many fields as the header has names"
-        " (two at least)"
-    )
+        return _Candidate(",", '"', None, lines[:1], [[line] for line in lines[1:RECORDS]], 1, 1.0)
+    raise ContentError(f"{path}: {_NO_DELIMITER}; the first line is '{lines[0][:60]}'")
 
 
 def _raw(candidate: _Candidate) -> list[str]:

@@ -108,7 +108,10 @@ def _hint(name: str, numbers: NDArray[np.float64]) -> bool:
 
 def _random(column: pd.Series[Any]) -> bool:
     """Whether every row has a name of its own, of the form of a UUID or a hash."""
-    if column.dtype != object or not len(column) or not _RANDOM.fullmatch(str(column.iloc[0])):
+    from pandas.api import types
+
+    words = column.dtype == object or types.is_string_dtype(column.dtype)
+    if not words or not len(column) or not _RANDOM.fullmatch(str(column.iloc[0])):
         return False
     return bool(column.is_unique and column.notna().all() and all(_RANDOM.fullmatch(str(value)) for value in column))
 

@@ -348,7 +348,10 @@ def _same_kinds(name: str, used: Mapping[str, Cells], texts: Mapping[str, set[st
     tables = list(used)
     base = "corpus" if "corpus" in used else tables[0]
     for table in tables:
-        if table == base or texts[table] & texts[base]:
+        if table == base:
+            continue
+        if texts[table] & texts[base]:
+            _same_letters(name, (table, base), used, texts)
             continue
         if kinds[table] != kinds[base]:
             raise ConfigurationError(
@@ -361,6 +364,16 @@ def _same_kinds(name: str, used: Mapping[str, Cells], texts: Mapping[str, set[st
                 f"column '{name}' of {table} has no value in common with {base} ('{here}' here, '{there}' there):"
                 " write it the same way in all of the tables"
             )
+
+
+def _same_letters(name: str, pair: tuple[str, str], used: Mapping[str, Cells], texts: Mapping[str, set[str]]) -> None:
+    """Refuse classes of which all with letters beyond ASCII differ: a file in another encoding than was told."""
+    here, there = ({text for text in texts[table] if not text.isascii()} for table in pair)
+    if here and there and not here & there and all(_repeats(used[table]) for table in pair):
+        raise ConfigurationError(
+            f"column '{name}': '{min(here)}' in {pair[0]} and '{min(there)}' in {pair[1]} look like one text in two"
+            " encodings: save both files as UTF-8"
+        )
 
 
 def _repeats(part: Cells) -> bool:
