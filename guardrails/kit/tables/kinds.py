@@ -383,12 +383,12 @@ def _repeats(part: Cells) -> bool:
 
 
 def _alone(part: Cells) -> str:
-    """Return what a table's column would be by itself."""
+    """Return what a table's column would be by itself; codes of digits count as numbers."""
     if part.kind is not None:
         return part.kind
     if {text.lower() for text in part.texts} <= set(_TRUTH):
         return "truth"
-    if (pair := unit_of(part.texts)) and styles(pair[0]) and not codes_why(part.texts):
+    if (pair := unit_of(part.texts)) and styles(pair[0]):
         return "number"
     if order_of(part.texts) != "none":
         return "date"
