@@ -118,9 +118,8 @@ def test_each_table_says_how_it_was_read(tmp_path: Path) -> None:
 
 
 def numbered(**shift: int) -> dict[str, pd.DataFrame]:
-    return {
-        name: table.assign(row=np.arange(N) + shift.get(name, 0), **{"": np.arange(N)}) for name, table in TABLES.items()
-    }
+    counted = np.arange(N)
+    return {name: t.assign(row=counted + shift.get(name, 0), **{"": counted}) for name, t in TABLES.items()}
 
 
 def test_columns_that_number_the_rows_are_left_out_named_and_can_be_asked_for() -> None:

@@ -346,7 +346,7 @@ def _same_kinds(name: str, used: Mapping[str, Cells], texts: Mapping[str, set[st
     """Refuse a column that each of two tables writes in a way of its own, without one value in common."""
     kinds = {table: _alone(part) for table, part in used.items()}
     tables = list(used)
-    base = "corpus" if "corpus" in used else tables[0]
+    base = "corpus" if "corpus" in used else next(iter(tables), "")
     for table in tables:
         if table == base:
             continue
