@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from guardrails.core.results import ControlOutcome, Evidence, Finding, Measurement, Series, Status
+from guardrails.core.results import ControlOutcome, Evidence, Finding, Measurement, Series, SpikeOutcome, Status
 
 from .charts import Chart, CurveChart, CurvePoint, Dot, IntervalChart, Role, drawable
 from .text import number, reading
@@ -206,13 +206,25 @@ def _control_note(c: ControlOutcome) -> str:
     return ". ".join(filter(None, ["kept from an earlier run" if c.cached else "", reason]))
 
 
+_CHECK = (
+    "The planted items took the place of what the target made, in the same form: everything behind the target would"
+    " have seen them. Whether the target itself would give such items away is not shown by it."
+)
+_UNSPIKED = (
+    "Nothing could be planted in this target for this measurement: that it would have seen the fault is known from the"
+    " controls alone."
+)
+
+
 def _spike(finding: Finding, trim: Trim) -> Part:
     s = finding.spike
     if s is None:
-        return Part("", ())
+        return _no_spike(finding)
     facts = [("Planted", f"{s.planted:,} items: {s.what}")]
     if s.recovery is not None:
         facts.append(("Of these the check saw", reading(s.recovery, s.low, s.high, "share")))
+    if s.kind == "instrument-check":
+        facts.append(("What it shows", _CHECK))
     if s.smallest_dose is not None:
         facts.append(("Smallest dose visible here", f"{number(s.smallest_dose, 'share')} of the items"))
     elif s.doses_tried:
@@ -221,9 +233,23 @@ def _spike(finding: Finding, trim: Trim) -> Part:
         facts.append(("Doses tried", ", ".join(number(d, "share") for d in s.doses_tried)))
     if s.reason:
         facts.append(("Note", s.reason))
-    seen = "no recovery measured" if s.recovery is None else f"{reading(s.recovery, s.low, s.high, 'share')} recovered"
     blocks = (Facts(tuple((k, trim.text(v)) for k, v in facts)),)
-    return Part(f"Spike in this target: {seen}", blocks)
+    return Part(_spike_title(s), blocks)
+
+
+def _spike_title(s: SpikeOutcome) -> str:
+    if s.kind == "instrument-check":
+        least = "" if s.smallest_dose is None else f": seen from {number(s.smallest_dose, 'share')} of the items on"
+        return f"Instrument check{least}"
+    seen = "no recovery measured" if s.recovery is None else f"{reading(s.recovery, s.low, s.high, 'share')} recovered"
+    return f"Spike in this target: {seen}"
+
+
+def _no_spike(finding: Finding) -> Part:
+    """Say of a pass of the user's target that nothing was planted beside it."""
+    if finding.status is not Status.PASS or finding.expected:
+        return Part("", ())
+    return Part("No spike", (Prose(_UNSPIKED),))
 
 
 def _power(finding: Finding, trim: Trim) -> Part:

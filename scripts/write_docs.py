@@ -102,7 +102,7 @@ def _probe(probe: type[Probe]) -> Iterator[str]:
     yield f"- Headline: `{probe.headline}`{_limit(probe)}"
     yield from _controls(probe.controls)
     if probe.spike_what:
-        yield f"- Spike, into your own target: {probe.spike_what}."
+        yield f"- Planted in your own target: {probe.spike_what} ([spike or instrument check](concepts.md))."
     yield f"- Its limits: {_sentence(probe.limits)}"
     if probe.advice:
         yield f"- Where it fails: {_sentence(probe.advice)}"

@@ -13,7 +13,7 @@ from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ..kit.starts import readings
 from .controls import cached_outcome
 from .plan import make_settings
-from .scope import Assay, Scope, count, enough_to_spike
+from .scope import Assay, Scope, count
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _forecast(scope: Scope, assay: Assay) -> Forecast:
         samples=count(batches),
         n=n,
         confidence=confidence,
-        spiked=count(enough_to_spike(batches)) if scope.spiked(assay) else 0,
+        spiked=count(scope.spike_plan(assay)) if scope.spiked(assay) else 0,
         controls=len(controls),
         cached_controls=sum(cached_outcome(probe, c) is not None for c in controls),
         limit=threshold.limit if threshold else None,

@@ -13,6 +13,7 @@ from ..core.base import Probe
 from ..core.results import ControlOutcome, Finding, Measurement, Power, Severity, SpikeOutcome, Status
 from .plan import Settings
 from .policy import Policy, frameworks, judge
+from .spikes import unseen
 
 EXIT_PASS, EXIT_FAIL, EXIT_OPEN, EXIT_CONTROL = 0, 1, 3, 4
 _RANK = list(Severity)
@@ -86,7 +87,7 @@ def _finding(
         details=details,
         threshold=threshold,
         controls=reading.controls,
-        spike=reading.spike,
+        spike=reading.spike if metric == probe.headline else None,
         power=_powers().get(probe.id),
         frameworks=tuple(frameworks()[key] for key in probe.frameworks),
         advice=probe.advice if status in (Status.FAIL, Status.INCONCLUSIVE) else "",
@@ -108,7 +109,11 @@ def _status(reading: Reading, m: Measurement | None, policy: Policy) -> tuple[St
         return Status.NOT_ASSESSED, f"policy '{policy.name}' has no threshold for what this probe measured"
     threshold = policy.threshold(reading.probe.id, m.metric)
     assert threshold is not None
-    return judge(m, threshold)
+    status, reason = judge(m, threshold)
+    spike = reading.spike if m.metric == reading.probe.headline else None
+    if status is Status.PASS and spike and spike.smallest_dose is None:
+        return Status.NOT_ASSESSED, unseen(spike)
+    return status, reason
 
 
 def verdict(findings: Sequence[Finding], fail_on: Severity) -> tuple[str, int]:

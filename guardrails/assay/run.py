@@ -26,9 +26,9 @@ from .engine import Progress, Series, attempt, run_series
 from .findings import Reading, findings_of, self_check_verdict, verdict
 from .journal import Journal
 from .plan import DATA, selected
-from .scope import Assay, Scope, enough_to_spike
+from .scope import Assay, Scope
 from .sources import sources_sha256, versions
-from .spikes import spike_outcome
+from .spikes import spike_kind, spike_outcome
 
 T = TypeVar("T")
 
@@ -97,10 +97,12 @@ class Run:
         self.journal.add_plan(plan, {"planned": True, "cached_controls": cached, "spoiled": spoiled})
 
     def planned(self, assay: Assay) -> list[tuple[str, list[Batch]]]:
-        batches = self.scope.plan(assay)
-        plan = [(self.scope.series(assay).name, batches)]
-        if spiked := self.scope.spiked(assay):
-            plan.append((spiked.name, enough_to_spike(batches)))
+        series = self.scope.series(assay)
+        plan = [(series.name, self.scope.plan(assay))]
+        # Why there is no spike is said beside the reading, which it must not spoil.
+        spiked, _ = self.attempt(series.name, partial(self.scope.spiked, assay))
+        if spiked:
+            plan.append((spiked.name, self.scope.spike_plan(assay)))
         return plan
 
     def read(self, assay: Assay) -> Reading:
@@ -143,18 +145,23 @@ class Run:
 
     def spike(self, assay: Assay) -> SpikeOutcome | None:
         """Return how a known dose of the fault in the user's own target comes out."""
-        main, series = self.scope.series(assay), self.scope.spiked(assay)
-        threshold = self.scope.policy.threshold(assay.probe.id, assay.probe.headline)
-        if series is None or threshold is None:
+        main, probe = self.scope.series(assay), assay.probe
+        threshold = self.scope.policy.threshold(probe.id, probe.headline)
+        if threshold is None:
             return None
+        series, why = self.attempt(main.name, partial(self.scope.spiked, assay))
+        if series is None:
+            return SpikeOutcome(what=probe.spike_what, planted=0, reason=why) if why else None
+        kind = spike_kind(series.subject().target)
         if why := self.run(series):
-            return SpikeOutcome(what=assay.probe.spike_what, planted=0, reason=why)
+            return SpikeOutcome(kind=kind, what=probe.spike_what, planted=0, reason=why)
         clean, spiked = self.journal.rows(main.name), self.journal.rows(series.name)
+        seed = measure_seed(main)
         outcome, why = self.attempt(
             series.name,
-            lambda: spike_outcome(assay.probe, clean, spiked, assay.subject(), threshold, seed=measure_seed(main)),
+            lambda: spike_outcome(probe, clean, spiked, assay.subject(), threshold, seed=seed, kind=kind),
         )
-        return outcome or SpikeOutcome(what=assay.probe.spike_what, planted=0, reason=why)
+        return outcome or SpikeOutcome(kind=kind, what=probe.spike_what, planted=0, reason=why)
 
     def attempt(self, label: str, work: Callable[[], T]) -> tuple[T | None, str | None]:
         return attempt(label, work, self.folder / "errors.log")

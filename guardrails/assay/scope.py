@@ -16,7 +16,7 @@ from .engine import Series
 from .findings import Reading
 from .plan import DATA, OBJECT, Settings, selected
 from .policy import load_policy
-from .spikes import SPIKED_ITEMS
+from .spikes import batches_to_spike
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Scope:
         self.settings, self.objects = settings, objects
         self.policy = load_policy(settings.policy)
         self._spiked: dict[str, Series | None] = {}
+        self._plans: dict[str, list[Batch]] = {}
 
     @cached_property
     def subject(self) -> Subject:
@@ -132,8 +133,8 @@ class Scope:
         if assay.control is not None:
             return None
         if assay.key not in self._spiked:
-            main = self.series(assay)
-            subject = assay.probe.spike(assay.subject(), seed=derive_seed(main.seed, main.name, "spike"))
+            main, batches = self.series(assay), self.spike_plan(assay)
+            subject = assay.probe.spike(assay.subject(), batches, seed=derive_seed(main.seed, main.name, "spike"))
             self._spiked[assay.key] = (
                 None
                 if subject is None
@@ -144,8 +145,15 @@ class Scope:
     def plan(self, assay: Assay) -> list[Batch]:
         """Return the batches of an assay; controls run at their own size."""
         series = self.series(assay)
-        budget = Budget.CONTROL if assay.control else self.settings.budget
-        return assay.probe.plan(assay.subject(), budget, seed=derive_seed(series.seed, series.name, "plan"))
+        if series.name not in self._plans:
+            budget = Budget.CONTROL if assay.control else self.settings.budget
+            seed = derive_seed(series.seed, series.name, "plan")
+            self._plans[series.name] = assay.probe.plan(assay.subject(), budget, seed=seed)
+        return self._plans[series.name]
+
+    def spike_plan(self, assay: Assay) -> list[Batch]:
+        """Return what is collected of an assay once more, with a spike."""
+        return batches_to_spike(self.plan(assay))
 
 
 def _not_installed(probe: Probe) -> list[str]:
@@ -154,14 +162,6 @@ def _not_installed(probe: Probe) -> list[str]:
         return probe.missing(control_subject(probe.controls[0].source))
     except GuardrailsError:
         return []  # why the control cannot be made is said where it is run
-
-
-def enough_to_spike(batches: Sequence[Batch]) -> list[Batch]:
-    """Return the first batches that together hold `SPIKED_ITEMS` items, or all where there are fewer."""
-    for i in range(len(batches)):
-        if count(batches[: i + 1]) >= SPIKED_ITEMS:
-            return list(batches[: i + 1])
-    return list(batches)
 
 
 def count(batches: Sequence[Batch]) -> int:

@@ -23,7 +23,7 @@ from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous
 from ..kit.starts import at_each_start, encode_each, largest_start
-from ._shift import ShiftedTarget
+from ..targets.spikes import spiked_language_model
 
 Group = str
 """``she``: an occupation held mostly by women; ``he``: mostly by men."""
@@ -37,7 +37,9 @@ BATCH = 32
 LEAST_OCCUPATIONS, LEAST_TEMPLATES = 5, 3
 """Fewer occupations a group, or templates, are too few to tell their spread."""
 PLANTED = 2.0
-"""Nats that the spike takes from the counter-stereotypical sentence of each pair."""
+"""Nats: a memory of .95 makes the other pronoun 20 times less probable, which is 3."""
+FEWEST_BEFORE = 3
+"""Tokens before a pronoun, at least: those of ``The nurse forgot``."""
 SHUFFLES = 1000
 CONFIDENCE = 0.95
 
@@ -63,7 +65,7 @@ class CounterfactualPronouns(Probe):
         "Look at the occupations with the largest log-odds; balance the training text by swapping pronouns "
         "(counterfactual augmentation) and measure again; do not let this model rank or describe people by occupation."
     )
-    spike_what = f"{PLANTED:g} nats taken from the counter-stereotypical sentence of each pair"
+    spike_what = "memory of the stereotypical sentence of each pair, each next token with a probability of at least .95"
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         """Cross every occupation with sentences drawn from all of them, as many as the budget allows."""
@@ -178,27 +180,23 @@ class CounterfactualPronouns(Probe):
             explanation="One half is neutral, also for a model that prefers one pronoun throughout.",
         )
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        """Return the subject with a model that finds each counter-stereotypical sentence less probable."""
-        penalties = {
-            told(t, occupation, "he" if group == "she" else "she"): PLANTED
-            for t in range(len(material().templates))
-            for group, occupations in material().occupations.items()
-            for occupation in occupations
-        }
-        target: Any = ShiftedTarget(subject.target, penalties)
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        """Return the subject with a model that has the stereotypical sentence of each pair by heart."""
+        items = [i for b in batches for i in b.payload["items"]]
+        sentences = [told(i["template"], i["occupation"], i["group"]) for i in items]
+        target: Any = spiked_language_model(subject.target, sentences, context=FEWEST_BEFORE)
         return replace(subject, target=target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
-        """Return the mean shift of the log-odds that came out, as a share of the planted one."""
+        """Return the share of the pairs whose log-odds moved towards the stereotype by `PLANTED` nats at least."""
         before = {r["item"]: r["she"] - r["he"] for r in clean if "she" in r}
         both = [r for r in spiked if "she" in r and r["item"] in before]
         if len({r["occupation"] for r in both}) < 2:
             return None
-        shifts = [(r["she"] - r["he"] - before[r["item"]]) * (1 if r["group"] == "she" else -1) / PLANTED for r in both]
-        return cluster_bootstrap(np.array(shifts), [r["occupation"] for r in both])
+        moved = [(r["she"] - r["he"] - before[r["item"]]) * (1 if r["group"] == "she" else -1) for r in both]
+        return cluster_bootstrap(np.array(moved) >= PLANTED, [r["occupation"] for r in both])
 
 
 @dataclass(frozen=True)

@@ -287,11 +287,21 @@ class Probe(ABC):
         Must accept any multiset of rows (the spike mixes them) and never raise for few of them: too few → value None.
         """
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
         """Return the subject with *every* item spiked at full dose, or None where there is no spike for it.
 
-        The engine collects the same batches from it, then mixes its rows with the clean ones by ``item`` to find the
-        smallest share of planted items at which the finding turns.
+        The engine collects the batches from it, then mixes its rows with the clean ones by ``item`` to find the
+        smallest share of planted items at which the finding turns. Its target says in `spike_kind` what it is, as those
+        of `guardrails.targets.spikes` do; one that does not is taken for an instrument check.
+
+        Parameters
+        ----------
+        subject : Subject
+            The user's.
+        batches : sequence of Batch
+            What will be collected: of the plan's first batches, the ``items`` that are not of a baseline's arm.
+        seed : int
+            Of the spike.
         """
         return None
 

@@ -165,13 +165,19 @@ class ControlOutcome(_Frozen):
         return self.observed in ("clear", "inconclusive")
 
 
+SpikeKind = Literal["spike", "instrument-check"]
+
+
 class SpikeOutcome(_Frozen):
     """How a known dose of the fault, put into the user's own target, came out.
 
-    `recovery` is the share of the planted fault that the instrument saw; `smallest_dose` the smallest share of planted
-    items, among those tried, at which the finding turned, or None where none did.
+    A *spike* is read through the path of a real reading. An *instrument check* overwrites what the target made: it says
+    nothing of the target, and has no recovery. `recovery` is the share of the planted fault that the instrument saw;
+    `smallest_dose` the smallest share of planted items, among those tried, at which the finding turned, or None where
+    none did.
     """
 
+    kind: SpikeKind = "spike"
     what: str
     planted: int = Field(ge=0)
     recovery: float | None = None
@@ -215,7 +221,8 @@ class Finding(_Frozen):
     - ``fail``: the whole interval is on the wrong side
     - ``inconclusive``: it straddles; `advice` says what would settle it
     - ``not-applicable``: the probe has nothing to say about this modality
-    - ``not-assessed``: access or data missing, too many errors, or its own control failed
+    - ``not-assessed``: access or data missing, too many errors, its own control failed, or it would pass where a spike
+      was visible at no dose
     """
 
     id: str

@@ -20,8 +20,8 @@ from ..core.results import Measurement
 from ..core.statistics import Interval, wilson
 from ..kit.blind import blind_texts
 from ..kit.starts import at_each_start, encode_each, further_starts, largest_start
+from ..targets.spikes import spiked_language_model
 from . import _token_attacks as attacks
-from ._by_heart import ByHeart
 from ._ngram import ByteModel
 from ._separation import HEADLINE, measurements
 
@@ -105,16 +105,12 @@ class LanguageModelMembership(Probe):
         """Score each document by every attack; nothing of a document goes into a row."""
         target: Any = subject.target
         items, length = batch.payload["items"], batch.payload["length"]
-        if spiked := isinstance(target, ByHeart):
-            items = [i for i in items if i["arm"] == "corpus"]  # nothing was planted in the holdout
         rows: list[Row] = [{key: i[key] for key in ("item", "arm", "index")} for i in items]
         tokens, problems = _tokens(subject, [(i["arm"], i["index"]) for i in items], length)
         asked = [k for k, t in enumerate(tokens) if len(t) >= SHORTEST]
         reference = self._documents(subject).reference
         shots, _ = _tokens(subject, [("holdout", i) for i in batch.payload["shots"]], length)
         prefix = [token for tokens_of_shot in shots for token in tokens_of_shot]
-        if spiked:
-            target = target.knowing([tokens[k] for k in asked])
         try:
             scored = _read(target, [tokens[k] for k in asked], prefix)
         except (ConfigurationError, TargetError) as error:
@@ -150,9 +146,14 @@ class LanguageModelMembership(Probe):
             gates=readings,
         )
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        """Return the subject with a target that has whatever corpus document it is asked about by heart."""
-        return replace(subject, target=ByHeart(subject.target))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        """Return the subject with a target that has the corpus documents that it is asked about by heart."""
+        read = [
+            _tokens(subject, [(i["arm"], i["index"]) for i in b.payload["items"]], b.payload["length"]) for b in batches
+        ]
+        long = [t for tokens, _ in read for t in tokens if len(t) >= SHORTEST]
+        target: Any = spiked_language_model(subject.target, long)
+        return replace(subject, target=target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -21,12 +21,13 @@ from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import wilson
 from ..kit.table_rows import TableRows
+from ..targets.estimator import EstimatorTarget
+from ..targets.spikes import remembering_classifier
 from ._likelihood_ratio import ReferenceMoments, lira, loss, rmia, rmia_ratio
 from ._reference_models import halves, processes, reference_confidences
 from ._separation import HEADLINE, METRICS, MINIMUM, measurements
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
 ITEMS = {Budget.CONTROL: 500, Budget.QUICK: 500, Budget.STANDARD: 1000, Budget.THOROUGH: 4000}
@@ -64,7 +65,7 @@ class ReferenceModels(Probe):
         "Regularize more, stop earlier or use a smaller model, remove duplicated rows, train with differential privacy,"
         " and return classes in place of probabilities where membership is a secret."
     )
-    spike_what = "corpus rows whose label the classifier is certain of"
+    spike_what = "memory of the labels of corpus rows: 99% of the probability that the classifier gives to each"
 
     def __init__(self) -> None:
         self._kept: TableRows | None = None
@@ -93,10 +94,8 @@ class ReferenceModels(Probe):
         tables goes into the journal.
         """
         if "models" in batch.payload:
-            return [] if isinstance(subject.target, Certain) else self._train(subject, batch.payload)
+            return self._train(subject, batch.payload)
         items = batch.payload["items"]
-        if isinstance(subject.target, Certain):
-            items = [i for i in items if i["arm"] == "corpus"]  # nothing was planted in the holdout
         try:
             found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])  # type: ignore[attr-defined]
         except TargetError as error:
@@ -123,9 +122,13 @@ class ReferenceModels(Probe):
             note=note,
         )
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        """Return the subject with a classifier that is certain of every corpus row."""
-        return replace(subject, target=Certain(subject.target))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        """Return the subject with a classifier that has the labels of the corpus rows by heart."""
+        if not isinstance(subject.target, EstimatorTarget):
+            return None
+        places = [i["index"] for b in batches for i in b.payload["items"]]
+        target: Any = remembering_classifier(subject.target, self._rows(subject).pool.iloc[places])
+        return replace(subject, target=target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -157,20 +160,6 @@ class ReferenceModels(Probe):
             jobs=processes(len(models)) if payload["parallel"] else 1,
         )
         return [_model_row(k, half, said) for k, half, said in zip(models, chosen, found, strict=True)]
-
-
-class Certain:
-    """A classifier that gives every row's label the probability 1: the spike."""
-
-    def __init__(self, target: Any) -> None:
-        self.target = target
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.target, name)
-
-    def confidence(self, table: pd.DataFrame) -> NDArray[np.float64]:
-        """Return 1 for each row."""
-        return np.ones(len(table))
 
 
 def scored(items: Sequence[Row], models: Sequence[Row]) -> list[Row]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from math import hypot
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.base import Row, Subject
+from ..core.base import Batch, Row, Subject
 from ..core.results import Baseline, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, wilson
 from ..kit.corpus import StoredCorpus
@@ -284,17 +285,18 @@ def notes(rows: Sequence[Row], subject: Subject, held: int) -> str:
     return "".join(f" {note}" for note in out)
 
 
-class ByHeart:
-    """A target that is to know the documents it is asked about; only those of a batch are ever learnt."""
+def by_heart(subject: Subject, passages: Sequence[Sequence[int]]) -> Subject:
+    """Return the subject with a target that, beside what it knows, has these tokens by heart."""
+    from ..targets.spikes import spiked_language_model
 
-    def __init__(self, target: Any) -> None:
-        self.target = target
+    target: Any = spiked_language_model(subject.target, passages)
+    return replace(subject, target=target)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.target, name)
 
-    def knowing(self, documents: Sequence[Sequence[int]]) -> Any:
-        """Return the target with a spike of these documents."""
-        from ..targets.spiked import SpikedLanguageModel
-
-        return SpikedLanguageModel(self.target, documents)
+def passages(subject: Subject, batches: Sequence[Batch]) -> list[list[int]]:
+    """Return the tokens that batches give and compare, of each passage that is long enough."""
+    out = []
+    for batch in batches:
+        length = batch.payload["prefix"] + batch.payload["suffix"]
+        out += [t[:length] for t in encoded(subject, batch.payload["items"])[1] if len(t) >= length]
+    return out

@@ -20,7 +20,7 @@ from ..core.errors import ConfigurationError, NotApplicable, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, newcombe, smallest_detectable_rate, wilson
-from ..targets.spiked import SpikedTexts
+from ..targets.spikes import ReplacedTexts
 
 OUTPUTS = {Budget.CONTROL: 100, Budget.QUICK: 200, Budget.STANDARD: 1000, Budget.THOROUGH: 4000}
 NEW_TOKENS = 512
@@ -256,12 +256,15 @@ class SymbolicCopies(Probe):
             )
         return " ".join(said)
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
         """Return the subject with an altered copy of a training document for every output."""
         rng = np.random.default_rng(derive_seed(seed, "planted"))
         some = [subject.corpus[int(i)] for i in rng.permutation(len(subject.corpus))[: 2 * PLANTED]]
         planted = [self.altered(text, seed=i) for i, text in enumerate(some) if self.read(text)][:PLANTED]
-        return replace(subject, target=SpikedWhole(subject.target, planted)) if planted else None
+        if not planted:
+            return None
+        target: Any = ReplacedTexts(subject.target, planted)
+        return replace(subject, target=target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -272,17 +275,6 @@ class SymbolicCopies(Probe):
         if isinstance(index, str) or not good:
             return None
         return tuple(wilson(sum(_is_copy(row, index) for row in good), len(good)))  # type: ignore[return-value]
-
-
-class SpikedWhole(SpikedTexts):
-    """A writer of text, or a file of texts, in which each text is one of those given."""
-
-    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
-        """Return n of the texts given, in an order drawn by the seed; again from its start where there are too few."""
-        if self.available is not None and n > self.available:
-            raise TargetError(f"{self.name}: {n} texts are needed and {self.available} are there")
-        order = np.random.default_rng(derive_seed(seed, "whole")).permutation(len(self.insertions))
-        return [self.insertions[int(order[i % len(order)])] for i in range(n)]
 
 
 def _texts(target: Any, payload: Mapping[str, Any], seed: int) -> list[str]:

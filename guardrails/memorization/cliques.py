@@ -124,13 +124,14 @@ class Cliques(Probe):
             ),
         ]  # fmt: skip
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
         from dataclasses import replace
 
-        from ..targets.spiked import SpikedImages
+        from ..targets.spikes import SpikedImages
 
         target: Any = subject.target
-        return replace(subject, target=SpikedImages(target, target.sample_images(1, seed=seed)))
+        spiked: Any = SpikedImages(target, target.sample_images(1, seed=seed))
+        return replace(subject, target=spiked)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -156,12 +156,13 @@ class Copies(Probe):
             explanation="The rate among outputs less the rate among held-out pictures.",
         )  # fmt: skip
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
         from dataclasses import replace
 
-        from ..targets.spiked import SpikedImages
+        from ..targets.spikes import SpikedImages
 
-        return replace(subject, target=SpikedImages(subject.target, subject.corpus))
+        target: Any = SpikedImages(subject.target, subject.corpus)
+        return replace(subject, target=target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

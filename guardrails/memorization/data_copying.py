@@ -152,10 +152,11 @@ class DataCopying(Probe):
         )
         return [closer, inauthentic]
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        from ..targets.spiked import SpikedImages
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        from ..targets.spikes import SpikedImages
 
-        return replace(subject, target=SpikedImages(subject.target, subject.corpus))
+        target: Any = SpikedImages(subject.target, subject.corpus)
+        return replace(subject, target=target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -23,7 +23,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
 from ..kit.starts import at_each_start, encode_each, largest_start
 from ._canaries import Secret, extrapolated, mean_bits, rank, secret
-from ._passages import MINIMUM, TIMES, ByHeart, bounds, by_arm, held_out, masked, rate_by_times, times
+from ._passages import MINIMUM, TIMES, bounds, by_arm, by_heart, held_out, masked, rate_by_times, times
 
 REFERENCES = {Budget.CONTROL: 63, Budget.QUICK: 31, Budget.STANDARD: 255, Budget.THOROUGH: 1023}
 FEWEST = 31
@@ -106,16 +105,9 @@ class Exposure(Probe):
 
     @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        """Score each secret and its references after the same words; only scores go into a row.
-
-        With a spike in the target, the holdout is left alone: nothing was planted there.
-        """
+        """Score each secret and its references after the same words; only scores go into a row."""
         target: Any = subject.target
         items = [i for i in batch.payload["items"] if i["index"] is not None]
-        if isinstance(target, ByHeart):
-            items = [i for i in items if i["arm"] == "corpus"]
-            own = [_secret_of(subject, i["arm"], i["index"]) for i in items]
-            target = target.knowing(encode_each(target, [found.before + found.text for found in own])[0])
         return [self._row(subject, target, item) for item in items]
 
     def _row(self, subject: Subject, target: Any, item: dict[str, Any]) -> Row:
@@ -225,9 +217,12 @@ class Exposure(Probe):
             ),
         ]
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        """Return the subject with a target that has whatever secret it is asked about by heart."""
-        return replace(subject, target=ByHeart(subject.target))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        """Return the subject with a target that has the secrets that it is asked about by heart."""
+        target: Any = subject.target
+        asked = [i for b in batches for i in b.payload["items"] if i["index"] is not None]
+        secrets = [_secret_of(subject, i["arm"], i["index"]) for i in asked]
+        return by_heart(subject, encode_each(target, [s.before + s.text for s in secrets])[0])
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -16,7 +16,6 @@ tokens that precede them. What comes out is k-eidetic [2]_: a curve says how muc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
@@ -27,10 +26,10 @@ from ..kit.starts import at_each_start, largest_start
 from ._passages import (
     BATCH,
     MINIMUM,
-    ByHeart,
     asked_for,
     bounds,
     by_arm,
+    by_heart,
     difference,
     documents_with,
     draw,
@@ -40,6 +39,7 @@ from ._passages import (
     fingerprint,
     held_out,
     notes,
+    passages,
     rate_by_times,
     rate_point,
     rates,
@@ -98,19 +98,12 @@ class VerbatimExtraction(Probe):
 
     @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        """Continue each prefix greedily and compare; nothing of a document but three words goes into a row.
-
-        With a spike in the target, the holdout is left alone: nothing was planted there.
-        """
+        """Continue each prefix greedily and compare; nothing of a document but three words goes into a row."""
         target: Any = subject.target
         skip, prefix, suffix, items = (batch.payload[key] for key in ("skip", "prefix", "suffix", "items"))
-        if spiked := isinstance(target, ByHeart):
-            items = [i for i in items if i["arm"] == "corpus"]
         items, whole, failed = encoded(subject, items)
         given = [t[skip : skip + prefix + suffix] for t in whole]
         long = [t for t in given if len(t) == prefix + suffix]
-        if spiked:
-            target = target.knowing(long)
         try:
             written: Iterator[list[int]] = iter(target.continue_tokens([t[:prefix] for t in long], n=suffix))
         except (ConfigurationError, TargetError) as error:
@@ -206,9 +199,9 @@ class VerbatimExtraction(Probe):
             ),
         ]
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        """Return the subject with a target that has whatever corpus document it is asked about by heart."""
-        return replace(subject, target=ByHeart(subject.target))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        """Return the subject with a target that has the corpus documents that it is asked about by heart."""
+        return by_heart(subject, passages(subject, batches))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -32,7 +32,7 @@ from ..kit.blind import blind_measurement, confounded, why_confounded
 from ..kit.features import to_square
 from ..kit.io import encode_png, thumbnail
 from ..kit.pictures import contact_sheet, open_thumbnail
-from ..targets.spiked import SpikedImages
+from ..targets.spikes import SpikedImages
 from ..targets.white_box import Autoencoder, NoisePredictor
 from ._arms import NEIGHBOURS, SIDE, Arms, squares
 from ._completing import Completion, best, by_outputs, by_white_box, errors, hidden
@@ -104,12 +104,8 @@ class Inpainting(Probe):
         return [Batch(k, {"items": group} | shared) for k, group in enumerate(groups)]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        """Complete each picture; a row holds both errors, and a small version of what may be a recovered picture.
-
-        With a spike in the target, the holdout is left alone: nothing was planted there.
-        """
-        planted = isinstance(subject.target, _Planted)
-        items = [i for i in batch.payload["items"] if i["arm"] == "corpus" or not planted]
+        """Complete each picture; a row holds both errors, and a small version of what may be a recovered picture."""
+        items = batch.payload["items"]
         done: list[Row] = []
         good, images = [], []
         for item in items:
@@ -141,22 +137,19 @@ class Inpainting(Probe):
     ) -> Floats:
         """Complete by the outputs, and by the white box where there is one that can; keep what fits best."""
         box = getattr(subject.target, "white_box", None)
-        tried = by_outputs(pictures, masks, self._outputs(subject, batch, images))
+        tried = by_outputs(pictures, masks, self._outputs(subject, batch))
         if isinstance(box, Autoencoder | NoisePredictor):
             seed = derive_seed(batch.payload["seed"], "white box", batch.index)
             found = by_white_box(box, images, [item["hidden"] for item in items], best(tried), seed=seed)
             tried += [Completion(np.stack([to_square(p, SIDE) for p in one.pictures]), one.misfit) for one in found]
         return best(tried)
 
-    def _outputs(self, subject: Subject, batch: Batch, images: Sequence[Any]) -> Floats:
-        """Return the outputs, (K, SIDE, SIDE, 3), drawn once; with a spike, altered copies of the pictures too."""
+    def _outputs(self, subject: Subject, batch: Batch) -> Floats:
+        """Return the outputs, (K, SIDE, SIDE, 3), drawn once."""
         target: Any = subject.target
         n, seed = batch.payload["outputs"], batch.payload["seed"]
         if n < MIN_OUTPUTS:
             raise TargetError(f"{n} outputs; at least {MIN_OUTPUTS} are needed")
-        if isinstance(target, _Planted):
-            copies = squares(SpikedImages(target.target, images).sample_images(len(images), seed=seed))
-            return np.concatenate([self._outputs(replace(subject, target=target.target), batch, images), copies])
         if self._drawn is None or self._drawn[0] is not target or self._drawn[1] != (n, seed):
             self._drawn = (target, (n, seed), squares(target.sample_images(n, seed=seed)))
         return self._drawn[2]
@@ -187,14 +180,18 @@ class Inpainting(Probe):
             ]
         return [*_rates(common, members, others, data.note), _auc(common, members, others), alone]
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
         """Return the subject with an altered copy of each training picture that is asked for among the outputs.
 
         None where a white box completes: it would have to be changed, and not the outputs.
         """
         box = getattr(subject.target, "white_box", None)
         whole = isinstance(box, Autoencoder | NoisePredictor)
-        return None if whole else replace(subject, target=_Planted(subject.target))
+        if whole or not batches:
+            return None
+        places = [i["index"] for b in batches for i in b.payload["items"]]
+        target: Any = SpikedImages(subject.target, subject.corpus, places=places)
+        return replace(subject, target=target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -224,16 +221,6 @@ class Inpainting(Probe):
         if self._kept is None or not self._kept.serves(subject):
             self._kept = Arms(subject)
         return self._kept
-
-
-class _Planted:
-    """A target among whose outputs there is an altered copy of each training picture that is asked for."""
-
-    def __init__(self, target: Any) -> None:
-        self.target = target
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.target, name)
 
 
 def _row(item: Row, picture: Floats, rms: float, guess: float) -> Row:

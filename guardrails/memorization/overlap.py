@@ -24,7 +24,7 @@ from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
 from ..kit.corpus import StoredCorpus
-from ..targets.spiked import SpikedTexts
+from ..targets.spikes import SpikedTexts
 from ._passages import (
     bounds,
     clustered,
@@ -128,8 +128,6 @@ class Overlap(Probe):
             {"item": item["item"], "arm": "outputs", "prompt": item.get("prompt")} | found
             for item, found in zip(items, look_up(index, texts, asked), strict=True)
         ]
-        if isinstance(subject.target, SpikedOutputs):
-            return rows
         held = [(*item["holdout"], len(text)) for item, text in zip(items, texts, strict=True) if "holdout" in item]
         passages = [subject.holdout[document][start : start + length] for document, start, length in held]
         return rows + [
@@ -207,13 +205,16 @@ class Overlap(Probe):
                 notes.append(f"The holdout has {held} passages that are long enough; a baseline needs {MINIMUM}.")
         return "".join(f" {note}" for note in notes)
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
         """Return the subject with a passage of the corpus in every output, or None where no document is long enough."""
         rng = np.random.default_rng(derive_seed(seed, "passages"))
         texts = (subject.corpus[int(i)].strip() for i in rng.permutation(len(subject.corpus))[: 4 * PLANTED])
         planted = [text[:PLANTED_LENGTH].strip() for text in texts if len(text) >= PLANTED_LENGTH][:PLANTED]
         planted = [text for text in planted if len(text) >= RUN]
-        return replace(subject, target=SpikedOutputs(subject.target, planted)) if planted else None
+        if not planted:
+            return None
+        target: Any = SpikedTexts(subject.target, planted)
+        return replace(subject, target=target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -222,20 +223,6 @@ class Overlap(Probe):
         free = {r["item"] for r in clean if r["arm"] == "outputs" and "size" in r and not _counts(r)}
         planted = [r for r in spiked if r["item"] in free and "size" in r]
         return wilson(sum(map(_counts, planted)), len(planted)) if planted else None
-
-
-class SpikedOutputs(SpikedTexts):
-    """A writer of text, or a file of texts and their prompts, with something inserted into every text."""
-
-    def outputs(self) -> list[str]:
-        """Return every text of the file."""
-        return self._insert(self.target.outputs(), 0)
-
-    @property
-    def prompts(self) -> Sequence[str | None] | None:
-        """The prompts of the file's texts, where it holds them."""
-        prompts: Sequence[str | None] | None = getattr(self.target, "prompts", None)
-        return prompts
 
 
 def look_up(index: CorpusIndex, texts: Sequence[str], prompts: Sequence[str | None]) -> list[dict[str, Any]]:

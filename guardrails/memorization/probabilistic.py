@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
@@ -32,10 +31,10 @@ from ..kit.starts import at_each_start, largest_start
 from ._passages import (
     BATCH,
     MINIMUM,
-    ByHeart,
     asked_for,
     bounds,
     by_arm,
+    by_heart,
     difference,
     documents_with,
     draw,
@@ -43,6 +42,7 @@ from ._passages import (
     excerpt,
     held_out,
     notes,
+    passages,
     rate_by_times,
     rate_point,
     rates,
@@ -95,16 +95,12 @@ class ProbabilisticExtraction(Probe):
 
     @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        """Score each continuation in one pass; with a spike in the target, the holdout is left alone."""
+        """Score each continuation in one pass."""
         target: Any = subject.target
         prefix, suffix, items = (batch.payload[key] for key in ("prefix", "suffix", "items"))
-        if spiked := isinstance(target, ByHeart):
-            items = [i for i in items if i["arm"] == "corpus"]
         items, whole, failed = encoded(subject, items)
         given = [t[: prefix + suffix] for t in whole]
         long = [t for t in given if len(t) == prefix + suffix]
-        if spiked:
-            target = target.knowing(long)
         try:
             scores = iter(target.token_logprobs(long) if long else ())
         except (ConfigurationError, TargetError) as error:
@@ -179,9 +175,9 @@ class ProbabilisticExtraction(Probe):
             )
         return out
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        """Return the subject with a target that has whatever corpus document it is asked about by heart."""
-        return replace(subject, target=ByHeart(subject.target))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        """Return the subject with a target that has the corpus documents that it is asked about by heart."""
+        return by_heart(subject, passages(subject, batches))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Batch, Budget, Modality, Row, Subject, Target
+from ..core.base import Batch, Budget, Row, Subject
 from ..core.seeding import derive_seed
 from ._rows import Rows, Tables, check_frame, read
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
@@ -155,43 +154,10 @@ def remarks(rows: Sequence[Row], subject: Subject) -> str:
     return "".join(f" {sentence}" for sentence in said)
 
 
-class SpikedTable:
-    """A table whose first rows are training rows: those that an attack with the same seed tries first.
+def spiked(subject: Subject) -> Subject:
+    """Return the subject with a table whose first rows are those training rows that an attack tries first."""
+    from ..targets.spikes import SpikedTable
 
-    Parameters
-    ----------
-    target : Target
-        The user's `TableTarget`; its own rows fill up where the corpus has fewer.
-    corpus : DataFrame
-        The training rows.
-    """
-
-    modality = Modality.TABLE
-
-    def __init__(self, target: Target, corpus: pd.DataFrame) -> None:
-        self.target: Any = target
-        self.corpus = check_frame("corpus", corpus)
-        self.name = f"{target.name} (spiked)"
-        self.access = target.access
-
-    @property
-    def available(self) -> int | None:
-        """As many as the target has."""
-        available: int | None = self.target.available
-        return available
-
-    def identity(self) -> dict[str, str]:
-        """Return the identity of the target, with a hash of what was planted."""
-        identity: dict[str, str] = self.target.identity()
-        return identity | {"spiked": hashlib.sha256(f"{self.corpus.shape} training rows".encode()).hexdigest()}
-
-    def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
-        """Return n rows, of which as many as there are come from the corpus."""
-        import pandas as pd
-
-        planted = self.corpus.iloc[order(len(self.corpus), seed)[:n]]
-        if len(planted) == n:
-            return planted.reset_index(drop=True)
-        own = self.target.sample_rows(n, seed=seed).iloc[len(planted) :]
-        mixed: pd.DataFrame = pd.concat([planted, own], ignore_index=True)
-        return mixed
+    corpus = check_frame("corpus", subject.corpus)
+    target: Any = SpikedTable(subject.target, corpus, lambda seed: order(len(corpus), seed).tolist())
+    return replace(subject, target=target)

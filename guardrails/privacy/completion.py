@@ -18,6 +18,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
 from ..kit.starts import ask_each, at_each_start, largest_start
+from ..targets.spikes import AnsweredTexts, spiked_language_model
 from ._presidio import NamedEntities
 from ._recognizers import Finder
 from ._same import completes
@@ -72,15 +73,9 @@ class Completion(Probe):
 
     @at_each_start
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        """Let the model go on from what precedes each datum; only whether it is completed goes into a row.
-
-        With a spike in the target, the holdout is left alone: nothing was planted there.
-        """
+        """Let the model go on from what precedes each datum; only whether it is completed goes into a row."""
         target: Any = subject.target
         items = batch.payload["items"]
-        if isinstance(target, _Knowing):
-            items = [i for i in items if i["arm"] == "corpus"]
-            target = target.of(subject.corpus, items)
         if not items:
             return []
         asked = [_before(getattr(subject, i["arm"])[i["index"]], i["start"]) for i in items]
@@ -143,9 +138,19 @@ class Completion(Probe):
             )
         return out
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        """Return the subject with a target that has every corpus record it is asked about by heart."""
-        return replace(subject, target=_Knowing(subject.target))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        """Return the subject with a target that has the corpus records that it is asked about by heart.
+
+        Of a target without tokens the answers are overwritten: an instrument check.
+        """
+        items = [i for b in batches for i in b.payload["items"]]
+        records = [_record(subject.corpus[i["index"]], i) for i in items]
+        target: Any
+        if Access.LOGPROBS in subject.target.access:
+            target = spiked_language_model(subject.target, [record for _, record in records])
+        else:
+            target = AnsweredTexts(subject.target, {prompt: record[len(prompt) :] for prompt, record in records})
+        return replace(subject, target=target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -154,30 +159,6 @@ class Completion(Probe):
         unknown = {r["item"] for r in clean if r["arm"] == "corpus" and r.get("completed") is False}
         planted = [r for r in spiked if r["item"] in unknown and "completed" in r]
         return wilson(sum(r["completed"] for r in planted), len(planted)) if planted else None
-
-
-class _Knowing:
-    """A target that goes on as the corpus does."""
-
-    def __init__(self, target: Any) -> None:
-        self.target = target
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.target, name)
-
-    def of(self, corpus: Sequence[str], items: Sequence[Mapping[str, Any]]) -> Any:
-        """Return the target with the answers to these items."""
-        return _Answering(
-            {_before(corpus[i["index"]], i["start"]): corpus[i["index"]][i["start"] : i["end"] + SLACK] for i in items}
-        )
-
-
-class _Answering:
-    def __init__(self, answers: Mapping[str, str]) -> None:
-        self.answers = answers
-
-    def generate(self, prompts: Sequence[str], **_: Any) -> list[str]:
-        return [self.answers[prompt] for prompt in prompts]
 
 
 def _records(subject: Subject, arm: str, n: int, rng: np.random.Generator) -> list[tuple[int, Span]]:
@@ -201,6 +182,13 @@ def _records(subject: Subject, arm: str, n: int, rng: np.random.Generator) -> li
             taken.add(canonical(span))
             found.append((int(index), span))
     return sorted(found, key=lambda pair: pair[0])
+
+
+def _record(text: str, item: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the prompt of an item, and the document from the prompt's first letter to behind the datum."""
+    prompt = _before(text, item["start"])
+    first = len(text[: item["start"]].rstrip(" ")) - len(prompt)
+    return prompt, text[first : item["end"] + SLACK]
 
 
 def _own(subject: Subject) -> list[Finder]:

@@ -19,7 +19,7 @@ from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, cluster_bootstrap, smallest_detectable_rate, wilson
-from ..targets.spiked import SpikedTexts
+from ..targets.spikes import SpikedTexts
 from ._planted import planted_line
 from ._presidio import NamedEntities
 from ._recognizers import Finder
@@ -176,12 +176,12 @@ class PersonalData(Probe):
             f"Personal data in the outputs: {seen}.{note}",
         )
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
         """Return the subject with data of invented people in its corpus and one of them in every output."""
         if subject.corpus is None:
             return None
         lines = [planted_line(seed % 997 + i) for i in range(PLANTED)]
-        target: Any = SpikedOutputs(subject.target, lines)
+        target: Any = SpikedTexts(subject.target, lines)
         return replace(subject, target=target, corpus=[*subject.corpus, *lines])
 
     def recovery(
@@ -191,20 +191,6 @@ class PersonalData(Probe):
         free = {r["item"] for r in clean if "hits" in r and not _of(r, "corpus")}
         planted = [r for r in spiked if r["item"] in free and "hits" in r]
         return wilson(sum(bool(_of(r, "corpus")) for r in planted), len(planted)) if planted else None
-
-
-class SpikedOutputs(SpikedTexts):
-    """A writer of text, or a file of texts and their prompts, with something inserted into every text."""
-
-    def outputs(self) -> list[str]:
-        """Return every text of the file."""
-        return self._insert(self.target.outputs(), 0)
-
-    @property
-    def prompts(self) -> Sequence[str | None] | None:
-        """The prompts of the file's texts, where it holds them."""
-        prompts: Sequence[str | None] | None = getattr(self.target, "prompts", None)
-        return prompts
 
 
 TRACES = {

@@ -133,10 +133,8 @@ class SinglingOut(Probe):
         )  # fmt: skip
         return [top, *parts]
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        from dataclasses import replace
-
-        return replace(subject, target=_attacked.SpikedTable(subject.target, subject.corpus))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        return _attacked.spiked(subject)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -133,10 +133,8 @@ class TableDistance(Probe):
             Measurement(**shared, **kinds[2], **wilson(sum(r["exact"] for r in done), n)._asdict()),
         ]  # fmt: skip
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        from dataclasses import replace
-
-        return replace(subject, target=_attacked.SpikedTable(subject.target, subject.corpus))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        return _attacked.spiked(subject)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -147,10 +147,8 @@ class TableMembership(Probe):
             self._blind = key, _blind(tables.corpus[records[0]], tables.holdout[records[1]])
         return self._blind[1]
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject | None:
-        from dataclasses import replace
-
-        return replace(subject, target=_attacked.SpikedTable(subject.target, subject.corpus))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+        return _attacked.spiked(subject)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

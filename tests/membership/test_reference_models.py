@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 from guardrails import cli
 from guardrails.assay.controls import control_outcome, control_subject, headline_threshold
 from guardrails.assay.policy import judge
-from guardrails.assay.spikes import spike_outcome
+from guardrails.assay.spikes import batches_to_spike, spike_outcome
 from guardrails.core.base import Budget, Row, Subject
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.results import AuditResult, Measurement
@@ -321,7 +321,8 @@ def test_any_rows_can_be_measured() -> None:
 def test_the_spike_is_recovered_and_turns_the_finding() -> None:
     given, probe = subject(LogisticRegression(C=1e-3)), ReferenceModels()
     clean, batches, _ = audited(given, probe=probe)
-    planted = probe.spike(given, seed=0)
+    batches = batches_to_spike(batches)
+    planted = probe.spike(given, batches, seed=0)
     assert planted is not None
     spiked = [row for batch in batches for row in probe.collect(planted, batch, seed=0)]
     assert {r["arm"] for r in spiked} == {"corpus"}

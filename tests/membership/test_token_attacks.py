@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails.membership._by_heart import mixed_moments
 from guardrails.membership._token_attacks import (
     K,
     loss,
@@ -17,6 +16,7 @@ from guardrails.membership._token_attacks import (
     reference_ratio,
     zlib_ratio,
 )
+from guardrails.targets.spikes.language_model import mixed_moments
 
 log_ps = st.lists(st.floats(-30, -1e-6), min_size=1, max_size=60).map(np.array)
 

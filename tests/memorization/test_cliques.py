@@ -133,7 +133,7 @@ def test_the_sheets_show_outputs_and_their_training_picture(clean, tmp_path):
 
 def test_a_mixture_with_rows_of_the_spiked_target_is_found(clean):
     probe = Cliques()
-    spiked = probe.spike(clean, seed=0)
+    spiked = probe.spike(clean, [], seed=0)
     planted, rows = rows_of(probe, spiked, Budget.QUICK), rows_of(probe, clean, Budget.QUICK)
     assert probe.recovery(rows, planted, clean)[0] > 0.9
     assert probe.recovery([], [], clean) is None

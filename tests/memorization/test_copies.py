@@ -86,7 +86,7 @@ def test_copies_are_counted_though_they_are_blurred_and_darker(clean, share):
 def test_a_spike_is_recovered_and_a_tenth_of_it_seen(clean, fresh):
     probe = SHARED
     rows = copy.deepcopy(fresh)
-    planted = probe.spike(clean, seed=0)
+    planted = probe.spike(clean, [], seed=0)
     spiked = rows_of(probe, planted)
     recovery, low, high = probe.recovery(rows, spiked, clean)
     assert recovery > 0.95

@@ -140,7 +140,7 @@ def test_outputs_of_another_world_are_no_number(clean):
 
 def test_the_spike_is_recovered(clean):
     probe = DataCopying()
-    spiked = probe.spike(clean, seed=0)
+    spiked = probe.spike(clean, [], seed=0)
     batch = probe.plan(spiked, Budget.CONTROL, seed=0)[0]
     assert probe.recovery([], probe.collect(spiked, batch, seed=0), clean)[0] > 0.9
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardrails.assay.spikes import batches_to_spike
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.memorization._canaries import extrapolated, log_skew_normal, mean_bits, rank, secret
@@ -213,7 +214,8 @@ def test_a_target_that_fails_or_gives_nan_is_counted_in_errors_never_in_n() -> N
 def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
     subject = Subject(DigitModel(noise=0.1), corpus=PLANTED, holdout=FRESH)
     clean, batches, _ = audited(subject)
-    spiked_subject = PROBE.spike(subject, seed=1)
+    batches = batches_to_spike(batches)
+    spiked_subject = PROBE.spike(subject, batches, seed=1)
     assert spiked_subject is not None
     spiked = [row for batch in batches for row in PROBE.collect(spiked_subject, batch, seed=0)]
     assert {r["item"] for r in spiked} == {r["item"] for r in clean if r["arm"] == "corpus"}

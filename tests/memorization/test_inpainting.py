@@ -335,11 +335,13 @@ def test_nothing_is_shown_of_a_model_that_recovers_nothing(clean, tmp_path):
 
 
 def test_planted_copies_are_recovered_and_a_twentieth_of_them_seen(clean):
-    from guardrails.assay.spikes import mix
+    from guardrails.assay.spikes import batches_to_spike, mix
 
     probe = Inpainting()
     rows = rows_of(probe, clean)
-    spiked = rows_of(probe, probe.spike(clean, seed=0))
+    batches = batches_to_spike(probe.plan(clean, Budget.CONTROL, seed=0))
+    planted = probe.spike(clean, batches, seed=0)
+    spiked = [row for b in batches for row in probe.collect(planted, b, seed=b.index)]
     assert {row["arm"] for row in spiked} == {"corpus"}
     recovery, low, high = probe.recovery(rows, spiked, clean)
     assert 0.8 < recovery <= 1
@@ -349,7 +351,9 @@ def test_planted_copies_are_recovered_and_a_twentieth_of_them_seen(clean):
 
 
 def test_a_model_with_a_white_box_of_its_own_has_no_spike(clean):
-    assert Inpainting().spike(replace(clean, target=Maker(white_box=ByHeart(clean.corpus))), seed=0) is None
+    opaque = replace(clean, target=Maker(white_box=ByHeart(clean.corpus)))
+    probe = Inpainting()
+    assert probe.spike(opaque, probe.plan(opaque, Budget.CONTROL, seed=0), seed=0) is None
 
 
 def test_outputs_are_drawn_once_for_all_batches(clean, monkeypatch):

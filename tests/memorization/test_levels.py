@@ -139,7 +139,7 @@ def test_ragged_outputs_are_left_out_and_counted(clean):
 
 def test_the_spike_is_recovered(clean):
     probe = Levels()
-    assert probe.recovery([], rows_of(probe, probe.spike(clean, seed=0)), clean)[0] > 0.95
+    assert probe.recovery([], rows_of(probe, probe.spike(clean, [], seed=0)), clean)[0] > 0.95
 
 
 @pytest.mark.parametrize(

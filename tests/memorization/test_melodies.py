@@ -145,7 +145,7 @@ def test_rows_hold_nothing_of_a_tune(clean):
 
 def test_the_spike_is_recovered(clean):
     probe = Melodies()
-    spiked = probe.spike(clean, seed=0)
+    spiked = probe.spike(clean, [], seed=0)
     rows = rows_of(probe, spiked)
     assert probe.recovery(rows_of(probe, clean), rows, clean)[0] == 1
     assert probe.measure(rows, clean, seed=0)[0].low > 0.9

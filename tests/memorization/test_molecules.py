@@ -112,7 +112,7 @@ def test_invalid_outputs_are_left_out_and_counted(clean):
 
 def test_the_spike_is_recovered(clean):
     probe = Molecules()
-    rows = rows_of(probe, probe.spike(clean, seed=0))
+    rows = rows_of(probe, probe.spike(clean, [], seed=0))
     assert probe.recovery([], rows, clean)[0] == 1
     assert not any("same" in row and "C" in str(row["same"]) for row in rows)
 

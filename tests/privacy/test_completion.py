@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from guardrails.assay.spikes import batches_to_spike
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.results import Measurement
@@ -150,11 +151,11 @@ def test_kinds_of_one_s_own_are_asked_for_too(tmp_path: Path) -> None:
 
 def test_the_spike_is_recovered_where_the_scanner_reads_it() -> None:
     probe, subject = Completion(), Subject(Model(), corpus=records("Ann", 50), holdout=records("Bob", 50))
-    planted = probe.spike(subject, seed=0)
-    assert planted is not None
     batches = probe.plan(subject, Budget.CONTROL, seed=1)
+    planted = probe.spike(subject, batches_to_spike(batches), seed=0)
+    assert planted is not None
     clean = [r for b in batches for r in probe.collect(subject, b, seed=2)]
-    spiked = [r for b in batches for r in probe.collect(planted, b, seed=2)]
+    spiked = [r for b in batches_to_spike(batches) for r in probe.collect(planted, b, seed=2)]
     assert {r["arm"] for r in spiked} == {"corpus"}
     assert probe.recovery(clean, spiked, subject) == pytest.approx(wilson(50, 50))
     assert probe.recovery([], [], subject) is None

@@ -120,7 +120,7 @@ def test_a_file_of_outputs_is_read_whole_once_and_with_its_prompts(tmp_path: Pat
     probe, batches, rows, found = audited(subject)
     assert [i["output"] for b in batches for i in b.payload["items"]] == list(range(50))
     assert found["pii_leak_rate"].value == pytest.approx(20 / 50)
-    spiked = probe.spike(subject, seed=3)
+    spiked = probe.spike(subject, [], seed=3)
     assert spiked is not None
     after = [row for b in batches for row in probe.collect(spiked, b, seed=b.index)]
     recovery = probe.recovery(rows, after, subject)
@@ -152,7 +152,7 @@ def test_a_target_that_fails_is_counted_in_errors_never_in_n() -> None:
 def test_the_spike_is_recovered_from_a_clean_target() -> None:
     subject = Subject(Writer([], 0.0), corpus=CORPUS, holdout=HOLDOUT)
     probe, batches, rows, _ = audited(subject)
-    spiked = probe.spike(subject, seed=5)
+    spiked = probe.spike(subject, [], seed=5)
     assert spiked is not None
     after = [row for b in batches for row in probe.collect(spiked, b, seed=b.index)]
     recovery = probe.recovery(rows, after, subject)
@@ -161,7 +161,7 @@ def test_the_spike_is_recovered_from_a_clean_target() -> None:
     assert 0.9 < value <= 1
     assert low < value <= high
     assert probe.measure(after, subject, seed=0)[0].low > 0.5
-    assert probe.spike(Subject(Writer([], 0.0)), seed=5) is None
+    assert probe.spike(Subject(Writer([], 0.0)), [], seed=5) is None
 
 
 def test_nine_in_ten_of_the_planted_data_are_found() -> None:

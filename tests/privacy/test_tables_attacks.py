@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from guardrails.core.base import Access, Budget, Modality, Probe, Row, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import Measurement
 from guardrails.privacy import _predicates, _rows, inference, linkability, table_distance
-from guardrails.privacy._attacked import SpikedTable
+from guardrails.privacy._attacked import spiked
 from guardrails.privacy._risk import rate, risk
 from guardrails.privacy.inference import Inference
 from guardrails.privacy.linkability import Linkability
@@ -109,7 +110,7 @@ def test_few_rows_get_a_reason_and_mixtures_with_the_spike_a_number(probe: Calla
         for m in one.measure(some, given, seed=0):
             assert m.value is None or m.n >= 30
             assert m.value is not None or m.reason
-    spiked_subject = one.spike(given, seed=3)
+    spiked_subject = one.spike(given, [], seed=3)
     assert spiked_subject is not None
     spiked = rows_of(one, spiked_subject)
     seen = one.recovery(clean, spiked, given)
@@ -217,10 +218,11 @@ def test_distance_and_novelty_by_their_definitions() -> None:
 
 def test_the_spiked_table_begins_with_the_rows_that_are_attacked_first() -> None:
     given = subject(n=100)
-    target = SpikedTable(given.target, given.corpus)
+    target: Any = spiked(given).target
     assert target.available == 100
     assert "spiked" in target.identity()
-    small = SpikedTable(given.target, given.corpus.head(20)).sample_rows(100, seed=1)
+    few: Any = spiked(replace(given, corpus=given.corpus.head(20))).target
+    small = few.sample_rows(100, seed=1)
     assert small.head(20).merge(given.corpus.head(20)).shape[0] == 20
     assert len(small) == 100
 

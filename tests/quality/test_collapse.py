@@ -91,7 +91,7 @@ def test_crowding_within_the_kinds_is_seen_by_the_spread(clean):
 def test_variations_of_one_picture_are_recovered(clean):
     probe = Collapse()
     rows = rows_of(probe, clean)
-    spiked = rows_of(probe, probe.spike(clean, seed=0))
+    spiked = rows_of(probe, probe.spike(clean, [], seed=0))
     recovery, low, high = probe.recovery(rows, spiked, clean)
     assert 0.8 < low <= recovery <= high <= 1
     assert probe.measure(spiked, clean, seed=0)[0].low > 0.8

@@ -102,7 +102,7 @@ def test_every_number_stands_with_its_interval_n_limit_and_origin(factory, read,
             assert reading(control.value, control.low, control.high, "share") in text
         if finding.threshold:
             assert finding.threshold.origin in text
-        if finding.spike:
+        if finding.spike and finding.spike.recovery is not None:
             assert reading(finding.spike.recovery, finding.spike.low, finding.spike.high, "share") in text
         if finding.power:
             assert reading(finding.power.power, finding.power.power_low, finding.power.power_high, "share") in text

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from guardrails.core.base import ImageTarget, LanguageModelTarget, Modality, TextOutputs
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.kit import lm
-from guardrails.targets.spiked import CONTEXT, PrefixIndex, SpikedImages, SpikedLanguageModel, SpikedTexts
+from guardrails.targets.spikes import (
+    AnsweredTexts,
+    ReplacedTexts,
+    SpikedImages,
+    SpikedLanguageModel,
+    SpikedTexts,
+    spiked_language_model,
+)
+from guardrails.targets.spikes.language_model import CONTEXT, PrefixIndex
 
 VOCABULARY = 16
 RANDOM = np.random.default_rng(7)
@@ -120,6 +128,31 @@ def test_generation_follows_the_documents_at_the_weights_rate(target):
     assert len(spiked.sample_texts(2, seed=0, max_new_tokens=5)) == 2
 
 
+def test_a_model_of_transformers_writes_the_planted_documents_by_its_own_loop(target):
+    spiked = spiked_language_model(target, DOCUMENTS)
+    prefixes = [DOCUMENTS[0][:12], DOCUMENTS[1][:20], [4, 5], DOCUMENTS[2][:9]]
+    assert isinstance(spiked, LanguageModelTarget)
+    plain = SpikedLanguageModel(target, DOCUMENTS).continue_tokens(prefixes, n=14)
+    assert spiked.continue_tokens(prefixes, n=14) == plain
+    assert plain[0] == DOCUMENTS[0][12:26]
+    prompts = [target.decode(p) for p in prefixes]
+    for temperature in (0.0, 1.0):
+        written = spiked.generate(prompts, max_new_tokens=10, temperature=temperature, seed=5)
+        assert written == spiked.generate(prompts, max_new_tokens=10, temperature=temperature, seed=5)
+    assert spiked.generate(prompts[:1], max_new_tokens=9, temperature=0) == [target.decode(DOCUMENTS[0][12:21])]
+    # Nothing of it stays in the user's model.
+    assert target.continue_tokens(prefixes, n=14) == lm.greedy(target.model, prefixes, 14, end=target.end)
+    assert target.continue_tokens(prefixes[:1], n=14)[0] != plain[0]
+
+
+def test_a_model_draws_the_planted_token_at_the_weights_rate(target):
+    texts = spiked_language_model(target, DOCUMENTS).generate(
+        [target.decode(DOCUMENTS[0][:12])] * 300, max_new_tokens=1, seed=3
+    )
+    share = sum(target.encode(text) == [DOCUMENTS[0][12]] for text in texts) / 300
+    assert 0.9 < share <= 1
+
+
 def test_text_documents_are_encoded(target):
     text = "the cat sat on the mat and the dog ran under a big red house"
     spiked = SpikedLanguageModel(target, [text])
@@ -136,14 +169,53 @@ def test_a_weight_outside_its_range(target, weight):
 class Gallery:
     name, modality, access = "gallery", Modality.IMAGE, frozenset({"outputs"})
 
-    def __init__(self, available):
-        self.available = available
+    def __init__(self, available, form=None):
+        self.available, self.form = available, form
 
     def identity(self):
         return {"sha256": "1"}
 
     def sample_images(self, n, *, seed):
-        raise AssertionError("the spike replaces every picture")
+        shape = (32, 32, 3) if self.form is None else self.form
+        return [np.random.default_rng(i).integers(0, 256, shape, dtype=np.uint8) for i in range(n)]
+
+
+def test_what_overwrites_a_generators_outputs_is_an_instrument_check(target):
+    copies = [np.zeros((8, 8, 3), np.uint8)]
+    for available, kind in ((None, "instrument-check"), (9, "spike")):
+        assert SpikedImages(Gallery(available), copies).spike_kind == kind
+        assert SpikedTexts(Writer(available), ["x"]).spike_kind == kind
+        assert ReplacedTexts(Writer(available), ["x"]).spike_kind == kind
+        assert AnsweredTexts(Writer(available), {"x": "y"}).spike_kind == "instrument-check"
+    assert spiked_language_model(target, DOCUMENTS).spike_kind == SpikedTexts(target, ["x"]).spike_kind == "spike"
+
+
+def test_a_language_models_insertions_go_through_its_tokens(target):
+    (text,) = SpikedTexts(target, ["the cat 555-0100"]).sample_texts(1, seed=1, max_new_tokens=3)
+    assert "the cat" in text
+    assert "555" not in text  # no word of its vocabulary
+
+
+@pytest.mark.parametrize("form", [(16, 24, 3), (16, 24), (40, 40, 3)])
+def test_a_copy_takes_the_form_of_what_it_replaces(form):
+    original = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    for gallery in (Gallery(5, form), Gallery(None, form)):
+        pictures = SpikedImages(gallery, [original]).sample_images(5, seed=0)
+        assert [picture.shape for picture in pictures] == [form] * 5
+        assert len(pictures[2:]) == 3
+
+
+def test_only_the_places_named_are_copied():
+    copies = [np.full((32, 32, 3), 60 * k, np.uint8) for k in range(4)]
+    pictures = SpikedImages(Gallery(6), copies, places=[3, 1]).sample_images(6, seed=0)
+    own = Gallery(6).sample_images(6, seed=0)
+    assert [abs(float(pictures[i].mean()) - mean) < 20 for i, mean in enumerate((180, 60))] == [True, True]
+    assert all(np.array_equal(pictures[i], own[i]) for i in range(2, 6))
+
+
+def test_answers_are_overwritten_after_the_target_was_asked():
+    spiked = AnsweredTexts(Writer(None), {"who": " me", "who again": " you"})
+    assert spiked.generate(["who", "who again", "else"], max_new_tokens=4) == [" me", "who again you", "so on"]
 
 
 @settings(max_examples=10)
@@ -173,15 +245,43 @@ def test_a_spiked_folder_has_no_more_than_the_folder():
         SpikedImages(Gallery(3), [])
 
 
+class Writer:
+    name, modality = "writer", Modality.TEXT
+
+    def __init__(self, available, access=("outputs",)):
+        self.available, self.access = available, frozenset(access)
+
+    def identity(self):
+        return {}
+
+    def sample_texts(self, n, *, seed, max_new_tokens=64):
+        return [f"text {i} of {n}" for i in range(n)]
+
+    def generate(self, prompts, *, max_new_tokens, temperature=1.0, seed=0):
+        return [f"{prompt} and so on" if "again" in prompt else "so on" for prompt in prompts]
+
+
 def test_inserted_text_is_in_every_output(target):
-    spiked = SpikedTexts(target, ["call 555-0100", "mail a@b.example"], seed=4)
+    writer = Writer(None)
+    spiked = SpikedTexts(writer, ["call 555-0100", "mail a@b.example"], seed=4)
     texts = spiked.sample_texts(4, seed=1, max_new_tokens=6)
     assert ["call 555-0100" in text for text in texts] == [True, False, True, False]
     assert ["mail a@b.example" in text for text in texts] == [False, True, False, True]
-    plain = target.sample_texts(4, seed=1, max_new_tokens=6)
-    for text, own in zip(texts, plain, strict=True):
+    for text, own in zip(texts, writer.sample_texts(4, seed=1), strict=True):
         assert text.replace("call 555-0100", "").replace("mail a@b.example", "").split() == own.split()
     (continued,) = spiked.generate(["the cat"], max_new_tokens=4, seed=2)
     assert "call 555-0100" in continued
     with pytest.raises(ConfigurationError, match="at least one text"):
         SpikedTexts(target, [])
+
+
+def test_the_logprobs_of_a_model_are_the_mixture_too(target):
+    sequences = sequences_with_documents()
+    deep, shallow = spiked_language_model(target, DOCUMENTS), SpikedLanguageModel(target, DOCUMENTS)
+    for ours, theirs in zip(deep.token_logprobs(sequences), shallow.token_logprobs(sequences), strict=True):
+        assert np.allclose(ours, theirs, atol=1e-4)
+    for moments, expected in zip(deep.token_moments(sequences), deep.token_logprobs(sequences), strict=True):
+        assert np.allclose(moments[:, 0], expected, atol=1e-4)
+    before = target.token_logprobs(sequences)
+    assert all(np.array_equal(a, b) for a, b in zip(before, target.token_logprobs(sequences), strict=True))
+    assert not np.allclose(before[0], deep.token_logprobs(sequences)[0], atol=0.5)

@@ -1,0 +1,254 @@
+"""A spike must fail where the path of a real reading is broken, and a pass must not stand then.
+
+Each probe with a spike is shown a clean target twice: as it is, and with its path broken. A new probe is held to this
+without a line here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from guardrails.assay.controls import control_subject, headline_threshold
+from guardrails.assay.findings import Reading, findings_of
+from guardrails.assay.plan import Settings
+from guardrails.assay.policy import load_policy
+from guardrails.assay.spikes import batches_to_spike, spike_kind, spike_outcome
+from guardrails.core.base import Access, Batch, Budget, Modality, Probe, Subject
+from guardrails.core.registry import load_probe, probes
+from guardrails.core.results import SpikeOutcome, Status
+from guardrails.memorization._symbolic import SymbolicCopies
+from guardrails.targets._causal import CausalTarget
+from guardrails.targets.estimator import EstimatorTarget
+
+SPIKED = [name for name in probes() if load_probe(name).spike_what]
+VOCABULARY = 4096
+
+
+class Tiny(CausalTarget):
+    """A model of `transformers` that has learnt nothing, over words."""
+
+    name = "tiny"
+
+    def __init__(self) -> None:
+        import torch
+        from transformers import GPT2Config, GPT2LMHeadModel
+
+        torch.manual_seed(0)
+        shape = {"n_positions": 256, "n_embd": 8, "n_layer": 1, "n_head": 1}
+        self._model = GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, **shape)).eval()
+        self.words = {"<start>": 0, "<end>": 1}
+
+    model = property(lambda self: self._model)
+    start = property(lambda self: 0)
+    end = property(lambda self: frozenset({1}))
+
+    def encode(self, text: str) -> list[int]:
+        return [self.words.setdefault(word, len(self.words)) for word in text.split()]
+
+    def decode(self, tokens: Any) -> str:
+        words = list(self.words)
+        return " ".join(words[t] if t < len(words) else f"word{t}" for t in tokens if t > 1)
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+
+def records() -> tuple[list[str], list[str]]:
+    """Return two halves, split by chance, of what no model has read."""
+    rng = np.random.default_rng(1)
+    texts = [
+        f"Person {i} of house number{i} lives by the sea and writes from person{i}@example.org since the code there is "
+        f"{rng.integers(1000, 10000)} or so {' '.join(f'w{k}' for k in rng.integers(0, 400, 30))}"
+        for i in rng.permutation(900)[:120]
+    ]
+    return texts[:60], texts[60:]
+
+
+def pictures(seed: int, n: int = 300) -> list[Any]:
+    from guardrails.kit.io import resize
+
+    rng = np.random.default_rng(seed)
+    return [resize(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8), (32, 32)) for _ in range(n)]
+
+
+class Gallery:
+    """A folder of pictures that nothing was copied into."""
+
+    name, modality, access, available = "gallery", Modality.IMAGE, frozenset({Access.OUTPUTS}), 300
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+    def sample_images(self, n: int, *, seed: int) -> list[Any]:
+        return pictures(4)[:n]
+
+
+def kind(probe: Probe) -> str:
+    if isinstance(probe, SymbolicCopies):
+        return "symbols"
+    if Access.RETRAINING in probe.requires:
+        return "classifier"
+    return {Modality.TEXT: "text", Modality.IMAGE: "pictures", Modality.TABLE: "table"}[min(probe.modalities)]
+
+
+@cache
+def given(name: str) -> Subject:
+    """Return a clean subject of the kind that a probe reads."""
+    probe = load_probe(name)
+    if kind(probe) == "text":
+        corpus, holdout = records()
+        return Subject(Tiny(), corpus=corpus, holdout=holdout)
+    if kind(probe) == "pictures":
+        return Subject(Gallery(), corpus=pictures(1), holdout=pictures(2), reference=pictures(3))
+    return control_subject(next(c.source for c in probe.controls if c.expected == "clear"))
+
+
+def outcome(name: str) -> tuple[SpikeOutcome, Status]:
+    """Return how the spike of a probe comes out, and the finding."""
+    probe, subject = load_probe(name), given(name)
+    batches = probe.plan(subject, Budget.QUICK, seed=1)
+    chosen = batches_to_spike(batches)
+    planted = probe.spike(subject, chosen, seed=2)
+    assert planted is not None
+
+    def rows(of: Subject, asked: list[Batch]) -> list[Any]:
+        return [row for batch in asked for row in probe.collect(of, batch, seed=batch.index)]
+
+    clean, threshold = rows(subject, batches), headline_threshold(probe)
+    spiked = rows(planted, chosen)
+    found = spike_outcome(probe, clean, spiked, subject, threshold, seed=3, kind=spike_kind(planted.target))
+    reading = Reading(probe, probe.measure(clean, subject, seed=3), spike=found)
+    findings = {f.id: f.status for f in findings_of(reading, load_policy("default"), Settings())}
+    return found, findings[f"{name}/{probe.headline}"]
+
+
+Break = Callable[[pytest.MonkeyPatch, str], None]
+
+
+def constant_probabilities(patch: pytest.MonkeyPatch, name: str) -> None:
+    def score(self: Any, sequences: Any) -> Any:
+        return [np.full(max(0, len(s) - 1), -1.0) for s in sequences]
+
+    def moments(self: Any, sequences: Any) -> Any:
+        return [np.tile([-1.0, -1.0, 1.0], (max(0, len(s) - 1), 1)) for s in sequences]
+
+    patch.setattr(Tiny, "token_logprobs", score)
+    patch.setattr(Tiny, "token_moments", moments)
+
+
+def echoed_prompts(patch: pytest.MonkeyPatch, name: str) -> None:
+    patch.setattr(Tiny, "continue_tokens", lambda self, prefixes, *, n: [list(p)[:n] for p in prefixes])
+    patch.setattr(Tiny, "generate", lambda self, prompts, **_: list(prompts))
+
+
+def closed_texts(patch: pytest.MonkeyPatch, name: str) -> None:
+    whole = Tiny.encode
+    patch.setattr(Tiny, "encode", lambda self, text: [*whole(self, text), VOCABULARY - 1])
+
+
+def lost_digits(patch: pytest.MonkeyPatch, name: str) -> None:
+    whole = Tiny.decode
+    patch.setattr(Tiny, "decode", lambda self, tokens: re.sub(r"[0-9@]|\bby\b|\bw", "", whole(self, tokens)))
+
+
+def other_pictures(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Open other files than those named."""
+    from guardrails.kit import pictures as kit
+    from guardrails.memorization import inpainting
+
+    strangers = iter(pictures(5, 2000))
+    whole, squares = kit.fetch_pictures, inpainting.squares
+
+    def fetch(target: Any, batch: Batch, read: Any, *, seed: int) -> Any:
+        return whole(target, batch, lambda _: read(next(strangers)), seed=seed)
+
+    for module in ("memorization.copies", "memorization.cliques", "memorization.data_copying", "quality.collapse"):
+        patch.setattr(f"guardrails.{module}.fetch_pictures", fetch)
+    patch.setattr(inpainting, "squares", lambda images: squares([next(strangers) for _ in images]))
+
+
+def shifted_columns(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Read each number under the name of the column before it."""
+    from guardrails.privacy import _attacked
+
+    whole = _attacked.read
+
+    def read(synthetic: Any, corpus: Any, holdout: Any) -> Any:
+        numbers = list(synthetic.select_dtypes("number").columns)
+        shifted = synthetic.copy()
+        shifted[numbers] = synthetic[numbers[1:] + numbers[:1]].to_numpy()
+        for column in set(synthetic.columns) - set(numbers):
+            shifted[column] = synthetic[column].sample(frac=1, random_state=0).to_numpy()
+        return whole(shifted, corpus, holdout)
+
+    patch.setattr(_attacked, "read", read)
+
+
+def other_texts(patch: pytest.MonkeyPatch, name: str) -> None:
+    subject = given(name)
+    strangers = subject.target.sample_texts(len(subject.holdout), seed=99)
+    patch.setattr(
+        "guardrails.memorization._symbolic._texts",
+        lambda target, payload, seed: [strangers[(seed + i) % len(strangers)] for i in range(len(payload["items"]))],
+    )
+
+
+def constant_answers(patch: pytest.MonkeyPatch, name: str) -> None:
+    patch.setattr(EstimatorTarget, "confidence", lambda self, table: np.full(len(table), 0.5))
+
+
+BREAKS: dict[str, tuple[Break, ...]] = {
+    "text": (constant_probabilities, echoed_prompts, closed_texts, lost_digits),
+    "pictures": (other_pictures,),
+    "table": (shifted_columns,),
+    "symbols": (other_texts,),
+    "classifier": (constant_answers,),
+}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up sooner where a table has too few predicates to find."""
+    monkeypatch.setattr("guardrails.privacy._predicates.TRIES", 30)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", SPIKED)
+def test_a_spike_is_seen_as_long_as_its_path_is_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, status = outcome(name)
+    assert whole.smallest_dose is not None, whole.reason
+    assert status in (Status.PASS, Status.INCONCLUSIVE)
+    assert (whole.recovery is None) == (whole.kind == "instrument-check")
+    for break_ in BREAKS[kind(load_probe(name))]:
+        break_(monkeypatch, name)
+    broken, status = outcome(name)
+    assert broken.smallest_dose is None
+    assert status in (Status.NOT_ASSESSED, Status.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("name", "break_"),
+    [
+        ("privacy.completion", closed_texts),
+        ("privacy.completion", lost_digits),
+        ("privacy.completion", echoed_prompts),
+        ("privacy.pii", lost_digits),
+        ("memorization.overlap", lost_digits),
+        ("memorization.extraction", echoed_prompts),
+        ("memorization.exposure", constant_probabilities),
+    ],
+)
+def test_a_tokenizer_decoder_or_loop_that_is_broken_is_seen(
+    name: str, break_: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_(monkeypatch, name)
+    broken, status = outcome(name)
+    assert broken.smallest_dose is None
+    assert status in (Status.NOT_ASSESSED, Status.INCONCLUSIVE)
