@@ -128,15 +128,12 @@ def judge(m: Measurement, threshold: Threshold) -> tuple[Status, str | None]:
         Why not assessed, or why inconclusive.
     """
     if m.value is None or m.low is None or m.high is None:
-        return Status.NOT_ASSESSED, m.reason
+        return Status.NOT_ASSESSED, f"{m.reason}; {failures(m)}" if m.errors else m.reason
     low, high = m.low, m.high
     if m.errors:
         share = m.errors / (m.n + m.errors)
         if share > MAX_ERROR_SHARE:
-            return (
-                Status.NOT_ASSESSED,
-                f"{m.errors} of {m.n + m.errors} items failed ({share:.0%}); at most {MAX_ERROR_SHARE:.0%} may",
-            )
+            return Status.NOT_ASSESSED, failures(m)
         if m.unit == "share":
             low, high = low * (1 - share), high * (1 - share) + share
     good_below = high <= threshold.limit if m.higher_is_worse else low >= threshold.limit
@@ -151,6 +148,13 @@ def judge(m: Measurement, threshold: Threshold) -> tuple[Status, str | None]:
         Status.INCONCLUSIVE,
         f"the interval [{low:.3g}, {high:.3g}] straddles the threshold {threshold.limit:g}.{more}",
     )
+
+
+def failures(m: Measurement) -> str:
+    """Say how many items failed, how many may, and why the first of them did."""
+    total = m.n + m.errors
+    first = f"; the first: {m.first_error}" if m.first_error else ""
+    return f"{m.errors} of {total} items failed ({m.errors / total:.0%}); at most {MAX_ERROR_SHARE:.0%} may{first}"
 
 
 @cache

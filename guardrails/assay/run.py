@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from ..core.asking import first_error
 from ..core.base import Batch, Control, Probe, Subject
 from ..core.results import (
     AuditResult,
@@ -172,7 +173,8 @@ class Run:
     def measure(self, series: Series) -> tuple[list[Measurement], str | None]:
         rows, seed = self.journal.rows(series.name), measure_seed(series)
         measured, why = self.attempt(series.name, lambda: series.probe.measure(rows, series.subject(), seed=seed))
-        return measured or [], why
+        said = {"first_error": first_error(rows)}
+        return [m.model_copy(update=said) if m.errors else m for m in measured or []], why
 
     def save_media(self, series: Series, measurements: Sequence[Measurement]) -> None:
         if any(e.media for m in measurements for e in m.evidence):

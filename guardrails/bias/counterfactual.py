@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous
 from ..kit.starts import at_each_start, encode_each, largest_start
@@ -80,6 +80,7 @@ class CounterfactualPronouns(Probe):
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
 
     @at_each_start
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score both sentences of each pair."""
         target: Any = subject.target
@@ -87,10 +88,7 @@ class CounterfactualPronouns(Probe):
         texts = [told(i["template"], i["occupation"], p) for i in items for p in FIELDS]
         encoded, problems = encode_each(target, texts)
         pairs = [encoded[k : k + 2] for k in range(0, len(encoded), 2)]
-        try:
-            scores = target.token_logprobs([tokens for pair in pairs for tokens in pair])
-        except (ConfigurationError, TargetError) as error:
-            return [dict(i) | {"error": str(error)} for i in items]
+        scores = target.token_logprobs([tokens for pair in pairs for tokens in pair])
         rows: list[Row] = []
         for i, (item, pair) in enumerate(zip(items, pairs, strict=True)):
             if problem := problems[2 * i] or problems[2 * i + 1]:

@@ -119,6 +119,7 @@ class Measurement(_Frozen):
     evidence: tuple[Evidence, ...] = ()
     explanation: str = ""
     errors: int = Field(default=0, ge=0, description="items that could not be assessed; never in n")
+    first_error: str | None = Field(default=None, description="the message of the first of them")
     needed: int | None = Field(default=None, ge=0, description="the n that would say more, where that is known")
 
     @model_validator(mode="after")

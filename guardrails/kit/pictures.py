@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..core.asking import message, rows_of
 from ..core.base import Batch, Budget, ImageTarget, Row
 from ..core.errors import ContentError
 from .io import shown
@@ -78,10 +79,17 @@ def fetch_pictures(
     batch : Batch
         From `plan_pictures`.
     read : callable
-        Picture → the JSON that the row holds. A ContentError or ValueError of it makes an error row.
+        Picture → the JSON that the row holds. A ContentError or ValueError of it makes an error row; what else the
+        target raises for some pictures costs no other: `guardrails.core.asking`.
     seed : int
         Of a target that samples.
     """
+    return rows_of(batch, lambda part, own_seed: _fetched(target, part, read, own_seed), seed=seed)
+
+
+def _fetched(
+    target: ImageTarget, batch: Batch, read: Callable[[NDArray[np.uint8]], dict[str, Any]], seed: int
+) -> list[Row]:
     items = batch.payload["items"]
     if reasons := batch.payload.get("problems"):
         return [{"item": item, "error": reason} for item, reason in zip(items, reasons, strict=True)]
@@ -95,7 +103,7 @@ def fetch_pictures(
         try:
             rows.append({"item": item} | read(pictures[place]))
         except (ContentError, ValueError) as error:
-            rows.append({"item": item, "error": str(error)})
+            rows.append({"item": item, "error": message(error)})
     return rows
 
 

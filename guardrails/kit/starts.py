@@ -184,14 +184,3 @@ def encode_each(target: Any, texts: Sequence[str]) -> tuple[list[list[int]], lis
             tokens.append([])
             problems.append(str(error))
     return tokens, problems
-
-
-def ask_each(ask: Callable[[Sequence[Any]], Sequence[Any]], items: Sequence[Any]) -> tuple[list[Any], list[str]]:
-    """Return the answer to each item and what went wrong with it: all at once, and one by one where that fails."""
-    try:
-        return list(ask(items)), [""] * len(items)
-    except (ConfigurationError, TargetError) as error:
-        if len(items) == 1:
-            return [None], [str(error)]
-    answers = [ask_each(ask, [item]) for item in items]
-    return [answer for (answer,), _ in answers], [problem for _, (problem,) in answers]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, ContentError, TargetError
+from ..core.errors import ContentError
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval
@@ -79,17 +80,15 @@ class ImageMembership(Probe):
         shared = {"outputs": outputs, "seed": derive_seed(seed, "outputs")}
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]} | shared) for k in range(0, len(items), BATCH)]
 
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each picture by every attack; nothing of a picture goes into a row."""
         target: Any = subject.target
         rows: list[Row] = [{key: i[key] for key in ("item", "arm", "index")} for i in batch.payload["items"]]
-        try:
-            pictures = [np.asarray(getattr(subject, row["arm"])[row["index"]]) for row in rows]
-            outputs, calibration = self._outputs(subject, batch.payload["outputs"], batch.payload["seed"])
-            scores = {"nearest output": nearest_output(_grey(pictures), outputs, calibration)}
-            scores |= white_box_scores(getattr(target, "white_box", None), pictures, seed=batch.payload["seed"])
-        except (ConfigurationError, TargetError, ContentError, ValueError) as error:
-            return [row | {"error": str(error)} for row in rows]
+        pictures = [np.asarray(getattr(subject, row["arm"])[row["index"]]) for row in rows]
+        outputs, calibration = self._outputs(subject, batch.payload["outputs"], batch.payload["seed"])
+        scores = {"nearest output": nearest_output(_grey(pictures), outputs, calibration)}
+        scores |= white_box_scores(getattr(target, "white_box", None), pictures, seed=batch.payload["seed"])
         for place, row in enumerate(rows):
             found = {name: float(values[place]) for name, values in scores.items()}
             if all(map(np.isfinite, found.values())):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Measurement
 from ..core.statistics import Interval, wilson
 from ..kit.blind import blind_texts
@@ -101,6 +101,7 @@ class LanguageModelMembership(Probe):
         return [Batch(i, {"items": g, "shots": shots, "length": length}) for i, g in enumerate(groups)]
 
     @at_each_start
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each document by every attack; nothing of a document goes into a row."""
         target: Any = subject.target
@@ -111,10 +112,7 @@ class LanguageModelMembership(Probe):
         reference = self._documents(subject).reference
         shots, _ = _tokens(subject, [("holdout", i) for i in batch.payload["shots"]], length)
         prefix = [token for tokens_of_shot in shots for token in tokens_of_shot]
-        try:
-            scored = _read(target, [tokens[k] for k in asked], prefix)
-        except (ConfigurationError, TargetError) as error:
-            return [row | {"error": str(error)} for row in rows]
+        scored = _read(target, [tokens[k] for k in asked], prefix)
         for row, problem in zip(rows, problems, strict=True):
             row |= {"error": problem} if problem else {"short": True}
         for k, (moments, conditional) in zip(asked, scored, strict=True):

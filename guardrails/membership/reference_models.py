@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import TargetError
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import wilson
@@ -87,6 +87,7 @@ class ReferenceModels(Probe):
             payloads += [{"models": models[k : k + AT_ONCE], **shared} for k in range(0, len(models), AT_ONCE)]
         return [Batch(i, payload) for i, payload in enumerate(payloads or [{"items": []}])]
 
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Ask the target for the probability of each row's label, or train reference models and ask them.
 

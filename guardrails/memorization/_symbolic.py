@@ -15,8 +15,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, NotApplicable, TargetError
+from ..core.errors import NotApplicable
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, newcombe, smallest_detectable_rate, wilson
@@ -170,15 +171,13 @@ class SymbolicCopies(Probe):
             for start in range(0, n, BATCH)
         ]
 
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Write, read and look up; a row says how alike an output is to which training item, and holds none of it."""
         items, index = batch.payload["items"], self.index(subject)
         if isinstance(index, str):
             return [{"item": item, "unread": True} for item in items]
-        try:
-            texts = _texts(subject.target, batch.payload, seed)
-        except (ConfigurationError, TargetError) as error:
-            return [{"item": item, "error": str(error)} for item in items]
+        texts = _texts(subject.target, batch.payload, seed)
         return [{"item": item} | self._looked_up(text, index) for item, text in zip(items, texts, strict=True)]
 
     def _looked_up(self, text: str, index: CopyIndex) -> Row:

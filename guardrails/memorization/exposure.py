@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
 from ..kit.starts import at_each_start, encode_each, largest_start
@@ -104,6 +104,7 @@ class Exposure(Probe):
         return [Batch(k, {"items": items[i : i + BATCH]}) for k, i in enumerate(range(0, len(items), BATCH))]
 
     @at_each_start
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each secret and its references after the same words; only scores go into a row."""
         target: Any = subject.target
@@ -114,10 +115,7 @@ class Exposure(Probe):
         row: Row = {"item": item["item"], "arm": item["arm"]}
         own = _secret_of(subject, item["arm"], item["index"])
         texts = [own.text, *(_secret_of(subject, "holdout", i).text for i in item["references"])]
-        try:
-            scores = target.token_logprobs([target.encode(own.before + text) for text in texts])
-        except (ConfigurationError, TargetError) as error:
-            return row | {"error": str(error)}
+        scores = target.token_logprobs([target.encode(own.before + text) for text in texts])
         totals = [float(values.sum()) for values in scores]
         if any(map(math.isnan, totals)):
             return row | {"error": "the target gave a log-probability that is not a number"}

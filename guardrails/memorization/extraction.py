@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ..kit.starts import at_each_start, largest_start
@@ -97,6 +97,7 @@ class VerbatimExtraction(Probe):
         return [Batch(i, payload) for i, payload in enumerate(payloads)]
 
     @at_each_start
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Continue each prefix greedily and compare; nothing of a document but three words goes into a row."""
         target: Any = subject.target
@@ -104,10 +105,7 @@ class VerbatimExtraction(Probe):
         items, whole, failed = encoded(subject, items)
         given = [t[skip : skip + prefix + suffix] for t in whole]
         long = [t for t in given if len(t) == prefix + suffix]
-        try:
-            written: Iterator[list[int]] = iter(target.continue_tokens([t[:prefix] for t in long], n=suffix))
-        except (ConfigurationError, TargetError) as error:
-            return failed + [{"item": i["item"], "arm": i["arm"], "error": str(error)} for i in items]
+        written: Iterator[list[int]] = iter(target.continue_tokens([t[:prefix] for t in long], n=suffix))
         rows: list[Row] = []
         curve = {"curve": True} if batch.payload.get("curve") else {}
         for item, truth in zip(items, given, strict=True):

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, ContentError, TargetError
+from ..core.errors import ContentError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import delong, newcombe, smallest_detectable_rate, wilson
@@ -103,6 +104,7 @@ class Inpainting(Probe):
         groups = [items[k : k + BATCH] for k in range(0, len(items), BATCH)] or [[]]
         return [Batch(k, {"items": group} | shared) for k, group in enumerate(groups)]
 
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Complete each picture; a row holds both errors, and a small version of what may be a recovered picture."""
         items = batch.payload["items"]
@@ -124,10 +126,7 @@ class Inpainting(Probe):
             return done
         pictures = np.stack([squared for _, squared in images])
         masks = np.stack([hidden((SIDE, SIDE), item["hidden"]) for item in good])
-        try:
-            completed = self._completed(subject, batch, good, [image for image, _ in images], pictures, masks)
-        except (ConfigurationError, TargetError, ContentError, ValueError) as error:
-            return done + [{**item, "error": str(error)} for item in good]
+        completed = self._completed(subject, batch, good, [image for image, _ in images], pictures, masks)
         guesses = self._pictures(subject).guesses(good, pictures, masks)
         found = zip(good, completed, errors(completed, pictures, masks), errors(guesses, pictures, masks), strict=True)
         return done + [_row(item, picture, float(e), float(g)) for item, picture, e, g in found]

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
@@ -113,16 +113,14 @@ class Overlap(Probe):
             item["holdout"] = [document, start]
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
 
+    @item_by_item(arm="outputs")
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Write, and look every text up; a row holds a few masked words of a run that counts, and where it stands.
 
         A held-out passage is cut to the length of the output beside it: a longer text would more often hold a run.
         """
         items = batch.payload["items"]
-        try:
-            texts, asked = _texts(subject, items, seed)
-        except (ConfigurationError, TargetError) as error:
-            return [{"item": i["item"], "arm": "outputs", "error": str(error)} for i in items]
+        texts, asked = _texts(subject, items, seed)
         index = self.index(subject)
         rows: list[Row] = [
             {"item": item["item"], "arm": "outputs", "prompt": item.get("prompt")} | found

@@ -23,8 +23,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ..kit.starts import at_each_start, largest_start
@@ -94,6 +94,7 @@ class ProbabilisticExtraction(Probe):
         return [Batch(i, {"items": g, "prefix": prefix, "suffix": suffix}) for i, g in enumerate(groups)]
 
     @at_each_start
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each continuation in one pass."""
         target: Any = subject.target
@@ -101,10 +102,7 @@ class ProbabilisticExtraction(Probe):
         items, whole, failed = encoded(subject, items)
         given = [t[: prefix + suffix] for t in whole]
         long = [t for t in given if len(t) == prefix + suffix]
-        try:
-            scores = iter(target.token_logprobs(long) if long else ())
-        except (ConfigurationError, TargetError) as error:
-            return failed + [{"item": i["item"], "arm": i["arm"], "error": str(error)} for i in items]
+        scores = iter(target.token_logprobs(long) if long else ())
         rows: list[Row] = []
         for item, truth in zip(items, given, strict=True):
             row: Row = {"item": item["item"], "arm": item["arm"], "prefix": prefix, "suffix": suffix}

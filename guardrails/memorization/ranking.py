@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
@@ -85,23 +85,21 @@ class GenerateAndRank(Probe):
         """Plan how many texts are drawn; which ones is decided by each batch's own seed."""
         n = TEXTS[budget]
         starts = range(0, n, BATCH)
-        return [Batch(k, {"start": s, "n": min(BATCH, n - s), "length": LENGTH}) for k, s in enumerate(starts)]
+        names = [[f"text:{i}" for i in range(s, min(s + BATCH, n))] for s in starts]
+        return [Batch(k, {"start": k * BATCH, "items": some, "length": LENGTH}) for k, some in enumerate(names)]
 
     def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
         """The texts ranked first: at most this many, since equal texts count once."""
-        return max(MINIMUM, sum(batch.payload["n"] for batch in batches) // FIRST), 0.95
+        return max(MINIMUM, sum(len(batch.payload["items"]) for batch in batches) // FIRST), 0.95
 
     @at_each_start
+    @item_by_item(arm="outputs")
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Draw texts and score them; nothing of a text but its first words goes into a row."""
-        start, n, length = (batch.payload[key] for key in ("start", "n", "length"))
-        names = [f"text:{i}" for i in range(start, start + n)]
+        start, names, length = (batch.payload[key] for key in ("start", "items", "length"))
         target: Any = subject.target
-        try:
-            texts = _written(target, n, derive_seed(seed, self.id, start), length)
-            found = scored(target, texts)
-        except (ConfigurationError, TargetError) as error:
-            return [{"item": name, "arm": "outputs", "error": str(error)} for name in names]
+        texts = _written(target, len(names), derive_seed(seed, self.id, start), length)
+        found = scored(target, texts)
         runs = [scores.pop("run", None) for scores in found]
         data = {"corpus": subject.corpus, "holdout": self.unseen(subject) or None}
         counts = {arm: documents_with([run or "" for run in runs], of) for arm, of in data.items() if of is not None}

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import ask_each, at_each_start, largest_start
+from ..kit.starts import at_each_start, largest_start
 from ..targets.spikes import AnsweredTexts, spiked_language_model
 from ._presidio import NamedEntities
 from ._recognizers import Finder
@@ -72,6 +73,7 @@ class Completion(Probe):
         return [Batch(k, {"items": group}) for k, group in enumerate(groups)]
 
     @at_each_start
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Let the model go on from what precedes each datum; only whether it is completed goes into a row."""
         target: Any = subject.target
@@ -79,18 +81,11 @@ class Completion(Probe):
         if not items:
             return []
         asked = [_before(getattr(subject, i["arm"])[i["index"]], i["start"]) for i in items]
-
-        def ask(prompts: Sequence[str]) -> Sequence[str]:
-            written: Sequence[str] = target.generate(prompts, max_new_tokens=NEW_TOKENS, temperature=0.0, seed=seed)
-            return written
-
-        written, problems = ask_each(ask, asked)
+        written = target.generate(asked, max_new_tokens=NEW_TOKENS, temperature=0.0, seed=seed)
         own = _own(subject)
         return [
-            {"item": item["item"], "arm": item["arm"], "error": problem}
-            if problem
-            else _row(item, getattr(subject, item["arm"])[item["index"]], text, own)
-            for item, text, problem in zip(items, written, problems, strict=True)
+            _row(item, getattr(subject, item["arm"])[item["index"]], text, own)
+            for item, text in zip(items, written, strict=True)
         ]
 
     @largest_start

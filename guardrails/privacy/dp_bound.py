@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Measurement
 from ..core.statistics import Interval
 from ..kit.blind import blind_texts
@@ -54,6 +54,7 @@ class PrivacyBound(Probe):
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
 
     @at_each_start
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each example by the mean log-probability of its first tokens."""
         target: Any = subject.target
@@ -63,10 +64,7 @@ class PrivacyBound(Probe):
         encoded, problems = encode_each(target, texts)
         tokens = [t[:room] for t in encoded]
         long = [t for t in tokens if len(t) > 1]
-        try:
-            scores = iter(target.token_logprobs(long))
-        except (ConfigurationError, TargetError) as error:
-            return [i | {"error": str(error)} for i in items]
+        scores = iter(target.token_logprobs(long))
         rows: list[Row] = []
         for item, read, problem in zip(items, tokens, problems, strict=True):
             if problem:

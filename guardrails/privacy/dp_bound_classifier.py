@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import TargetError
 from ..core.results import Measurement
 from ..kit.table_rows import TableRows
 from . import _guesses
@@ -61,14 +61,12 @@ class ClassifierPrivacyBound(Probe):
         items = _guesses.toss(left, EXAMPLES[budget], rng)
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
 
+    @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Ask for the probability of each example's label; no value of a row goes into the journal."""
         target: Any = subject.target
         items = batch.payload["items"]
-        try:
-            found = target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
-        except TargetError as error:
-            return [i | {"error": str(error)} for i in items]
+        found = target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
         return [i | {"confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:

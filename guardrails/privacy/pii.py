@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, cluster_bootstrap, smallest_detectable_rate, wilson
@@ -67,13 +67,11 @@ class PersonalData(Probe):
         items = [{"item": str(i)} | s for i, s in enumerate(_sources(subject, OUTPUTS[budget], seed))]
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
 
+    @item_by_item(arm="outputs")
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Sample, scan and trace; a row holds redacted data only."""
         items = batch.payload["items"]
-        try:
-            texts, own = _texts(subject, items, seed), recognizers_of(subject)
-        except (ConfigurationError, TargetError) as error:
-            return [{"item": i["item"], "arm": "outputs", "error": str(error)} for i in items]
+        texts, own = _texts(subject, items, seed), recognizers_of(subject)
         patterns = [finder for finder in own if not isinstance(finder, NamedEntities)]
         tracer = Tracer(
             None if subject.corpus is None else self._index(subject.corpus, patterns),

@@ -10,10 +10,10 @@ from guardrails.core.results import Measurement, Status, Threshold
 LIMIT = Threshold(metric="rate", limit=0.1, origin="a test's own choice")
 
 
-def measurement(value, low, high, *, worse=True, errors=0, n=100, unit="share", needed=None):
+def measurement(value, low, high, *, worse=True, errors=0, n=100, unit="share", needed=None, first=None):
     return Measurement(
         probe="p", metric="rate", value=value, low=low, high=high, n=n, unit=unit, higher_is_worse=worse,
-        method="m", errors=errors, needed=needed, reason=None if value is not None else "too few",
+        method="m", errors=errors, first_error=first, needed=needed, reason=None if value is not None else "too few",
     )  # fmt: skip
 
 
@@ -44,6 +44,17 @@ def test_errors_are_bounded_by_their_worst_case():
     status, why = judge(measurement(0.0, 0.0, 0.04, n=90, errors=10), LIMIT)
     assert status is Status.NOT_ASSESSED
     assert "10 of 100" in why
+
+
+def test_a_finding_spoilt_by_errors_says_what_the_first_was():
+    spoilt = measurement(0.0, 0.0, 0.04, n=48, errors=12, first="no answer to prompt 3")
+    said = "12 of 60 items failed (20%); at most 5% may; the first: no answer to prompt 3"
+    assert judge(spoilt, LIMIT) == (Status.NOT_ASSESSED, said)
+    nothing = measurement(None, None, None, n=0, errors=60, first="the server is down")
+    status, why = judge(nothing, LIMIT)
+    assert status is Status.NOT_ASSESSED
+    assert why.startswith("too few; 60 of 60 items failed")
+    assert why.endswith("the first: the server is down")
 
 
 def test_an_inconclusive_finding_says_what_would_settle_it():

@@ -12,9 +12,7 @@ from guardrails.kit.starts import (
     PLAIN,
     StartedTarget,
     after,
-    ask_each,
     at_each_start,
-    encode_each,
     further_starts,
     largest_start,
     readings,
@@ -129,15 +127,3 @@ def test_rows_of_a_spike_and_clean_ones_can_be_mixed():
     spiked = probe.collect(replace(subject, target=Echo(starts={})), Batch(0, {"sign": 9}), seed=0)
     (top,) = probe.measure([spiked[0], *clean[1:]], subject, seed=0)
     assert top.value == (18 + 2 + 2) / 3
-
-
-def test_one_text_that_cannot_be_read_costs_one_row():
-    assert encode_each(Echo(), ["1 2", "3!", "4"]) == ([[1, 2], [], [4]], ["", "an exclamation", ""])
-
-    def ask(items):
-        if "bad" in items:
-            raise TargetError("refused")
-        return [item.upper() for item in items]
-
-    assert ask_each(ask, ["a", "b"]) == (["A", "B"], ["", ""])
-    assert ask_each(ask, ["a", "bad", "c"]) == (["A", None, "C"], ["", "refused", ""])

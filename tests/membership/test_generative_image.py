@@ -127,7 +127,7 @@ def test_a_target_that_fails_gives_errors() -> None:
             raise TargetError("out of memory")
 
     rows, _, found = audited(Subject(Broken([]), corpus=CORPUS, holdout=HOLDOUT))
-    assert all(row["error"] == "out of memory" for row in rows)
+    assert all(row["error"].endswith("out of memory") for row in rows)
     assert found["precision_at_12"].errors == 240
     assert found["precision_at_12"].value is None
 
@@ -177,8 +177,13 @@ def test_pictures_of_another_size_than_the_model_are_errors() -> None:
         class white_box:  # noqa: N801
             @staticmethod
             def scores(images: Any) -> Any:
+                if any(image.shape[0] != CORPUS[0].shape[0] for image in images):
+                    raise ValueError("this model makes square pictures")
                 return np.stack(images).mean((1, 2, 3))
 
     mixed = [p[:12] if i % 2 else p for i, p in enumerate(CORPUS)]
     rows, _, _ = audited(Subject(Open([]), corpus=mixed, holdout=HOLDOUT))
-    assert all("error" in row for row in rows if row["arm"] == "corpus" and int(row["index"]) < 30)
+    failed = {int(row["index"]) for row in rows if row["arm"] == "corpus" and "error" in row}
+    assert failed
+    assert all(i % 2 for i in failed)
+    assert not any("error" in row for row in rows if row["arm"] == "holdout")

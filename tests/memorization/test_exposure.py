@@ -194,7 +194,7 @@ def test_no_secret_is_shown() -> None:
     assert "The code of door ••• is [redacted: a number of the form 0000]" in evidence[0].text
 
 
-def test_a_target_that_fails_or_gives_nan_is_counted_in_errors_never_in_n() -> None:
+def test_a_target_that_fails_once_is_asked_again_and_nan_is_counted_in_errors_never_in_n() -> None:
     class Broken(DigitModel):
         asked = 0
 
@@ -204,11 +204,11 @@ def test_a_target_that_fails_or_gives_nan_is_counted_in_errors_never_in_n() -> N
                 raise TargetError("out of memory")
             scores = super().token_logprobs(sequences)
             if self.asked == 2:
-                scores[3][-1] = math.nan
+                scores[3][-1] = math.nan  # of the first secret, asked again
             return scores
 
     _, _, found = audited(Subject(Broken(), corpus=PLANTED, holdout=FRESH))
-    assert (found["exposed_rate"].n, found["exposed_rate"].errors) == (58, 2)
+    assert (found["exposed_rate"].n, found["exposed_rate"].errors) == (59, 1)
 
 
 def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:

@@ -174,17 +174,32 @@ def test_certain_tokens_divide_by_nothing() -> None:
 
 
 def test_a_target_that_fails_or_gives_nan_is_counted() -> None:
-    class Broken(Writer):
+    class Down(Writer):
         def token_logprobs(self, sequences: Any) -> list[Any]:
-            if self.written <= 32:
-                raise TargetError("out of memory")
+            raise TargetError("out of memory")
+
+    class Nan(Writer):
+        def token_logprobs(self, sequences: Any) -> list[Any]:
             scores = super().token_logprobs(sequences)
             scores[0][0] = math.nan
             return scores
 
-    rows, found = audited(Subject(Broken(FRESH), corpus=CORPUS))
-    assert found.errors == 32
-    assert sum("short" in r for r in rows) == 1
+    class Once(Down):
+        failures = 0
+
+        def token_logprobs(self, sequences: Any) -> list[Any]:
+            self.failures += 1
+            return super().token_logprobs(sequences) if self.failures == 1 else Writer.token_logprobs(self, sequences)
+
+    rows, found = audited(Subject(Down(FRESH), corpus=CORPUS))
+    assert found.errors == len(rows)
+    assert all("out of memory" in r["error"] for r in rows)
+    rows, found = audited(Subject(Nan(FRESH), corpus=CORPUS))
+    assert found.errors == 0
+    assert any("short" in r for r in rows)
+    rows, found = audited(Subject(Once(FRESH), corpus=CORPUS))
+    assert found.errors == 0
+    assert len({r["item"] for r in rows}) == len(rows)
 
 
 def test_a_target_that_only_continues_prompts_is_asked_with_an_empty_one() -> None:

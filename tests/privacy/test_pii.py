@@ -141,12 +141,27 @@ def test_evidence_and_rows_hold_no_personal_data() -> None:
 def test_a_target_that_fails_is_counted_in_errors_never_in_n() -> None:
     class Broken(Writer):
         def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
-            if seed % 2:
-                raise TargetError("gone")
-            return super().sample_texts(n, seed=seed)
+            raise TargetError("gone")
 
     *_, found = audited(Subject(Broken(CORPUS, 1.0), corpus=CORPUS))
-    assert (found["pii_leak_rate"].n, found["pii_leak_rate"].errors) == (112, 96)
+    assert (found["pii_leak_rate"].n, found["pii_leak_rate"].errors) == (0, 208)
+
+
+def test_one_prompt_without_an_answer_costs_that_prompt_alone() -> None:
+    class Choosy(Writer):
+        access = frozenset({Access.SAMPLING, Access.OUTPUTS})
+
+        def generate(self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0):
+            if "13" in prompts:
+                raise TargetError("no answer to prompt 13")
+            return self.sample_texts(len(prompts), seed=seed)
+
+    *_, rows, found = audited(Subject(Choosy(CORPUS, 1.0), corpus=CORPUS, prompts=[str(i) for i in range(50)]))
+    failed = [row for row in rows if "error" in row]
+    assert {row["prompt"] for row in failed} == {13}
+    assert {row["error"] for row in failed} == {"no answer to prompt 13"}
+    assert found["pii_leak_rate"].errors == len(failed)
+    assert found["pii_leak_rate"].n == len(rows) - len(failed)
 
 
 def test_the_spike_is_recovered_from_a_clean_target() -> None:
