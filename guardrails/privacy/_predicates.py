@@ -17,8 +17,8 @@ from ._rows import Rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ATTRIBUTES = 3
-"""Of a multivariate predicate."""
+ATTRIBUTES = 4
+"""Of a multivariate predicate: as many as in the examples of Anonymeter; three hold for far fewer different people."""
 TRIES = 100
 """Combinations tried for each predicate that is wanted, at most."""
 COMPARISONS = 300_000_000
@@ -58,10 +58,10 @@ def count(predicates: Sequence[Predicate], rows: Rows) -> list[int]:
     return [int(holds(p, rows).sum()) for p in predicates]
 
 
-def singled_out(predicates: Sequence[Predicate], rows: Rows) -> list[tuple[int, int]]:
-    """Return, per predicate, how many rows it holds for, and the place of that row where it is one, else −1."""
+def singled_out(predicates: Sequence[Predicate], rows: Rows) -> list[tuple[int, list[int]]]:
+    """Return, per predicate, how many rows it holds for, and the places of these where they are one or two."""
     places = [np.flatnonzero(holds(p, rows)) for p in predicates]
-    return [(len(found), int(found[0]) if len(found) == 1 else -1) for found in places]
+    return [(len(found), found.tolist() if len(found) <= 2 else []) for found in places]
 
 
 def univariate(rows: Rows, n: int, rng: np.random.Generator) -> list[Predicate]:
@@ -83,7 +83,7 @@ def univariate(rows: Rows, n: int, rng: np.random.Generator) -> list[Predicate]:
 
 
 def multivariate(rows: Rows, n: int, rng: np.random.Generator) -> list[Predicate]:
-    """Return at most n predicates of three columns, each made from a row and holding for no other.
+    """Return at most n predicates of four columns, each made from a row and holding for no other.
 
     A category must be the row's, a number as far out from the median as the row's or farther. With fewer columns all
     of them are used. The search ends after `TRIES` × n combinations or `COMPARISONS` rows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,15 @@ from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, wilson
 from . import _attacked
 from ._predicates import ATTRIBUTES, Predicate, control_rate, count, multivariate, random, singled_out, univariate
-from ._risk import Rate, largest, rate, risk, smallest_risk, weak
+from ._risk import Rate, rate, risk, smallest_risk, weak
 
 ATTACKS = {Budget.CONTROL: 1500, Budget.QUICK: 1500, Budget.STANDARD: 2000, Budget.THOROUGH: 3000}
 """Predicates of each kind that are looked for, however few the rows."""
 SYNTHETIC = 2000
 """Rows that a target without end makes at least."""
-MODES = {"univariate": 1, "multivariate": ATTRIBUTES}
+UNIVARIATE, MULTIVARIATE = "univariate", "multivariate"
+MODES = {UNIVARIATE: 1, MULTIVARIATE: ATTRIBUTES}
+METRICS = {MULTIVARIATE: "singling_out_risk", UNIVARIATE: "univariate_risk"}
 MOST_CONTROL = 0.9
 """Above this share of predicates that single out in the holdout, what the training adds cannot be seen."""
 
@@ -28,15 +31,15 @@ class SinglingOut(Probe):
     """A predicate that holds for one synthetic row alone singles out where it holds for one training row alone.
 
     After Giomi et al. 2023 (arXiv 2211.10459): predicates of one column (extremes, values that occur once) and of
-    three. The risk is what singles out in the corpus over what would in a holdout of the same size. The headline is the
-    larger risk of the two.
+    four. The risk is what singles out in the corpus over what would in a holdout of the same size. The headline is that
+    of predicates of four columns; those of one are often too few to bound their risk well.
     """
 
     id = "privacy.singling-out"
     title = "Singling out people by a synthetic table"
     question = "Does the synthetic table tell how to isolate one person in the training data?"
     limits = (
-        "Tries predicates of one and of three columns that the synthetic table suggests; a cleverer attacker may find "
+        "Tries predicates of one and of four columns that the synthetic table suggests; a cleverer attacker may find "
         "more. That a predicate isolates someone does not tell who that is. Categories are compared for equality, "
         "dates written as text too."
     )
@@ -67,7 +70,7 @@ class SinglingOut(Probe):
         return [Batch(i, shared | {"items": group}) for i, group in enumerate(groups)]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        """Attack; a row says how many rows of each table a predicate holds for, and the place of a single one.
+        """Attack; a row says how many rows of each table a predicate holds for, and the places of one or two.
 
         It does not say what the predicate is.
         """
@@ -99,7 +102,7 @@ class SinglingOut(Probe):
         return rows
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
-        """Return singling_out_risk, the larger one, and the risks of both kinds of predicate."""
+        """Return singling_out_risk, by predicates of several columns, and univariate_risk."""
         done = _attacked.of_arm(rows, "corpus")
         by_mode = {mode: [r for r in done if r["mode"] == mode] for mode in MODES}
         why = {mode: _small(done) or _few(found) for mode, found in by_mode.items()}
@@ -109,29 +112,20 @@ class SinglingOut(Probe):
             "errors": sum("error" in r for r in rows),
         }  # fmt: skip
         confidence = simultaneous(0.95, max(1, len(enough)))
-        risks = {mode: _risk(found, confidence) for mode, found in enough.items()}
-        parts = [
-            Measurement(
-                **shared, metric=f"{mode}_risk", n=len(found), **risks[mode]._asdict(), baseline=_baseline(found),
-                explanation=_said(found),
-            )
-            if mode in enough
-            else Measurement(**shared, metric=f"{mode}_risk", n=len(found), value=None, reason=why[mode])
-            for mode, found in by_mode.items()
-        ]  # fmt: skip
-        if not risks:
-            reason = _small(done) or "; ".join(f"{mode}: {said}" for mode, said in why.items())
-            top = Measurement(**shared, metric=self.headline, n=len(done), value=None, reason=reason)
-            return [top, *parts]
-        worst = max(risks, key=lambda mode: risks[mode].value)
-        control = _control(enough[worst])
-        top = Measurement(
-            **shared, metric=self.headline, n=len(done), **largest(list(risks.values()))._asdict(),
-            baseline=_baseline(enough[worst]), detectable=smallest_risk(len(enough[worst]), control),
-            explanation=f"The larger risk is that of {worst} predicates. {_said(enough[worst])}"
-            f"{_attacked.remarks(done, subject)}",
-        )  # fmt: skip
-        return [top, *parts]
+        out = []
+        for mode, metric in METRICS.items():
+            found = by_mode[mode]
+            if mode not in enough:
+                out.append(Measurement(**shared, metric=metric, n=len(found), value=None, reason=why[mode]))
+                continue
+            out.append(
+                Measurement(
+                    **shared, metric=metric, n=len(found), **_risk(found, confidence)._asdict(),
+                    baseline=_baseline(found), detectable=smallest_risk(len(found), _control(found)),
+                    explanation=f"{_said(found)}{_attacked.remarks(done, subject) if mode == MULTIVARIATE else ''}",
+                )
+            )  # fmt: skip
+        return out
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
         return _attacked.spiked(subject)
@@ -147,8 +141,8 @@ class SinglingOut(Probe):
 _METHOD = (
     f"predicates of one column (extremes, values that occur once) and of {ATTRIBUTES} that hold for one synthetic row;"
     " repeated rows count once; the holdout's rate corrected for its size; risk = (attack − control) / (1 − control) of"
-    " Wilson's rates with propagated error (Giomi et al. 2023), predicates that single out the same person counting as"
-    " one event"
+    " Wilson's rates with propagated error (Giomi et al. 2023), with the variance that people bring in on whom several"
+    " predicates depend (Efron & Stein 1981)"
 )
 
 
@@ -174,17 +168,31 @@ def _control(rows: Sequence[Row]) -> Rate:
     return Rate(share, n / _repeats([r["places"][1] for r in rows]))
 
 
-def _repeats(places: Sequence[int]) -> float:
+def _repeats(places: Sequence[Sequence[int]]) -> float:
     """Return by how much the variance grows because several predicates single out one person, ≥ 1.
 
-    Whether a person is in a table is one event, however many predicates single them out. With w predicates for a
-    person, the number of successes is compound Poisson: its variance is Σ w², that of independent ones Σ w.
+    Whether a person is in a table is one event, however many predicates depend on it. Without the person, those that
+    hold for them alone would single out nobody; those that hold for one other person too would single out that one.
+    The difference d is the person's influence on the number of successes, whose variance is at most Σ d² (B. Efron,
+    C. Stein, "The jackknife estimate of variance", Annals of Statistics 9 (1981) 586–596). Nor is it more than Σ w²
+    with w the predicates that hold for the person alone: that of a compound Poisson number, in which nobody is in
+    another's way. That of independent successes is their number.
 
-    >>> _repeats([3, 5, -1, 8]), _repeats([3, 3, -1, 3])
-    (1.0, 3.0)
+    Parameters
+    ----------
+    places : sequence of sequences of int
+        Of each predicate: the places of the rows that it holds for, where they are one or two.
+
+    Examples
+    --------
+    >>> _repeats([[3], [5], [], [8]]), _repeats([[3], [3], [], [3]]), _repeats([[3], [3], [3, 5], [3, 5], [3]])
+    (1.0, 3.0, 1.6666666666666667)
     """
-    times = np.unique([place for place in places if place >= 0], return_counts=True)[1].astype(float)
-    return float((times**2).sum() / times.sum()) if len(times) else 1.0
+    alone = Counter(there[0] for there in places if len(there) == 1)
+    beside = Counter(place for there in places if len(there) == 2 for place in there)
+    squares = sum((alone[place] - beside[place]) ** 2 for place in alone | beside)
+    hits = alone.total()
+    return max(1.0, min(squares, sum(w * w for w in alone.values())) / hits) if hits else 1.0
 
 
 def _risk(rows: Sequence[Row], confidence: float) -> Interval:

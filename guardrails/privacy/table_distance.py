@@ -12,9 +12,10 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import newcombe, wilson
 from ..core.statistics.intervals import score_interval
+from ..kit.exact import ExactIndex, exact_copies
 from . import _attacked
 from ._gower import Gower
-from ._rows import Rows
+from ._rows import Rows, Tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,16 +34,20 @@ class TableDistance(Probe):
 
     The distance to the closest record (DCR) is Gower's over the number of columns, with the ranges of both tables that
     are searched. As many rows of the corpus are searched as the holdout has, and the other way about; without copying
-    half of the synthetic rows are nearer to either. Novelty is the share of rows that are copies of no training row.
+    half of the synthetic rows are nearer to either. Novelty is the share of rows that are copies of no training row, up
+    to a small difference in their numbers. Exact copies, beyond those that chance explains, are no smoke test: they are
+    people given away.
     Z. Yao, N. Krčo, G. Ganev, Y.-A. de Montjoye, "The DCR Delusion: Measuring the Privacy Risk of Synthetic Data",
     2025, arXiv 2505.01524: data that pass such tests can leak membership all the same, so a pass here says nothing.
     """
 
     id = "privacy.table-distance"
-    title = "Smoke test: synthetic rows near training rows"
-    question = "Do synthetic rows lie nearer to the training data than to data that the model never saw?"
+    title = "Training rows in the synthetic table, and rows near them"
+    question = "Does the synthetic table hold training rows, or rows nearer to them than to unseen data?"
     limits = (
-        "A smoke test: it finds copies in bulk and no more. Distances to the closest record do not measure privacy, "
+        "Exact copies are counted; a row that is altered, if only by one digit, is none, and novelty alone shows it. "
+        "Nearness is a smoke test: it finds copies in bulk and no more. Distances to the closest record do not measure "
+        "privacy, "
         'and tables that pass can still give people away ("The DCR Delusion", Yao et al. 2025, arXiv 2505.01524): read '
         "the attacks beside it."
     )
@@ -53,11 +58,15 @@ class TableDistance(Probe):
     headline = "closer_to_training"
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
-    advice = "Look at the attacks on this table: they say what the nearness gives away."
+    advice = (
+        "Take exact copies of training rows out of the table, and find how they came in: by a model trained for too "
+        "long, or as rows that were never synthetic. What nearness gives away, the attacks on this table say."
+    )
     spike_what = "training rows, in place of the table's own"
 
     def __init__(self) -> None:
         self._drawn = _attacked.Drawn()
+        self._equal: tuple[Any, ExactIndex] | None = None
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         first = _attacked.plan(subject, budget, attacks=1, seed=seed)[0].payload
@@ -80,17 +89,23 @@ class TableDistance(Probe):
         shared = {k: v for k, v in shared.items() if k in ("rows", "left_out", "twins")} | {"searched": size}
         columns = zip(
             payload["items"], near.tolist(), far.tolist(), nearest.tolist(),
-            copied(synthetic, tables.corpus, 0.0), copied(synthetic, tables.corpus, NEAR),
+            self._index(tables).look_up_all(synthetic.keys().tolist()), copied(synthetic, tables.corpus, NEAR),
             copied(synthetic, trained, NEAR), copied(synthetic, unseen, NEAR), strict=True,
         )  # fmt: skip
         return [
             {
                 "item": f"output-{i}", "arm": "outputs", "dcr": round(a, 6), "to_holdout": round(b, 6), "nearest": k,
-                "exact": exact, "copy": copy, "copy_searched": here, "copy_holdout": there,
+                "copy": copy, "copy_searched": here, "copy_holdout": there,
             }
-            | shared
-            for i, a, b, k, exact, copy, here, there in columns
+            | equal | shared
+            for i, a, b, k, equal, copy, here, there in columns
         ]  # fmt: skip
+
+    def _index(self, tables: Tables) -> ExactIndex:
+        if self._equal is None or self._equal[0] is not tables:
+            keys = (part.keys().tolist() for part in (tables.corpus, tables.holdout[tables.honest()]))
+            self._equal = (tables, ExactIndex(*keys))
+        return self._equal[1]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return closer_to_training, novelty and exact_copies."""
@@ -100,13 +115,15 @@ class TableDistance(Probe):
         kinds: tuple[dict[str, Any], ...] = (
             {"metric": self.headline, "higher_is_worse": True, "method": _METHOD},
             {"metric": "novelty", "higher_is_worse": False, "method": _NOVELTY},
-            {"metric": "exact_copies", "higher_is_worse": True, "method": "equal in every column; Wilson's interval"},
         )
+        altered = sum(row["copy"] and not row["equal"][1] for row in done)
+        also = f" {altered:,} more are copies with numbers altered by at most {NEAR:.0%}." if altered else ""
+        exact = exact_copies(rows, probe=self.id, errors=shared["errors"], equal="in every column", also=also)
         if min(n, size) < _attacked.MINIMUM:
             reason = (
                 f"{n} synthetic rows and {size} of corpus and holdout each; at least {_attacked.MINIMUM} are needed"
             )
-            return [Measurement(**shared, **kind, value=None, reason=reason) for kind in kinds]
+            return [*(Measurement(**shared, **kind, value=None, reason=reason) for kind in kinds), exact]
         near, far = (np.array([row[key] for row in done]) for key in ("dcr", "to_holdout"))
         closer = float(((near < far) + 0.5 * (near == far)).mean())
         worth = trials([row["nearest"] for row in done])
@@ -130,7 +147,7 @@ class TableDistance(Probe):
                 f" tables of one size the rate is above the holdout's by {excess.value:.1%} ({excess.low:.1%} to"
                 f" {excess.high:.1%}).",
             ),
-            Measurement(**shared, **kinds[2], **wilson(sum(r["exact"] for r in done), n)._asdict()),
+            exact,
         ]  # fmt: skip
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
@@ -141,7 +158,7 @@ class TableDistance(Probe):
     ) -> tuple[float, float, float] | None:
         """Return the share of the planted rows that are seen to be copies."""
         planted = _attacked.of_arm(spiked, "outputs")
-        return wilson(sum(row["exact"] for row in planted), len(planted)) if planted else None
+        return wilson(sum(row["equal"][1] > 0 for row in planted), len(planted)) if planted else None
 
 
 _METHOD = (

@@ -90,7 +90,8 @@ def test_a_leak_is_told_from_none(probe: Callable[[], Probe]) -> None:
     assert all(m.value is not None and m.low is not None for m in values)
     if probe is not TableDistance:
         assert values[0].low in (0.0, pytest.approx(0.45, abs=0.1))
-    assert values[0].high < values[1].low
+    assert values[0].high < values[2].low
+    assert values[0].high < values[1].low or probe is SinglingOut  # of 400 rows, half: univariate_risk shows it
     assert values[1].value < values[2].value
 
 
@@ -227,14 +228,14 @@ def test_the_spiked_table_begins_with_the_rows_that_are_attacked_first() -> None
     assert len(small) == 100
 
 
-def test_the_smoke_test_is_labelled_so_and_gates_nothing() -> None:
+def test_nearness_is_labelled_a_smoke_test_and_gates_nothing() -> None:
     from guardrails.assay.policy import load_policy
 
     threshold = load_policy("default").threshold("privacy.table-distance", "closer_to_training")
     assert threshold is not None
     assert not threshold.required
     assert threshold.severity == "info"
-    assert "Smoke test" in TableDistance.title
+    assert "smoke test" in TableDistance.limits
     assert "2505.01524" in TableDistance.limits
 
 

@@ -209,12 +209,28 @@ def test_predicates_for_one_person_are_one_event_as_the_variance_over_random_tab
     of = rng.integers(1, 7, size=5000)
     drawn = rng.random((2000, 5000)) < 0.01
     successes = drawn @ of
-    grows = np.mean([singling_out._repeats(np.repeat(np.flatnonzero(row), of[row]).tolist()) for row in drawn[:300]])
+    grows = np.mean(
+        [singling_out._repeats([[i] for i in np.repeat(np.flatnonzero(row), of[row]).tolist()]) for row in drawn[:300]]
+    )
     assert successes.var() / successes.mean() == pytest.approx(grows, rel=0.08)
 
 
-def test_a_predicate_says_whom_it_singles_out_and_nobody_where_it_holds_for_two() -> None:
-    table = _rows.Rows(np.array([[1.0], [5.0], [5.0]]), np.zeros((3, 0), np.int32))
-    predicates = [(_predicates.Clause(0, "is", value),) for value in (1.0, 5.0, 9.0)]
-    assert _predicates.singled_out(predicates, table) == [(1, 0), (2, -1), (0, -1)]
+def test_the_variance_of_nested_predicates_is_that_over_random_tables() -> None:
+    # Whoever is highest is singled out by every threshold above the second: people stand in one another's way.
+    rng = np.random.default_rng(2)
+    thresholds = np.linspace(0.97, 0.999, 40)
+    numbers, grows = [], []
+    for _ in range(400):
+        values = rng.random(60)
+        above = [np.flatnonzero(values >= t).tolist() for t in thresholds]
+        numbers.append(sum(len(there) == 1 for there in above))
+        grows.append(numbers[-1] * singling_out._repeats([there if len(there) <= 2 else [] for there in above]))
+    compound = np.mean([n * n for n in numbers])  # as if each person were there or not, and hit by all that is hit
+    assert np.var(numbers) <= np.mean(grows) <= compound
+
+
+def test_a_predicate_says_whom_it_singles_out_and_nobody_where_it_holds_for_more_than_two() -> None:
+    table = _rows.Rows(np.array([[1.0], [5.0], [5.0], [7.0], [7.0], [7.0]]), np.zeros((6, 0), np.int32))
+    predicates = [(_predicates.Clause(0, "is", value),) for value in (1.0, 5.0, 7.0, 9.0)]
+    assert _predicates.singled_out(predicates, table) == [(1, [0]), (2, [1, 2]), (3, []), (0, [])]
     assert [n for n, _ in _predicates.singled_out(predicates, table)] == _predicates.count(predicates, table)

@@ -2,6 +2,7 @@
 
 - ``intervals``: rates and their differences
 - ``bootstrap``: items that share a cluster
+- ``matches``: outputs that equal training items, beyond chance
 - ``ranking``: scores of positives against scores of negatives
 - ``testing``: exact and permutation tests, many at once
 - ``power``: what a number of trials can show
@@ -11,16 +12,19 @@ from __future__ import annotations
 
 from .bootstrap import cluster_bootstrap
 from .intervals import Interval, clopper_pearson, newcombe, wilson, worst_case
+from .matches import Match, excess_matches
 from .power import max_alarms, needed_n, smallest_detectable_rate
 from .ranking import auc, delong, tpr_at_fpr
 from .testing import holm, mcnemar, permutation_test, sign_test, simultaneous
 
 __all__ = [
     "Interval",
+    "Match",
     "auc",
     "clopper_pearson",
     "cluster_bootstrap",
     "delong",
+    "excess_matches",
     "holm",
     "max_alarms",
     "mcnemar",
