@@ -97,10 +97,7 @@ class ReferenceModels(Probe):
         if "models" in batch.payload:
             return self._train(subject, batch.payload)
         items = batch.payload["items"]
-        try:
-            found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])  # type: ignore[attr-defined]
-        except TargetError as error:
-            return [{**i, "error": str(error)} for i in items]
+        found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])  # type: ignore[attr-defined]
         return [{**i, "confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:

@@ -69,6 +69,27 @@ def test_controls_are_checked_and_cached(fake, tmp_path):
     assert all(c.cached for c in again.findings[0].controls)
 
 
+def test_a_finding_spoilt_by_failed_items_names_the_first_error(fake, tmp_path, monkeypatch):
+    whole = fake.FakeProbe.measure
+
+    def collect(self, subject, batch, *, seed):
+        named = [f"{i:04}" for i in batch.payload["items"]]
+        return [{"item": i} | ({"error": f"no answer to {i}"} if i < "0020" else {"yes": False}) for i in named]
+
+    def measure(self, rows, subject, *, seed):
+        good = [row for row in rows if "error" not in row]
+        errors = len(rows) - len(good)
+        return [m.model_copy(update={"errors": errors}) for m in whole(self, good, subject, seed=seed)]
+
+    fake.install(monkeypatch)
+    monkeypatch.setattr(fake.FakeProbe, "controls", ())
+    monkeypatch.setattr(fake.FakeProbe, "collect", collect)
+    monkeypatch.setattr(fake.FakeProbe, "measure", measure)
+    (finding,) = run_audit(fake.FakeTarget(0.0), out=tmp_path / "run")[0].findings
+    assert finding.status is Status.NOT_ASSESSED
+    assert finding.reason.startswith("20 of 200 items failed (10%); at most 5% may; the first: no answer to 00")
+
+
 @pytest.mark.parametrize("blind", [0.0, 1.0])
 def test_a_broken_probe_fails_its_control_and_is_not_believed(fake, tmp_path, monkeypatch, blind):
     """A probe that always says no (or always yes) misses its positive (or its negative) control."""

@@ -13,6 +13,7 @@ from guardrails.kit.starts import (
     StartedTarget,
     after,
     at_each_start,
+    encode_each,
     further_starts,
     largest_start,
     readings,
@@ -127,3 +128,7 @@ def test_rows_of_a_spike_and_clean_ones_can_be_mixed():
     spiked = probe.collect(replace(subject, target=Echo(starts={})), Batch(0, {"sign": 9}), seed=0)
     (top,) = probe.measure([spiked[0], *clean[1:]], subject, seed=0)
     assert top.value == (18 + 2 + 2) / 3
+
+
+def test_one_text_that_cannot_be_read_costs_one_row():
+    assert encode_each(Echo(), ["1 2", "3!", "4"]) == ([[1, 2], [], [4]], ["", "an exclamation", ""])
