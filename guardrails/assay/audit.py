@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from ..core.errors import ConfigurationError
 from ..core.results import AuditResult
@@ -20,6 +23,7 @@ from .scope import Scope
 from .sources import files_sha256, sources_sha256
 
 Report = Callable[[Progress], None] | None
+P = ParamSpec("P")
 
 
 def run_audit(
@@ -35,13 +39,13 @@ def run_audit(
     columns: str | Sequence[str] = (),
     ignore_columns: str | Sequence[str] = (),
     roles: Mapping[str, str | Sequence[str]] | None = None,
-    policy: str | None = None,
-    plan: Path | None = None,
-    probes: Sequence[str] = (),
+    policy: str | Path | None = None,
+    plan: str | Path | None = None,
+    probes: str | Sequence[str] = (),
     budget: str | None = None,
     seed: int | None = None,
-    out: Path | None = None,
-    resume: Path | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
     fail_on: str | None = None,
     progress: Report = None,
 ) -> tuple[AuditResult, Path]:
@@ -65,8 +69,10 @@ def run_audit(
     roles : dict of str to str or sequence of str, optional
         Of a table: columns by role. ``id`` is left out; ``sensitive`` is what attribute inference guesses;
         ``quasi-identifier`` is what the attackers who link and single out know; ``date`` is read as a date.
-    policy, plan, probes, budget, seed, fail_on
+    policy, plan, budget, seed, fail_on
         As on the command line.
+    probes : str or sequence of str, optional
+        One glob, or several: only the probes that match any of them.
     out : Path, optional
         The run's folder; default ``guardrails-runs/<time>-<target>``.
     resume : Path, optional
@@ -95,12 +101,12 @@ def run_audit(
         given = {k: name_of(v) for k, v in objects.items()} | {
             "text_field": text_field, "recognizers": recognizers, "descriptor": descriptor, "policy": policy,
             "columns": columns, "ignore_columns": ignore_columns, "roles": roles,
-            "probes": tuple(probes), "budget": budget, "seed": seed, "fail_on": fail_on,
+            "probes": probes, "budget": budget, "seed": seed, "fail_on": fail_on,
         }  # fmt: skip
-        settings = make_settings(given, plan)
+        settings = make_settings(given, Path(plan) if plan else None)
         scope = Scope(settings, objects)
         scope.assays()  # opens the target, so that a wrong name leaves no folder behind
-        folder = _new_folder(out or default_folder(settings.target))
+        folder = _new_folder(Path(out) if out else default_folder(settings.target))
     with writing(folder, f"guardrails audit --resume {folder}"), Journal(folder / "journal.sqlite") as journal:
         if resume is not None:
             scope = Scope(_resumed(journal, folder), objects)
@@ -112,22 +118,46 @@ def run_audit(
     return result, folder
 
 
-def audit(target: Any, **options: Any) -> AuditResult:
-    """Audit a target and return the result; the options are those of `run_audit`.
+def _result_alone(run: Callable[P, tuple[AuditResult, Path]]) -> Callable[P, AuditResult]:
+    """Return `run_audit` for Python users: the same signature, and the result alone."""
 
-    Without ``out`` the journal lies in a temporary folder that is removed at the end: give ``out`` to keep the run,
-    its pictures and the way to resume it.
+    @wraps(run)
+    def audit(*args: P.args, **kwargs: P.kwargs) -> AuditResult:
+        if kwargs.get("out") or kwargs.get("resume"):
+            return run(*args, **kwargs)[0]
+        with tempfile.TemporaryDirectory(prefix="guardrails-") as folder:
+            kwargs["out"] = Path(folder) / "run"
+            return run(*args, **kwargs)[0]
+
+    about, _, _ = (run.__doc__ or "").partition("    Returns")
+    _, _, parameters = about.partition("    Parameters")
+    audit.__name__ = audit.__qualname__ = "audit"
+    audit.__doc__ = f"""Audit a target, or without one run the self-check, and return the result.
+
+    Without `out` the journal lies in a temporary folder that is removed at the end: give `out` to keep the run, its
+    pictures and the way to resume it.
+
+    Parameters{parameters}    Returns
+    -------
+    AuditResult
+
+    Raises
+    ------
+    ConfigurationError, TargetError
+        For a mistake in what was asked.
+    JournalError
+        Where the journal or the run's folder cannot be written.
 
     Examples
     --------
     See the docstring of ``guardrails``.
     """
-    import tempfile
+    signature = inspect.signature(run).replace(return_annotation=AuditResult)
+    audit.__signature__ = signature  # type: ignore[attr-defined]
+    return audit
 
-    if "out" in options or "resume" in options:
-        return run_audit(target, **options)[0]
-    with tempfile.TemporaryDirectory(prefix="guardrails-") as folder:
-        return run_audit(target, **options, out=Path(folder) / "run")[0]
+
+audit = _result_alone(run_audit)
 
 
 def _now() -> str:

@@ -89,7 +89,7 @@ def _forecast(scope: Scope, assay: Assay) -> Forecast:
         return Forecast(assay.key, runs=False, note=str(error))
     n, confidence = probe.sample_size(batches)
     confidence = simultaneous(confidence, readings(probe, assay.subject().target))
-    controls = probe.controls if assay.control is None else ()
+    controls = scope.judged_controls(assay)
     threshold = scope.policy.threshold(probe.id, probe.headline)
     detectable, note = _sight(n, confidence, threshold, unit=probe.measure([], assay.subject(), seed=0)[0].unit)
     return Forecast(

@@ -57,21 +57,30 @@ def findings_of(reading: Reading, policy: Policy, settings: Settings) -> list[Fi
     probe = reading.probe
     gating = [probe.headline] if reading.expected else [m.metric for m in reading.measurements]
     gated = [m for m in reading.measurements if m.metric in gating and policy.threshold(probe.id, m.metric)]
-    details = tuple(m for m in reading.measurements if m not in gated)
     if not gated:
-        return [_finding(reading, None, details, policy, settings)]
-    return [
+        headline = reading.headline if not policy.of_probe(probe.id) else None
+        details = tuple(m for m in reading.measurements if m is not headline)
+        return [_finding(reading, headline, details, policy, settings)]
+    details = tuple(m for m in reading.measurements if m not in gated)
+    findings = [
         _finding(reading, m, details if m.metric == probe.headline or len(gated) == 1 else (), policy, settings)
         for m in gated
     ]
+    absent = {t.metric for t in policy.of_probe(probe.id)} - {m.metric for m in reading.measurements}
+    if not reading.expected:
+        findings += [_finding(reading, None, (), policy, settings, absent=metric) for metric in sorted(absent)]
+    return findings
 
 
 def _finding(
-    reading: Reading, m: Measurement | None, details: tuple[Measurement, ...], policy: Policy, settings: Settings
-) -> Finding:
+    reading: Reading, m: Measurement | None, details: tuple[Measurement, ...], policy: Policy, settings: Settings,
+    *, absent: str = "",
+) -> Finding:  # fmt: skip
     probe = reading.probe
-    metric = m.metric if m else probe.headline
+    metric = absent or (m.metric if m else probe.headline)
     threshold = policy.threshold(probe.id, metric)
+    if threshold is None and m is None:  # what the policy gates of this probe is open, whichever metric it is
+        threshold = next(iter(sorted(policy.of_probe(probe.id), key=lambda t: not t.required)), None)
     status, reason = _status(reading, m, policy)
     return Finding(
         id=f"{probe.id}/{metric}{reading.suffix}",
@@ -105,8 +114,18 @@ def _status(reading: Reading, m: Measurement | None, policy: Policy) -> tuple[St
         return Status.NOT_ASSESSED, f"failed its control: {said}"
     if reading.not_assessed:
         return Status.NOT_ASSESSED, reading.not_assessed
+    gated = policy.of_probe(reading.probe.id)
+    if not gated:
+        return (
+            Status.NOT_ASSESSED,
+            f"policy '{policy.name}' has no threshold for this probe: reported without a verdict",
+        )
     if m is None:
-        return Status.NOT_ASSESSED, f"policy '{policy.name}' has no threshold for what this probe measured"
+        missing = ", ".join(sorted({t.metric for t in gated} - {m.metric for m in reading.measurements}))
+        measured = ", ".join(m.metric for m in reading.measurements) or "nothing"
+        return Status.NOT_ASSESSED, (
+            f"policy '{policy.name}' has a limit for {missing}, which the probe did not measure; it measured {measured}"
+        )
     threshold = policy.threshold(reading.probe.id, m.metric)
     assert threshold is not None
     status, reason = judge(m, threshold)
@@ -117,17 +136,18 @@ def _status(reading: Reading, m: Measurement | None, policy: Policy) -> tuple[St
 
 
 def verdict(findings: Sequence[Finding], fail_on: Severity) -> tuple[str, int]:
-    """Return the verdict and the exit code of an audit; an empty audit is not assessed, never a pass.
+    """Return the verdict and the exit code of an audit; one in which nothing is gated is not assessed, never a pass.
 
     A failed control counts most, then a failed finding of severity `fail_on` or above, then what is required and open.
+    Findings without a threshold are reported and do not count.
     """
-    if any(f.control_failed for f in findings):
+    gated = [f for f in findings if f.threshold is not None and f.status is not Status.NOT_APPLICABLE]
+    if any(f.control_failed for f in gated):
         return "control-failed", EXIT_CONTROL
-    if any(f.status is Status.FAIL and _RANK.index(f.severity) >= _RANK.index(fail_on) for f in findings):
+    if any(f.status is Status.FAIL and _RANK.index(f.severity) >= _RANK.index(fail_on) for f in gated):
         return "fail", EXIT_FAIL
-    said = [f for f in findings if f.status is not Status.NOT_APPLICABLE]
-    required = [f for f in said if f.threshold is None or f.threshold.required]
-    if not said or any(f.status is Status.NOT_ASSESSED for f in required):
+    required = [f for f in gated if f.threshold is not None and f.threshold.required]
+    if not gated or any(f.status is Status.NOT_ASSESSED for f in required):
         return "not-assessed", EXIT_OPEN
     if any(f.status is Status.INCONCLUSIVE for f in required):
         return "inconclusive", EXIT_OPEN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from ..core.results import Severity
 from ..kit.own_descriptor import load_descriptor
 from ..kit.tables.choice import ROLES, Choice
 from ..privacy.recognizers import load_recognizers
-from .policy import load_policy, mistakes, read_toml
+from .policy import load_policy, mistakes, read_toml, unknown_probes
 
 DATA: tuple[Literal["corpus", "holdout", "reference", "prompts"], ...] = ("corpus", "holdout", "reference", "prompts")
 BUDGETS = (Budget.QUICK, Budget.STANDARD, Budget.THOROUGH)
@@ -103,6 +103,8 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
         for key, value in given.items()
         if value not in (None, (), [], {})
     }
+    if isinstance(merged.get("probes"), str):
+        merged["probes"] = (merged["probes"],)  # one glob, not its letters
     wrong: list[str] = []
     try:
         settings = Settings.model_validate(merged)
@@ -115,7 +117,11 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     for pattern in settings.probes:
         if not fnmatch.filter(probes(), pattern):
             wrong.append(f"  probes: no probe is called '{pattern}'.{did_you_mean(pattern, probes())}")
-    checks = {"policy": load_policy, "recognizers": load_recognizers, "descriptor": load_descriptor}
+    checks: dict[str, Callable[[str], object]] = {
+        "policy": _known_policy,
+        "recognizers": load_recognizers,
+        "descriptor": load_descriptor,
+    }
     for name, load in checks.items():
         try:
             if value := getattr(settings, name):
@@ -131,6 +137,11 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
             f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in {where}:\n" + "\n".join(wrong)
         )
     return settings
+
+
+def _known_policy(name: str) -> None:
+    if unknown := unknown_probes(load_policy(name)):
+        raise ConfigurationError("; ".join(unknown))
 
 
 def _missing(path: str) -> bool:

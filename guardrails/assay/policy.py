@@ -1,11 +1,14 @@
-"""A policy: thresholds with their origin. A measurement held against one becomes a status."""
+"""A policy: thresholds with their origin. A measurement held against one becomes a status.
+
+A policy file may extend another: its rows then add to those of the other, change them, or remove them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import ConfigurationError, did_you_mean
+from ..core.registry import probes
 from ..core.results import FrameworkRef, Measurement, Severity, Status, Threshold
 from ..core.statistics import needed_n
 
@@ -21,36 +25,63 @@ MAX_ERROR_SHARE = 0.05
 """Above this share of items that could not be assessed, a finding is not assessed."""
 
 
-class _Rule(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Row(BaseModel):
+    """A row of a policy file. What it leaves out is as in the policy that the file extends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     probe: str
     metric: str
-    limit: float
-    severity: Severity = Severity.MEDIUM
-    required: bool = True
-    origin: str = Field(min_length=10)
+    gate: bool = True
+    limit: float | None = None
+    severity: Severity | None = None
+    required: bool | None = None
+    origin: str | None = Field(default=None, min_length=10)
+
+    @property
+    def key(self) -> Key:
+        return self.probe, self.metric
 
 
 class _PolicyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
+    name: str = Field(min_length=1)
     description: str
-    threshold: list[_Rule] = Field(min_length=1)
+    extends: str | None = None
+    threshold: list[_Row] = []
+
+
+Key = tuple[str, str]
+"""A probe's id and a metric."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Thresholds by (probe, metric), and the hash of the file they came from."""
+    """Thresholds by (probe, metric), and the hash of the files they came from.
+
+    Attributes
+    ----------
+    extends : tuple of str
+        The policies that it builds on, the nearest first.
+    changed, removed : tuple of (probe, metric)
+        The rows of those that it changes, or no longer gates.
+    """
 
     name: str
     sha256: str
-    thresholds: Mapping[tuple[str, str], Threshold]
+    thresholds: Mapping[Key, Threshold]
+    extends: tuple[str, ...] = ()
+    changed: tuple[Key, ...] = field(default=())
+    removed: tuple[Key, ...] = field(default=())
 
     def threshold(self, probe: str, metric: str) -> Threshold | None:
         """Return the threshold for a metric, or None where the policy does not gate it."""
         return self.thresholds.get((probe, metric))
+
+    def of_probe(self, probe: str) -> list[Threshold]:
+        """Return the thresholds for all metrics of a probe."""
+        return [threshold for (name, _), threshold in self.thresholds.items() if name == probe]
 
 
 def policy_names() -> list[str]:
@@ -61,30 +92,90 @@ def policy_names() -> list[str]:
 def load_policy(name_or_file: str | Path) -> Policy:
     """Read a shipped policy by name, or a TOML file.
 
+    The policy ``default`` also holds the thresholds that the probes of other distributions bring.
+
     Raises
     ------
     ConfigurationError
         For an unknown name, or with every mistake in the file at once.
     """
-    path = Path(name_or_file)
-    if path.suffix != ".toml":
-        if str(name_or_file) not in policy_names():
-            raise ConfigurationError(
-                f"unknown policy '{name_or_file}'.{did_you_mean(str(name_or_file), policy_names())}"
-            )
-        path = POLICIES / f"{name_or_file}.toml"
+    return _load(name_or_file, Path(), ())
+
+
+def _load(name_or_file: str | Path, folder: Path, below: tuple[Path, ...]) -> Policy:
+    """Read a policy; `folder` is where relative names start, `below` the files that extend it."""
+    path = _path(name_or_file, folder)
+    if path.resolve() in below:
+        chain = " extends ".join(p.name for p in (*below[below.index(path.resolve()) :], path))
+        raise ConfigurationError(f"policy {path} extends itself: {chain}")
     data, text = read_toml(path, "policy")
     try:
         file = _PolicyFile.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError(f"policy {path}:\n" + "\n".join(mistakes(error))) from error
-    rules = {
-        (r.probe, r.metric): Threshold(
-            metric=r.metric, limit=r.limit, origin=r.origin, severity=r.severity, required=r.required
-        )
-        for r in file.threshold
-    }
-    return Policy(file.name, hashlib.sha256(text).hexdigest(), rules)
+    if file.extends is not None:
+        base = _load(file.extends, path.parent, (*below, path.resolve()))
+        sha256 = hashlib.sha256(text + base.sha256.encode()).hexdigest()
+        names = (base.name, *base.extends)
+    else:
+        brought = _brought() if path.parent == POLICIES and path.stem == "default" else {}
+        more = repr(sorted(brought.items())).encode() if brought else b""
+        base, sha256, names = Policy("", "", brought), hashlib.sha256(text + more).hexdigest(), ()
+    thresholds, wrong = _applied(file.threshold, base.thresholds)
+    if not thresholds and not wrong:
+        wrong.append("  it gates nothing; give at least one [[threshold]]")
+    if wrong:
+        raise ConfigurationError(f"policy {path}:\n" + "\n".join(wrong))
+    changed = tuple(r.key for r in file.threshold if r.gate and r.key in base.thresholds)
+    return Policy(file.name, sha256, thresholds, names, changed, tuple(r.key for r in file.threshold if not r.gate))
+
+
+def _path(name_or_file: str | Path, folder: Path) -> Path:
+    path = Path(name_or_file)
+    if path.suffix == ".toml":
+        return folder / path
+    if str(name_or_file) not in policy_names():
+        hint = did_you_mean(str(name_or_file), policy_names())
+        raise ConfigurationError(f"unknown policy '{name_or_file}'.{hint} A policy of your own is a file NAME.toml.")
+    return POLICIES / f"{name_or_file}.toml"
+
+
+def _brought() -> dict[Key, Threshold]:
+    """Return the default thresholds that the classes of probes bring."""
+    return {(name, t.metric): t for name, cls in probes().items() for t in cls.thresholds}
+
+
+def _applied(rows: Sequence[_Row], base: Mapping[Key, Threshold]) -> tuple[dict[Key, Threshold], list[str]]:
+    """Return the thresholds of a base with the rows of a file applied to them, and every mistake in a line."""
+    out, wrong, seen = dict(base), [], set()
+    for row in rows:
+        place = f"  {row.probe}/{row.metric}:"
+        given = row.model_dump(exclude_none=True, include={"limit", "severity", "required", "origin"})
+        known = base.get(row.key)
+        if row.key in seen:
+            wrong.append(f"{place} stands twice")
+        seen.add(row.key)
+        if not row.gate:
+            if given:
+                wrong.append(f"{place} gate = false takes no {', '.join(given)}")
+            if known is None:
+                hint = did_you_mean("/".join(row.key), ["/".join(key) for key in base]) if base else ""
+                wrong.append(f"{place} gate = false, but no policy that this one extends gates it.{hint}")
+            out.pop(row.key, None)
+        elif row.limit is not None and row.origin is None:
+            wrong.append(f"{place} a limit needs its origin: who says so, and why")
+        elif row.limit is None and known is None:
+            wrong.append(f"{place} limit: give one; no policy that this one extends has a limit for it")
+        else:
+            before = known.model_dump() if known else {"metric": row.metric}
+            out[row.key] = Threshold.model_validate(before | given)
+    return out, wrong
+
+
+def unknown_probes(policy: Policy) -> list[str]:
+    """Return a line for each probe that a policy gates and that there is not here."""
+    names = sorted({name for name, _ in policy.thresholds} - probes().keys())
+    return [f"there is no probe '{name}'.{did_you_mean(name, probes())}" for name in names]
 
 
 def read_toml(path: Path, what: str) -> tuple[dict[str, Any], bytes]:

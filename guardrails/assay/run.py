@@ -22,7 +22,7 @@ from ..core.results import (
     Timing,
 )
 from ..core.seeding import derive_seed
-from .controls import cached_outcome, control_outcome, control_subject, keep_outcome
+from .controls import cached_outcome, control_outcome, control_subject, control_threshold, keep_outcome
 from .engine import Progress, Series, attempt, run_series
 from .findings import Reading, findings_of, self_check_verdict, verdict
 from .journal import Journal
@@ -85,7 +85,7 @@ class Run:
                 spoiled[assay.key] = why
                 continue
             plan += planned
-            for control in assay.probe.controls if assay.control is None else ():
+            for control in self.scope.judged_controls(assay):
                 known = self.scope.control_assay(assay.probe, control)
                 if outcome := cached_outcome(assay.probe, control):
                     cached[known.key] = outcome.model_dump(mode="json")
@@ -112,8 +112,7 @@ class Run:
         reading.not_assessed = (self.journal.get("spoiled") or {}).get(assay.key)
         if reading.not_assessed:
             return reading
-        if assay.control is None:
-            reading.controls = tuple(self.control(assay.probe, c) for c in assay.probe.controls)
+        reading.controls = tuple(self.control(assay.probe, c) for c in self.scope.judged_controls(assay))
         series = self.scope.series(assay)
         reading.not_assessed = self.run(series)
         reading.seconds = self.journal.seconds(series.name)
@@ -140,7 +139,8 @@ class Run:
             reading.not_assessed = self.run(series)
         if reading.not_assessed is None:
             reading.measurements, reading.not_assessed = self.measure(series)
-        outcome = control_outcome(probe, control, reading.headline, reading.not_assessed)
+        threshold = control_threshold(probe, self.scope.policy)
+        outcome = control_outcome(probe, control, reading.headline, reading.not_assessed, threshold)
         keep_outcome(probe, outcome)
         return outcome
 

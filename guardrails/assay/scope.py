@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Subject
 from ..core.errors import ConfigurationError, GuardrailsError, NotApplicable
 from ..core.seeding import derive_seed
-from .controls import CONTROL_SEED, control_subject
+from .controls import CONTROL_SEED, control_subject, control_threshold
 from .engine import Series
 from .findings import Reading
 from .plan import DATA, OBJECT, Settings, selected
@@ -101,6 +101,8 @@ class Scope:
             for probe in chosen:
                 if missing := _not_installed(probe):
                     closed.append(Reading(probe, not_assessed=f"missing: {', '.join(missing)}"))
+                elif control_threshold(probe, self.policy) is None:
+                    closed.append(Reading(probe, not_assessed="no threshold for its headline to judge its controls by"))
                 else:
                     runnable += [self.control_assay(probe, control) for control in probe.controls]
             return runnable, closed
@@ -115,6 +117,11 @@ class Scope:
             else:
                 runnable.append(Assay(probe, lambda: self.subject))
         return runnable, closed
+
+    def judged_controls(self, assay: Assay) -> tuple[Control, ...]:
+        """Return the controls that an instrument is shown before it reads the target: none without a threshold."""
+        judged = assay.control is None and control_threshold(assay.probe, self.policy)
+        return assay.probe.controls if judged else ()
 
     def control_assay(self, probe: Probe, control: Control) -> Assay:
         """Return the assay of one control."""

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..core.errors import GuardrailsError, JournalError
-from . import audit, bench, doctor, generate, index, listing, report, scan, schema, train
+from . import audit, bench, doctor, generate, index, listing, policy, report, scan, schema, train
 from ._console import replace_unknown_characters, say
 from ._install import check_install
 
@@ -37,6 +37,7 @@ app.command("bench")(bench.bench)
 app.command("scan")(scan.scan)
 app.add_typer(train.app, name="train")
 app.command("report")(report.report)
+app.add_typer(policy.app, name="policy")
 app.command("list")(listing.list_)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)

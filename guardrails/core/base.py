@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-from .results import Measurement
+from .results import Measurement, Threshold
 
 if TYPE_CHECKING:
     import numpy as np
@@ -223,6 +223,10 @@ class Probe(ABC):
     headline: ClassVar[str]
     """The metric that the policy gates and the controls are judged by."""
     controls: ClassVar[tuple[Control, ...]]
+    thresholds: ClassVar[tuple[Threshold, ...]] = ()
+    """Default limits that a probe of another distribution brings, with their origin; those of the library's own probes
+    stand in ``guardrails/assay/policies/default.toml``. A policy may override them. Without one for the headline,
+    nothing is judged: neither the target nor the controls."""
     frameworks: ClassVar[tuple[str, ...]] = ()
     """Keys into ``guardrails/assay/policies/frameworks.toml``."""
     advice: ClassVar[str] = ""

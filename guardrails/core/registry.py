@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import warnings
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from .base import Detector, Probe
+from .base import Control, Detector, Probe
 from .errors import ConfigurationError, did_you_mean
+from .results import Threshold
 
 T = TypeVar("T")
 
@@ -64,15 +66,52 @@ def _discover(kind: type[T], group: str) -> dict[str, type[T]]:
     for point in entry_points(group=group):
         try:
             cls = point.load()
-            if not issubclass(cls, kind) or not isinstance(cls.id, str):
-                raise TypeError(f"it is no {kind.__name__} with an id")
-        except Exception as error:  # a broken plug-in must not take the library down with it
-            warnings.warn(f"plug-in {point.name} ({point.value}) cannot be used: {error}", stacklevel=2)
+            _check(cls, kind)
+            if cls.id in found:
+                raise ConfigurationError(f"another one has the id {cls.id}")
+        except (Exception, SystemExit) as error:  # a broken plug-in must not take the library down with it
+            what = f"{type(error).__name__}: {error}" if not isinstance(error, ConfigurationError) else str(error)
+            warnings.warn(f"plug-in {point.name} ({point.value}) is left out: {what}", stacklevel=2)
             continue
-        if cls.id in found:
-            raise ConfigurationError(f"plug-in {point.value} reuses the id {cls.id}; rename it")
         found[cls.id] = cls
     return dict(sorted(found.items()))
+
+
+NEEDED: dict[type, dict[str, type]] = {
+    Probe: {
+        "title": str, "question": str, "limits": str, "risk": str, "headline": str,
+        "modalities": frozenset, "requires": frozenset, "controls": tuple, "thresholds": tuple,
+    },
+    Detector: {"title": str, "limits": str, "modalities": frozenset, "controls": tuple},
+}  # fmt: skip
+"""The class attributes that a plug-in must have, and of which type."""
+
+
+def _check(cls: Any, kind: type) -> None:
+    """Refuse what is no complete probe or detector.
+
+    Raises
+    ------
+    ConfigurationError
+        With every mistake at once.
+    """
+    if not isinstance(cls, type) or not issubclass(cls, kind):
+        raise ConfigurationError(f"it is no {kind.__name__} class")
+    wrong = [f"it has no {name}()" for name in sorted(getattr(cls, "__abstractmethods__", ()))]
+    id = getattr(cls, "id", None)
+    if not isinstance(id, str) or not re.fullmatch(r"[\w-]+\.[\w-]+", id):
+        wrong.append(f"its id {id!r} is not of the form family.name")
+    for name, wanted in NEEDED[kind].items():
+        if not hasattr(cls, name):
+            wrong.append(f"it has no {name}")
+        elif not isinstance(getattr(cls, name), wanted):
+            wrong.append(f"its {name} is of type {type(getattr(cls, name)).__name__}")
+    for name, wanted in (("controls", Control), ("thresholds", Threshold)):
+        entries = getattr(cls, name, ())
+        entries = entries if isinstance(entries, tuple) else ()
+        wrong += [f"{entry!r} in {name} is no {wanted.__name__}" for entry in entries if not isinstance(entry, wanted)]
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
 
 
 @cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = "1.0"
+SHOWN = 16
+"""Findings in the `repr` of a result: a screenful."""
 
 
 class _Frozen(BaseModel):
@@ -250,6 +253,16 @@ class Finding(_Frozen):
         default=None, description="self-check only: what is known of this target"
     )
 
+    def __repr__(self) -> str:
+        return f"<Finding {self.line()}>"
+
+    def line(self) -> str:
+        """Return the finding in one line: status, id, value with interval, n and limit."""
+        m, limit = self.measurement, f", limit {self.threshold.limit:.3g}" if self.threshold else ""
+        if m is None or m.value is None:
+            return f"{self.status}: {self.id}"
+        return f"{self.status}: {self.id} = {m.value:.3g} [{m.low:.3g}, {m.high:.3g}], n {m.n:,}{limit}"
+
     @property
     def control_failed(self) -> bool:
         """Whether any control of this finding's instrument misbehaved."""
@@ -309,6 +322,25 @@ class AuditResult(_Frozen):
     command: str
     environment: dict[str, str]
     timing: Timing
+
+    def __repr__(self) -> str:
+        """Return a screenful: the verdict, how many findings of each status, the most important ones."""
+        counts = Counter(finding.status for finding in self.findings)
+        said = ", ".join(f"{counts[status]} {status}" for status in _STATUS_ORDER if counts[status])
+        shown = [f for f in self.by_importance() if f.status is not Status.NOT_APPLICABLE]
+        more = [f"  … and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
+        targets = ", ".join(t.name for t in self.targets[:3]) + (", …" if len(self.targets) > 3 else "")
+        return "\n".join(
+            [
+                f"{self.kind} of {targets or 'nothing'}: {self.verdict} (exit code {self.exit_code})",
+                f"{len(self.findings)} findings: {said or 'none'}; policy {self.policy}, budget {self.budget}",
+                *(f"  {finding.line()}" for finding in shown[:SHOWN]),
+                *more,
+                'All: .to_frame(); one: .findings[0].reason; a page: guardrails.render(result, "html", "report.html")',
+            ]
+        )
+
+    __str__ = __repr__
 
     def by_importance(self) -> list[Finding]:
         """Return the findings, the most important first: misbehaved instruments, then by status, severity and id."""

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails.assay.policy import frameworks, judge, load_policy, policy_names
+from guardrails.assay.policy_check import mistakes_in
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import probes
 from guardrails.core.results import Measurement, Status, Threshold
@@ -75,12 +76,12 @@ def test_every_mistake_in_a_policy_is_reported_at_once(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(
         'name = "mine"\ndescription = "d"\n[[threshold]]\nprobe = "p"\nmetric = "m"\nlimit = "much"\n'
-        'severity = "terrible"\norigin = "none"\n'
+        'severity = "terrible"\norigin = "none"\nlimits = 3\n'
     )
     with pytest.raises(ConfigurationError) as error:
         load_policy(path)
     text = str(error.value)
-    assert all(word in text for word in ("limit", "severity", "origin"))
+    assert all(word in text for word in ("limit", "severity", "origin", "limits"))
 
 
 @pytest.mark.parametrize("content", ["= not toml", "\xff\xfe", ""])
@@ -109,3 +110,121 @@ def test_shipped_policies_gate_known_probes_and_every_headline(name):
 def test_every_framework_key_of_a_probe_is_known():
     for probe in probes().values():
         assert set(probe.frameworks) <= set(frameworks()), probe.id
+
+
+def row(probe="privacy.pii", metric="pii_leak_rate", **keys):
+    lines = [f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for key, value in keys.items()]
+    return "\n".join(["[[threshold]]", f"probe = '{probe}'", f"metric = '{metric}'", *lines])
+
+
+def policy_file(folder, *rows, name="mine", extends="default"):
+    path = folder / f"{name}.toml"
+    head = [f"name = '{name}'", "description = 'd'", *([f"extends = '{extends}'"] if extends else [])]
+    path.write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+NEW = {"limit": 0.01, "origin": "a test's own choice"}
+
+
+def test_a_policy_changes_adds_and_removes_rows_of_the_one_it_extends(tmp_path):
+    default = load_policy("default")
+    policy = load_policy(
+        policy_file(
+            tmp_path,
+            row(**NEW),
+            row("memorization.extraction", "extraction_rate", severity="critical"),
+            row("memorization.copies", "near_rate", **NEW),
+            row("memorization.overlap", "overlap_rate", gate=False),
+        )
+    )
+    pii, before = (p.threshold("privacy.pii", "pii_leak_rate") for p in (policy, default))
+    assert (pii.limit, pii.origin, pii.severity) == (0.01, NEW["origin"], before.severity)
+    extraction, before = (p.threshold("memorization.extraction", "extraction_rate") for p in (policy, default))
+    assert extraction == before.model_copy(update={"severity": "critical"})
+    assert policy.threshold("memorization.copies", "near_rate").severity == "medium"
+    assert policy.threshold("memorization.overlap", "overlap_rate") is None
+    assert len(policy.thresholds) == len(default.thresholds)
+    assert (policy.extends, policy.removed) == (("default",), (("memorization.overlap", "overlap_rate"),))
+    assert len(policy.changed) == 2
+
+
+def test_a_chain_of_policies_is_followed_from_where_each_file_lies(tmp_path):
+    (tmp_path / "house").mkdir()
+    policy_file(tmp_path / "house", row(**NEW), name="base")
+    path = policy_file(tmp_path, row(required=False), name="top", extends="house/base.toml")
+    policy = load_policy(path)
+    threshold = policy.threshold("privacy.pii", "pii_leak_rate")
+    assert policy.extends == ("base", "default")
+    assert (threshold.limit, threshold.required) == (0.01, False)
+    before = policy.sha256
+    policy_file(tmp_path / "house", row(**NEW | {"limit": 0.02}), name="base")
+    assert load_policy(path).sha256 != before
+
+
+def test_a_policy_that_extends_itself_is_refused(tmp_path):
+    policy_file(tmp_path, name="a", extends="b.toml")
+    path = policy_file(tmp_path, name="b", extends="a.toml")
+    with pytest.raises(ConfigurationError, match=r"b\.toml extends a\.toml extends b\.toml"):
+        load_policy(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([row(**NEW), row(**NEW)], "privacy.pii/pii_leak_rate: stands twice"),
+        ([row(limit=0.01)], "a limit needs its origin"),
+        ([row(metric="pii_rate", required=True)], "no policy that this one extends has a limit for it"),
+        ([row(metric="pii_leak_rat", gate=False)], "Did you mean 'privacy.pii/pii_leak_rate'"),
+        ([row(gate=False, limit=0.1)], "gate = false takes no limit"),
+        (["[[threshold]]\nprobe = 'p'\nmetric = 'm'\nlimit = nan\norigin = 'somebody said so'"], "finite number"),
+        (["[[threshold]]\nprobe = 'p'\nmetric = 'm'\nlimit = inf\norigin = 'somebody said so'"], "finite number"),
+        (["[threshold]\nprobe = 'p'"], "threshold: Input should be a valid list"),
+        (["[[threshold]]\nprobe = 3\nmetric = ['m']"], "threshold.0.metric"),
+    ],
+)
+def test_a_mistaken_row_is_one_clear_message(tmp_path, rows, message):
+    with pytest.raises(ConfigurationError) as error:
+        load_policy(policy_file(tmp_path, *rows))
+    assert message in str(error.value)
+    assert "mine.toml" in str(error.value)
+
+
+def test_a_policy_that_gates_nothing_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="gates nothing"):
+        load_policy(policy_file(tmp_path, extends=None))
+
+
+def test_default_limits_of_a_plug_in_belong_to_the_default_policy_and_can_be_overridden(tmp_path, monkeypatch):
+    from guardrails.assay import policy as module
+
+    brought = Threshold(metric="yes_rate", limit=0.25, origin="brought by the class")
+    mine = type("Mine", (), {"thresholds": (brought,)})
+    before = load_policy("default").sha256
+    monkeypatch.setattr(module, "probes", lambda: {**probes(), "mine.yes": mine})
+    assert load_policy("default").threshold("mine.yes", "yes_rate") == brought
+    assert load_policy("default").sha256 != before
+    over = load_policy(policy_file(tmp_path, row("mine.yes", "yes_rate", **NEW)))
+    assert over.threshold("mine.yes", "yes_rate").limit == 0.01
+    alone = load_policy(policy_file(tmp_path, row(**NEW), extends=None))
+    assert alone.threshold("mine.yes", "yes_rate") is None
+
+
+def test_rows_that_name_nothing_there_is_are_named_with_the_nearest_known_one(tmp_path):
+    path = policy_file(
+        tmp_path, row("privacy.pi", **NEW), row("privacy.pii", "pii_leak_rates", **NEW), row(metric="qualité", **NEW)
+    )
+    wrong = mistakes_in(load_policy(path))
+    assert len(wrong) == 3
+    assert "no probe 'privacy.pi'. Did you mean 'privacy.pii'" in wrong[0]
+    assert "privacy.pii measures no 'pii_leak_rates'. Did you mean 'pii_leak_rate'" in wrong[1]
+    assert "'qualité'" in wrong[2]
+
+
+def test_metrics_that_a_probe_measures_beside_its_headline_are_known(tmp_path):
+    rows = [
+        row("privacy.singling-out", "multivariate_risk", **NEW),
+        row("memorization.extraction", "extraction_excess", **NEW),
+    ]
+    assert mistakes_in(load_policy(policy_file(tmp_path, *rows))) == []
+    assert mistakes_in(load_policy("default")) == []

@@ -107,14 +107,53 @@ def test_an_entry_point_adds_a_probe(found):
 
 def test_a_broken_plug_in_is_a_warning(found):
     found([module_with(toy("a"))], [Point("broken", ImportError("no such thing"))])
-    with pytest.warns(UserWarning, match=r"plug-in broken \(elsewhere:thing\) cannot be used: no such thing"):
+    with pytest.warns(UserWarning, match=r"plug-in broken \(elsewhere:thing\) is left out: ImportError: no such thing"):
+        assert list(registry.probes()) == ["toys.a"]
+
+
+def without(name):
+    broken = toy("mine")
+    setattr(broken, name, None)
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("thing", "message"),
+    [
+        (toy, "it is no Probe class"),
+        (without("id"), "its id None is not of the form family.name"),
+        (without("controls"), "its controls is of type NoneType"),
+        (without("title"), "its title is of type NoneType"),
+        (
+            type("Short", (Probe,), {"id": "toys.short"}),
+            r"it has no collect\(\); it has no measure\(\); .* no headline",
+        ),
+        (type("Mine", (Toy,), {"id": "toys|mine"}), "its id 'toys|mine'"),
+        (type("Mine", (Toy,), {"id": "toys.mine", "thresholds": (0.1,)}), "0.1 in thresholds is no Threshold"),
+        (type("Mine", (Toy,), {"id": "toys.mine", "controls": ("x",)}), "'x' in controls is no Control"),
+    ],
+)
+def test_an_incomplete_plug_in_is_left_out_and_every_reason_is_named(found, thing, message):
+    found([module_with(toy("a"))], [Point("mine", thing)])
+    with pytest.warns(UserWarning, match=message):
+        assert list(registry.probes()) == ["toys.a"]
+
+
+def test_a_plug_in_that_ends_the_program_when_imported_is_left_out(found, monkeypatch):
+    class Ends(Point):
+        def load(self) -> Any:
+            raise SystemExit(3)
+
+    found([module_with(toy("a"))], [Ends("ends", None)])
+    with pytest.warns(UserWarning, match="is left out: SystemExit: 3"):
         assert list(registry.probes()) == ["toys.a"]
 
 
 def test_a_plug_in_cannot_take_a_known_id(found):
-    found([module_with(toy("a"))], [Point("a", toy("a"))])
-    with pytest.raises(ConfigurationError, match=r"elsewhere:thing reuses the id toys\.a"):
-        registry.probes()
+    first = toy("a")
+    found([module_with(first)], [Point("a", toy("a"))])
+    with pytest.warns(UserWarning, match=r"elsewhere:thing\) is left out: another one has the id toys\.a"):
+        assert registry.probes() == {"toys.a": first}
 
 
 def test_an_unknown_name_gets_the_nearest_known_one(found):

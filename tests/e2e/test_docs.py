@@ -19,7 +19,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 FENCE = re.compile(r"^```(\w+)( run)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-OTHER_TOOLS = {"--no-deps", "--require-hashes"}
+OTHER_TOOLS = {"--no-deps", "--require-hashes", "--confirm"}
 
 
 def load(script: str) -> ModuleType:
@@ -72,6 +72,21 @@ def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
     for run, code in blocks(page, "python"):
         if run:
             exec(compile(code, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(run for run, _ in blocks(page, "toml"))], ids=str)
+def test_policies_in_the_documents_are_policies(page: Path, tmp_path: Path) -> None:
+    from guardrails.assay.policy import load_policy
+    from guardrails.assay.policy_check import mistakes_in
+
+    for run, code in blocks(page, "toml"):
+        if run:
+            (tmp_path / "policy.toml").write_text(code, encoding="utf-8")
+            policy = load_policy(tmp_path / "policy.toml")
+            assert mistakes_in(policy) == []
+            assert policy.extends == ("default",)
+            assert policy.changed
+            assert policy.removed
 
 
 @EVERY_PAGE
