@@ -47,6 +47,8 @@ SIGNATURES: tuple[tuple[int, bytes, Modality, str], ...] = (
     (0, b"\x00\x00\x01\xba", Modality.VIDEO, "MPEG"),
     (0, b"0&\xb2u\x8ef\xcf\x11", Modality.VIDEO, "ASF"),
 )
+OTHERS = {b"%PDF-": "PDF", b"%!PS": "PostScript", b"PK\3\4": "ZIP", b"\x1f\x8b": "gzip"}
+"""Files of no kind that is looked into, by their first bytes; some of them would pass for text."""
 OUTER: dict[bytes, tuple[bytes, ...]] = {
     b"WEBPVP8": (b"RIFF",), b"WAVE": (b"RIFF", b"RIFX", b"RF64", b"BW64"), b"AVI ": (b"RIFF",),
     b"AIFF": (b"FORM",), b"AIFC": (b"FORM",),
@@ -116,6 +118,8 @@ def content_of(head: bytes) -> Content:
     for place, magic, modality, format in SIGNATURES:
         if head.startswith(magic, place) and head.startswith(OUTER.get(magic, b"")):
             return Content(modality, "RF64" if head.startswith((b"RF64", b"BW64")) else format)
+    if other := next((name for magic, name in OTHERS.items() if head.startswith(magic)), None):
+        return Content(None, other)
     for look in (_bitmap, _iso, _ogg, _portable, _marked, _frames, _transport, _text):
         if found := look(head):
             return found

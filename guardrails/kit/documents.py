@@ -164,6 +164,9 @@ def _chosen(sample: Sequence[Record], reading: Reading) -> Shape:
     values = [value for _, value in sample]
     if reading.text_field and any(_at(value, reading.text_field) is not None for value in values):
         reading.uses_text_field = True
+        unread = _fields_with_text([value for value in values if isinstance(value, dict)])
+        read = {reading.text_field, reading.text_field.split(".")[0]}
+        reading.unread |= dict.fromkeys(shown(name) for name in list(unread)[:5] if name not in read)
         return _field(reading.text_field)
     if all(isinstance(value, str) for value in values):
         return Shape("JSON strings", "JSON strings", (), lambda v: _plain(v if isinstance(v, str) else None))
@@ -227,7 +230,7 @@ def _fields_with_text(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for row in rows:
         for name, value in row.items():
-            texts = list(_strings(value))
+            texts = [text for text in _strings(value) if text]
             if texts:
                 sizes[name] = sizes.get(name, 0) + sum(len(text) for text in texts if _WORDS.search(text))
     return sizes

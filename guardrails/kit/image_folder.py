@@ -17,6 +17,11 @@ from .io import MAX_PIXELS, MAX_STREAMED, check_file, read_image, read_picture, 
 if TYPE_CHECKING:
     from .io import Image
 
+RAW_SUFFIXES = (".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+UNREAD_SUFFIXES = frozenset(
+    [*RAW_SUFFIXES, ".tga", ".sgi", ".pcx", ".dds", ".exr", ".hdr", ".psd", ".ico", ".eps", ".svg", ".jxr", ".qoi"]
+)
+"""Of pictures that are not read: a folder of outputs that holds them was not read whole."""
 NAMED = 5
 """How many of the files that were left out are named in a sentence."""
 
@@ -68,6 +73,8 @@ class ImageFolder(Sequence["Image"]):
                 unusable.append((name, not_read(content)))
             elif promised(name) is Modality.IMAGE:
                 unusable.append((name, misnamed(name, content) or ""))
+            elif Path(name).suffix.lower() in UNREAD_SUFFIXES or (content.modality is None and not Path(name).suffix):
+                unusable.append((name, f"{content.modality or content.format}: not a picture that is read here"))
             else:
                 ignored.append((name, str(content.modality or content.format)))
         self.unusable, self.ignored = tuple(unusable), tuple(ignored)

@@ -66,7 +66,7 @@ def _json(file: TextFile) -> Iterator[Record]:
                 raise ContentError(f"{where}: one object of more than {MAX_OBJECT:,} characters; give JSON Lines")
         if file.suffix != ".json" and not _is_json(text):
             parse_json(first, f"{where}, line 1")
-        yield from _object(parse_json(text, where), where)
+        yield from _object(parse_json(text, where), f"{where}, line 1" if _is_json(first) else where)
 
 
 def _first_line(file: TextFile) -> tuple[str, bool]:

@@ -22,6 +22,8 @@ from .io import check_file, shown
 MAX_LINE = 10_000_000
 HEAD = 2**16
 """Bytes at the beginning of a file that are looked at for a pattern of NUL bytes."""
+FEW = 16
+"""Characters of UTF-16 without a mark below which half of them have to be Latin."""
 CHUNK = 2**20
 MARKS = {
     b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16",
@@ -35,8 +37,12 @@ _CONTROLS = re.compile(rb"[\0-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 """A character of several bytes in UTF-8."""
 _UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-_WITHIN_A_WORD = re.compile(rb"[A-Za-z][\xa1-\xa9\xab-\xb4\xb6\xb8\xb9\xbb-\xbf\xd7\xf7][A-Za-z]")
-"""A symbol of cp1252 between two letters: the byte is a letter of another code page."""
+_UNUSUAL = re.compile(
+    rb"[A-Za-z][\x80\x82-\x84\x86-\x89\x8b\x95\x98\x99\x9b\xa1-\xa9\xab-\xb4\xb6\xb8\xb9\xbb-\xbf\xd7\xf7][A-Za-z]"
+    rb"|[a-z][\x8a\x8c\x8e\x9f\xc0-\xd6\xd8-\xde]|[\xa1-\xff]{3}"
+)
+"""What cp1252 hardly has: a symbol between two letters, a capital after a small letter, three accents in a row. The
+bytes are then letters of another code page."""
 MAX_ACCENTED = 0.25
 """Largest share of letters beyond ASCII in text that is taken for cp1252: French has 5%, Cyrillic nearly all."""
 
@@ -196,7 +202,8 @@ def _wide(head: bytes) -> str | None:
     head = head[: len(head) // 2 * 2]
     first, second = head[::2].count(0), head[1::2].count(0)
     others = any(byte >= 0x80 or (0 < byte < 0x20 and byte not in b"\t\n\r\f") for byte in head)
-    if min(first, second) or 2 * max(first, second) < len(head) // 2 * (1 if not others else 1 / 8):
+    least = 1 / 8 if others and len(head) >= 2 * FEW else 1
+    if min(first, second) or 2 * max(first, second) < len(head) // 2 * least:
         return None
     codec = "utf-16-be" if first else "utf-16-le"
     try:
@@ -236,7 +243,7 @@ def _is_cp1252(file: IO[bytes]) -> bool:
         letters += len(piece) - len(piece.translate(None, ascii_letters))
         high += len(piece) - len(piece.translate(None, bytes(range(128, 256))))
         sequences += len(_SEQUENCE.findall(piece))
-        strange += len(_WITHIN_A_WORD.findall(piece))
+        strange += len(_UNUSUAL.findall(piece))
     return high <= MAX_ACCENTED * (letters + high) and 20 * sequences <= high and 100 * strange <= high
 
 

@@ -79,18 +79,72 @@ def test_a_transparent_palette_lies_over_white(tmp_path):
     assert (image == 255).all()
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_undone(tmp_path, orientation):
-    from PIL import ImageOps
+STORED = {
+    # How a camera stores an upright picture under each value of EXIF's tag Orientation.
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: upright.transpose(1, 0, 2)[::-1],
+    7: lambda upright: upright.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
+}
+TURNED = {
+    "png": {"format": "PNG"},
+    "jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    "webp": {"format": "WEBP", "lossless": True},
+    "tiff": {"format": "TIFF"},
+    "tiff, LZW": {"format": "TIFF", "compression": "tiff_lzw"},
+    "tiff, JPEG": {"format": "TIFF", "compression": "jpeg", "quality": 95},
+    "tiff, several pages": {"format": "TIFF", "save_all": True, "append_images": [Pillow.new("RGB", (5, 5))]},
+    "bigtiff": {"format": "TIFF", "big_tiff": True},
+    "bigtiff, LZW": {"format": "TIFF", "big_tiff": True, "compression": "tiff_lzw"},
+}
 
-    pixels = np.zeros((16, 24, 3), np.uint8)
-    pixels[:8, :8] = 255
+
+def upright_pixels():
+    """Smooth, and alike in no two of its eight positions."""
+    y, x = np.mgrid[0:32, 0:48]
+    return np.stack([x * 5, y * 7, (x + 2 * y) * 2], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", TURNED)
+def test_orientation_is_applied_once_in_every_format(tmp_path, kind, orientation):
     exif = Pillow.Exif()
     exif[0x0112] = orientation
-    path = save(tmp_path / "o.png", Pillow.fromarray(pixels), exif=exif)
-    with Pillow.open(path) as opened:
-        expected = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
-    assert np.array_equal(kit.read_image(path), expected)
+    stored = np.ascontiguousarray(STORED[orientation](upright_pixels()))
+    path = save(tmp_path / "o", Pillow.fromarray(stored), exif=exif, **TURNED[kind])
+    picture = kit.read_image(path)
+    assert picture.shape == upright_pixels().shape
+    lossy = "jpeg" in (kind, TURNED[kind].get("compression"))
+    assert np.abs(picture.astype(int) - upright_pixels()).mean() < (6 if lossy else 0.1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_a_tiled_tiff(tmp_path, orientation):
+    stored = np.ascontiguousarray(STORED[orientation](upright_pixels()))
+    height, width = stored.shape[:2]
+    tiles = [stored[y : y + 16, x : x + 16].tobytes() for y in range(0, height, 16) for x in range(0, width, 16)]
+    first = 8 + 2 + 12 * 12 + 4
+    bits, offsets, counts = first, first + 6, first + 6 + 4 * len(tiles)
+    data = counts + 4 * len(tiles)
+    entries = [
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, bits), (259, 3, 1, 1), (262, 3, 1, 2),
+        (274, 3, 1, orientation), (277, 3, 1, 3), (284, 3, 1, 1), (322, 3, 1, 16), (323, 3, 1, 16),
+        (324, 4, len(tiles), offsets), (325, 4, len(tiles), counts),
+    ]  # fmt: skip
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries))
+    for tag, kind, count, value in entries:
+        head += struct.pack("<HHI", tag, kind, count) + struct.pack(
+            "<I", value
+        )
+    head += struct.pack("<I3H", 0, 8, 8, 8)
+    head += struct.pack(f"<{len(tiles)}I", *(data + 768 * i for i in range(len(tiles))))
+    head += struct.pack(f"<{len(tiles)}I", *[768] * len(tiles))
+    (tmp_path / "t.tif").write_bytes(head + b"".join(tiles))
+    assert np.array_equal(kit.read_image(tmp_path / "t.tif"), upright_pixels())
 
 
 def test_only_the_first_frame_of_a_gif_is_read(tmp_path):
@@ -191,6 +245,44 @@ def test_problems_are_named_and_left_out_of_what_is_readable(folder):
     assert readable.names == ("a.JPG", "b.png", "sub/c.png", "sub/deep/d.png")
     assert readable.problems == images.problems
     assert len(list(readable)) == 4
+
+
+def test_a_picture_is_told_by_its_content(tmp_path):
+    picture = Pillow.new("RGB", (4, 3), RED)
+    for i, (name, form) in enumerate(
+        [("a.dat", "JPEG"), ("b", "PNG"), ("c.TXT", "WEBP"), ("d.PPM", "PPM"), ("e.avif", "AVIF"), ("f.jpg", "TIFF")]
+    ):
+        save(tmp_path / name, Pillow.new("RGB", (4 + i, 3), RED), format=form)
+    picture.save(tmp_path / "g.webp", save_all=True, append_images=[Pillow.new("RGB", (4, 3))])
+    (tmp_path / "h.tga").write_bytes(b"\0\0\2" + b"\0" * 20)
+    (tmp_path / "i.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (tmp_path / "j.md").write_text("notes")
+    images = ImageFolder(tmp_path).readable()
+    assert [image.shape for image in images] == [(3, 4 + i, 3) for i in (0, 1, 2, 3, 4, 5, 0)]
+    kinds, left_out = images.read_as.split("; left out 3: ")
+    assert kinds == (
+        "7 pictures (WEBP 2, JPEG 1, PNG 1, PPM 1, AVIF 1, TIFF 1); of 1 with several frames or pages the first"
+    )
+    assert left_out == (
+        "h.tga (unknown: not a picture that is read here), i.heic (HEIF, which is not read here: give "
+        f"{', '.join(kit.readable_formats())}), j.md (text)"
+    )
+
+
+def test_what_is_no_file_stops_nothing_and_is_named(tmp_path):
+    save(tmp_path / "a.png", Pillow.new("RGB", (4, 3), RED))
+    os.mkfifo(tmp_path / "b.png")
+    for name, to in (("c.png", "nowhere"), ("d.png", "d.png"), ("e.png", "/dev/zero"), ("f", "gone")):
+        (tmp_path / name).symlink_to(to)
+    (tmp_path / "g\n\x1b[31m.png").write_text("hello")
+    images = ImageFolder(tmp_path)
+    assert images.names == ("a.png",)
+    reasons = dict(images.problems)
+    assert list(reasons) == ["b.png", "c.png", "d.png", "e.png", "f", "g\n\x1b[31m.png"]
+    assert reasons["b.png"] == reasons["e.png"] == "not a regular file"
+    assert all(reasons[name].startswith("a link that leads to no file") for name in ["c.png", "d.png", "f"])
+    assert images.read_as.isprintable()
+    assert images.read_as.startswith("1 pictures (PNG 1); left out 6: b.png (not a regular file), c.png (a link")
 
 
 def write(path, *lines):

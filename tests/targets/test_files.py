@@ -226,3 +226,81 @@ def test_data_that_are_not_there(pictures, tmp_path):
         load_data("holdout", tmp_path / "bad.jsonl", Modality.TEXT)
     with pytest.raises(ConfigurationError, match="audio data cannot be read"):
         load_data("corpus", pictures, Modality.AUDIO)
+
+
+def test_files_that_cannot_be_read_are_error_rows_and_part_of_the_identity(pictures):
+    from guardrails.core.base import Budget
+    from guardrails.kit.pictures import fetch_pictures, plan_pictures
+
+    (pictures / "gone.png").symlink_to("nowhere")
+    target = load_target(f"dir:{pictures}")
+    assert target.read_as.startswith("6 pictures (PNG 6); left out 2: bad.png (called .png")
+    batches = plan_pictures(target, Budget.QUICK, seed=0)
+    rows = [row for b in batches for row in fetch_pictures(target, b, lambda picture: {"value": 1}, seed=0)]
+    assert len({row["item"] for row in rows}) == 8
+    assert [row["item"] for row in rows if "error" in row] == ["file bad.png", "file gone.png"]
+    before = target.identity()
+    assert before["files"] == "8"
+    (pictures / "gone.png").unlink()
+    (pictures / "gone.png").write_bytes(b"bad")
+    assert load_target(f"dir:{pictures}").identity() != before
+
+
+@pytest.mark.parametrize(("good", "bad", "drawn", "errors"), [(990, 10, 297, 3), (99, 1, 99, 1), (3, 900, 1, 299)])
+def test_unreadable_files_stand_in_a_sample_as_in_the_folder(good, bad, drawn, errors):
+    from types import SimpleNamespace
+
+    from guardrails.core.base import Budget
+    from guardrails.kit.pictures import plan_pictures
+
+    target = SimpleNamespace(available=good, problems=tuple((f"{i}.png", "damaged") for i in range(bad)))
+    batches = plan_pictures(target, Budget.QUICK, seed=0)
+    assert sum(len(b.payload["items"]) for b in batches if "problems" not in b.payload) == drawn
+    assert sum(len(b.payload["items"]) for b in batches if "problems" in b.payload) == errors
+
+
+def test_data_of_which_much_cannot_be_read_are_refused(pictures):
+    (pictures / "worse.png").write_bytes(b"worse")
+    with pytest.raises(ConfigurationError, match=r"cannot be read, 2: bad\.png .*, worse\.png"):
+        load_data("corpus", pictures, Modality.IMAGE)
+
+
+def test_texts_given_as_objects_with_half_a_surrogate_pair():
+    texts = [f"text {i}" for i in range(30)]
+    data = load_data("corpus", [*texts, "half \ud83d"], Modality.TEXT)
+    assert data == texts
+    assert "1 with half of a surrogate pair, left out (document 30)" in data.read_as
+    with pytest.raises(ConfigurationError, match="in 2 of 3 documents"):
+        load_data("corpus", ["a", "\ud83d", "\ud83d"], Modality.TEXT)
+
+
+def test_the_text_field_reaches_every_file_and_has_to_be_somewhere(tmp_path):
+    from guardrails.assay.plan import make_settings
+    from guardrails.assay.scope import Scope
+
+    outputs = lines(tmp_path / "o.jsonl", *({"prompt": "p", "completion": f"out {i}"} for i in range(3)))
+    corpus = lines(tmp_path / "c.jsonl", *({"title": "a b", "body": f"e\u0301 {i}\r\n"} for i in range(3)))
+
+    def subject(**given):
+        settings = make_settings({"target": f"jsonl:{outputs}", "corpus": str(corpus), **given})
+        return Scope(
+            settings, {"target": None, "corpus": None, "holdout": None, "reference": None, "prompts": None}
+        ).subject
+
+    with pytest.raises(ConfigurationError, match=r"c\.jsonl, line 1: no field is known .*--text-field NAME"):
+        subject()
+    with pytest.raises(ConfigurationError, match="no field is known"):
+        subject(text_field="boddy")
+    asked = subject(text_field="body")
+    assert asked.target.outputs() == ["out 0", "out 1", "out 2"]
+    assert asked.target.prompts == ["p"] * 3
+    assert list(asked.corpus) == ["\u00e9 0\n", "\u00e9 1\n", "\u00e9 2\n"]
+    assert asked.read_as == {
+        "target": "3 outputs: the field 'completion'",
+        "corpus": "3 documents: the field 'body'; fields not read: title",
+    }
+    corpus.write_text(json.dumps("a text"))
+    with pytest.raises(ConfigurationError, match="--text-field body: no file given has this field"):
+        subject(text_field="body")
+    command = make_settings({"target": "jsonl:x", "text_field": "body"}).command()
+    assert "--text-field body" in command
