@@ -53,7 +53,7 @@ class Scope:
     @cached_property
     def subject(self) -> Subject:
         """The user's target with the data given beside it; a reference generator brings its own data."""
-        from ..targets import load_data, load_target, read_as
+        from ..targets import check_form, load_data, load_target, read_as
         from ..targets.tables import read_together
 
         field = self.settings.text_field
@@ -69,6 +69,8 @@ class Scope:
         names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
         names |= {"recognizers": self.settings.recognizers} if self.settings.recognizers else {}
         names |= {"descriptor": self.settings.descriptor} if self.settings.descriptor else {}
+        if not compared:
+            check_form(given.get("corpus"), given.get("holdout"))
         inputs: dict[str, Any] = {"target": target, **given}
         if field and not any(getattr(value, "uses_text_field", False) for value in inputs.values()):
             raise ConfigurationError(f"--text-field {field}: no file given has this field")

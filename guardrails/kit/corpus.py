@@ -39,11 +39,21 @@ _TUNE = re.compile(r"^(?=X:)", re.MULTILINE)
 
 
 class Documents(list[str]):
-    """Texts in memory, with how they were read."""
+    """Texts in memory, with how they were read.
 
-    def __init__(self, texts: Sequence[str], read_as: str, *, uses_text_field: bool = False) -> None:
+    Attributes
+    ----------
+    read_as : str
+        One sentence for the report.
+    form : str
+        What was joined to make a document of an exchange; empty for texts that stand in their files as they are.
+    uses_text_field : bool
+    """
+
+    def __init__(self, texts: Sequence[str], reading: Reading) -> None:
         super().__init__(texts)
-        self.read_as, self.uses_text_field = read_as, uses_text_field
+        self.read_as = reading.sentence() if texts else ""
+        self.form, self.uses_text_field = reading.form, reading.uses_text_field
 
 
 def read_documents(
@@ -51,8 +61,7 @@ def read_documents(
 ) -> Documents:
     """Return the texts of `iter_documents` in memory; the arguments are those of `Reading`."""
     reading = Reading(role, text_field, comparable)
-    texts = list(iter_documents(Path(path), reading))
-    return Documents(texts, reading.sentence() if texts else "", uses_text_field=reading.uses_text_field)
+    return Documents(list(iter_documents(Path(path), reading)), reading)
 
 
 def iter_documents(path: Path, reading: Reading | None = None) -> Iterator[str]:

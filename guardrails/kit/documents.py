@@ -77,6 +77,7 @@ class Reading:
     text_field: str | None = None
     comparable: bool = False
     uses_text_field: bool = False
+    form: str = ""
     n: int = 0
     blank: int = 0
     broken: list[str] = field(default_factory=list)
@@ -146,6 +147,7 @@ def texts_of(records: Iterator[Record], reading: Reading) -> Iterator[tuple[str,
     if not sample:
         return
     shape = _chosen(sample, reading)
+    reading.form = shape.what if shape.exchange else ""
     reading.shapes[shape.answer if reading.role == "output" else shape.what] = None
     for where, value in chain(sample, records):
         parts = shape.parts(value)

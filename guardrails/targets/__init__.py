@@ -11,10 +11,10 @@ from typing import Any
 
 from ..core.base import Target
 from ..core.errors import ConfigurationError, did_you_mean
-from .data import load_data, read_as
+from .data import check_form, load_data, read_as
 from .reference import reference_subject
 
-__all__ = ["SCHEMES", "load_data", "load_target", "read_as", "reference_subject"]
+__all__ = ["SCHEMES", "check_form", "load_data", "load_target", "read_as", "reference_subject"]
 
 SCHEMES = {
     "reference": "reference:load",

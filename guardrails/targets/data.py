@@ -77,6 +77,19 @@ def read_as(value: Any) -> str:
     return reading if isinstance(reading, str) else ""
 
 
+def check_form(corpus: Any, holdout: Any) -> None:
+    """Raise ConfigurationError where documents of corpus and holdout were joined differently: that sets them apart.
+
+    Only files say how: two sequences of the user's own are taken as they are.
+    """
+    one, two = getattr(corpus, "form", None), getattr(holdout, "form", None)
+    if one is not None and two is not None and one != two:
+        raise ConfigurationError(
+            f"--corpus is read as '{one or 'plain texts'}' and --holdout as '{two or 'plain texts'}': a model tells"
+            " them apart by their form; give both in one format, or name the field to read with --text-field"
+        )
+
+
 def _documents(source: Any, option: str, *, comparable: bool) -> Sequence[str]:
     """Return texts given as an object: a sequence of str of which one at least is not blank."""
     from ..kit.corpus import Documents, StoredCorpus
@@ -98,18 +111,19 @@ def _documents(source: Any, option: str, *, comparable: bool) -> Sequence[str]:
         reading.check()
     except ContentError as error:
         raise ConfigurationError(f"{option} {error}") from None
-    return given if texts == list(given) else Documents(texts, reading.sentence())
+    return given if texts == list(given) else Documents(texts, reading)
 
 
 def _prompts(path: Path, text_field: str | None) -> Sequence[str]:
     from ..kit.corpus import Documents, read_documents
+    from ..kit.documents import Reading
     from ..kit.records import RECORD_SUFFIXES
 
     texts = read_documents(path, role="prompt", text_field=text_field)
     if path.suffix.lower() == ".gz" or path.suffix.lower() in RECORD_SUFFIXES or path.is_dir():
         return texts
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
-    return Documents(lines, f"{len(lines)} prompts: each line")
+    return Documents(lines, Reading("prompt", shapes={"each line": None}, n=len(lines)))
 
 
 def _texts(path: Path, text_field: str | None, *, comparable: bool) -> Sequence[str]:

@@ -137,9 +137,7 @@ def test_orientation_of_a_tiled_tiff(tmp_path, orientation):
     ]  # fmt: skip
     head = b"II*\0" + struct.pack("<IH", 8, len(entries))
     for tag, kind, count, value in entries:
-        head += struct.pack("<HHI", tag, kind, count) + struct.pack(
-            "<I", value
-        )
+        head += struct.pack("<HHI", tag, kind, count) + struct.pack("<I", value)
     head += struct.pack("<I3H", 0, 8, 8, 8)
     head += struct.pack(f"<{len(tiles)}I", *(data + 768 * i for i in range(len(tiles))))
     head += struct.pack(f"<{len(tiles)}I", *[768] * len(tiles))

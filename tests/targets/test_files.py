@@ -304,3 +304,20 @@ def test_the_text_field_reaches_every_file_and_has_to_be_somewhere(tmp_path):
         subject(text_field="body")
     command = make_settings({"target": "jsonl:x", "text_field": "body"}).command()
     assert "--text-field body" in command
+
+
+def test_corpus_and_holdout_of_a_model_are_joined_alike(tmp_path):
+    from guardrails.targets import check_form
+
+    chat = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    chats, plain, pair = (
+        load_data("corpus", lines(tmp_path / f"{i}.jsonl", row), Modality.TEXT)
+        for i, row in enumerate([chat, {"text": "c"}, {"prompt": "d", "completion": "e"}])
+    )
+    for one, two in ((chats, plain), (plain, pair), (pair, chats)):
+        with pytest.raises(ConfigurationError, match="a model tells them apart by their form"):
+            check_form(one, two)
+    for one in (chats, plain, pair):
+        check_form(one, one)
+        check_form(one, ["own text"])
+        check_form(None, one)
