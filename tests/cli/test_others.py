@@ -16,7 +16,8 @@ from generators.base import WEIGHTS, Item, find_generator
 from guardrails import cli
 from guardrails.cli import doctor, generate
 from guardrails.core.errors import ConfigurationError
-from guardrails.kit.io import ImageFolder, read_image
+from guardrails.kit.image_folder import ImageFolder
+from guardrails.kit.io import read_image
 
 ROOT = Path(__file__).parents[2]
 
