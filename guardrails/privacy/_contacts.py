@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 
 from ._recognizers import Found, Recognizer
 
@@ -20,7 +20,13 @@ _MESSAGE = re.compile(r"(?i:message-id|in-reply-to|references|content-id):?[ \t]
 
 
 def _email(value: str) -> bool:
-    return ".." not in value and ".@" not in value and value.rpartition(".")[2].lower() not in _FILES
+    # git@ is the name that every host of repositories has for everybody.
+    return (
+        ".." not in value
+        and ".@" not in value
+        and not value.startswith("git@")
+        and value.rpartition(".")[2].lower() not in _FILES
+    )
 
 
 def _no_message(m: re.Match[str]) -> bool:
@@ -31,7 +37,7 @@ EMAIL = Recognizer(
     "e-mail address",
     "email",
     re.compile(
-        r"(?<!\w)\w[\w.%+'&-]{0,63}(?<!')@(?:[^\W_][\w-]{0,62}\.){1,8}(?:xn--[A-Za-z0-9-]{1,59}|[^\W\d_]{2,24})"
+        r"(?<!\w)\w[\w.%+'-]{0,63}(?<!')@(?:[^\W_][\w-]{0,62}\.){1,8}(?:xn--[A-Za-z0-9-]{1,59}|[^\W\d_]{2,24})"
         r"(?![^\W_]|[-_][^\W_])"
     ),
     _email,
@@ -39,10 +45,12 @@ EMAIL = Recognizer(
     needs=("@",),
 )
 
-_VERSION = re.compile(
-    r"(?i:\b(?:v|ver|versi[oó]n|version(?:en|s)?|releases?|builds?|firmware|drivers?|sections?|sec|chapters?|clauses?"
-    r"|kapitel|abschnitt|chapitre|cap[ií]tulo|secci[oó]n|tables?|figures?|fig|appendix|annex|oid|step|rule|paragraphs?"
-    r"|articles?|kernel|sdk|patch|update[ds]?)[\s.:=\"'_#(-]{0,4}|§ ?)$"
+_VERSIONS = frozenset(
+    """
+    v ver version versions versión versionen release releases build builds firmware driver section sections sec chapter
+    chapters clause clauses kapitel abschnitt chapitre capítulo capitulo sección seccion table figure fig appendix annex
+    oid step rule paragraph article kernel sdk patch update updates updated
+    """.split()  # noqa: SIM905
 )
 _NAME = re.compile(
     r"(?:([^\W\d_][\w.+-]{0,40})(?: |-|@| ?[=~<>!]=+ ?| ?[<>] ?)|(?<![A-Za-z:/])([A-Z]\w{1,30})/|(?<![^\W_])([vV]))$"
@@ -65,21 +73,31 @@ BEFORE = 44
 
 def _ipv4(m: re.Match[str]) -> bool | None:
     """Whether four numbers are an address: those of versions and sections have two digits and follow a name."""
-    try:
-        address = IPv4Address(m[0])
-    except AddressValueError:
+    numbers = m[0].split(".")
+    if any(int(number) > 255 or (number[0] == "0" and number != "0") for number in numbers):
         return None
-    if address.is_loopback or address.is_unspecified or m[0].startswith("0."):
+    if m[0].startswith(("127.0.", "0.")):
         return False
     before = m.string[max(0, m.start() - BEFORE) : m.start()]
-    if _VERSION.search(before):
+    if _last_word(before) in _VERSIONS:
         return None
-    if max(map(len, m[0].split("."))) == 3:
+    if max(map(len, numbers)) == 3:
         return True
     if name := _NAME.search(before):
         return (name[1] or name[2] or name[3]).lower() in _HOSTS or None
     line_begins = not before.strip(" \t#*") or before.rstrip(" \t#*")[-1] == "\n"
     return None if line_begins and not m[0].startswith("10.") and _HEADING.match(m.string, m.end()) else True
+
+
+def _last_word(text: str) -> str:
+    """Return the letters that a text ends with, punctuation left out."""
+    text = text.rstrip(" \t\n.:=\"'_#(-")
+    if text.endswith("§"):
+        return "section"
+    at = len(text)
+    while at and text[at - 1].isalpha():
+        at -= 1
+    return text[at:].lower()
 
 
 @dataclass(frozen=True)
@@ -147,7 +165,7 @@ _IP_WORD = re.compile(
 _IPV4 = re.compile(r"[0-9](?<![^\W_].)(?<!\d[._].)\d{0,2}(?:\.\d{1,3}){3}(?![^\W_]|\.\d|_[^\W_])")
 _IPV6 = re.compile(
     # Behind a colon only where the word before it is no group: of five letters, or of others than a to f.
-    r"(?P<address>[0-9A-Fa-f:](?:(?<![\w:.].)|(?<=[g-zG-Z_)\]\"' ]:[^:])|(?<=\w{5}:[^:]))"
+    r"(?P<address>[0-9A-Fa-f:](?:(?<![\w:.].)|(?<=[g-zG-Z_)\]\"' ]:.)|(?<=\w{5}:.))"
     r"[0-9A-Fa-f:]{1,38}(?:\.\d{1,3}){0,3})"
     r"(?P<zone>%[0-9A-Za-z]{1,15})?(?P<prefix>/(?:12[0-8]|1[01]\d|[1-9]?\d)(?!\w))?(?![^\W_]|\.\d)"
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from ._recognizers import BEFORE, Recognizer
+from ._labels import labels
+from ._recognizers import BEFORE, Found
 
 YEARS = range(1900, 2036)
 """Of people alive; older dates are history."""
@@ -14,25 +17,23 @@ _MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "jan ene gen", "feb fév fev", "mar mär maa mrt", "apr avr abr", "may mai mei mag", "jun juin giu",
+            "jan jän ene gen", "feb fév fev", "mar mär maa mrt", "apr avr abr", "may mai mei mag", "jun juin giu",
             "jul juil lug", "aug aoû aou ago", "sep set", "oct okt ott", "nov", "dec dez déc dic",
         ),
         start=1,
     )
     for name in names.split()
 }  # fmt: skip
-_NAME = r"(?:%s)[^\W\d_]{0,7}\.?" % "|".join(sorted(_MONTHS, key=len, reverse=True))  # noqa: UP031  braces
+_NAME = rf"(?:{'|'.join(sorted(_MONTHS, key=len, reverse=True))})[^\W\d_]{{0,7}}\.?"
 _DATE = (
-    r"(?<![\w./-])(?:\d{1,2}(?P<s>[./ -])\d{1,2}(?P=s)(?:\d{4}|\d{2})|\d{4}(?P<i>[./-])\d{1,2}(?P=i)\d{1,2}"
-    rf"|\d{{1,2}}(?:st|nd|rd|th|\.)?(?: of)? (?:de )?{_NAME},?(?: de)? \d{{4}}"
-    rf"|{_NAME} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})(?!\w|[./-]\d)"
+    r"(?<![^\W_])(?<!\d[./-])(?:\d{1,2}(?P<s>[./ -])\d{1,2}(?P=s)(?:\d{4}|\d{2})|\d{4}(?P<i>[./-])\d{1,2}(?P=i)\d{1,2}"
+    rf"|\d{{1,2}}(?:st|nd|rd|th|er|º|\.)?(?: of)?(?: de | |-|/){_NAME},?(?: del? | |-|/)\d{{4}}"
+    rf"|{_NAME} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}|\d{{4}}[ -]{_NAME}[ -]\d{{1,2}})(?=T\d\d:|(?![^\W_]|[./-]\d))"
 )
 DATE = re.compile(_DATE, re.I)
 """Any date, whatever stands before it."""
-_BORN = (
-    r"(?<=b)orn\b|(?<=b)irth ?(?:date|day)?\b|(?<=d)\.?o\.?b\b|(?<=n)ée?\b|(?<=g)eb(?:oren|\.|urts)|(?<=n)aci"
-    r"|(?<=n)at[oa] il|(?<=n)asc"
-)
+_COMPACT = re.compile(r"[\W_]{1,4}(?P<datum>(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?!\w)")
+_STARRED = re.compile(r"(?<![*\w])\*(?=\d)")
 
 
 def parts(value: str) -> tuple[int, ...]:
@@ -41,8 +42,10 @@ def parts(value: str) -> tuple[int, ...]:
     >>> parts("2/8/1935"), parts("8 February 1935"), parts("1935-02-08")
     ((1935, 2, 8), (1935, 2, 8), (1935, 2, 8))
     """
+    if re.fullmatch(r"\d{8}", value):
+        value = f"{value[:4]}-{value[4:6]}-{value[6:]}"
     numbers = [int(n) for n in re.findall(r"\d+", value)]
-    word = re.search(r"[^\W\d_]{3,}", re.sub(r"\d(?:st|nd|rd|th)", "0 ", value.lower()))
+    word = re.search(r"[^\W\d_]{3,}", re.sub(r"\d(?:st|nd|rd|th|er)\b", "0 ", value.lower()))
     month = next((_MONTHS[word[0][:n]] for n in (4, 3) if word[0][:n] in _MONTHS), 0) if word else 0
     year = max(numbers) if max(numbers) > 31 else numbers[-1]
     numbers.remove(year)
@@ -57,10 +60,38 @@ def _of_a_life(value: str) -> bool | None:
     return any(1 <= m <= 12 and 1 <= d <= monthrange(year, m)[1] for m, d in (rest, rest[::-1])) or None
 
 
-BIRTH_DATE = Recognizer(
-    "date of birth",
-    "birth-date",
-    # No digit between: another date is the one that the word is about.
-    re.compile(rf"[BbDdGgNn](?<!\w.)(?i:(?:{_BORN})\D{{0,{BEFORE}}}?(?P<datum>{_DATE}))"),
-    _of_a_life,
-)
+@dataclass(frozen=True)
+class BirthDates:
+    """Finds dates behind, or right before, a word that says that they are of a birth."""
+
+    kind: str = "birth-date"
+    name: str = "date of birth"
+
+    def find(self, text: str) -> Iterator[Found]:
+        """Yield every date of birth."""
+        index = labels(text)
+        for start, end, topic in zip(index.starts, index.ends, index.topics, strict=True):
+            if topic == "birth":
+                # No figure between: another date is the one that the word is about.
+                date = DATE.search(text, end, end + BEFORE + _LONGEST)
+                if date and date.start() <= end + BEFORE and not _FIGURE.search(text, end, date.start()):
+                    yield from _found(date)
+                elif compact := _COMPACT.match(text, end):
+                    yield *compact.span("datum"), True
+                for date in DATE.finditer(text, max(0, start - _LONGEST), start):
+                    if not re.search(r"\w", text[date.end() : start]):
+                        yield from _found(date)
+        for star in _STARRED.finditer(text) if "*" in text else ():
+            date = DATE.match(text, star.end())
+            if date and not text.startswith("*", date.end()):
+                yield from _found(date)
+
+
+def _found(date: re.Match[str]) -> Iterator[Found]:
+    if _of_a_life(date[0]):
+        yield *date.span(), True
+
+
+_LONGEST = 32
+_FIGURE = re.compile(r"\d")
+BIRTH_DATE = BirthDates()

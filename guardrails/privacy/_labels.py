@@ -35,7 +35,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         phones? telephones? tel(?:[eé]f(?:on\w{0,8})?|s|ephon\w{0,8}|f|fno)? t(?:fn?o|lf(?:no)?) tél(?:éph\w{0,8})?
         call(?:s|ed|ing)? mobile?s? mobil\w{0,8} m[oó]vil(?:es)? celular(?:es)? cells?(?:phone)? fax(?:e[ds])?
         dial(?:s|ed|ing)? reach(?:ed|ing)? contact(?:s|ed|ing|o|ar|er)? whats_app sms text(?:s|ed|ing)? ring(?:ing)?
-        answer(?:s|ed|ing)? msisdn hot_line viber my_(?:phone_|new_|direct_)?number
+        answer(?:s|ed|ing)? msisdn hot_line viber wa\.me my_(?:phone_|new_|direct_)?number
         your_(?:phone_|new_|direct_)?number his_(?:phone_|new_|direct_)?number her_(?:phone_|new_|direct_)?number
         our_(?:phone_|new_|direct_)?number their_(?:phone_|new_|direct_)?number the_(?:phone_|new_|direct_)?number
         m(?:i|on)_n[uú]m[eé]ro meine?_nummer ihre?_nummer seine?_nummer unsere?_nummer llam\w{1,8} marc(?:a|ar|ad)
@@ -94,12 +94,13 @@ def _pattern() -> re.Pattern[str]:
     by_letter: dict[str, set[str]] = {}
     for word in (word for words in TOPICS.values() for word in words):
         by_letter.setdefault(word[0], set()).add(word[1:])
-    branches = (
-        rf"[{letter}{letter.upper()}](?i:{'|'.join(sorted(rests, key=len, reverse=True))})"
-        for letter, rests in by_letter.items()
-    )
-    # A word begins after anything but a letter or a figure, or as in camelCase, and ends where no small letter follows.
-    return re.compile(rf"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))(?:{'|'.join(branches)})(?![a-zß-ÿ])")
+    branches = []
+    for letter, rests in by_letter.items():
+        any_rest = "|".join(sorted(rests, key=len, reverse=True))
+        # A word begins after anything but a letter or a figure, or with a capital as in camelCase.
+        branches.append(rf"{letter}(?<![^\W_].)(?i:{any_rest})")
+        branches.append(rf"{letter.upper()}(?:(?<![^\W_].)|(?<=[a-z].))(?i:{any_rest})")
+    return re.compile(rf"(?:{'|'.join(branches)})(?![a-zß-ÿ])")
 
 
 _WORDS = _pattern()

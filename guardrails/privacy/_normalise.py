@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from html import unescape
@@ -21,8 +20,10 @@ _ESCAPE = r"\\u[0-9A-Fa-f]{4}|\\[nrt]|&(?:#\d{2,7}|#[xX][0-9A-Fa-f]{2,6}|[a-z]{2
 _ESCAPES = re.compile(_ESCAPE)
 _EDITS = re.compile(rf"{_ESCAPE}|[{_INVISIBLE}]+|[^\W\d_][{_MARKS}]{{1,4}}")
 _UNSEEN = re.compile(rf"[{_INVISIBLE}]+")
-_TOUCHING = re.compile(rf"[^\W\d_][{_INVISIBLE}]+[\d+(]|\d[{_INVISIBLE}]+[^\W\d_]")
+_GAP = rf"(?P<gap>(?<=[^\W\d_])[{_INVISIBLE}]+(?=[\d+(]|[A-Z]{{2}}\d\d)|(?<=\d)[{_INVISIBLE}]+(?=[^\W\d_]))"
 """Invisible characters between a letter and a figure: a label may end there (a zero-width space), or a number go on."""
+_TOUCHING = re.compile(_GAP)
+_GAPS_AND_EDITS = re.compile(f"{_GAP}|{_EDITS.pattern}")
 
 _CHARACTERS = {
     **dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u2043", "-"),
@@ -69,24 +70,22 @@ def views(text: str) -> tuple[View, ...]:
     if text.isascii():
         if "\\" not in text and "&" not in text and "%" not in text:
             return (View(text),)
-        return (_edited(text, _ESCAPES, _decoded),)
-    first = _edited(text, _EDITS, _decoded)
-    if not _TOUCHING.search(text):
-        return (first,)
-    return (first, _edited(text, _EDITS, lambda piece: " " if _UNSEEN.fullmatch(piece) else _decoded(piece)))
+        return (_edited(text, _ESCAPES),)
+    joined = _edited(text, _EDITS)
+    return (_edited(text, _GAPS_AND_EDITS), joined) if _TOUCHING.search(text) else (joined,)
 
 
 def folded(text: str) -> str:
     """Return the text as the recognizers read it."""
-    return views(text)[0].text
+    return views(text)[-1].text
 
 
-def _edited(text: str, pattern: re.Pattern[str], decoded: Callable[[str], str]) -> View:
+def _edited(text: str, pattern: re.Pattern[str]) -> View:
     parts: list[str] = []
     pieces: list[tuple[int, int, int]] = []
     length = at = 0
     for m in pattern.finditer(text):
-        new = decoded(m[0])
+        new = " " if m.lastgroup == "gap" else _decoded(m[0])
         if new == m[0]:
             continue
         if m.start() > at:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ._labels import joined_to_word, labels, named_as, topic_before
 from ._recognizers import BEFORE, Found
-from ._schemes import SCHEMES, Scheme, bare, stdnum_check
+from ._schemes import SCHEMES, Scheme, bare
 
 # What may stand right before and right after a number: anything that does not make it a part of a longer one.
 LEFT = r"(?<![^\W_].)(?<!\d[.+_-].)"
@@ -43,8 +43,14 @@ class Accounts:
                 length -= c.isalnum()
                 if length == 0:
                     if i + 1 == len(number) or not number[i + 1].isalnum():
-                        yield m.start(), m.start() + i + 1, stdnum_check("iban")(bare(number[: i + 1]).upper())
+                        yield m.start(), m.start() + i + 1, _mod_97(bare(number[: i + 1]).upper())
                     break
+
+
+def _mod_97(number: str) -> bool:
+    from stdnum import iban
+
+    return bool(iban.is_valid(number, check_country=False))
 
 
 _ACCOUNT = re.compile(
@@ -59,12 +65,12 @@ _ISSUED = re.compile(
 )
 """The ranges of the large issuers, with their lengths (ISO 7812)."""
 _ANY_ISSUER = re.compile(r"(?=\d{12,19}$)(?:4|5|6|3|2131|1800|2[2-7])\d{1,18}")
-_GAP = "(?:[ ./-]| - )"
+_GAP = "(?:[ ./-]| - |  )"
 _CARD = re.compile(
     rf"[1-6]{LEFT}(?:\d{{11,18}}|\d{{3,7}}{_GAP}\d{{3,8}}(?:{_GAP}\d{{3,8}}){{0,3}}(?:[ ./-]\d{{1,3}})?){RIGHT}"
 )
 _GROUPS = re.compile(
-    r"\d{4}([ .-]| - )\d{4}\1\d{4}\1(?:\d{4}(?:\1\d{3})?|\d{1,3})|\d{4}([ .-])\d{6}\2\d{4,5}"
+    r"\d{4}([ ./-]| - |  )\d{4}\1\d{4}\1(?:\d{4}(?:\1\d{3})?|\d{1,3})|\d{4}([ .-])\d{6}\2\d{4,5}"
     r"|\d{4}([ -])\d{3,4}\3\d{3,4}\3\d{3,5}"
 )
 _DOUBLED = tuple(sum(divmod(2 * d, 10)) for d in range(10))
@@ -152,9 +158,9 @@ _NUMBER = re.compile(
     r"[0-9A-Za-z](?<![^\W_].)(?<!\d[.+/-].)(?:(?<=\d)|(?=[A-Za-z]{0,5}[ ./-]?\d))(?=(?:[ ./+-]?[0-9A-Za-z]){7})"
 )
 _ALONE = re.compile(
-    r"[0-9A-Za-z](?<![^\W_].)(?<!\d[.+/-].)(?:(?<=\d)(?:(?=\d{1,2}\.\d)|(?=\d{5}[-+A-FU-Ya-fu-y]\d{3})|"
-    r"(?=[ ./-]?\d\d[ ./-]?\d\d[ ./-]?\d[0-9AB][ ./-]?\d{3}))"
-    r"|(?=[A-Za-z][ -]\d\d[ -]\d\d[ -])|(?=[A-Za-z]{3}\d{6}[HMXhmx])|(?=[A-Za-z]{2} ?[A-Za-z]{3} ?\d[\dL-Vl-v]))"
+    r"[0-9](?<![^\W_].)(?<!\d[.+/-].)(?:(?=\d{1,2}\.\d)|(?=\d{5}[-+A-FU-Ya-fu-y]\d{3})"
+    r"|(?<=[12])(?=[ ./-]?\d\d[ ./-]?\d\d[ ./-]?\d[0-9ABab][ ./-]?\d{3}))"
+    r"|[A-Za-z](?<![^\W_].)(?=[A-Za-z](?:[ -]\d\d[ -]\d|[A-Za-z](?:[A-Za-z]\d{6}[HMXhmx]| ?[A-Za-z]{3} ?\d)))"
 )
 _BY_FORM = tuple(scheme for scheme in SCHEMES if scheme.alone is not None)
 

@@ -29,7 +29,7 @@ _TRUNK = re.compile(
     rf"(?P<number>[0(]{_BEGIN}(?:(?<=\()0\d{{1,5}}\)|(?<=0)[1-9]\d{{0,13}}){_GROUPS}){_EXTENSION}{_END}"
 )
 _NATIONAL = re.compile(
-    rf"(?P<number>[1-9(]{_BEGIN}(?:"
+    rf"(?P<number>[1-9(](?<![^\W_].)(?<![$€£+].)(?<!\d[._-].)(?:"
     # North America: 3-3-4
     rf"(?:(?<=1)[ .-]?\(?[2-9]|(?<=\()[2-9]|(?<=[2-9]))\d\d\)?(?: ?[./-] ?| {{1,2}}|(?<=\)))"
     rf"[2-9]\d\d(?: ?[.-] ?| )?\d{{4}}"
@@ -41,7 +41,7 @@ _ANY = re.compile(
     rf"(?P<number>[0-9+(]{_BEGIN}(?:(?<=\d)\d{{0,15}}|(?<=\()\+?\d{{1,5}}\)|(?<=\+)(?:\(\d{{1,5}}\)|\d{{1,14}})){_GROUPS}){_EXTENSION}{_END}"
 )
 _AFTER = re.compile(
-    r"(?<=\d)[ (/,-]{0,3}(?i:office|home|work|mobile|cell|fax|tel|mobil|privat|büro|dienstlich|casa|trabajo|m[oó]vil"
+    r"[ (/,-](?i:office|home|work|mobile|cell|fax|tel|mobil|privat|büro|dienstlich|casa|trabajo|m[oó]vil"
     r"|bureau|domicile)"
     r"(?![^\W_])"
 )
@@ -52,6 +52,8 @@ _DATE = re.compile(
     rf"|\d{{5}}-\d{{4}})(?!\d|[./-]\d)"
 )
 _DECIMAL = re.compile(r"\d{1,2}\.\d+|\d{1,3}(?:\.\d{3}){2,4}|\d{1,3}(?: \d{3}){2,4}")
+_SINGLE = re.compile(r"[ .]\d(?!\d)")
+"""A group of one figure: people do not write numbers so, and tables do."""
 _FIGURES_AFTER = re.compile(r"[ \t]{1,3}[0-9A-Fa-f]{0,8}\d")
 _FIGURES_BEFORE = re.compile(r"\d[0-9A-Fa-f]{0,8}[ \t]{1,3}$")
 
@@ -102,8 +104,9 @@ def _labelled(text: str) -> Iterator[Found]:
                 if end := _of_a_label(text, m):
                     yield m.start(), end, True
     for word in _AFTER.finditer(text):
-        for m in _ANY.finditer(text, max(0, word.start() - 30), word.start()):
-            if m.end() == word.start() and (end := _of_a_label(text, m)):
+        last = len(text[max(0, word.start() - 3) : word.start()].rstrip(" (/,-")) + max(0, word.start() - 3)
+        for m in _ANY.finditer(text, max(0, last - 30), last) if text[last - 1 : last].isdigit() else ():
+            if m.end() == last and (end := _of_a_label(text, m)):
                 yield m.start(), end, True
 
 
@@ -120,8 +123,10 @@ def _national(text: str, m: re.Match[str]) -> int | None:
     if not _long_enough(m) or named_as(text, m.start()) is not None or joined_to_word(text, m.start()):
         return None
     number = m["number"]
-    if " " in number and (
-        _FIGURES_AFTER.match(text, m.end()) or _FIGURES_BEFORE.search(text[max(0, m.start() - 12) : m.start()])
+    if (
+        " " in number
+        and "(" not in number
+        and (_FIGURES_AFTER.match(text, m.end()) or _FIGURES_BEFORE.search(text[max(0, m.start() - 12) : m.start()]))
     ):
         return None
     if number[0] in "0(" and number.lstrip("(")[0] == "0":
@@ -130,7 +135,7 @@ def _national(text: str, m: re.Match[str]) -> int | None:
         regions = ("BR",) if number[0] == "(" and number[3] == ")" else ("US", "IN")
     for end in _ends(m):
         value = text[m.start() : end]
-        if _plausible(value) and any(valid(value, region) for region in regions):
+        if _plausible(value) and not _SINGLE.search(value) and any(valid(value, region) for region in regions):
             return _whole(m, end)
     return None
 

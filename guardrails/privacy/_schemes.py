@@ -127,7 +127,8 @@ SCHEMES = (
     _scheme("FR numéro fiscal", r"[0-3]\d \d{2} \d{3} \d{3} \d{3}", "fr.nif", "fiscal", r"spi\b", "impôt"),
     _scheme(
         "FR NIR", r"[12] \d{2} (?:0[1-9]|1[0-2]|[2-9]\d) (?:\d{2}|2[AB]) \d{3} \d{3} \d{2}", "fr.nir",
-        r"nir\b", "sécu", "secu", "insee", "assuré", "vitale", r"nss\b", alone=r"",
+        r"nir\b", "sécu", "secu", "insee", "assuré", "vitale", r"nss\b",
+        alone=r"[12]([ .-]?)\d\d\1(?:0[1-9]|1[0-2])\1\w\w\1\d{3}\1\d{3}(?:\1| (?=\d\d$))\d\d$",
     ),
     _scheme("GB NHS number", r"\d{3} \d{3} \d{4}", "gb.nhs", "nhs", "patient"),
     _scheme(
