@@ -48,7 +48,7 @@ _COMPOUND = (
 )
 _FRENCH = (
     r"(?:[Rr]ue|[Aa]venue|[Aa]v\.|[Bb]oulevard|[Bb]d\.?|[Pp]lace|[Cc]hemin|[Aa]llées?|[Ii]mpasse|[Qq]uai|[Cc]ours|[Rr]oute"
-    r"|[Pp]assage|[Ss]quare|[Ff]aubourg|[Ss]entier)"
+    r"|[Pp]assage|[Ff]aubourg|[Ss]entier)"
 )
 _SOUTHERN = (
     r"(?:[Cc]alle|[Cc]/|[Aa]venida|[Aa]vda\.?|Av\.|[Pp]laza|Pza\.|[Pp]aseo|[Cc]arrer|Ronda|[Cc]amino|[Cc]arretera|Ctra\.|Gran"
@@ -104,7 +104,7 @@ ADDRESSES = (
     _street(
         "street as in Spanish, Italian, Portuguese or Polish: kind of street, name, number",
         rf"(?<!\w){_SOUTHERN} {_SMALL}{_WORD}(?: {_SMALL}{_WORD}){{0,3}}"
-        rf",? (?:n(?:\.|[uú]m\.?)? ?[º°]?\.? ?)?{_NUMBER}{_REST}",
+        rf",? (?:n(?:\.|[uú]m\.?)? ?[º°]?\.? ?)?(?:{_NUMBER}|s/n){_REST}",
         *(
             "alle ",
             "/ ",

@@ -37,7 +37,7 @@ EMAIL = Recognizer(
     "e-mail address",
     "email",
     re.compile(
-        r"(?<!\w)\w[\w.%+'-]{0,63}(?<!')@(?:[^\W_][\w-]{0,62}\.){1,8}(?:xn--[A-Za-z0-9-]{1,59}|[^\W\d_]{2,24})"
+        r"(?<![^\W_])[^\W_][\w.%+'-]{0,63}(?<!')@(?:[^\W_][\w-]{0,62}\.){1,8}(?:xn--[A-Za-z0-9-]{1,59}|[^\W\d_]{2,24})"
         r"(?![^\W_]|[-_][^\W_])"
     ),
     _email,
@@ -128,7 +128,10 @@ class IPv6:
         if ":" not in text:
             return
         for m in _IPV6.finditer(text):
-            value, end = m["address"], m.end("address")
+            value, start, end = m["address"], m.start(), m.end("address")
+            if ":::" in value or ("::" not in value and value.count(":") == 8):  # a number with a colon is the label
+                start += value.index(":") + 1
+                value = m.string[start:end]
             if value.endswith(":") and not value.endswith("::"):
                 value, end = value[:-1], end - 1
             colons = value.count(":")
@@ -140,7 +143,7 @@ class IPv6:
                 continue
             if _is_address(m, value):
                 yield (
-                    m.start(),
+                    start,
                     m.end("zone") if m["zone"] else end,
                     not (address.is_loopback or address.is_unspecified),
                 )

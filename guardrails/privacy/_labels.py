@@ -34,7 +34,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"""
         phones? telephones? tel(?:[eé]f(?:on\w{0,8})?|s|ephon\w{0,8}|f|fno)? t(?:fn?o|lf(?:no)?) tél(?:éph\w{0,8})?
         call(?:s|ed|ing)? mobile?s? mobil\w{0,8} m[oó]vil(?:es)? celular(?:es)? cells?(?:phone)? fax(?:e[ds])?
-        dial(?:s|ed|ing)? reach(?:ed|ing)? contact(?:s|ed|ing|o|ar|er)? whats_app sms text(?:s|ed|ing)? ring(?:ing)?
+        dial(?:s|ed|ing)? reach(?:ed|ing)? contact(?:s|ed|ing|o|a|ar|ez|er)? whats_app
+        sms text(?:s|ed|ing)? ring(?:ing)?
         answer(?:s|ed|ing)? msisdn hot_line viber wa\.me my_(?:phone_|new_|direct_)?number
         your_(?:phone_|new_|direct_)?number his_(?:phone_|new_|direct_)?number her_(?:phone_|new_|direct_)?number
         our_(?:phone_|new_|direct_)?number their_(?:phone_|new_|direct_)?number the_(?:phone_|new_|direct_)?number

@@ -135,7 +135,7 @@ class SocialSecurity:
         """Yield every number, valid or not."""
         for m in _SSN.finditer(text):
             name = named_as(text, m.start())
-            alone = m[1] is not None and name is None and not joined_to_word(text, m.start())
+            alone = m[1] is not None and name in (None, "id") and not joined_to_word(text, m.start())
             if name != "ssn" and topic_before(text, m.start()) != "ssn" and (not alone or _among_figures(text, m)):
                 continue
             digits = bare(m[0])

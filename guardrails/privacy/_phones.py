@@ -22,7 +22,7 @@ _EXTENSION = r"(?P<extension>,? ?(?:x|ext(?:ension|n)?|poste|int|app)\.? ?\d{1,6
 _END = r"(?![^\W_]|[@%€£]|_[^\W_]|[.-]\d)"
 
 _INTERNATIONAL = re.compile(
-    rf"(?P<number>[+(0]{_BEGIN}(?:(?<=\+)\(?|(?<=\()\+|(?<=0)0|(?<=0)11[ -])[1-9]\d{{0,14}}\)?{_GROUPS})"
+    rf"(?P<number>[+(0]{_BEGIN}(?:(?<=\+)\(?|(?<=\()\+|(?<=0)0 ?|(?<=0)11[ -])[1-9]\d{{0,14}}\)?{_GROUPS})"
     rf"{_EXTENSION}{_END}"
 )
 _TRUNK = re.compile(
@@ -51,7 +51,8 @@ _DATE = re.compile(
     rf"|{_DAY} {_MONTH} (?:19|20)\d\d|(?:19|20)\d\d([ ./-]){_MONTH}\3{_DAY}|[12]\d{{3}}-[12]\d{{3}}"
     rf"|\d{{5}}-\d{{4}})(?!\d|[./-]\d)"
 )
-_DECIMAL = re.compile(r"\d{1,2}\.\d+|\d{1,3}(?:\.\d{3}){2,4}|\d{1,3}(?: \d{3}){2,4}")
+_DECIMAL = re.compile(r"\d{1,2}\.\d+|\d{4,}\.\d\d|\d{1,3}(?:[. ]\d{3}){3,4}|[1-9]\d?(?:[. ]\d{3}){2,4}|[1-9]\d?0{5,}")
+"""Figures with a point, with marks of thousands, or round."""
 _SINGLE = re.compile(r"[ .]\d(?!\d)")
 """A group of one figure: people do not write numbers so, and tables do."""
 _FIGURES_AFTER = re.compile(r"[ \t]{1,3}[0-9A-Fa-f]{0,8}\d")
@@ -111,7 +112,9 @@ def _labelled(text: str) -> Iterator[Found]:
 
 
 def _of_a_label(text: str, m: re.Match[str]) -> int | None:
-    if not _long_enough(m):
+    # A few figures without any separator are counted things as often: nothing but filler may stand between.
+    short = m["number"].isdigit() and len(m["number"]) <= 8
+    if not _long_enough(m) or (short and m.start() > 0 and named_as(text, m.start()) != "phone"):
         return None
     ends = [end for end in _ends(m) if _plausible(text[m.start() : end])]
     good = [end for end in ends if any(valid(text[m.start() : end], region) for region in REGIONS)]
@@ -161,16 +164,12 @@ def _long_enough(m: re.Match[str]) -> bool:
 
 def _plausible(number: str) -> bool:
     digits = sum(map(str.isdigit, number))
-    return (
-        FEWEST <= digits <= MOST + 1
-        and not _DATE.fullmatch(number)
-        and not ((_DECIMAL.fullmatch(number) and digits > 9) or re.fullmatch(r"\d{1,2}\.\d+", number))
-    )
+    return FEWEST <= digits <= MOST + 1 and not _DATE.match(number) and not _DECIMAL.fullmatch(number)
 
 
 def _plus(number: str) -> str:
     """Return an international number with + for what is dialled in its place, and without a (0)."""
-    number = re.sub(r"^\(?(?:\+|00|011)", "+", number).replace("(0)", "")
+    number = re.sub(r"^\(?(?:\+|00 ?|011[ -])", "+", number).replace("(0)", "")
     return number
 
 
