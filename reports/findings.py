@@ -207,11 +207,11 @@ def _control_note(c: ControlOutcome) -> str:
 
 
 _CHECK = (
-    "The planted items took the place of what the target made, in the same form: everything behind the target would"
-    " have seen them. Whether the target itself would give such items away is not shown by it."
+    "The planted items took the place of what the target made, in the same form. So this tests what comes after the"
+    " target, and not whether the target would give such items away."
 )
 _UNSPIKED = (
-    "Nothing could be planted in this target for this measurement: that it would have seen the fault is known from the"
+    "Nothing was planted in this target for this measurement: that it would have seen the fault is known from the"
     " controls alone."
 )
 

@@ -157,6 +157,18 @@ def lost_digits(patch: pytest.MonkeyPatch, name: str) -> None:
     patch.setattr(Tiny, "decode", lambda self, tokens: re.sub(r"[0-9@]|\bby\b|\bw", "", whole(self, tokens)))
 
 
+def blind_scanner(patch: pytest.MonkeyPatch, name: str) -> None:
+    patch.setattr("guardrails.privacy.pii.scan", lambda text, own=(): [])
+    patch.setattr("guardrails.privacy.completion.completes", lambda *_, **__: False)
+
+
+def constant_descriptor(patch: pytest.MonkeyPatch, name: str) -> None:
+    from guardrails.memorization._copy_search import CopySearch
+
+    whole = CopySearch.look_up
+    patch.setattr(CopySearch, "look_up", lambda self, picture: whole(self, np.full_like(picture, 128)))
+
+
 def other_pictures(patch: pytest.MonkeyPatch, name: str) -> None:
     """Open other files than those named."""
     from guardrails.kit import pictures as kit
@@ -239,13 +251,20 @@ def test_a_spike_is_seen_as_long_as_its_path_is_whole(name: str, monkeypatch: py
         ("privacy.completion", closed_texts),
         ("privacy.completion", lost_digits),
         ("privacy.completion", echoed_prompts),
+        ("privacy.completion", blind_scanner),
+        ("privacy.pii", blind_scanner),
         ("privacy.pii", lost_digits),
         ("memorization.overlap", lost_digits),
         ("memorization.extraction", echoed_prompts),
         ("memorization.exposure", constant_probabilities),
+        ("membership.language-model", constant_probabilities),
+        ("bias.counterfactual", constant_probabilities),
+        pytest.param("memorization.copies", constant_descriptor, marks=pytest.mark.slow),
+        ("privacy.linkability", shifted_columns),
+        pytest.param("membership.reference-models", constant_answers, marks=pytest.mark.slow),
     ],
 )
-def test_a_tokenizer_decoder_or_loop_that_is_broken_is_seen(
+def test_each_part_of_the_path_that_is_broken_is_seen(
     name: str, break_: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     break_(monkeypatch, name)

@@ -77,7 +77,6 @@ SPIKE = SpikeOutcome(
     smallest_dose=0.02,
     doses_tried=(0.01, 0.02),
 )
-CHECK = SPIKE.model_copy(update={"kind": "instrument-check", "recovery": None, "low": None, "high": None})
 FRAMEWORKS = (
     FrameworkRef(
         framework="NIST AI 600-1",

@@ -226,3 +226,27 @@ def test_every_report_explains_its_terms(factory):
         text = reports.render(factory.audit(), format)
         assert "Inconclusive" in text
         assert "more samples may settle it" in text
+
+
+@pytest.mark.parametrize("name", ["html", "markdown"])
+def test_an_instrument_check_is_called_so_and_says_nothing_of_recovery(factory, name):
+    finding = next(f for f in factory.audit().findings if f.spike)
+    check = finding.spike.model_copy(update={"kind": "instrument-check", "recovery": None, "low": None, "high": None})
+    text = rendered(factory, name, finding.model_copy(update={"spike": check}))
+    assert "Instrument check: seen from 2% of the items on" in text
+    assert "not whether the target would give such items away" in text
+    assert "recovered" not in text
+    assert "recovered" in rendered(factory, name, finding)
+
+
+@pytest.mark.parametrize("name", ["html", "markdown"])
+def test_a_pass_without_a_spike_says_so(factory, name):
+    finding = next(f for f in factory.audit().findings if f.spike)
+    passed = finding.model_copy(update={"spike": None, "status": Status.PASS})
+    assert "Nothing was planted in this target" in rendered(factory, name, passed)
+    failed = finding.model_copy(update={"spike": None, "status": Status.FAIL})
+    assert "Nothing was planted in this target" not in rendered(factory, name, failed)
+
+
+def rendered(factory, name, finding):
+    return reports.render(factory.audit().model_copy(update={"findings": (finding,)}), name)
