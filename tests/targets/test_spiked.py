@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from guardrails.core.base import ImageTarget, LanguageModelTarget, Modality, TextOutputs
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.kit import lm
+from guardrails.kit.io import read_image
+from guardrails.targets.files import ImageFolderTarget
 from guardrails.targets.spikes import (
     AnsweredTexts,
     ReplacedTexts,
@@ -203,6 +206,27 @@ def test_a_copy_takes_the_form_of_what_it_replaces(form):
         pictures = SpikedImages(gallery, [original]).sample_images(5, seed=0)
         assert [picture.shape for picture in pictures] == [form] * 5
         assert len(pictures[2:]) == 3
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+@pytest.mark.parametrize(("suffix", "kind"), [("png", "PNG"), ("tif", "TIFF"), ("jpg", "JPEG"), ("webp", "WEBP")])
+def test_a_copy_in_a_folder_is_read_from_a_file_like_that_which_it_replaces(
+    tmp_path, monkeypatch, turned, suffix, kind
+):
+    original = np.zeros((32, 32, 3), np.uint8)
+    original[:16, :8] = 250  # looks different however it is turned
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    Image.fromarray(np.full((32, 32, 3), 90, np.uint8) + np.arange(3, dtype=np.uint8) * 20).save(
+        tmp_path / f"a.{suffix}", kind, exif=exif
+    )
+    folder = ImageFolderTarget(tmp_path)
+    (copy,) = SpikedImages(folder, [original], places=[0]).sample_images(1, seed=0)
+    assert np.abs(copy.astype(float) - original).mean() < 8
+    # A reader that turns once too often is seen.
+    monkeypatch.setattr("guardrails.targets.spikes.images.read_image", lambda path: np.rot90(read_image(path)))
+    (copy,) = SpikedImages(folder, [original], places=[0]).sample_images(1, seed=0)
+    assert np.abs(copy.astype(float) - original).mean() > 40
 
 
 def test_only_the_places_named_are_copied():

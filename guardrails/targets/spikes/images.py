@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import numpy as np
 from ...core.base import Target
 from ...core.errors import ConfigurationError, TargetError
 from ...core.seeding import derive_seed
+from ...kit.image_folder import ImageFolder
+from ...kit.io import read_image, resize
 from ._spiked import SpikedOutputs
 
 if TYPE_CHECKING:
@@ -22,8 +26,9 @@ if TYPE_CHECKING:
 class SpikedImages(SpikedOutputs):
     """A maker or folder of pictures in which pictures are slightly altered copies of given ones.
 
-    A copy takes the size of the picture that it replaces, and is grey where that is. A maker is asked for one picture
-    only, and all its pictures are taken to be of that form.
+    A copy takes the size of the picture that it replaces, and is grey where that is. In a folder it is written as the
+    file was, with its orientation, and read as that is. A maker is asked for one picture only, and all its pictures are
+    taken to be of that form.
 
     Parameters
     ----------
@@ -64,7 +69,8 @@ class SpikedImages(SpikedOutputs):
             if i >= len(places):
                 return np.asarray(form)
             alter = _ALTERATIONS[i % len(_ALTERATIONS)]
-            return _in_form(alter(self.copies[places[i]], np.random.default_rng([drawn, i])), form)
+            copy = _in_form(alter(self.copies[places[i]], np.random.default_rng([drawn, i])), form)
+            return _as_file(copy, forms.folder / forms.names[i]) if isinstance(forms, ImageFolder) else copy
 
         return _Lazily(picture, range(n))
 
@@ -86,8 +92,6 @@ class _Lazily(Sequence[Any]):
 
 def _in_form(image: Image, form: Image) -> Image:
     """Return a picture in the size of another, (H, W) or (H, W, 3) as that is, and grey where it is."""
-    from ...kit.io import resize
-
     if image.shape[:2] != form.shape[:2]:
         image = resize(np.ascontiguousarray(image), form.shape[:2])
     colours = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
@@ -95,6 +99,40 @@ def _in_form(image: Image, form: Image) -> Image:
         grey = _to_uint8(colours @ np.array([0.299, 0.587, 0.114]))
         return grey if form.ndim == 2 else np.repeat(grey[..., None], 3, axis=2)
     return colours
+
+
+def _as_file(image: Image, path: Path) -> Image:
+    """Return a picture as it is read from a file of the format and orientation of another, where that can be written.
+
+    What is stored is turned by Pillow's own account of the orientation, which the reading has no part in.
+    """
+    from PIL import Image as Pillow
+
+    with Pillow.open(path) as original:
+        kind, turned = original.format or "PNG", original.getexif().get(_ORIENTATION, 1)
+    stored, exif = Pillow.fromarray(image), Pillow.Exif()
+    if turned in _BACK:
+        stored, exif[_ORIENTATION] = stored.transpose(Pillow.Transpose[_BACK[turned]]), turned
+    with TemporaryDirectory() as folder:
+        written = Path(folder) / f"planted{path.suffix}"
+        try:
+            stored.save(written, kind, exif=exif, quality=95)
+        except (OSError, KeyError):  # a format that Pillow only reads
+            return image
+        return read_image(written)
+
+
+_ORIENTATION = 0x0112
+_BACK = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_90",
+    7: "TRANSVERSE",
+    8: "ROTATE_270",
+}
+"""By the value of EXIF's orientation, how an upright picture is stored."""
 
 
 def _noise(image: Image, random: np.random.Generator) -> Image:
