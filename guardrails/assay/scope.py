@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Subject
 from ..core.errors import ConfigurationError, GuardrailsError, NotApplicable
 from ..core.seeding import derive_seed
+from ..kit.corpus import StoredCorpus, is_index
 from .controls import CONTROL_SEED, control_subject, control_threshold
 from .engine import Series
 from .findings import Reading
@@ -58,7 +60,7 @@ class Scope:
 
         field = self.settings.text_field
         target = load_target(self._given("target"), text_field=field)
-        compared = target.modality is Modality.TEXT and Access.SAMPLING not in target.access
+        compared = target.modality is Modality.TEXT and (Access.SAMPLING not in target.access or self._indexed())
         given: dict[str, Any] = {
             str(n): load_data(n, value, target.modality, text_field=field, comparable=compared)
             for n in DATA
@@ -85,6 +87,11 @@ class Scope:
         if self.settings.choice:
             raise ConfigurationError(f"columns and roles are for tables; {target.name} makes {target.modality}")
         return subject
+
+    def _indexed(self) -> bool:
+        """Whether the corpus is an index, which holds its texts as they are compared."""
+        corpus = self._given("corpus")
+        return isinstance(corpus, StoredCorpus) or (isinstance(corpus, str) and is_index(Path(corpus)))
 
     def _given(self, name: str) -> Any:
         """Return the object given for a setting, else its name; a resumed run needs the same objects again."""

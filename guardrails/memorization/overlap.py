@@ -24,6 +24,7 @@ from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
 from ..kit.corpus import StoredCorpus
+from ..kit.documents import comparable
 from ..targets.spikes import SpikedTexts
 from ._passages import (
     bounds,
@@ -121,6 +122,8 @@ class Overlap(Probe):
         """
         items = batch.payload["items"]
         texts, asked = _texts(subject, items, seed)
+        if isinstance(subject.corpus, StoredCorpus):
+            texts = [comparable(text) for text in texts]  # as an index holds them
         index = self.index(subject)
         rows: list[Row] = [
             {"item": item["item"], "arm": "outputs", "prompt": item.get("prompt")} | found

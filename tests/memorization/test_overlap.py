@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardrails.assay.controls import control_subject
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.base import Access, Batch, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.statistics import newcombe, wilson
 from guardrails.kit.corpus import StoredCorpus
@@ -258,3 +259,20 @@ def test_its_controls_are_told_apart(source: str, low: float, high: float) -> No
     _, found = audited(control_subject(source), probe=Overlap())
     assert low <= found["overlap_rate"].value <= high
     assert found["overlap_rate"].baseline.value < 0.02
+
+
+def test_an_index_and_what_a_model_writes_are_compared_in_one_form(tmp_path: Path) -> None:
+    document = "".join(f"Zeile {i}: Käse für Änne\r\n" for i in range(12))
+    (tmp_path / "c.jsonl").write_text(json.dumps(document) + "\n" + json.dumps("something else entirely") + "\n")
+    build_index([tmp_path / "c.jsonl"], tmp_path / "index")
+
+    class Writer:
+        name, modality, access = "writer", Modality.TEXT, frozenset({Access.OUTPUTS, Access.SAMPLING})
+        available = None
+
+        def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+            return [unicodedata.normalize("NFD", document)] * n
+
+    subject = Subject(Writer(), corpus=StoredCorpus(tmp_path / "index"))
+    (row,) = Overlap().collect(subject, Batch(0, {"items": [{"item": "output:0"}]}), seed=0)
+    assert row["length"] == len(document.replace("\r\n", "\n"))
