@@ -32,6 +32,8 @@ class Reading:
     suffix: str = ""
     expected: Literal["found", "clear"] | None = None
     seconds: float = 0.0
+    most: int | None = None
+    """How many samples of the target's own arm there are, or None where there is no end."""
 
     @property
     def headline(self) -> Measurement | None:
@@ -128,7 +130,7 @@ def _status(reading: Reading, m: Measurement | None, policy: Policy) -> tuple[St
         )
     threshold = policy.threshold(reading.probe.id, m.metric)
     assert threshold is not None
-    status, reason = judge(m, threshold)
+    status, reason = judge(m, threshold, most=reading.most)
     spike = reading.spike if m.metric == reading.probe.headline else None
     if status is Status.PASS and spike and spike.smallest_dose is None:
         return Status.NOT_ASSESSED, unseen(spike)

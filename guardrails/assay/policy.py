@@ -207,10 +207,17 @@ def mistakes(error: ValidationError) -> list[str]:
     return lines
 
 
-def judge(m: Measurement, threshold: Threshold) -> tuple[Status, str | None]:
+def judge(m: Measurement, threshold: Threshold, *, most: int | None = None) -> tuple[Status, str | None]:
     """Hold a measurement against its threshold: the whole interval must lie on one side.
 
     Items that failed widen the interval of a share by their worst case; above 5% nothing is said.
+
+    Parameters
+    ----------
+    m, threshold
+        Of the same metric.
+    most : int, optional
+        How many samples can be had. An inconclusive finding that needs more says so.
 
     Returns
     -------
@@ -233,12 +240,22 @@ def judge(m: Measurement, threshold: Threshold) -> tuple[Status, str | None]:
         return Status.PASS, None
     if bad:
         return Status.FAIL, None
-    needed = m.needed or (needed_n(m.value, limit=threshold.limit) if m.unit == "share" else None)
-    more = f" About {needed:,} samples would settle it, if the value stands." if needed else ""
     return (
         Status.INCONCLUSIVE,
-        f"the interval [{low:.3g}, {high:.3g}] straddles the threshold {threshold.limit:g}.{more}",
+        f"the interval [{low:.3g}, {high:.3g}] straddles the threshold {threshold.limit:g}.{_more(m, threshold, most)}",
     )
+
+
+def _more(m: Measurement, threshold: Threshold, most: int | None) -> str:
+    """Say how many samples would settle a finding, and whether there are as many."""
+    needed = m.needed
+    if needed is None and m.unit == "share" and m.value is not None:
+        needed = needed_n(m.value, limit=threshold.limit, confidence=m.confidence)
+    if needed is None or needed <= m.n:
+        return ""
+    if most is not None and m.n <= most < needed:
+        return f" About {needed:,} samples would settle it, if the value stands; {most:,} were given: give more data."
+    return f" About {needed:,} samples would settle it, if the value stands."
 
 
 def failures(m: Measurement) -> str:

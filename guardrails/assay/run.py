@@ -121,12 +121,21 @@ class Run:
         reading.measurements, reading.not_assessed = self.measure(series)
         if reading.not_assessed:
             return reading
+        reading.most = self.most(series)
         if assay.control is None:
             reading.spike = self.spike(assay)
         else:
             keep_outcome(assay.probe, control_outcome(assay.probe, assay.control, reading.headline, None))
         self.save_media(series, reading.measurements)
         return reading
+
+    def most(self, series: Series) -> int | None:
+        """Return how many samples there are of what a probe counts: documents of the corpus, or outputs."""
+        subject = series.subject()
+        if any(row.get("arm") == "corpus" for row in self.journal.rows(series.name)):
+            return None if subject.corpus is None else len(subject.corpus)
+        available: int | None = getattr(subject.target, "available", None)
+        return available
 
     def control(self, probe: Probe, control: Control) -> ControlOutcome:
         """Return what the instrument makes of a control, from the cache or by running it."""

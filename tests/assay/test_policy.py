@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from guardrails.assay.policy_check import mistakes_in
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import probes
 from guardrails.core.results import Measurement, Status, Threshold
+from guardrails.core.statistics import needed_n
 
 LIMIT = Threshold(metric="rate", limit=0.1, origin="a test's own choice")
 
@@ -61,6 +64,21 @@ def test_a_finding_spoilt_by_errors_says_what_the_first_was():
 def test_an_inconclusive_finding_says_what_would_settle_it():
     _, why = judge(measurement(0.09, 0.05, 0.15, needed=4000), LIMIT)
     assert "4,000 samples" in why
+
+
+def test_what_would_settle_it_is_never_more_than_there_is_without_saying_so():
+    inconclusive = measurement(0.09, 0.05, 0.15, needed=4000)
+    assert "400 were given: give more data" in judge(inconclusive, LIMIT, most=400)[1]
+    assert "given" not in judge(inconclusive, LIMIT, most=5000)[1]
+    assert "settle" not in judge(measurement(0.09, 0.05, 0.15, n=5000, needed=4000), LIMIT)[1]
+
+
+def test_what_would_settle_it_has_the_confidence_of_the_reading():
+    m = measurement(0.05, 0.02, 0.12)
+    stricter = m.model_copy(update={"confidence": 0.975})
+    needed = [int(re.search(r"About ([\d,]+)", judge(x, LIMIT)[1])[1].replace(",", "")) for x in (m, stricter)]
+    assert needed == [needed_n(0.05, limit=0.1), needed_n(0.05, limit=0.1, confidence=0.975)]
+    assert needed[0] < needed[1]
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.integers(0, 4))
@@ -223,7 +241,7 @@ def test_rows_that_name_nothing_there_is_are_named_with_the_nearest_known_one(tm
 
 def test_metrics_that_a_probe_measures_beside_its_headline_are_known(tmp_path):
     rows = [
-        row("privacy.singling-out", "multivariate_risk", **NEW),
+        row("privacy.singling-out", "univariate_risk", **NEW),
         row("memorization.extraction", "extraction_excess", **NEW),
     ]
     assert mistakes_in(load_policy(policy_file(tmp_path, *rows))) == []
