@@ -8,7 +8,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
+hypothesis.settings.load_profile("untimed")
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
