@@ -18,7 +18,8 @@ from guardrails.kit.starts import (
     largest_start,
     readings,
 )
-from guardrails.memorization._passages import ByHeart
+from guardrails.targets.spikes import spiked_language_model
+from guardrails.targets.spikes.language_model import SpikedLanguageModel
 
 BOS = 99
 
@@ -70,14 +71,14 @@ def test_a_target_without_moments_has_none_after_a_start_either():
 
 
 def test_a_spike_stays_around_the_target():
-    spiked = ByHeart(Echo())
+    spiked = spiked_language_model(Echo(), [list(range(1, 21))])
     assert further_starts(spiked) == {"after '<s>'": [BOS]}
     begun = after(spiked, [BOS])
-    assert isinstance(begun, ByHeart)
+    assert isinstance(begun, SpikedLanguageModel)
     assert isinstance(begun.target, StartedTarget)
     assert isinstance(spiked.target, Echo)
-    planted = begun.knowing([list(range(20))])
-    assert planted.continue_tokens([[1, 2]], n=1) == [[3]]
+    assert begun.continue_tokens([[1, 2]], n=1) == [[3]]  # the start and two tokens
+    assert begun.continue_tokens([list(range(1, 10))], n=3) == [[10, 11, 12]]
     assert further_starts(object()) == {}
 
 
