@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import fnmatch
 import os
 import shlex
@@ -74,9 +75,10 @@ class Settings(BaseModel):
                 words += [f"--{name}", value]
         if self.text_field:
             words += ["--text-field", self.text_field]
-        words += [word for name in self.columns for word in ("--columns", name)]
-        words += [word for name in self.ignore_columns for word in ("--ignore-columns", name)]
-        words += [w for role, names in self.roles.items() for name in names for w in ("--role", f"{role}={name}")]
+        words += [word for name in self.columns for word in ("--columns", _option(name))]
+        words += [word for name in self.ignore_columns for word in ("--ignore-columns", _option(name))]
+        for role, names in self.roles.items():
+            words += [word for name in names for word in ("--role", f"{role}={_option(name)}")]
         for pattern in [probe] if probe else self.probes:
             words += ["--probes", pattern]
         if self.policy != "default":
@@ -131,6 +133,8 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     wrong += [
         f"  {name}: there is no '{path}'" for name in DATA if (path := getattr(settings, name)) and _missing(path)
     ]
+    if settings.choice and settings.target is None:
+        wrong.append("  columns and roles: for a target that is a table, and there is none")
     if wrong:
         where = f"plan {plan}" if plan else "the options"
         raise ConfigurationError(
@@ -149,14 +153,20 @@ def _missing(path: str) -> bool:
 
 
 def column_names(value: Any) -> Any:
-    """Return names of columns: a text is split at its commas, a sequence is taken as it is.
+    """Return names of columns: a text is split at its commas outside of quotes, a sequence is taken as it is.
 
-    >>> column_names("age, sex"), column_names(["last name, first name"])
-    (('age', 'sex'), ['last name, first name'])
+    >>> column_names("age, sex"), column_names('"last, first",age'), column_names(["last, first"])
+    (('age', 'sex'), ('last, first', 'age'), ['last, first'])
     """
     if not isinstance(value, str):
         return value
-    return tuple(name.strip() for name in value.split(",") if name.strip())
+    fields = next(csv.reader([value], skipinitialspace=True), [])
+    return tuple(name.strip() for name in fields if name.strip())
+
+
+def _option(name: str) -> str:
+    """Return a name of a column as `column_names` splits it."""
+    return '"' + name.replace('"', '""') + '"' if "," in name or name.startswith('"') else name
 
 
 OBJECT = "python object: "

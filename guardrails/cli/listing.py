@@ -22,7 +22,7 @@ TARGETS = (
     ("package:NAME", "a model that an installed package carries; see requirements/models.txt"),
     ("dir:FOLDER", "a folder of images that a model made"),
     ("jsonl:FILE", 'texts that a model wrote, one {"text": …} a line'),
-    ("table:FILE", "rows that a model made: CSV or Parquet"),
+    ("table:FILE", "rows that a model made: CSV, TSV, Parquet or Excel"),
     ("python:MODULE:CALLABLE", "your own object or function"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,16 @@ import numpy as np
 from ..core.base import Row, Subject
 from ..core.errors import ConfigurationError
 from ..core.statistics import Interval
-from .blind import blind_table
+from .blind import FOLDS, blind_table, separating_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     Places = NDArray[np.intp]
+
+
+LOOKED_AT = 1000
 
 
 class TableRows:
@@ -79,6 +83,14 @@ class TableRows:
             self._blind = (key, blind_table(self.pool.iloc[key[0] + key[1]], len(key[0])))
         return self._blind[1]
 
+    @cached_property
+    def _separating(self) -> list[str]:
+        """The columns by which members are told from non-members, of the first `LOOKED_AT` rows of either table."""
+        corpus, holdout = (places[:LOOKED_AT] for places in (self.corpus, self.holdout))
+        if min(len(corpus), len(holdout)) < FOLDS:
+            return []
+        return separating_columns(self.pool.iloc[[*corpus, *holdout]], len(corpus))
+
     @property
     def note(self) -> str:
         """What was left out."""
@@ -89,6 +101,8 @@ class TableRows:
                 f" {len(self.overlap)} of {len(self.overlap) + len(self.holdout)} different holdout rows stand in the"
                 f" corpus too and were left out: number {first}."
             )
+        if self._separating:
+            said += f" Columns that tell corpus and holdout apart by themselves: {', '.join(self._separating)}."
         if without := int((~self._labelled).sum()):
             said += f" {without} rows have no label in column '{self.label}' and were left out."
         return said

@@ -28,6 +28,8 @@ SCHEMES = {
     "python": "callable:load",
 }
 """Scheme of a target's name → module of this package and what in it takes the rest of the name."""
+TABLES = (".csv", ".tsv", ".tab", ".parquet", ".xlsx")
+"""How the names of table files end."""
 
 
 def load_target(target: Any, *, text_field: str | None = None) -> Target:
@@ -38,8 +40,8 @@ def load_target(target: Any, *, text_field: str | None = None) -> Target:
     target : str, path, Target or object
         ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` · ``diffusers:<folder>`` ·
         ``package:smollm2`` · ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a
-        target, which is returned as it is; or any callable or object with ``generate``, ``sample`` or ``predict``; or a
-        fitted classifier of scikit-learn.
+        target, which is returned as it is; or a data frame of rows; or any callable or object with ``generate``,
+        ``sample`` or ``predict``; or a fitted classifier of scikit-learn.
     text_field : str, optional
         Of ``jsonl:``, the field of records that holds the text.
 
@@ -55,6 +57,10 @@ def load_target(target: Any, *, text_field: str | None = None) -> Target:
     if not isinstance(target, str | Path):
         if isinstance(target, Target):
             return target
+        if hasattr(target, "iloc") and hasattr(target, "columns"):
+            from .table import FrameTarget
+
+            return FrameTarget(target)
         from .callable import callable_target
 
         return callable_target(target)
@@ -87,7 +93,7 @@ def _hint(name: str, scheme: str, has_scheme: bool, known: dict[str, Any]) -> st
         kind = "hf" if (path / "config.json").exists() or any(path.glob("*.gguf")) else "dir"
         kind = "diffusers" if (path / "model_index.json").exists() else kind
         return f" Did you mean '{kind}:{name}'?"
-    kinds = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "table", ".parquet": "table"}
+    kinds = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", **dict.fromkeys(TABLES, "table")}
     if path.is_file() and path.suffix.lower() in kinds:
         return f" Did you mean '{kinds[path.suffix.lower()]}:{name}'?"
     if has_scheme:

@@ -88,7 +88,7 @@ def _named(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table with names of columns that are text, each once."""
     import pandas as pd
 
-    names = [str(column).strip() for column in frame.columns]
+    names = [str(column).strip() or f"Unnamed: {place}" for place, column in enumerate(frame.columns)]
     twice = [column for column, times in Counter(names).items() if times > 1]
     if twice:
         raise ConfigurationError(f"the {name} has two columns named '{twice[0]}'; rename one")

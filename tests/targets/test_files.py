@@ -146,7 +146,7 @@ def test_a_bad_table(tmp_path, monkeypatch):
     refused("e.parquet", b"PAR1 no", "not a readable table")
     refused("e.csv", b"\x1f\x8b\x08\x00", "gzip data")
     refused("f.xlsx", b"a,b\n1,2\n", "not a readable xlsx file")
-    refused("f.pdf", b"a,b\n1,2\n", "'.pdf' is no kind of table")
+    refused("f.pdf", b"%PDF-1.4", "PDF data")
     with pytest.raises(TargetError, match="no such file"):
         load_target(f"table:{tmp_path / 'absent.csv'}")
     pd.DataFrame({"a": range(10)}).to_parquet(tmp_path / "g.parquet")

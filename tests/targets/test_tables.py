@@ -126,7 +126,7 @@ def test_columns_that_number_the_rows_are_left_out_named_and_can_be_asked_for() 
     tables = numbered(holdout=1000)
     subject = plain(made(tables))
     assert list(subject.corpus.columns) == list(TABLES["corpus"].columns)
-    assert subject.roles == {"row": "id", "": "id"}
+    assert subject.roles == {"row": "id", "Unnamed: 7": "id"}
     assert "'row' left out (numbers the rows)" in subject.read_as["holdout"]
     assert "row" in plain(made(tables), columns=("row", "age", "city")).corpus.columns
 

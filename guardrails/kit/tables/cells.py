@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Kind = Literal["number", "date", "duration", "truth", "category"]
 
 MISSING = frozenset(
-    {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NaT", "null", "NULL", "None", "nil", "?", "-", "–"}
-    | {"—", "\\N", "#NULL!", "#DIV/0!"}
+    {"", "NA", "N/A", "n/a", "N.A.", "n.a.", "#N/A", "<NA>", "NaN", "nan", "-nan", "NaT", "null", "NULL", "Null"}
+    | {"(null)", "None", "nil", "?", "-", "–", "—", ".", "\\N", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!"}
 )
 """Texts that stand for a missing value, in every table alike."""
 LONGEST = 10**15

@@ -18,7 +18,6 @@ MAX_ROWS = 10_000_000
 MAX_COLUMNS = 10_000
 MAX_DECODED = 4_000_000_000
 CHUNK = 10_000
-SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".dat", ".parquet", ".pq", ".xlsx", ".xlsm"})
 ENCODINGS = {
     "utf-8": "UTF-8",
     "utf-8-sig": "UTF-8",
@@ -89,9 +88,6 @@ def _read(path: Path, head: bytes) -> pd.DataFrame:
         raise ContentError(f"{path}: JSON, not a table; give a CSV, TSV, Parquet or XLSX file")
     if path.suffix.lower() in (".parquet", ".pq", ".xlsx", ".xlsm"):
         raise ContentError(f"{path}: not a readable {path.suffix[1:].lower()} file; a text table ends in .csv or .tsv")
-    if path.suffix.lower() not in SUFFIXES:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise ContentError(f"{path}: '{path.suffix}' is no kind of table that is read; give one of {kinds}")
     return _read_text(path)
 
 

@@ -20,7 +20,7 @@ EXPECTED = 14
 """So many repeats are expected, and none is there: chance does that once in a million tables."""
 FEWEST = 10
 _NAMES = re.compile(
-    r"|#|x(\.\d+)?|rn|id|uuid|guid|index|level_0|__index_level_\d__|unnamed: ?\d+|.*[_ .-]id|.*[a-z]I[dD]"
+    r"|#|rn|id|uuid|guid|index|level_0|__index_level_\d__|unnamed: ?\d+|.*[_ .-]id|.*[a-z]I[dD]"
     r"|row[_ .]?(names?|num(ber)?|no|id)?|nr\.?|no\.?|lfd\.? ?nr\.?"
 )
 _NUMBERED = re.compile(r"(\D*)(\d{1,15})(\D*)")
