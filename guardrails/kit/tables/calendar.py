@@ -35,10 +35,9 @@ def order_of(texts: Sequence[str]) -> Order | Literal["either", "iso", "none"]:
     >>> order_of(["13/02/2020", "01/02/2020"]), order_of(["01/02/2020"]), order_of(["1.2.2020"])
     ('day-first', 'either', 'day-first')
     """
-    matches = [_NUMERIC.fullmatch(text) for text in texts]
-    if not any(matches):
+    if not texts or not _NUMERIC.fullmatch(texts[0]):
         return "iso" if texts and all(_iso(text) for text in texts) else "none"
-    numeric = [match for match in matches if match]
+    numeric = [match for text in texts if (match := _NUMERIC.fullmatch(text))]
     if len(numeric) < len(texts):
         return "none"
     first, second = (any(int(match[part]) > 12 for match in numeric) for part in ("a", "b"))

@@ -80,8 +80,10 @@ def cells(column: pd.Series[Any]) -> Cells:
     values, kind = _typed(column)
     if kind is not None:
         return Cells(np.empty(0, np.int64), [], values, kind, set())
-    codes, distinct = pd.factorize(column.astype(object).map(str, na_action="ignore"))
-    cleaned = [_clean(text) for text in distinct]
+    if not isinstance(column.dtype, pd.StringDtype):
+        column = column.astype(object).map(str, na_action="ignore")
+    codes, distinct = pd.factorize(column)
+    cleaned = [_clean(text) for text in distinct.tolist()]
     if cleaned and all(len(text) > 1 and text[0] == text[-1] == "'" for text in cleaned if text not in MISSING):
         cleaned = [text[1:-1] if text not in MISSING else text for text in cleaned]
     marks = {text for text in cleaned if text in MISSING and text}
@@ -91,8 +93,8 @@ def cells(column: pd.Series[Any]) -> Cells:
 
 
 def _clean(text: str) -> str:
-    text = text.translate(_SPACES).strip()
-    formula = _FORMULA.fullmatch(text)  # how spreadsheets keep leading zeros
+    text = text.strip() if text.isascii() else text.translate(_SPACES).strip()
+    formula = _FORMULA.fullmatch(text) if text.startswith("=") else None  # how spreadsheets keep leading zeros
     return formula[1] if formula else text
 
 

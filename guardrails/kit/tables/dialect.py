@@ -158,6 +158,8 @@ def records(lines: Iterator[str], delimiter: str, quote: str, escape: str | None
 
 def _is_rule(fields: Sequence[str], delimiter: str) -> bool:
     """Whether a record is a line drawn under a header: hyphens alone, at least two in each cell."""
+    if fields[0][:1] not in ("", "-", ":", "|", "+", " "):
+        return False
     present = [field.strip() for field in fields if field.strip()]
     return bool(present) and all(_RULE.fullmatch(field) for field in present)
 

@@ -114,10 +114,11 @@ def _column(
 
 def _as_truth(name: str, parts: Mapping[str, Cells], used: Mapping[str, Cells]) -> Outcome | None:
     """Truth values: ``true`` and ``false`` in any case; beside those 1 and 0 too."""
-    if not all(part.kind == "truth" or {text.lower() for text in part.words()[1]} <= {"true", "false", "0", "1"}
-               for part in used.values()):  # fmt: skip
+    few = {table: {text.lower() for text in part.words()[1][:9]} for table, part in used.items()}
+    typed = any(part.kind == "truth" for part in used.values())
+    if not all(some <= {"true", "false", "0", "1"} for some in few.values()):
         return None
-    if not any(part.kind == "truth" or {text.lower() for text in part.texts} & set(_TRUTH) for part in used.values()):
+    if not typed and not any(some & set(_TRUTH) for some in few.values()):
         return None
     out = {}
     for table, part in parts.items():
