@@ -1,11 +1,12 @@
 """The scanner beside Presidio on rows made for it: kinds × separators × labels × languages, and what only looks alike.
 
     pip install -r benchmarks/privacy/requirements-pii.txt    # in an environment with guardrails, for this only
-    python benchmarks/privacy/separators.py [--choose] [--without-presidio] [--missed]
+    python benchmarks/privacy/separators.py [--part choose|check|new] [--without-presidio] [--missed]
 
 Each row is one datum of an invented person, written with some separator behind some label in one of four languages, or
-a number that is nobody's (an order, a version, a hash). Templates, labels and seeds are divided in two by parity: words
-and patterns of the scanner may be chosen on one half (`--choose`); the documentation has the figures of the other.
+a number that is nobody's (an order, a version, a hash). There are three parts, with other templates, labels and seeds:
+words and patterns of the scanner were chosen on the first, corrected once on the second, and the third was written
+afterwards and chose nothing; the documentation has its figures.
 
 A span counts as right where it overlaps a label of its kind; `exact` says how many of these begin and end where the
 label does. Presidio runs with its patterns alone, in English, at its own threshold of 0, for the kinds that it knows.
@@ -288,6 +289,72 @@ TEMPLATES = (
     '{{"{l}":"{d}"}}',
 )
 NO_LABEL = ("{d}", "({d})", "x;{d};y", "-> {d} <-", "1) {d}", "'{d}'", "[{d}]", "see {d}.", "#1:{d}", "a|{d}|b")
+NEW_LABELS = {
+    "card": {
+        "en": ["card no.", "credit card", "PAN", "charged to"],
+        "de": ["Karte", "Visa-Karte", "Kartennr."],
+        "fr": ["carte de crédit", "CB", "réglé par carte"],
+        "es": ["tarjeta de crédito", "nº tarjeta", "cargo a la tarjeta"],
+    },
+    "iban": {
+        "en": ["bank account", "IBAN no.", "transfer to"],
+        "de": ["Bankkonto", "Überweisung an"],
+        "fr": ["compte bancaire", "RIB/IBAN"],
+        "es": ["nº de cuenta", "transferencia a"],
+    },
+    "ssn": {
+        "en": ["SSN no.", "Social Sec.", "SS#", "her social"],
+        "de": ["SSN (USA)"],
+        "fr": ["SSN n°"],
+        "es": ["seguro social nº"],
+    },
+    "phone": {
+        "en": ["ring", "cell", "phone no.", "dial", "my number is", "workPhone"],
+        "de": ["Tel.-Nr.", "Festnetz", "anrufen unter", "Mobilnr."],
+        "fr": ["numéro portable", "tél. fixe", "contactez-moi au", "rappelez le"],
+        "es": ["celular", "teléfono fijo", "llamar al", "nº de móvil"],
+    },
+    "email": {
+        "en": ["e-mail address", "cc"],
+        "de": ["Mailadresse"],
+        "fr": ["adresse mail"],
+        "es": ["correo electrónico"],
+    },
+    "ip": {"en": ["addr", "remote host", "server"], "de": ["Server"], "fr": ["serveur"], "es": ["servidor"]},
+    "national-id": {
+        "en": ["NHS", "NHS num"],
+        "de": ["Steuer-Identifikationsnummer", "SteuerID", "Steuer-IdNr."],
+        "fr": ["n° de sécu", "NIR/INSEE", "numéro de sécu"],
+        "es": ["documento", "N.I.F.", "DNI/NIE"],
+    },
+    "birth-date": {
+        "en": ["birth date", "D.O.B.", "Born on", "birth_date"],
+        "de": ["Geburtstag", "geb. am", "Geb.-Datum"],
+        "fr": ["né(e) le", "naissance", "née à Lyon le"],
+        "es": ["F. Nacimiento", "nació el", "fecha nac."],
+    },
+    "address": {"en": ["home", "resides at"], "de": ["wohnhaft"], "fr": ["demeurant"], "es": ["domicilio"]},
+    "secret": {"en": ["password", "x"], "de": ["Token"], "fr": ["jeton"], "es": ["llave"]},
+}
+NEW_TEMPLATES = (
+    "{l} is {d}",
+    "{l} → {d}",
+    "[{l}:{d}]",
+    "{l}:\n{d}\n",
+    '{l} = "{d}";',
+    "<b>{l}</b> {d}<br>",
+    "{l}:&nbsp;{d}",
+    "- {l}: {d}",
+    "{l} ({d})",
+    "{l}, {d}",
+    "x|{l}|{d}|y",
+    "{l} ~ {d} ~",
+    "{l}:\t{d}",
+    "“{l}” «{d}»",
+    r"{l}:\n{d}\n",
+)
+NEW_NO_LABEL = ("•{d}", "{d}\n", "a\t{d}\tb", "={d};", "{d}: yes", "“{d}”", "@ {d}")
+"""Written after the patterns were chosen on the others; nothing was chosen on these."""
 SEPARATORS = {
     "none": "",
     "space": " ",
@@ -313,6 +380,7 @@ WHOLE: dict[str, Callable[..., str]] = {
     "address": address,
     "secret": secret,
 }
+PARTS = ("choose", "check", "new")
 LANGUAGES = ("en", "de", "fr", "es")
 
 
@@ -348,7 +416,7 @@ def made(rng: random.Random, kind: str, how: str, half: int) -> Row:
     )
     bare = kind in ALONE or usual
     if bare and rng.random() < 0.3:
-        template, label = rng.choice(NO_LABEL[half::2]), ""
+        template, label = rng.choice(NEW_NO_LABEL if half == 2 else NO_LABEL[half::2]), ""
     else:
         template, label = (
             rng.choice(TEMPLATES[half::2]),
@@ -540,7 +608,7 @@ def rows(half: int) -> list[Row]:
             out += [made(rng, kind, how, half) for _ in range(ROWS if kind in GROUPED else 4 * ROWS)]
     rng = random.Random(f"hard {half}")
     for _ in range(HARD):
-        out += [Row(rng.choice(ways[half::2]), "", what) for what, ways in hard(rng)]
+        out += [Row(rng.choice(ways if half == 2 else ways[half::2]), "", what) for what, ways in hard(rng)]
     return out
 
 
@@ -612,16 +680,16 @@ def report(made_rows: list[Row], finders: dict[str, Callable[[str], Spans]], mis
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--choose", action="store_true", help="the half that patterns may be chosen on")
+    parser.add_argument("--part", choices=PARTS, default="new", help="which templates, labels and seeds")
     parser.add_argument("--without-presidio", action="store_true")
-    parser.add_argument("--missed", action="store_true", help="list what is missed or wrong (with --choose only)")
+    parser.add_argument("--missed", action="store_true", help="list what is missed or wrong")
     options = parser.parse_args()
-    if options.missed and not options.choose:
-        sys.exit("--missed would show the half that the figures come from: it goes with --choose")
+    if options.missed and options.part == "new":
+        sys.exit("--missed would show the rows that the figures come from: it goes with another --part")
     finders: dict[str, Callable[[str], Spans]] = {"guardrails": ours}
     if not options.without_presidio:
         finders["presidio"] = presidio()
-    met = report(rows(0 if options.choose else 1), finders, options.missed)
+    met = report(rows(PARTS.index(options.part)), finders, options.missed)
     print(f"bars: {'met' if met else 'MISSED'}")
     sys.exit(not met)
 

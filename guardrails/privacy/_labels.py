@@ -39,7 +39,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         answer(?:s|ed|ing)? msisdn hot_line viber wa\.me my_(?:phone_|new_|direct_)?number
         your_(?:phone_|new_|direct_)?number his_(?:phone_|new_|direct_)?number her_(?:phone_|new_|direct_)?number
         our_(?:phone_|new_|direct_)?number their_(?:phone_|new_|direct_)?number the_(?:phone_|new_|direct_)?number
-        m(?:i|on)_n[uú]m[eé]ro meine?_nummer ihre?_nummer seine?_nummer unsere?_nummer llam\w{1,8} marc(?:a|ar|ad)
+        m(?:i|on)_n[uú]m[eé]ro meine?_nummer ihre?_nummer seine?_nummer unsere?_nummer ll[aá]m\w{1,8} marc(?:a|ar|ad)
         appel\w{0,6} joindre rejoindre joignable portable fixe anruf\w{0,4} angerufen ruf(?:en|t|nummer\w{0,2})?
         handy\w{0,8} durchwahl festnetz\w{0,8} erreich\w{0,6} telefoon\w{0,6} cellulare telem[oó]vel centralita
         """

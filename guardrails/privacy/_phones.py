@@ -40,6 +40,7 @@ _NATIONAL = re.compile(
 _ANY = re.compile(
     rf"(?P<number>[0-9+(]{_BEGIN}(?:(?<=\d)\d{{0,15}}|(?<=\()\+?\d{{1,5}}\)|(?<=\+)(?:\(\d{{1,5}}\)|\d{{1,14}})){_GROUPS}){_EXTENSION}{_END}"
 )
+_TEN = re.compile(rf"[2-9]{_BEGIN}\d{{9}}{_END}")
 _AFTER = re.compile(
     r"[ (/,-](?i:office|home|work|mobile|cell|fax|tel|mobil|privat|büro|dienstlich|casa|trabajo|m[oó]vil"
     r"|bureau|domicile)"
@@ -55,6 +56,7 @@ _DECIMAL = re.compile(r"\d{1,2}\.\d+|\d{4,}\.\d\d|\d{1,3}(?:[. ]\d{3}){3,4}|[1-9
 """Figures with a point, with marks of thousands, or round."""
 _SINGLE = re.compile(r"[ .]\d(?!\d)")
 """A group of one figure: people do not write numbers so, and tables do."""
+_UUID = re.compile(r"\d{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-")
 _FIGURES_AFTER = re.compile(r"[ \t]{1,3}[0-9A-Fa-f]{0,8}\d")
 _FIGURES_BEFORE = re.compile(r"\d[0-9A-Fa-f]{0,8}[ \t]{1,3}$")
 
@@ -74,6 +76,8 @@ class Phones:
             for m in pattern.finditer(text):
                 if end := _national(text, m):
                     yield m.start(), end, True
+        if "@" in text:
+            yield from _beside_mail(text)
 
 
 PHONE = Phones()
@@ -125,6 +129,8 @@ def _national(text: str, m: re.Match[str]) -> int | None:
     """Return where a number of a national plan ends, if it is one and nothing says that it is something else."""
     if not _long_enough(m) or named_as(text, m.start()) is not None or joined_to_word(text, m.start()):
         return None
+    if _UUID.match(text, m.start()):
+        return None
     number = m["number"]
     if (
         " " in number
@@ -156,6 +162,18 @@ def _ends(m: re.Match[str]) -> Iterator[int]:
 def _whole(m: re.Match[str], end: int) -> int:
     """Return the end with the extension, where nothing was cut off."""
     return m.end() if end == m.end("number") else end
+
+
+def _beside_mail(text: str) -> Iterator[Found]:
+    """Yield the numbers of ten figures in the line of an e-mail address, as in a list of contacts."""
+    for m in _TEN.finditer(text):
+        line = (
+            text[max(0, m.start() - BEFORE) : m.start()].rpartition("\n")[2],
+            text[m.end() : m.end() + BEFORE].partition("\n")[0],
+        )
+        in_a_row = _FIGURES_AFTER.match(text, m.end()) or _FIGURES_BEFORE.search(line[0])
+        if "@" in "".join(line) and not in_a_row and named_as(text, m.start()) is None and valid(m[0], "US"):
+            yield *m.span(), True
 
 
 def _long_enough(m: re.Match[str]) -> bool:

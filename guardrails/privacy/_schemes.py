@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 
 ANY_WORDS = (
@@ -52,15 +52,10 @@ class Scheme:
     words: tuple[str, ...]
     alone: re.Pattern[str] | None = None
 
-    @property
+    @cached_property
     def named(self) -> re.Pattern[str]:
         """The pattern of its words and of those that name any such number."""
-        return _named((*self.words, *ANY_WORDS))
-
-
-@cache
-def _named(words: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(rf"(?i)(?<![^\W_])(?:{'|'.join(words)})")
+        return re.compile(rf"(?i)(?<![^\W_])(?:{'|'.join((*self.words, *ANY_WORDS))})")
 
 
 def _scheme(
