@@ -167,9 +167,15 @@ def _tables(result: Result) -> Iterator[tuple[str, list[str], list[list[str]]]]:
     )
     yield (
         "Real pictures called synthetic, by source",
-        ["detector", "source", "n", "share"],
+        ["detector", "source", "n", "share", "abstained"],
         [
-            [r["detector"], r["source"], str(r["n"]), _interval(r["fpr"], r["low"], r["high"])]
+            [
+                r["detector"],
+                r["source"],
+                str(r["n"]),
+                _interval(r["fpr"], r["low"], r["high"]),
+                _interval(*r["abstains"]),
+            ]
             for r in tables["false_alarms"]
         ],
     )

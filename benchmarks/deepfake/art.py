@@ -22,14 +22,12 @@ from guardrails.deepfake._picture import Picture
 from guardrails.deepfake.fusion import Fusion
 
 ALONE = ("features", "radial", "dct", "npr", "srm", "colour", "cnn", "metadata")
-VERDICTS = ("synthetic", "abstain", "real")
+VERDICTS = ("synthetic", "abstain", "nothing found")
 
 
 def detectors() -> dict[str, Any]:
     """All that have shipped weights; the fusion also as it is where its encoder is not installed."""
-    bare = Fusion()
-    vars(bare)["encoder"] = None
-    fusions = {"deepfake.fusion": Fusion(), "deepfake.fusion, traces alone": bare}
+    fusions = {"deepfake.fusion": Fusion(), "deepfake.fusion, traces alone": Fusion("traces")}
     return fusions | {f"deepfake.{name}": load_detector(f"deepfake.{name}") for name in ALONE}
 
 

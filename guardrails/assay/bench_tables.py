@@ -255,7 +255,11 @@ def false_alarms(scores: Scores, parts: Parts) -> Iterator[Row]:
     for (detector, change), verdicts in scores.verdict.items():
         if change != "none":
             continue
-        found = np.isin(np.array(verdicts, dtype=object), SYNTHETIC)
+        given = np.array(verdicts, dtype=object)
+        found = np.isin(given, SYNTHETIC)
         for name, rows in sorted(named.items(), key=lambda pair: -len(pair[1])):
             fpr = wilson(int(found[rows].sum()), len(rows))
-            yield {"detector": detector, "source": name, "n": len(rows), "fpr": fpr[0], "low": fpr[1], "high": fpr[2]}
+            yield {
+                "detector": detector, "source": name, "n": len(rows), "fpr": fpr[0], "low": fpr[1], "high": fpr[2],
+                "abstains": _rate(given[rows] == "abstain"),
+            }  # fmt: skip

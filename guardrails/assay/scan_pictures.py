@@ -101,7 +101,7 @@ def _size(picture: NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def overlaid(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return a grey picture with the heat map over it: red for synthetic, blue for real, no colour for neither.
+    """Return a grey picture with the heat map over it: red for synthetic, blue against it, no colour for neither.
 
     Parameters
     ----------

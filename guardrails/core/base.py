@@ -319,7 +319,8 @@ class Probe(ABC):
         """Write the pictures that the measurements' evidence names. Default: none."""
 
 
-Verdict = Literal["real", "synthetic", "manipulated", "abstain"]
+Verdict = Literal["synthetic", "manipulated", "nothing found", "abstain"]
+"""No detector says "real": that no trace was found is no evidence of a camera or a voice; provenance alone can be."""
 
 
 @dataclass(frozen=True)
@@ -342,15 +343,18 @@ class Detection:
     score : float, optional
         Larger for synthetic; its scale is the detector's own.
     probability : float, optional
-        That the item is synthetic or manipulated where half of all items are: calibrated, in 0–1.
+        That the item is synthetic or manipulated where half of all items are: of the likelihood ratio, in 0–1.
     likelihood_ratio : float, optional
-        p(score | synthetic) / p(score | real): what the evidence says whatever the share of synthetic items.
+        p(score | synthetic) / p(score | real): what the evidence says whatever the share of synthetic items. Never
+        beyond what the sources of the calibration can support; None where they are of another kind than the item.
     verdict : str
-        ``abstain`` where the evidence is weak, contradicts itself or is unlike what the detector knows.
+        ``synthetic`` or ``manipulated``; ``nothing found`` where no trace was found, which is no evidence that the item
+        is real; ``abstain`` where the evidence is weak, contradicts itself or is unlike what the detector knows.
     reasons : tuple of str
         What the verdict rests on, or why there is none.
     heat_map : array of float32, (H, W), optional
-        Natural logarithm of the likelihood ratio by place, evenly over the picture; NaN where a place says nothing.
+        Evidence by place, above 0 for synthetic, evenly over the picture; NaN where a place says nothing. It is for the
+        eye: not bounded as the likelihood ratio is.
     segments : tuple of Segment
         Of a video or a recording, in the order of time.
     calibration : str, optional
@@ -431,12 +435,18 @@ class Detector(ABC):
         return self.score([item])[0]
 
     def predict_proba(self, items: Sequence[Any]) -> NDArray[np.float64]:
-        """Return the probabilities of real and of synthetic, (N, 2), where half of all items are synthetic.
+        """Return numbers to rank items by, (N, 2): those of the second column are larger for synthetic ones.
 
-        A row is NaN where the detector has no calibrated probability for the item.
+        They lie in 0–1 and each row adds up to 1, as scikit-learn has it, but unlike `Detection.probability` they are
+        not bounded by what the calibration supports: they say which item is likelier synthetic, not how likely one is.
+        A row is NaN where the detector has no score, or nothing that makes one of it.
         """
         import numpy as np
 
-        found = [row.probability for row in self.score(items)]
-        p = np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+        ranks = [self._rank(row) for row in self.score(items)]
+        p = np.array([np.nan if value is None else value for value in ranks], dtype=np.float64)
         return np.stack([1 - p, p], axis=1)
+
+    def _rank(self, row: Detection) -> float | None:
+        """Return the second column of `predict_proba`."""
+        return row.probability

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from ..core.base import Control, Detection, Detector, Modality, Segment
 from ..core.errors import ConfigurationError, ContentError
 from ._image import checked
+from ._kinds import Scope
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 WEIGHTS = Path(__file__).parent / "weights"
+SPEECH = "speech"
 FOLDS = 3
 KEPT, MARGIN = 0.98, 1.2
 """How far from the usual a recording may be: this much further than this share of the calibration's. Chosen on the
@@ -78,6 +80,8 @@ class Heard:
         Evidence, averaged over 0.3 s, above which a stretch stands out.
     basis : str
         Which calibration this is.
+    scope : Scope, optional
+        What it may speak of; None: everything, as the user chose what to fit or to calibrate on.
     """
 
     model: Model
@@ -86,13 +90,14 @@ class Heard:
     reach: float
     threshold: float
     basis: str
+    scope: Scope | None = None
 
     @classmethod
     def calibrated(
-        cls, model: Model, items: Sequence[Spectra], labels: NDArray[np.int64], weights: Array, basis: str
+        cls, model: Model, items: Sequence[Spectra], labels: NDArray[np.int64], sources: Sequence[str], basis: str
     ) -> Heard:
         """Calibrate a model on recordings that it has not seen."""
-        return cls.of(model, [model.evidence(item) for item in items], items, labels, weights, basis)
+        return cls.of(model, [model.evidence(item) for item in items], items, labels, sources, basis)
 
     @classmethod
     def of(
@@ -101,7 +106,7 @@ class Heard:
         found: Sequence[tuple[float, Array]],
         items: Sequence[Spectra],
         labels: NDArray[np.int64],
-        weights: Array,
+        sources: Sequence[str],
         basis: str,
     ) -> Heard:
         """Calibrate on the evidence of recordings."""
@@ -110,7 +115,7 @@ class Heard:
         from ._calibration import Calibration
         from ._manner import Manner
 
-        calibration = Calibration.fit([score for score, _ in found], labels, weights)
+        calibration = Calibration.fit([score for score, _ in found], labels, sources)
         stretches = np.concatenate([smoothed(frames) for (_, frames), y in zip(found, labels, strict=True) if not y])
         threshold = float(np.quantile(stretches[np.isfinite(stretches)], RARE))
         manner = Manner.fit(items)
@@ -127,13 +132,17 @@ class Heard:
             why = f"does not move as speech does ({strange:.1f}, at most {self.reach:.1f}): music, noise?"
             return Detection(name, score, reasons=(why,))
         seconds = sum(segment.end - segment.start for segment in segments)
+        heard = f"mean evidence {score:+.2f}; {seconds:.1f} s stand out"
+        if self.scope is not None and SPEECH not in self.scope.kinds:
+            return Detection(name, score, reasons=(self.scope.withheld(SPEECH), heard), segments=segments)
+        verdict, why = self.calibration.judged(score)
         return Detection(
             name,
             score,
             probability=float(self.calibration.probability([score])[0]),
             likelihood_ratio=float(np.exp(self.calibration.log_ratio([score])[0])),
-            verdict=self.calibration.verdicts([score])[0],
-            reasons=(f"mean evidence {score:+.2f}; {seconds:.1f} s stand out",),
+            verdict=verdict,
+            reasons=(why, heard),
             calibration=self.basis,
             segments=segments,
         )
@@ -217,15 +226,12 @@ class AudioDetector(Detector):
             part = self.model().fit([x[i] for i in seen], y[seen], weights[seen])
             found |= {int(i): part.evidence(x[i]) for i in np.flatnonzero(fold == k)}
         model, basis = self.model().fit(x, y, weights), "cross-fitted on the recordings that it was fitted to"
-        self._heard = Heard.of(model, [found[i] for i in range(len(x))], x, y, weights, basis)
+        self._heard = Heard.of(model, [found[i] for i in range(len(x))], x, y, names, basis)
         return self
 
     def calibrate(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
-        from ._protocol import weights_of
-
         y, names = checked(self.id, items, labels, sources)
-        x, weights = self._all(items), weights_of(y, names)
-        fresh = Heard.calibrated(self.heard.model, x, y, weights, "calibrated on its own set")
+        fresh = Heard.calibrated(self.heard.model, self._all(items), y, names, "calibrated on its own set")
         self._heard = replace(fresh, manner=self.heard.manner, reach=self.heard.reach)
         return self
 
@@ -234,6 +240,9 @@ class AudioDetector(Detector):
 
     def score(self, items: Sequence[Any]) -> list[Detection]:
         return [self._detect(item, i) for i, item in enumerate(items)]
+
+    def _rank(self, row: Detection) -> float | None:
+        return None if row.score is None else float(self.heard.calibration.rank([row.score])[0])
 
     def _detect(self, item: Any, place: int) -> Detection:
         name = str(item) if isinstance(item, str | Path) else f"{place:05d}"
@@ -275,14 +284,21 @@ def write(heard: Heard, card: Mapping[str, Any], folder: Path, stem: str) -> lis
     import numpy as np
     from safetensors.numpy import save
 
+    from ._fitted import calibration_arrays
+
     calibration = heard.calibration
     arrays = {f"model/{name}": np.ascontiguousarray(x) for name, x in heard.model.tensors().items()}
-    arrays |= {side: np.asarray(getattr(calibration, side), dtype=np.float32) for side in ("real", "generated")}
+    arrays |= calibration_arrays(calibration)
     arrays |= {name: np.asarray(getattr(heard.manner, name)) for name in ("centre", "precision")}
     arrays["numbers"] = np.array([calibration.slope, calibration.offset, heard.reach, heard.threshold])
     weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     weights.write_bytes(save(arrays))
-    about = {**card, "basis": heard.basis, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    about = {
+        **card,
+        **Scope.stated(heard.scope),
+        "basis": heard.basis,
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+    }
     text.write_text(json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     return [weights, text]
 
@@ -298,7 +314,7 @@ def read(kind: type[Model], stem: str, folder: Path = WEIGHTS) -> tuple[Heard, d
     """
     from safetensors.numpy import load_file
 
-    from ._calibration import Calibration
+    from ._fitted import calibration_of
     from ._manner import Manner
 
     weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
@@ -309,7 +325,7 @@ def read(kind: type[Model], stem: str, folder: Path = WEIGHTS) -> tuple[Heard, d
         raise ConfigurationError(f"{weights.name} does not have the hash that its card states: altered or cut short")
     tensors = load_file(weights)
     slope, offset, reach, threshold = (float(x) for x in tensors["numbers"])
-    real, generated = (tensors[side].astype("float64") for side in ("real", "generated"))
     model = kind.of({k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")})
-    manner = Manner(tensors["centre"], tensors["precision"])
-    return Heard(model, Calibration(slope, offset, real, generated), manner, reach, threshold, card["basis"]), card
+    manner, calibration = Manner(tensors["centre"], tensors["precision"]), calibration_of(tensors, slope, offset)
+    scope = Scope.of(card.get("scope"))
+    return Heard(model, calibration, manner, reach, threshold, card["basis"], scope), card

@@ -1,44 +1,96 @@
-"""From a score to a probability, a likelihood ratio and a verdict that knows when to abstain."""
+"""From a score to a likelihood ratio within bounds and a verdict that knows when to abstain; sources are the units."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from math import ceil, log
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from ._bounds import elub
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
     Labels = NDArray[np.int64]
+    Verdict = Literal["synthetic", "nothing found", "abstain"]
 
-MAX_LOG_RATIO = log(1e4)
-"""A likelihood ratio beyond 10,000 would need far more files than a calibration has."""
 ALPHA = 0.05
+MOST_LOGIT = 30.0
+LEAST_RATIO = 10.0
+"""Of the verdict "synthetic": moderate support on the scale of ENFSI's guideline for evaluative reporting (2015); at
+even odds one such verdict in eleven is wrong. A rate of false alarms alone says nothing of how many alarms are true."""
 BINS = 10
+NO_TRACE = "no trace was found: that is no evidence of a camera or a voice"
+
+
+@dataclass(frozen=True)
+class BySource:
+    """The scores of a class, in which each source or family counts as one.
+
+    Attributes
+    ----------
+    scores : array, (N,)
+        Sorted.
+    sources : array of int, (N,)
+        Which source each is of.
+    """
+
+    scores: Array
+    sources: Labels
+
+    @classmethod
+    def of(cls, scores: ArrayLike, sources: Sequence[Any]) -> BySource:
+        """Sort scores, (N,), and number their sources."""
+        s, codes = np.asarray(scores, dtype=np.float64), np.unique(np.asarray(sources), return_inverse=True)[1]
+        order = np.argsort(s, kind="stable")
+        return cls(s[order], codes[order].astype(np.int64))
+
+    @cached_property
+    def weights(self) -> Array:
+        """One over the number of scores of the same source, (N,): they add up to `n`."""
+        return np.asarray(1 / np.bincount(self.sources)[self.sources], dtype=np.float64)
+
+    @cached_property
+    def n(self) -> int:
+        """How many sources there are."""
+        return len(np.unique(self.sources))
+
+    @cached_property
+    def _below(self) -> Array:
+        return np.concatenate([[0.0], np.cumsum(self.weights)])
+
+    def at_least(self, scores: Array) -> Array:
+        """Return, summed over sources, the share of a source's scores that are as large or larger."""
+        return np.asarray(self.n - self._below[np.searchsorted(self.scores, scores, "left")], dtype=np.float64)
+
+    def at_most(self, scores: Array) -> Array:
+        """Return, summed over sources, the share of a source's scores that are as small or smaller."""
+        return np.asarray(self._below[np.searchsorted(self.scores, scores, "right")], dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Log-likelihood ratio = slope · score + offset, and the scores of the calibration set for its p-values.
+    """Log-likelihood ratio = slope · score + offset within bounds, and the scores of the calibration for p-values.
 
     Fitted to scores of files that the detector has not seen, of sources that it has not seen.
     """
 
     slope: float
     offset: float
-    real: Array
-    generated: Array
-    """Sorted scores."""
+    real: BySource
+    generated: BySource
 
     @classmethod
-    def fit(cls, scores: ArrayLike, labels: Labels, weights: ArrayLike | None = None) -> Calibration:
-        """Fit Platt's sigmoid with both classes weighing the same, so that its odds are a likelihood ratio.
+    def fit(cls, scores: ArrayLike, labels: Labels, sources: Sequence[Any] | None = None) -> Calibration:
+        """Fit Platt's sigmoid with both classes, and in each all sources, weighing the same: odds are a ratio.
 
-        The targets are those of Platt (1999), (n₊ + 1)/(n₊ + 2) and 1/(n₋ + 2) instead of 1 and 0, which keeps
-        separable scores from a sigmoid that is a step.
+        The targets are those of Platt (1999), (n₊ + 1)/(n₊ + 2) and 1/(n₋ + 2) instead of 1 and 0, with the numbers of
+        sources for n: they keep separable scores from a sigmoid that is a step.
 
         Parameters
         ----------
@@ -46,56 +98,100 @@ class Calibration:
             Larger for generated; finite.
         labels : array of int, (N,)
             1 = generated, 0 = real; both present.
-        weights : array_like, (N,), optional
-            Within its class; see `_protocol.weights_of`.
+        sources : sequence, optional
+            Source of a real item, family of a generated one. Default: every item is a source.
 
         Raises
         ------
         ValueError
             Where a class is missing or a score is not finite.
         """
-        s, w = np.asarray(scores, dtype=np.float64), np.ones(len(labels)) if weights is None else np.asarray(weights)
+        s, names = np.asarray(scores, dtype=np.float64), np.arange(len(labels)) if sources is None else sources
         sizes = [int((labels == label).sum()) for label in (0, 1)]
         if min(sizes) < 1 or not np.isfinite(s).all():
             raise ValueError(
                 f"calibration needs finite scores of both classes, got {sizes[0]} real, {sizes[1]} generated"
             )
-        targets = np.where(labels == 1, (sizes[1] + 1) / (sizes[1] + 2), 1 / (sizes[0] + 2))
-        w = w / np.array([w[labels == label].sum() for label in (0, 1)])[labels]
-        centre, scale = float(s.mean()), max(float(s.std()), 1e-9)
-        slope, offset = _sigmoid((s - centre) / scale, targets, w)
+        real, generated = (BySource.of(s[labels == y], np.asarray(names)[labels == y]) for y in (0, 1))
+        x = np.concatenate([real.scores, generated.scores])
+        targets = np.repeat(
+            [1 / (real.n + 2), (generated.n + 1) / (generated.n + 2)], [len(real.scores), len(generated.scores)]
+        )
+        w = np.concatenate([real.weights / real.n, generated.weights / generated.n])
+        centre, scale = float(x.mean()), max(float(x.std()), 1e-9)
+        slope, offset = _sigmoid((x - centre) / scale, targets, w)
         slope /= scale
-        return cls(slope, offset - slope * centre, np.sort(s[labels == 0]), np.sort(s[labels == 1]))
+        return cls(slope, offset - slope * centre, real, generated)
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest logarithm of a ratio that its sources support: see `_bounds.elub`.
+
+        Both are 0 where it does not tell the classes apart, or tells them the wrong way round.
+        """
+        if self.slope <= 0:
+            return 0.0, 0.0
+        real, generated = (self.slope * one.scores + self.offset for one in (self.real, self.generated))
+        return elub(generated, real, generated_weights=self.generated.weights, real_weights=self.real.weights)
 
     def log_ratio(self, scores: ArrayLike) -> Array:
-        """Natural logarithm of p(score | generated) / p(score | real), bounded by ±`MAX_LOG_RATIO`."""
-        return np.clip(self.slope * np.asarray(scores, dtype=np.float64) + self.offset, -MAX_LOG_RATIO, MAX_LOG_RATIO)
+        """Natural logarithm of p(score | generated) / p(score | real), within `bounds`."""
+        return np.clip(self.slope * np.asarray(scores, dtype=np.float64) + self.offset, *self.bounds)
 
     def probability(self, scores: ArrayLike, *, prior: float = 0.5) -> Array:
-        """Probability that an item is generated, where a share `prior` of all items is."""
+        """Probability that an item is generated, where a share `prior` of all items is: of the bounded ratio."""
         return 1 / (1 + np.exp(-(self.log_ratio(scores) + log(prior / (1 - prior)))))
 
-    def p_values(self, scores: ArrayLike) -> tuple[Array, Array]:
-        """Return conformal p-values of "it is real" and "it is generated" (Vovk et al. 2005, label-conditional).
+    def logit(self, scores: ArrayLike) -> Array:
+        """Return slope · score + offset, without bounds: what is likelier than what, and no ratio to rely on."""
+        return np.clip(self.slope * np.asarray(scores, dtype=np.float64) + self.offset, -MOST_LOGIT, MOST_LOGIT)
 
-        Were a new real file exchangeable with the calibration's, "real" would have a p-value of at most α with
-        probability at most α. Files of a new source are not, so that this is a bound for known kinds of sources only.
+    def rank(self, scores: ArrayLike) -> Array:
+        """Return Platt's sigmoid without bounds, in 0–1: it says which of two items is likelier, not how likely."""
+        return np.asarray(1 / (1 + np.exp(-self.logit(scores))), dtype=np.float64)
+
+    def p_values(self, scores: ArrayLike) -> tuple[Array, Array]:
+        """Return conformal p-values of "it is real" and "it is generated", with sources as the exchangeable units.
+
+        Were the source of a new real file exchangeable with the calibration's, "real" would have a p-value of at most α
+        with probability at most α, whatever files of one source have in common (Dunn, Wasserman & Ramdas 2018, arXiv
+        1809.07441; Lee, Barber & Willett 2023, arXiv 2306.06342): each source counts by the share of its files that
+        score as high. With k sources the smallest p-value is 1/(k + 1).
         """
         s = np.asarray(scores, dtype=np.float64)
-        above = len(self.real) - np.searchsorted(self.real, s, "left")
-        below = np.searchsorted(self.generated, s, "right")
-        return (above + 1) / (len(self.real) + 1), (below + 1) / (len(self.generated) + 1)
+        return (self.real.at_least(s) + 1) / (self.real.n + 1), (self.generated.at_most(s) + 1) / (self.generated.n + 1)
 
-    def verdicts(self, scores: ArrayLike, *, alpha: float = ALPHA) -> list[Literal["real", "synthetic", "abstain"]]:
-        """Name a class where the other can be ruled out at `alpha` and it itself cannot; else abstain.
+    def verdicts(self, scores: ArrayLike, *, alpha: float = ALPHA) -> list[Verdict]:
+        """Return the verdict of each score: see `judged`."""
+        return [self.judged(float(score), alpha=alpha)[0] for score in np.atleast_1d(np.asarray(scores, np.float64))]
 
-        Both ruled out is a score between two classes that never score so; neither, one that both do.
+    def judged(self, score: float, *, alpha: float = ALPHA) -> tuple[Verdict, str]:
+        """Return the verdict and what it rests on.
+
+        ``synthetic`` where a real item of a new source scores so high with probability `alpha` at most, generated ones
+        do score so, and the ratio is at least `LEAST_RATIO`; ``nothing found`` where the score is no likelier of a
+        generated item than of a real one; ``abstain`` in between, and always where the sources are too few for `alpha`.
         """
-        real, generated = self.p_values(scores)
-        out: list[Literal["real", "synthetic", "abstain"]] = []
-        for p, q in zip(np.atleast_1d(real), np.atleast_1d(generated), strict=True):
-            out.append("synthetic" if p <= alpha < q else "real" if q <= alpha < p else "abstain")
-        return out
+        least = ceil(round(1 / alpha, 9)) - 1
+        if self.real.n < least:
+            return "abstain", (
+                f"its calibration has {self.real.n} source{'s' * (self.real.n != 1)} of real items: for at most"
+                f" {alpha:.2g} of false alarms on a new source {least} are needed"
+            )
+        if self.bounds == (0.0, 0.0):
+            return "abstain", "it does not tell the two classes of its calibration apart"
+        (p,), (q,) = self.p_values([score])
+        ratio = float(np.exp(self.log_ratio([score])[0]))
+        if ratio <= 1:
+            return "nothing found", NO_TRACE
+        chance = f"p = {p:.2g} that a real item of a new source scores so high, {self.real.n} sources"
+        if p > alpha or ratio < LEAST_RATIO:
+            most = float(np.exp(self.bounds[1]))
+            return (
+                "abstain",
+                f"weak evidence: ratio {ratio:.2g}, of at most {most:.2g} that its sources support; {chance}",
+            )
+        return ("abstain", f"unlike both classes: {chance}") if q <= alpha else ("synthetic", chance)
 
 
 def _sigmoid(z: Array, targets: Array, weights: Array) -> tuple[float, float]:

@@ -207,7 +207,7 @@ def frozen(rows: Rows) -> dict[str, Any]:
         for j in np.unique(inner):
             crossed[inner == j] = kernels.score(rest[inner != j], rest[inner == j])
         plain = ~rows.drawn[rest]
-        calibration = Calibration.fit(crossed[plain], labels[plain], rows.weights(rest)[plain])
+        calibration = Calibration.fit(crossed[plain], labels[plain], np.asarray(groups)[plain].tolist())
         scores = kernels.score(rest, left)
         ratio[left], verdict[left] = calibration.log_ratio(scores), calibration.verdicts(scores)
     return _pooled(rows, ratio, verdict)

@@ -35,7 +35,8 @@ COLUMNS = ("label", "family", "source", "source_path", "licence")
 """Of a manifest."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 FORBIDDEN = re.compile(
-    r"\bNC\b|non-?commercial|research use|NVIDIA|no licence|third part|press|film|BSDS|COCO|ADE20K|Flickr|Unsplash",
+    r"\bNC\b|non-?commercial|research use|NVIDIA|no licence|third part|press|film|BSDS|COCO|ADE20K|Flickr|Unsplash"
+    r"|\bunclear\b",
     re.IGNORECASE,
 )
 """In a licence: what shipped weights may not learn from."""

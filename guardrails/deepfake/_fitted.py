@@ -14,8 +14,9 @@ import numpy as np
 
 from ..core.base import Detection
 from ..core.errors import ConfigurationError
-from ._calibration import Calibration
+from ._calibration import BySource, Calibration
 from ._head import Head
+from ._kinds import Scope
 from ._protocol import FOLDS, folds_of, weights_of
 
 if TYPE_CHECKING:
@@ -42,12 +43,16 @@ class Fitted:
         Largest strangeness that is judged.
     basis : str
         Which calibration this is: goes into every `Detection`.
+    scope : Scope, optional
+        The kinds of pictures that the calibration has sources of, and the library a control; None: every kind, as the
+        user chose what to fit or to calibrate on.
     """
 
     head: Head
     calibration: Calibration
     reach: float
     basis: str
+    scope: Scope | None = None
 
     @classmethod
     def fit(
@@ -88,7 +93,8 @@ class Fitted:
             left = {name: x[out] for name, x in whole.items()}
             scores[out], strange[out] = part.score(left), part.strangeness(left)
         plain = np.ones(len(labels), dtype=bool) if art is None else ~art
-        calibration = Calibration.fit(scores[plain], labels[plain], weights[plain])
+        units = np.asarray(sources if groups is None else groups)
+        calibration = Calibration.fit(scores[plain], labels[plain], units[plain].tolist())
         return cls(Head.fit_members(whole, labels, weights), calibration, BEYOND * float(strange.max()), basis)
 
     def calibrated(
@@ -99,15 +105,15 @@ class Fitted:
         *,
         basis: str = "calibrated on its own set",
     ) -> Fitted:
-        """Return it with a calibration on items that the head has not seen."""
+        """Return it with a calibration on items that the head has not seen: it judges every kind of picture then."""
         whole = {name: np.asarray(x, dtype=np.float64) for name, x in blocks.items()}
-        calibration = Calibration.fit(self.head.score(whole), labels, weights_of(labels, sources))
+        calibration = Calibration.fit(self.head.score(whole), labels, sources)
         reach = max(self.reach, BEYOND * float(self.head.strangeness(whole).max()))
-        return replace(self, calibration=calibration, reach=reach, basis=basis)
+        return replace(self, calibration=calibration, reach=reach, basis=basis, scope=None)
 
-    def log_ratios(self, blocks: Blocks) -> Array:
-        """Natural logarithm of the likelihood ratio, (N,)."""
-        return self.calibration.log_ratio(self.head.score(_floats(blocks)))
+    def logits(self, blocks: Blocks) -> Array:
+        """Return Platt's logits, (N,): evidence for maps and comparisons, not bounded as a likelihood ratio is."""
+        return self.calibration.logit(self.head.score(_floats(blocks)))
 
     def detection(self, name: str, blocks: Blocks) -> Detection:
         """Return what the head says of one picture, (1, D) a block."""
@@ -116,15 +122,15 @@ class Fitted:
         if (strange := float(self.head.strangeness(x)[0])) > self.reach:
             why = f"unlike the pictures it was calibrated on ({strange:.1f}, at most {self.reach:.1f})"
             return Detection(name, score, reasons=(why,))
-        ratio = float(np.exp(self.calibration.log_ratio([score])[0]))
+        verdict, why = self.calibration.judged(score)
         shares = sorted(self.head.shares(x).items(), key=lambda share: -abs(share[1][0]))[:2]
         return Detection(
             name,
             score,
             probability=float(self.calibration.probability([score])[0]),
-            likelihood_ratio=ratio,
-            verdict=self.calibration.verdicts([score])[0],
-            reasons=tuple(f"{block}: {value[0]:+.2f}" for block, value in shares),
+            likelihood_ratio=float(np.exp(self.calibration.log_ratio([score])[0])),
+            verdict=verdict,
+            reasons=(why, *(f"{block}: {value[0]:+.2f}" for block, value in shares)),
             calibration=self.basis,
         )
 
@@ -154,11 +160,10 @@ def write(fitted: Mapping[str, Fitted], card: Mapping[str, Any], folder: Path, s
         for block in one.head.mean:
             for part in ("mean", "scale", "coefficients"):
                 arrays[f"{name}/{block}/{part}"] = np.asarray(getattr(one.head, part)[block], dtype=np.float32)
-        arrays[f"{name}/real"] = np.asarray(one.calibration.real, dtype=np.float32)
-        arrays[f"{name}/generated"] = np.asarray(one.calibration.generated, dtype=np.float32)
+        arrays |= calibration_arrays(one.calibration, f"{name}/")
         numbers = [one.head.intercept, one.calibration.slope, one.calibration.offset, one.reach]
         arrays[f"{name}/numbers"] = np.array(numbers, dtype=np.float64)
-        names[name] = {"blocks": list(one.head.mean), "basis": one.basis}
+        names[name] = {"blocks": list(one.head.mean), "basis": one.basis} | Scope.stated(one.scope)
     weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     weights.write_bytes(save({key: np.ascontiguousarray(value) for key, value in arrays.items()}))
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -175,9 +180,31 @@ def command_of(stem: str) -> str:
     return COMMAND if stem == "default" else f"guardrails train detector deepfake.{stem}"
 
 
+def calibration_arrays(calibration: Calibration, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """Return the scores of a calibration with their sources, for `calibration_of`."""
+    out: dict[str, NDArray[Any]] = {}
+    for side in ("real", "generated"):
+        one: BySource = getattr(calibration, side)
+        out[f"{prefix}{side}"] = np.asarray(one.scores, dtype=np.float32)
+        out[f"{prefix}{side}/source"] = np.asarray(one.sources, dtype=np.int32)
+    return out
+
+
+def calibration_of(tensors: Mapping[str, NDArray[Any]], slope: float, offset: float, prefix: str = "") -> Calibration:
+    """Read `calibration_arrays`. Where no sources are stated, all scores are of one: they support no verdict."""
+    sides = []
+    for side in ("real", "generated"):
+        scores = tensors[f"{prefix}{side}"].astype(np.float64)
+        stated = tensors.get(f"{prefix}{side}/source")
+        sides.append(BySource(scores, np.zeros(len(scores), np.int64) if stated is None else stated.astype(np.int64)))
+    return Calibration(slope, offset, *sides)
+
+
 @cache
 def read(folder: Path = WEIGHTS, stem: str = "default") -> tuple[dict[str, Fitted], dict[str, Any]]:
     """Read what `write` wrote, and its card.
+
+    Heads of which ``by_source.json`` in the same folder has scores by source are calibrated on these: see `_by_source`.
 
     Raises
     ------
@@ -186,6 +213,8 @@ def read(folder: Path = WEIGHTS, stem: str = "default") -> tuple[dict[str, Fitte
     """
     from safetensors.numpy import load_file
 
+    from ._by_source import recalibrated
+
     weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     if not weights.exists() or not text.exists():
         raise ConfigurationError(f"{weights.name} is missing; make it: {command_of(stem)}")
@@ -193,7 +222,8 @@ def read(folder: Path = WEIGHTS, stem: str = "default") -> tuple[dict[str, Fitte
     if hashlib.sha256(weights.read_bytes()).hexdigest() != card.get("sha256"):
         raise ConfigurationError(f"{weights.name} does not have the hash that its card states: altered or cut short")
     tensors = load_file(weights)
-    return {name: _one(name, about, tensors) for name, about in card["heads"].items()}, card
+    heads = {name: _one(name, about, tensors) for name, about in card["heads"].items()}
+    return recalibrated(heads, card["sha256"], folder), card
 
 
 def _one(name: str, about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Fitted:
@@ -201,9 +231,9 @@ def _one(name: str, about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]
         return {block: tensors[f"{name}/{block}/{kind}"].astype(np.float64) for block in about["blocks"]}
 
     intercept, slope, offset, reach = (float(x) for x in tensors[f"{name}/numbers"])
-    real, generated = (tensors[f"{name}/{side}"].astype(np.float64) for side in ("real", "generated"))
     head = Head(part("mean"), part("scale"), part("coefficients"), intercept)
-    return Fitted(head, Calibration(slope, offset, real, generated), reach, about["basis"])
+    calibration = calibration_of(tensors, slope, offset, f"{name}/")
+    return Fitted(head, calibration, reach, about["basis"], Scope.of(about.get("scope")))
 
 
 def shipped(name: str) -> Fitted:

@@ -114,11 +114,10 @@ class FixedDetector(ImageDetector):
         from ._calibration import Calibration
         from ._fitted import Fitted
         from ._head import Head
-        from ._protocol import weights_of
 
         y, names = checked(self.id, items, labels, sources)
         scores = self.described(items)[BLOCK][:, 0]
-        calibration = Calibration.fit(scores, y, weights_of(y, names))
+        calibration = Calibration.fit(scores, y, names)
         if calibration.slope <= 0:
             made, real = scores[y == 1], scores[y == 0]
             above = np.mean((made[:, None] > real) + 0.5 * (made[:, None] == real))
@@ -154,6 +153,9 @@ class FixedDetector(ImageDetector):
         except ContentError as error:
             return Detection(picture.name, None, reasons=(str(error),))
         return Detection(picture.name, score, reasons=("the network's own score: not calibrated yet",))
+
+    def _rank(self, row: Detection) -> float | None:
+        return None if self._fitted is None else super()._rank(row)
 
 
 def place_and_choice(argument: str) -> tuple[str, str]:

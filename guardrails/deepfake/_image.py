@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..core.base import Control, Detection, Detector, Modality
 from ..core.errors import ConfigurationError, ContentError
+from ._kinds import kind_of
 from ._picture import Picture
 
 if TYPE_CHECKING:
@@ -104,11 +105,18 @@ class ImageDetector(Detector):
             found = self.blocks(picture)
         except ContentError as error:
             return Detection(picture.name, None, reasons=(str(error),))
-        return self._judge(picture.name, {name: x[None] for name, x in found.items()})
+        return within_scope(
+            self._judge(picture.name, {name: x[None] for name, x in found.items()}), self.fitted, picture
+        )
 
     def _judge(self, name: str, blocks: Blocks) -> Detection:
         """Say what the head says of one picture, (1, D) a block."""
         return self.fitted.detection(name, blocks)
+
+    def _rank(self, row: Detection) -> float | None:
+        if row.score is None:
+            return None
+        return float(self.fitted.calibration.rank([row.score])[0])
 
     def explain(self, item: Any) -> Detection:
         picture = Picture.of(item)
@@ -116,7 +124,7 @@ class ImageDetector(Detector):
         return found if found.score is None else replace(found, heat_map=self._heat_map(picture.pixels))
 
     def _heat_map(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Return the natural logarithm of the likelihood ratio by place, or None where there is no such map.
+        """Return the evidence by place as logits, or None where there is no such map.
 
         Of tiles that overlap by half, at most `GRID` a side; None for a picture of less than two tiles.
         """
@@ -133,8 +141,18 @@ class ImageDetector(Detector):
         return None if ratios is None else ratios.reshape(len(rows), len(columns)).astype(np.float32)
 
     def _of_tiles(self, tiles: NDArray[np.uint8]) -> Array | None:
-        """Log-likelihood ratios of tiles by themselves, (T, TILE, TILE, 3) → (T,); None where it cannot say."""
+        """Logits of tiles by themselves, (T, TILE, TILE, 3) → (T,); None where it cannot say."""
         return None
+
+
+def within_scope(found: Detection, fitted: Fitted, picture: Picture) -> Detection:
+    """Return a detection, without verdict and ratio where the calibration has no sources of the picture's kind."""
+    if fitted.scope is None or found.calibration is None:
+        return found
+    kind = kind_of(picture) if fitted.scope.kinds else "pictures"
+    if kind in fitted.scope.kinds:
+        return found
+    return Detection(found.item, found.score, reasons=(fitted.scope.withheld(kind), *found.reasons[1:]))
 
 
 class TileDetector(ImageDetector):
@@ -160,7 +178,7 @@ class TileDetector(ImageDetector):
         from ._descriptors import DESCRIPTORS
 
         cut = tiles[:, None].astype(np.float32)
-        return self.local.log_ratios({n: np.stack([DESCRIPTORS[n](tile) for tile in cut]) for n in self.descriptors})
+        return self.local.logits({n: np.stack([DESCRIPTORS[n](tile) for tile in cut]) for n in self.descriptors})
 
 
 def checked(

@@ -95,6 +95,10 @@ class Picture:
         found: T = self._kept[key]
         return found
 
+    def known(self, key: Any) -> Any:
+        """Return what was computed under a key before, or None."""
+        return self._kept.get(key)
+
     def drop_pixels(self) -> None:
         """Let go of pixels and tiles; what was computed from them stays."""
         self._pixels = None

@@ -66,7 +66,9 @@ def calibrated(model: Model, calibrate: Sequence[Clip], *, seed: int) -> Heard:
     """Return a model with its calibration on another set."""
     labels = np.array([clip.label for clip in calibrate])
     basis = f"speakers and synthesizers that it has not learnt from, seed {seed}"
-    return Heard.calibrated(model, [clip.spectra for clip in calibrate], labels, _weights(calibrate), basis)
+    return Heard.calibrated(
+        model, [clip.spectra for clip in calibrate], labels, [clip.source for clip in calibrate], basis
+    )
 
 
 def _weights(part: Sequence[Clip]) -> Array:

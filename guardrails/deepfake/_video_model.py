@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Detection
+from ..core.base import Detection, Segment
 from ._calibration import Calibration
 from ._fitted import BEYOND, Fitted, cross_folds, read
 from ._fitted import write as write_heads
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PENALTY = 30.0
 """Of the head: chosen among 3, 30 and 300 by cross-fitting on the training videos."""
-STEM, NAME = "video", "deepfake.video"
+STEM, NAME, FOOTAGE = "video", "deepfake.video", "footage of a face"
 BASIS = "cross-fitted on tracks of other people"
 
 
@@ -100,21 +100,28 @@ class VideoModel:
         if not known:
             why = f"faces move unlike those it was calibrated on ({worst.strange:.1f}, at most {self.fitted.reach:.1f})"
             return Detection(name, worst.score, reasons=(why,))
+        if self.fitted.scope is not None and FOOTAGE not in self.fitted.scope.kinds:
+            reasons = (self.fitted.scope.withheld(FOOTAGE), *self._reasons(worst, len(tracks), len(known)))
+            return Detection(name, worst.score, reasons=reasons, segments=self._segments(known))
         calibration = self.fitted.calibration
         # What a single track would have to score for the ratio of the whole video.
-        ratio = whole(calibration.log_ratio([r.score for r in known]))
+        ratio = whole(calibration.slope * np.array([r.score for r in known]) + calibration.offset)
         score = worst.score if len(known) == 1 else (ratio - calibration.offset) / calibration.slope
-        verdict = calibration.verdicts([score])[0]
+        verdict, why = calibration.judged(score)
+        ratio = float(calibration.log_ratio([score])[0])
         return Detection(
             name,
             score,
             probability=float(1 / (1 + np.exp(-ratio))),
             likelihood_ratio=float(np.exp(ratio)),
             verdict="manipulated" if verdict == "synthetic" else verdict,
-            reasons=self._reasons(worst, len(tracks), len(known)),
+            reasons=(why, *self._reasons(worst, len(tracks), len(known))),
             calibration=self.fitted.basis,
-            segments=joined(s for r in known for s in segments(r.times, r.smooth, self.enter, self.leave)),
+            segments=self._segments(known),
         )
+
+    def _segments(self, readings: Sequence[Reading]) -> tuple[Segment, ...]:
+        return joined(s for r in readings for s in segments(r.times, r.smooth, self.enter, self.leave))
 
     def reading(self, track: Track) -> Reading:
         """Score a track's frames."""
@@ -186,7 +193,7 @@ def _head(tracks: Sequence[Labelled]) -> Head:
 
 def _calibration(tracks: Sequence[Labelled], scores: Sequence[Array]) -> Calibration:
     labels = _labels(tracks)
-    return Calibration.fit([pooled(s) for s in scores], labels, weights_of(labels, [t.person for t in tracks]))
+    return Calibration.fit([pooled(s) for s in scores], labels, [t.person for t in tracks])
 
 
 @cache

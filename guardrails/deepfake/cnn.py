@@ -46,7 +46,7 @@ class Cnn(ImageDetector):
         return {"residual network": picture.kept(("descriptor", "cnn"), lambda: _describe(picture.tiles).mean(axis=0))}
 
     def _of_tiles(self, tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return self.fitted.log_ratios({"residual network": _describe(tiles)})
+        return self.fitted.logits({"residual network": _describe(tiles)})
 
 
 def _describe(tiles: NDArray[Any]) -> NDArray[np.float32]:

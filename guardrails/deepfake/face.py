@@ -11,6 +11,7 @@ from ..core.base import Control, Detection
 from ..core.errors import ConfigurationError, ContentError
 from ..kit.faces import Face, Finder, find_faces, read_boxes, yunet
 from ._image import ImageDetector
+from ._kinds import FACE
 from ._picture import Picture
 
 if TYPE_CHECKING:
@@ -143,18 +144,24 @@ class FaceManipulation(ImageDetector):
         worst = max(known, key=lambda i: rows[i].score or 0.0)
         row, where = rows[worst], "face at {:.0f}, {:.0f}, {:.0f} x {:.0f} pixels".format(*faces[worst].box)
         count = "" if len(faces) == 1 else f", of {len(faces)} faces"
-        row = replace(row, reasons=(where + count, *row.reasons))
+        row = replace(row, reasons=(*row.reasons[:1], where + count, *row.reasons[1:]))
         if row.likelihood_ratio is None or row.score is None:
             return row, faces, heats
+        if fitted.scope is not None and FACE not in fitted.scope.kinds:
+            reasons = (fitted.scope.withheld(FACE), *row.reasons[1:])
+            return Detection(row.item, row.score, reasons=reasons), faces, heats
         # One of k faces was changed, who knows which: the ratio is the mean of theirs, and k times as many can mislead.
         ratio = float(np.mean([rows[i].likelihood_ratio for i in known]))
-        (verdict,) = fitted.calibration.verdicts([row.score], alpha=ALPHA / len(known))
-        named = "manipulated" if verdict == "synthetic" else verdict
-        return replace(row, likelihood_ratio=ratio, probability=ratio / (1 + ratio), verdict=named), faces, heats
+        verdict, why = fitted.calibration.judged(row.score, alpha=ALPHA / len(known))
+        row = replace(
+            row, likelihood_ratio=ratio, probability=ratio / (1 + ratio), reasons=(why, *row.reasons[1:]),
+            verdict="manipulated" if verdict == "synthetic" else verdict,
+        )  # fmt: skip
+        return row, faces, heats
 
 
 def face_scores(pixels: Image, faces: Sequence[Face]) -> list[tuple[float, Heat]]:
-    """Return for each face the natural logarithm of its likelihood ratio, and that of every place around it.
+    """Return for each face its logit, and the evidence at every place around it.
 
     Parameters
     ----------
@@ -171,11 +178,11 @@ def face_scores(pixels: Image, faces: Sequence[Face]) -> list[tuple[float, Heat]
     if not faces:
         return []
     found, heats = described(pixels, faces)
-    return list(zip(shipped().log_ratios(found).tolist(), heats, strict=True))
+    return list(zip(shipped().logits(found).tolist(), heats, strict=True))
 
 
 def described(pixels: Image, faces: Sequence[Face], net: FaceNet | None = None) -> tuple[dict[str, Array], Heat]:
-    """Return what is known of faces, (N, D) a block, and the log-likelihood ratios of places, (N, 24, 24)."""
+    """Return what is known of faces, (N, D) a block, and the logits of places, (N, 24, 24)."""
     import numpy as np
 
     from ._face_net import crop, read_net, square_of

@@ -12,6 +12,7 @@ from ..core.errors import ConfigurationError
 from ._descriptors import DESCRIPTORS
 from ._head import member_of, share_of
 from ._image import TileDetector, checked
+from .features import Features
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,14 +43,18 @@ class Fusion(TileDetector):
     id = "deepfake.fusion"
     title = "Fusion"
     limits = (
-        "Knows the families of generators and the sources of photographs in its card; on others expect what the card"
-        " states for families left out. Without the encoder of deepfake.features it has only the traces and is"
-        " weaker: its reasons say which members spoke. It says nothing of pictures that were edited by hand."
+        "Gives no verdict on pictures with a face and on drawn ones, few on others: docs/detectors.md has figures of"
+        " generators and photographs that chose nothing. Without the encoder of deepfake.features it has the traces"
+        " alone, and gives no verdict. It says nothing of pictures that were edited by hand."
     )
     descriptors = tuple(DESCRIPTORS)
+    takes = "traces: without the encoder, also where it is installed"
 
-    def __init__(self) -> None:
+    def __init__(self, members: str = "") -> None:
         super().__init__()
+        if members not in ("", TRACES):
+            raise ConfigurationError(f"{self.id}:{members}: it takes {self.takes}")
+        self._traces_alone = members == TRACES
         self._local: Fitted | None = None
 
     def blocks(self, picture: Picture) -> Blocks:
@@ -57,19 +62,27 @@ class Fusion(TileDetector):
         return traces if self.encoder is None else {**traces, **_views(self.encoder.blocks(picture))}
 
     @cached_property
-    def encoder(self) -> ImageDetector | None:
-        """deepfake.features with the encoder that its shipped head knows, or None where it is not installed."""
-        from ._encoder import installed
-        from .features import Features
+    def silent(self) -> str:
+        """Why deepfake.features has no say; empty where it has.
 
+        Raises
+        ------
+        ConfigurationError
+            Where the weights are damaged.
+        """
+        from ._encoder import installed
+        from ._fitted import read
+
+        if self._traces_alone:
+            return "the traces alone were asked for"
         if not installed():
-            return None
-        try:
-            found = Features()
-            found.fitted  # noqa: B018 - says what is missing
-        except ConfigurationError:
-            return None
-        return found
+            return "its encoder is not installed"
+        return "" if {Features.id, ENCODED} <= set(read()[0]) else "the weights hold no head for its encoder"
+
+    @cached_property
+    def encoder(self) -> ImageDetector | None:
+        """deepfake.features with the encoder that its shipped head knows, or None: see `silent`."""
+        return None if self.silent else Features()
 
     @property
     def fitted(self) -> Fitted:
@@ -110,12 +123,12 @@ class Fusion(TileDetector):
         if found.calibration is None:  # unlike what the calibration has seen
             return found
         said = members(self.fitted, blocks)
-        reasons = tuple(f"{member}: {score:+.2f}" for member, score in said.items())
+        reasons = (found.reasons[0], *(f"{member}: {score:+.2f}" for member, score in said.items()))
         if self.encoder is None:
-            reasons += ("without deepfake.features: its encoder is not installed",)
+            reasons += (f"without deepfake.features: {self.silent}",)
         found = replace(found, reasons=reasons, calibration=f"{found.calibration}; members: {', '.join(said)}")
         if found.verdict != "abstain" and apart(said):
-            return replace(found, verdict="abstain", reasons=("members contradict each other", *reasons))
+            return replace(found, verdict="abstain", reasons=("members contradict each other", *reasons[1:]))
         return found
 
 

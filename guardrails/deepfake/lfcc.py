@@ -18,7 +18,7 @@ class Lfcc(AudioDetector):
     limits = (
         "Knows synthesizers like those that it learnt from; on another one it may say nothing or point the wrong way."
         " It does not tell vocoded speech from real speech of the same speaker over the same channel: see its card."
-        " A clean reading by a person is mostly called synthetic."
+        " It ships without verdicts: on neural speech it is no better than chance (AUC .53 [.45, .60])."
         " Telephone codecs and noise hide what it listens for."
     )
     stem = "lfcc"

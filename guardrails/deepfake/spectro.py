@@ -14,8 +14,8 @@ class Spectro(AudioDetector):
     title = "Spectro-temporal network"
     limits = (
         "Knows vocoders like those that it learnt from: an unseen one of the library's own at an equal error rate of"
-        " .06 [.01, .12], WORLD at .19 [.10, .29]. Some neural voices get past it (.42 of one, n = 12), as does speech"
-        " by rules (.48), and seconds of a clean reading by a person can be called synthetic: see its card."
+        " .06 [.01, .12], WORLD at .19 [.10, .29]. On neural speech of 62 systems it is no better than chance (AUC .54"
+        " [.47, .60]), so that it ships without verdicts: fit or calibrate it on speech of your own."
     )
     stem = "spectro"
 

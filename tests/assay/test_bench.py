@@ -81,7 +81,9 @@ def test_a_family_is_compared_with_the_real_pictures_of_its_own_data():
 
 def test_few_real_pictures_give_no_tpr_and_say_why():
     rows = items(sources=("s1", "s2"), n=5)
-    row, _ = next(iter(shipped(scores_of(rows, np.arange(len(rows), dtype=float), ["real"] * len(rows)), Parts(rows))))
+    row, _ = next(
+        iter(shipped(scores_of(rows, np.arange(len(rows), dtype=float), ["nothing found"] * len(rows)), Parts(rows)))
+    )
     assert row["tpr5"] is None
     assert "too few" in row["reason"]
 
@@ -122,7 +124,7 @@ def test_the_mean_over_families_has_an_interval_whether_or_not_they_share_real_p
     rows = items() + [replace(item, name=f"{group}{item.name}", group=group) for item in items(("c",), ("s4", "s5"))]
     values = np.random.default_rng(0).normal(size=len(rows)) + np.array([r.label for r in rows])
     parts = Parts(rows)
-    found, placed = zip(*shipped(scores_of(rows, values, ["real"] * len(rows)), parts), strict=True)
+    found, placed = zip(*shipped(scores_of(rows, values, ["nothing found"] * len(rows)), parts), strict=True)
     mean = next(iter(means(found, placed, parts.sources)))
     assert mean["mean_auc"] == pytest.approx(np.mean([r["auc"] for r in found]))
     assert mean["mean_low"] < mean["mean_auc"] < mean["mean_high"]
@@ -185,7 +187,7 @@ def test_few_sources_have_no_interval_and_so_no_calibration_error():
 
 def test_false_alarms_are_counted_by_source():
     rows = items()
-    verdicts = ["synthetic" if r.source == "s1" else "real" for r in rows]
+    verdicts = ["synthetic" if r.source == "s1" else "nothing found" for r in rows]
     found = {r["source"]: r for r in false_alarms(scores_of(rows, np.zeros(len(rows)), verdicts), Parts(rows))}
     assert {name: row["fpr"] for name, row in found.items()} == {"g: s1": 1, "g: s2": 0, "g: s3": 0}
 

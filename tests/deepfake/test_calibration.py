@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.deepfake._calibration import MAX_LOG_RATIO, Calibration, calibration_error
+from guardrails.deepfake._calibration import LEAST_RATIO, BySource, Calibration, calibration_error
 
 
 def normal(n, seed=0, apart=2.0, share=0.5):
@@ -38,6 +38,7 @@ def test_it_is_the_maximum_of_the_likelihood():
         assert loss(fitted.slope, fitted.offset + d) > best
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-1e6, 1e6), st.integers(0, 1)), min_size=2, max_size=40).filter(
         lambda rows: len({label for _, label in rows}) == 2
@@ -47,7 +48,8 @@ def test_any_finite_scores_give_finite_numbers(rows):
     scores, labels = np.array([s for s, _ in rows]), np.array([label for _, label in rows])
     fitted = Calibration.fit(scores, labels)
     assert np.isfinite(fitted.log_ratio(scores)).all()
-    assert np.abs(fitted.log_ratio([-1e6, 1e6])).max() <= MAX_LOG_RATIO
+    lower, upper = fitted.bounds
+    assert lower <= fitted.log_ratio([-1e6, 1e6]).min() <= fitted.log_ratio([-1e6, 1e6]).max() <= upper
     p = fitted.probability(scores)
     assert ((p > 0) & (p < 1)).all()
 
@@ -82,15 +84,70 @@ def test_no_more_real_files_are_called_synthetic_than_alpha_allows():
     for seed in range(200):
         fitted = Calibration.fit(*normal(200, seed=seed))
         fresh, labels = normal(200, seed=10_000 + seed)
-        rates += [v == "synthetic" for v in fitted.verdicts(fresh[labels == 0], alpha=0.05)]
+        rates += (fitted.p_values(fresh[labels == 0])[0] <= 0.05).tolist()
     assert 0.03 < np.mean(rates) <= 0.055
 
 
+def clustered(rng, sources, files, spread):
+    """Scores of sources that differ by more than their files do, and the sources' names."""
+    middles = rng.normal(0, spread, sources)
+    return (middles[:, None] + rng.normal(size=(sources, files))).ravel(), np.repeat(np.arange(sources), files).tolist()
+
+
+def test_false_alarms_hold_for_a_new_source_where_files_as_units_fail():
+    """Sources differ four times as much as files of one: what is counted is a file of a source that was not there."""
+    by_source, by_file = [], []
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        real, names = clustered(rng, 25, 20, spread=4.0)
+        made, new = BySource.of([30.0], ["g"]), [rng.normal(0, 4) + rng.normal()]
+        for out, units in ((by_source, names), (by_file, range(len(real)))):
+            out.append(Calibration(1.0, 0.0, BySource.of(real, units), made).p_values(new)[0][0] <= 0.05)
+    assert np.mean(by_source) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
+    assert np.mean(by_file) > np.mean(by_source)
+
+
+def test_p_values_by_source_agree_with_counting():
+    real = BySource.of([1.0, 3.0, 2.0, 5.0, 0.0], ["a", "a", "b", "c", "c"])
+    assert real.n == 3
+    assert real.at_least(np.array([2.0]))[0] == pytest.approx(1 / 2 + 1 + 1 / 2)
+    assert real.at_most(np.array([2.0]))[0] == pytest.approx(1 / 2 + 1 + 1 / 2)
+    assert real.at_least(np.array([9.0]))[0] == 0
+
+
+@pytest.mark.parametrize(("sources", "verdict"), [(18, "abstain"), (19, "synthetic")])
+def test_with_too_few_sources_there_is_no_verdict(sources, verdict):
+    scores = np.concatenate([np.random.default_rng(0).normal(size=sources * 10), 30 + np.arange(60.0) / 9])
+    labels = np.repeat([0, 1], [sources * 10, 60])
+    fitted = Calibration.fit(scores, labels, [*(i % sources for i in range(sources * 10)), *range(60)])
+    found, why = fitted.judged(33.0)
+    assert found == verdict
+    assert str(sources) in why
+    assert fitted.judged(-3.0)[0] == ("abstain" if verdict == "abstain" else "nothing found")
+
+
 def test_it_abstains_between_the_classes_and_rules_where_they_are_apart():
-    fitted = Calibration.fit(*normal(400, apart=2.0))
-    assert fitted.verdicts([-2.0, 1.0, 4.0]) == ["real", "abstain", "synthetic"]
+    fitted = Calibration.fit(*normal(400, apart=3.0))
+    assert fitted.verdicts([-2.0, 1.7, 5.0]) == ["nothing found", "abstain", "synthetic"]
     far = Calibration.fit(*normal(400, apart=30.0))
-    assert far.verdicts([15.0]) == ["abstain"]
+    assert far.verdicts([16.0]) == ["abstain"]
+
+
+def test_a_verdict_needs_evidence_and_not_only_a_rare_score():
+    """Twenty-five sources whose classes hardly differ: scores above all real ones are rare, and say little."""
+    scores, labels = normal(50, seed=1, apart=0.3)
+    fitted = Calibration.fit(scores, labels)
+    assert fitted.p_values([9.0])[0][0] <= 0.05
+    assert np.exp(fitted.log_ratio([9.0])[0]) < LEAST_RATIO
+    verdict, why = fitted.judged(9.0)
+    assert verdict == "abstain"
+    assert "weak evidence" in why or "apart" in why
+
+
+def test_ranks_go_on_where_ratios_are_bounded():
+    fitted = Calibration.fit(*normal(60, apart=3.0))
+    assert fitted.log_ratio([8.0])[0] == fitted.log_ratio([9.0])[0]
+    assert fitted.rank([8.0])[0] < fitted.rank([9.0])[0]
 
 
 def test_the_error_of_true_probabilities_is_nothing_and_of_false_ones_what_it_is():

@@ -1,6 +1,7 @@
 """Faces laid into pictures: what is measured of them, and what the detector says of none, one and several."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def test_the_users_boxes_are_judged_and_a_small_one_is_not(tmp_path):
     detector = load_detector(f"deepfake.face:{boxes}")
     first, second, third = detector.score([tmp_path / "a.png", tmp_path / "b.png", tmp_path / "boxes.json"])
     assert first.score is not None
-    assert "of 2 faces" in first.reasons[0]
+    assert any("of 2 faces" in reason for reason in first.reasons)
     assert second.score is None
     assert "24 pixels" in second.reasons[0]
     assert third.score is None
@@ -176,6 +177,7 @@ def test_of_several_faces_the_most_suspicious_decides_and_the_ratio_is_their_mea
     picture = np.concatenate([noise(seed=1), jpeg(noise(seed=2), 20)], axis=1)
     faces = [FACE, Face((160.0, 30.0, 50.0, 50.0))]
     detector = FaceManipulation()
+    detector._fitted = replace(detector.fitted, scope=None)
     detector._finder = lambda _: faces
     row = detector.score([picture])[0]
     alone = []
@@ -195,7 +197,18 @@ def test_of_several_faces_the_most_suspicious_decides_and_the_ratio_is_their_mea
 def test_it_calls_nothing_synthetic():
     drawn = sitting("poisson", seed=5, each=4)
     rows = load_detector("deepfake.face").score([*drawn.real, *(image for image, _ in drawn.forged[1.0])])
-    assert {row.verdict for row in rows} <= {"real", "manipulated", "abstain"}
+    assert {row.verdict for row in rows} <= {"nothing found", "manipulated", "abstain"}
+
+
+def test_what_ships_gives_no_verdict_on_a_face_and_a_rank():
+    picture = np.concatenate([noise(seed=1), jpeg(noise(seed=2), 20)], axis=1)
+    detector = FaceManipulation()
+    detector._finder = lambda _: [FACE]
+    row = detector.score([picture])[0]
+    assert row.score is not None
+    assert (row.verdict, row.likelihood_ratio, row.probability) == ("abstain", None, None)
+    assert "no verdict on a picture with a face" in row.reasons[0] or "unlike" in row.reasons[0]
+    assert 0 < detector.predict_proba([picture])[0, 1] < 1
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def test_an_encoder_without_a_head_says_so_and_learns_one(encoder: str) -> None:
         detector.calibrate(SEEN, LABELS)
     detector.fit(SEEN, LABELS)
     rows = detector.score([picture(100, 255), picture(101, 128)])
-    assert [row.verdict for row in rows] == ["synthetic", "real"]
+    assert [row.verdict for row in rows] == ["synthetic", "nothing found"]
     assert rows[0].calibration is not None
     assert "encoder" in rows[0].calibration
 
@@ -111,7 +111,7 @@ def test_a_head_is_kept_and_read_again(encoder: str, tmp_path: Path) -> None:
         assert one.score == pytest.approx(other.score, abs=1e-5)
         assert (one.verdict, one.calibration) == (other.verdict, other.calibration)
     fitted.fit(SEEN, [1 - label for label in LABELS]).save(tmp_path / "kept")  # written anew, in one process
-    assert Features(str(tmp_path / "kept")).score([SEEN[1]])[0].verdict == "real"
+    assert Features(str(tmp_path / "kept")).score([SEEN[1]])[0].verdict == "nothing found"
 
 
 def test_a_kept_head_goes_with_its_encoder_alone(encoder: str, tmp_path: Path) -> None:

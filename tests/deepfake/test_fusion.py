@@ -29,9 +29,7 @@ class Encoder:
 
 @pytest.fixture
 def alone():
-    detector = Fusion()
-    detector.__dict__["encoder"] = None
-    return detector
+    return Fusion("traces")
 
 
 @pytest.fixture
@@ -45,7 +43,7 @@ def test_it_learns_and_says_who_spoke(fitted):
     scores = np.array([row.score for row in rows])
     assert scores[:8].max() < scores[8:].min()
     assert all("members: traces" in row.calibration for row in rows if row.calibration)
-    assert any("encoder is not installed" in reason for row in rows for reason in row.reasons)
+    assert any("the traces alone were asked for" in reason for row in rows for reason in row.reasons)
     assert labels[0] == 0
 
 
@@ -110,3 +108,36 @@ def test_the_names_of_views_become_members():
 def test_labels_that_are_none_are_a_mistake(alone):
     with pytest.raises(ConfigurationError, match="labels are 1"):
         alone.fit(pictures(10)[0], [2] * 20)
+
+
+def test_the_traces_can_be_had_where_the_encoder_is_installed(monkeypatch):
+    from guardrails.core.registry import load_detector
+    from guardrails.deepfake import _encoder
+
+    monkeypatch.setattr(_encoder, "installed", lambda: True)
+    detector = load_detector("deepfake.fusion:traces")
+    row = detector.score([pictures(1)[0][0]])[0]
+    assert row.score is not None
+    assert detector.encoder is None
+    assert any("traces alone were asked for" in reason for reason in row.reasons)
+    assert (row.verdict, row.likelihood_ratio) == ("abstain", None)
+    with pytest.raises(ConfigurationError, match="it takes traces"):
+        load_detector("deepfake.fusion:trace")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_damaged_weights_are_said_and_not_taken_for_a_missing_encoder(there, tmp_path, monkeypatch):
+    import shutil
+
+    from guardrails.deepfake import _encoder, _fitted
+
+    for name in ("default.safetensors", "default.json"):
+        shutil.copy(_fitted.WEIGHTS / name, tmp_path / name)
+    with (tmp_path / "default.safetensors").open("r+b") as file:
+        file.seek(-4, 2)
+        file.write(b"\0\1\2\3")
+    whole = _fitted.read.__wrapped__
+    monkeypatch.setattr(_fitted, "read", lambda: whole(tmp_path))
+    monkeypatch.setattr(_encoder, "installed", lambda: there)
+    with pytest.raises(ConfigurationError, match="altered or cut short"):
+        Fusion().score([pictures(1)[0][0]])

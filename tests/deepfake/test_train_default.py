@@ -95,7 +95,7 @@ def test_the_exam_finds_the_area_of_two_normal_classes():
     assert found["tpr at 5% fpr"]["value"] == pytest.approx(0.44, abs=0.12)  # Φ(1.5 − 1.645)
     stated = frozen(rows())
     assert stated["fpr at the frozen threshold"]["value"] < 0.12
-    assert stated["calibration error, debiased"]["value"] < 0.12
+    assert stated["calibration error, debiased"]["value"] < 0.25  # ratios are bounded by the few groups
     assert len(stated["fpr by source at the frozen threshold"]) == 6
 
 

@@ -34,10 +34,9 @@ def test_a_forged_stretch_is_found_and_the_untouched_video_is_not(detector: Any,
     ]
     real, forged = detector.score(paths)
     assert forged.score > real.score
-    assert forged.verdict == "manipulated"
-    assert real.verdict != "manipulated"
-    assert forged.likelihood_ratio > 1 > real.likelihood_ratio
-    assert forged.calibration
+    for row in (real, forged):  # drawn people are all that it was calibrated and is controlled with
+        assert (row.verdict, row.likelihood_ratio, row.probability) == ("abstain", None, None)
+        assert "no verdict on footage of a face" in row.reasons[0]
     assert forged.segments
     times = np.arange(len(clip.truth)) / clip.rate
     found = np.any([(times >= s.start - 1e-3) & (times < s.end - 1e-3) for s in forged.segments], axis=0)
