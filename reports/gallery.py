@@ -14,8 +14,8 @@ from .text import clip, number, visible
 
 Row = Mapping[str, Any]
 
-TONES = {"synthetic": "bad", "manipulated": "bad", "real": "good", "abstain": "unsure"}
-SYMBOLS = {"synthetic": "●", "manipulated": "●", "real": "○", "abstain": "?"}
+TONES = {"synthetic": "bad", "manipulated": "bad", "nothing found": "none", "abstain": "unsure"}
+SYMBOLS = {"synthetic": "●", "manipulated": "●", "nothing found": "○", "abstain": "?"}
 BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 NAME, REASON = 300, 400
 REASONS = 12
@@ -42,7 +42,7 @@ class Saying:
 SHOTS = {
     "heat": (
         "Evidence by place",
-        "Evidence by place: where a detector sees it. Red speaks for synthetic, blue for real, grey for neither.",
+        "Evidence by place: where a detector sees it. Red speaks for synthetic, blue against it, grey for neither.",
     ),
     "error_levels": (
         "Error levels",
@@ -147,7 +147,7 @@ def _control(outcome: Row, summary: Row) -> dict[str, Any]:
     reading = "no reading"
     if outcome["auc"] is not None:
         low, high = outcome["low"], outcome["high"]
-        reading = f"AUC {outcome['auc']:.2f} [{low:.2f}, {high:.2f}], {outcome['n'][0]} + {outcome['n'][1]} items"
+        reading = f"AUC {outcome['auc']:.2f} [{low:.2f}, {high:.2f}] on {outcome['n'][0]} + {outcome['n'][1]} items"
     counts = summary["verdicts"].get(outcome["detector"], {})
     return {
         "detector": _name(outcome["detector"]),
@@ -156,7 +156,7 @@ def _control(outcome: Row, summary: Row) -> dict[str, Any]:
         "word": "behaved" if outcome["behaved"] else "failed: its verdicts are withheld",
         "reading": reading,
         "reason": visible(outcome["reason"] or ""),
-        "sources": ", ".join(visible(source) for source in outcome["controls"]),
+        "measured_on": visible(outcome.get("measured_on") or ", ".join(outcome["controls"])),
         "verdicts": ", ".join(f"{n:,} {word}" for word, n in counts.items()) or "no file",
     }
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..core.registry import detectors
 from ..core.seeding import derive_seed32
 from ..kit.io import cache_folder
 from .scan_arguments import place_sha256
+from .shipped_outcomes import shipped_outcome
 from .sources import sources_sha256
 
 N = {"image": 100, "audio": 40, "video": 30}
@@ -30,18 +31,19 @@ LEAST = 10
 """Scored items of each control below which nothing is said."""
 SEED = 0
 
+Told = Callable[[int], None]
 Outcome = dict[str, Any]
-"""``detector``, ``behaved``, ``auc``, ``low``, ``high``, ``n`` (of each control), ``controls``, ``reason``,
-``missing`` (whether weights or a package are)."""
+"""``detector``, ``behaved``, ``auc``, ``low``, ``high``, ``n`` (of each control), ``controls``, ``measured_on`` (these
+in words), ``reason``, ``missing`` (whether weights or a package are)."""
 
 
 def kept_outcome(name: str) -> Outcome | None:
-    """Return what was found of a detector before, with the same sources and the same argument, or None."""
+    """Return what was found before, with the same sources and the same argument, or what ships, or None."""
     kept = _kept(name)
-    return None if kept is None else _read(kept)
+    return (_read(kept) if kept is not None else None) or shipped_outcome(name)
 
 
-def control_of(name: str, detector: Detector) -> Outcome:
+def control_of(name: str, detector: Detector, told: Told | None = None) -> Outcome:
     """Show a detector its controls; where it behaves that is kept.
 
     Parameters
@@ -50,8 +52,10 @@ def control_of(name: str, detector: Detector) -> Outcome:
         As it was asked for, with its argument.
     detector : Detector
         Of that name, loaded.
+    told : callable, optional
+        Told how many items were shown, after each.
     """
-    outcome = _shown(name, detector)
+    outcome = _shown(name, detector, told)
     kept = _kept(name)
     if kept is not None and outcome["behaved"]:  # a failure is looked at anew
         _write(kept, outcome)
@@ -62,7 +66,7 @@ def failed(name: str, reason: str) -> Outcome:
     """Return the outcome of a detector that said nothing of its controls."""
     return {
         "detector": name, "behaved": False, "auc": None, "low": None, "high": None, "n": [0, 0], "controls": [],
-        "missing": False, "reason": reason,
+        "measured_on": "", "missing": False, "reason": reason,
     }  # fmt: skip
 
 
@@ -80,10 +84,31 @@ def doubt(outcome: Outcome) -> str | None:
     return f"failed its control (AUC {auc:.2f} [{low:.2f}, {high:.2f}])"
 
 
-def _shown(name: str, detector: Detector) -> Outcome:
+def measured_on(sources: Sequence[str]) -> str:
+    """Return in words what an AUC of controls was measured on.
+
+    >>> measured_on(["photographs:enlarged=4", "photographs:"])
+    'squares of two photographs, made smaller and enlarged, against squares of two photographs'
+    """
+    return " against ".join(map(_in_words, sources))
+
+
+def _in_words(source: str) -> str:
+    scheme, _, spec = source.partition(":")
+    name, _, vocoder = spec.partition(",vocoder=")
+    return {
+        "photographs": "squares of two photographs" + (", made smaller and enlarged" if spec else ""),
+        "recorded": f"one reading ({name}) in pieces" + (f", by the {vocoder} vocoder" if vocoder else ""),
+        "reference": f"outputs of the library's own {spec}",
+        "real": f"the library's own material for {spec}",
+    }.get(scheme, source)
+
+
+def _shown(name: str, detector: Detector, told: Told | None = None) -> Outcome:
     from ..core.statistics import delong
 
     scores: dict[str, list[float]] = {"found": [], "clear": []}
+    shown = 0
     try:
         for control in detector.controls:
             with tempfile.TemporaryDirectory(prefix="guardrails-control-") as folder:
@@ -91,6 +116,9 @@ def _shown(name: str, detector: Detector) -> Outcome:
                     score = detector.score([detector.open(path)])[0].score
                     if score is not None:
                         scores[control.expected].append(score)
+                    shown += 1
+                    if told is not None:
+                        told(shown)
     except (ConfigurationError, MissingExtraError) as error:
         return failed(name, str(error)) | {"missing": True}
     except (GuardrailsError, OSError) as error:
@@ -101,12 +129,12 @@ def _shown(name: str, detector: Detector) -> Outcome:
     sources = [control.source for control in detector.controls]
     if min(n) < LEAST:
         return failed(name, f"it scored {n[0]} of the positive and {n[1]} of the negative; {LEAST} are needed") | {
-            "n": n, "controls": sources,
+            "n": n, "controls": sources, "measured_on": measured_on(sources),
         }  # fmt: skip
     auc, low, high = delong(scores["found"], scores["clear"])
     return {
         "detector": name, "behaved": bool(low > 0.5), "auc": float(auc), "low": float(low), "high": float(high),
-        "n": n, "controls": sources, "missing": False, "reason": None,
+        "n": n, "controls": sources, "measured_on": measured_on(sources), "missing": False, "reason": None,
     }  # fmt: skip
 
 

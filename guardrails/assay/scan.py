@@ -12,18 +12,20 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from ..core.base import Modality
 from ..core.errors import ConfigurationError, did_you_mean
 from ..core.registry import detectors as known_detectors
 from .detector_controls import Outcome, doubt, failed, kept_outcome
 from .run_folder import write_whole, writing
 from .scan_arguments import arguments_sha256
+from .scan_kinds import kinds_in
 from .scan_listing import Listing, check_path
 from .scan_local import Row, local_rows
 from .scan_pool import Crashed, Worker
 from .scan_summary import summary_of
 from .sources import sources_sha256
 
-DEFAULT = ("deepfake.fusion", "deepfake.face", "deepfake.video", "deepfake.lfcc", "deepfake.spectro")
+DEFAULT = ("deepfake.fusion", "deepfake.face", "deepfake.video", "deepfake.spectro")
 """What looks where nothing else is said: of these, the ones whose weights are there."""
 CONTROL_PATIENCE = 3600.0
 ENGINES = ("local", "ray")
@@ -59,7 +61,7 @@ def run_scan(
     workers : int, optional
         Processes on this machine; default one a core.
     progress : callable, optional
-        Told (done, total, name) after each file, and before each detector's controls.
+        Told (done, total, name) after each file, and after each item of a detector's controls.
     emit : callable, optional
         Told each line of ``scan.jsonl``, those of an earlier sitting too.
 
@@ -85,13 +87,13 @@ def run_scan(
             listing.fill(settings["paths"], without=folder, settings=json.dumps(settings))
         try:
             outcomes, left_out = _believable(
-                names, folder, workers or cores(), asked=settings["detectors"], progress=progress, total=len(listing)
+                names, folder, workers or cores(), settings["detectors"], listing, progress
             )
         except ConfigurationError:
             if not resume:
                 listing.forget()  # a detector that cannot be used: the folder serves again
             raise
-        names = [name for name in names if name not in left_out]
+        names = [outcome["detector"] for outcome in outcomes]
         rows = folder / "scan.jsonl"
         done = _taken_up(rows, listing, emit)
         temporary = folder / "fetched"
@@ -198,9 +200,11 @@ def _same(folder: Path, stored: dict[str, Any], given: dict[str, Any]) -> dict[s
 
 
 def _believable(
-    names: Sequence[str], folder: Path, workers: int, *, asked: Sequence[str], progress: Report, total: int
+    names: Sequence[str], folder: Path, workers: int, asked: Sequence[str], listing: Listing, progress: Report
 ) -> tuple[list[Outcome], dict[str, str]]:
     """Return what the detectors make of their controls, and why some are left out: their weights are missing.
+
+    Detectors of a kind of media that the scan does not hold are shown nothing, and look at nothing.
 
     Raises
     ------
@@ -211,11 +215,14 @@ def _believable(
     if kept.is_file():
         outcomes: list[Outcome] = json.loads(kept.read_text())
     else:
+        names, total = _concerned(names, listing), len(listing)
 
         def control(name: str) -> Outcome:
-            if progress is not None:
-                progress(0, total, f"controls of {name}")
-            return _control(name)
+            def told(shown: int) -> None:
+                if progress is not None:
+                    progress(0, total, f"controls of {name}: {shown} items shown")
+
+            return _control(name, told)
 
         with ThreadPoolExecutor(workers) as threads:
             outcomes = list(threads.map(control, names))
@@ -227,12 +234,20 @@ def _believable(
     return [o for o in outcomes if not o["missing"]], left_out
 
 
-def _control(name: str) -> Outcome:
+def _concerned(names: Sequence[str], listing: Listing) -> list[str]:
+    """Return the detectors of kinds that the listing holds."""
+    of = {name: known_detectors()[name.partition(":")[0]].modalities for name in names}
+    there = kinds_in(listing.entries(), frozenset[Modality]().union(*of.values()))
+    return [name for name in names if of[name] & there]
+
+
+def _control(name: str, told: Callable[[int], None]) -> Outcome:
     if (known := kept_outcome(name)) is not None:
         return known
     worker = Worker([name])
     try:
-        return worker.ask({"do": "control", "name": name}, CONTROL_PATIENCE)
+        told(0)
+        return worker.ask({"do": "control", "name": name}, CONTROL_PATIENCE, told)
     except Crashed as error:
         return failed(name, str(error))
     except ConfigurationError as error:

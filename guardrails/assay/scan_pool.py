@@ -45,8 +45,10 @@ class Worker:
         self.detectors = list(detectors)
         self._process: subprocess.Popen[str] | None = None
 
-    def ask(self, task: dict[str, Any], patience: float = PATIENCE["image"]) -> dict[str, Any]:
-        """Return the answer to a task.
+    def ask(
+        self, task: dict[str, Any], patience: float = PATIENCE["image"], told: Callable[[int], None] | None = None
+    ) -> dict[str, Any]:
+        """Return the answer to a task; `told` hears how many items of a control were shown.
 
         Raises
         ------
@@ -68,6 +70,10 @@ class Worker:
         timer.start()
         try:
             answer = _exchange(process, json.dumps(task))
+            while answer is not None and "shown" in answer:
+                if told is not None:
+                    told(answer["shown"])
+                answer = _exchange(process, None)
         finally:
             timer.cancel()
         if answer is None:

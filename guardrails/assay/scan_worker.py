@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from ..core.base import Detection, Detector, Modality
+from ..core.base import Detection, Detector, Modality, Verdict
 from ..core.errors import ContentError, GuardrailsError
 from ..core.registry import load_detector
 from ..kit.content import Content, facts_of
@@ -31,9 +31,12 @@ class Examiner:
     ----------
     names : sequence of str
         As `load_detector` takes them.
+    told : callable, optional
+        Told how many items of a detector's controls were shown, after each.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], told: Callable[[int], None] | None = None) -> None:
+        self._told = told
         self.detectors: dict[str, Detector] = {name: load_detector(name) for name in names}
 
     def answer(self, task: dict[str, Any]) -> Answer:
@@ -67,7 +70,7 @@ class Examiner:
         """Return what a detector makes of its controls."""
         from .detector_controls import control_of
 
-        return control_of(name, self.detectors[name])
+        return control_of(name, self.detectors[name], self._told)
 
     def show(self, path: str, modality: str, detector: str | None) -> Answer:
         """Return what the gallery shows of a file: a thumbnail and, where a detector is named, its heat map."""
@@ -103,6 +106,8 @@ def detection_row(name: str, found: Detection) -> Answer:
     if found.score is not None and not math.isfinite(found.score):
         found = replace(found, score=None, probability=None, likelihood_ratio=None, verdict="abstain",
                         reasons=("its score is not a number", *found.reasons))  # fmt: skip
+    if found.verdict not in get_args(Verdict):  # a detector of another distribution may say more than it can know
+        found = replace(found, verdict="abstain", reasons=(f"'{found.verdict}' is no verdict", *found.reasons))
     return {
         "detector": name,
         "score": found.score,
@@ -127,8 +132,12 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
     _one_thread()
+
+    def told(shown: int) -> None:
+        print(json.dumps({"shown": shown}), file=answers, flush=True)
+
     try:
-        examiner = Examiner(json.loads(sys.argv[1]))
+        examiner = Examiner(json.loads(sys.argv[1]), told)
     except GuardrailsError as error:  # a wrong argument of a detector
         print(json.dumps({"problem": str(error)}), file=answers, flush=True)
         return

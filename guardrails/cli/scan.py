@@ -15,6 +15,8 @@ from rich.text import Text
 from ..core.errors import JournalError
 from ._console import only_data_on_stdout, progress, say, stdout
 
+CONTROLS = "works on known items (not: knows these files)"
+
 
 class Format(StrEnum):
     """What a scan ends with."""
@@ -101,6 +103,8 @@ def _print(summary: dict[str, Any], folder: Path, page: Path | None) -> None:
     console.print(_detectors(summary))
     for name, why in summary["left_out"].items():
         console.print(f"left out: {name}: {why}", soft_wrap=True)
+    if any(counts.get("nothing found") for counts in summary["verdicts"].values()):
+        console.print("nothing found: no trace was found, which is no evidence of a camera or a voice", soft_wrap=True)
     if summary["top"]:
         console.print(_top(summary))
     for row in summary["first_errors"]:
@@ -113,10 +117,11 @@ def _print(summary: dict[str, Any], folder: Path, page: Path | None) -> None:
 
 
 def _detectors(summary: dict[str, Any]) -> Table:
-    table = _table("detector", "synthetic", "manipulated", "real", "abstain", "controls: AUC")
+    words = ("synthetic", "manipulated", "nothing found", "abstain")
+    table = _table("detector", *words, CONTROLS)
     for outcome in summary["controls"]:
         counts = summary["verdicts"][outcome["detector"]]
-        numbers = [f"{counts.get(word, 0):,}" for word in ("synthetic", "manipulated", "real", "abstain")]
+        numbers = [f"{counts.get(word, 0):,}" for word in words]
         table.add_row(Text(_line(outcome["detector"])), *numbers, _control(outcome))
     return table
 
@@ -124,8 +129,8 @@ def _detectors(summary: dict[str, Any]) -> Table:
 def _control(outcome: dict[str, Any]) -> Text:
     if outcome["auc"] is None:
         return Text(_line(f"failed: {outcome['reason']}"), "bold red")
-    n = " + ".join(map(str, outcome["n"]))
-    words = f"{outcome['auc']:.2f} [{outcome['low']:.2f}, {outcome['high']:.2f}], n {n}"
+    n, on = " + ".join(map(str, outcome["n"])), outcome.get("measured_on") or ", ".join(outcome["controls"])
+    words = _line(f"AUC {outcome['auc']:.2f} [{outcome['low']:.2f}, {outcome['high']:.2f}], n {n}: {on}")
     return Text(words, "green") if outcome["behaved"] else Text(f"failed: {words}", "bold red")
 
 
@@ -144,7 +149,7 @@ def _table(first: str, *others: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     table.add_column(first, overflow="fold")
     for heading in others:
-        table.add_column(heading, no_wrap=heading != "controls: AUC")
+        table.add_column(heading, no_wrap=heading != CONTROLS)
     return table
 
 

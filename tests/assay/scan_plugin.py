@@ -48,7 +48,7 @@ class Bright(Detector):
     def one(self, score: float, item: Any) -> Detection:
         if score > 0.99:
             raise ZeroDivisionError("too bright")
-        verdict = "synthetic" if score > 0.5 else "real"
+        verdict = "synthetic" if score > 0.5 else "nothing found"
         return Detection("", score, score, verdict, ("brightness",), "own", likelihood_ratio=score / (1 - score))
 
 

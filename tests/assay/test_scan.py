@@ -13,15 +13,17 @@ from typing import Any
 import fsspec
 import pytest
 
-from guardrails.assay import detector_controls, scan_arguments
+from guardrails.assay import detector_controls, scan_arguments, shipped_outcomes
 from guardrails.assay import scan as module
 from guardrails.assay.detector_controls import control_of, doubt, failed, kept_outcome
 from guardrails.assay.scan import chosen, run_scan
 from guardrails.assay.scan_arguments import arguments_sha256, place_sha256
 from guardrails.assay.scan_gallery import gallery_of
+from guardrails.assay.scan_kinds import kinds_in
+from guardrails.assay.scan_listing import Found
 from guardrails.assay.scan_pool import Crashed, Worker
-from guardrails.assay.scan_worker import Examiner
-from guardrails.core.base import Control, Detection
+from guardrails.assay.scan_worker import Examiner, detection_row
+from guardrails.core.base import Control, Detection, Modality
 from guardrails.core.errors import ConfigurationError, JournalError
 from guardrails.kit.io import read_image
 
@@ -68,7 +70,7 @@ def test_each_file_is_a_row_in_the_order_of_paths(folder: Path, finished: Path) 
     assert first["facts"] == {"width": 16, "height": 16, "mode": "RGB"}
     (said,) = first["detections"]
     assert said["score"] == pytest.approx(10 / 255)
-    assert said["verdict"] == "real"
+    assert said["verdict"] == "nothing found"
     assert same["duplicate_of"] == first["path"]
     assert same["detections"] == []
     assert words["type"] == "text"
@@ -78,7 +80,7 @@ def test_each_file_is_a_row_in_the_order_of_paths(folder: Path, finished: Path) 
 def test_the_summary_counts_what_the_rows_say(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
     assert (summary["files"], summary["duplicates"], summary["errors"]) == (8, 1, 0)
-    assert summary["verdicts"] == {"own.bright": {"real": 4, "synthetic": 2}}
+    assert summary["verdicts"] == {"own.bright": {"nothing found": 4, "synthetic": 2}}
     ratios = [row["detections"][0]["likelihood_ratio"] for row in summary["top"]]
     assert ratios == sorted(ratios, reverse=True)
 
@@ -271,6 +273,68 @@ def test_detectors_are_chosen_by_glob_id_and_argument() -> None:
         chosen(["own.bright:x"])
     with pytest.raises(ConfigurationError, match="unknown engine"):
         run_scan(["."], engine="rays")
+
+
+def test_controls_are_shown_for_the_kinds_that_there_are(folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    shown: list[str] = []
+
+    def control(name: str, told: Any) -> dict[str, Any]:
+        shown.append(name)
+        told(7)
+        return outcome(name)
+
+    monkeypatch.setattr(module, "_control", control)
+    labels: list[str] = []
+    asked = ["own.bright", "deepfake.spectro", "deepfake.video"]
+    summary, _ = run_scan(
+        [str(folder)], detectors=asked, out=tmp_path / "run", workers=1,
+        progress=lambda done, total, label: labels.append(label),
+    )  # fmt: skip
+    assert shown == ["own.bright"]
+    assert [o["detector"] for o in summary["controls"]] == shown
+    assert "controls of own.bright: 7 items shown" in labels
+
+
+def test_kinds_are_told_from_the_first_bytes(tmp_path: Path) -> None:
+    def found(path: Path | str, number: int = 0, problem: str | None = None) -> Found:
+        return Found(number, str(path).encode(), problem)
+
+    (tmp_path / "a.mp4").write_bytes(picture(9))
+    (tmp_path / "b.png").write_text("words")
+    wanted = frozenset({Modality.IMAGE, Modality.AUDIO})
+    entries = [found(tmp_path / "b.png"), found(tmp_path / "gone"), found(tmp_path / "x", problem="a pipe")]
+    assert kinds_in(entries, wanted) == frozenset()
+    assert kinds_in([*entries, found(tmp_path / "a.mp4")], wanted) == {Modality.IMAGE}
+    assert kinds_in([found("memory://bucket/a")], wanted) == wanted
+
+
+def test_the_baseline_that_fails_by_design_is_left_out_unless_it_is_asked_for() -> None:
+    assert "deepfake.lfcc" not in chosen([])
+    assert chosen(["deepfake.lfcc"]) == ["deepfake.lfcc"]
+
+
+def test_what_is_no_verdict_is_an_abstention() -> None:
+    row = detection_row("own.a", Detection("", 0.1, 0.1, "real", ("dark",)))  # type: ignore[arg-type]
+    assert row["verdict"] == "abstain"
+    assert row["reasons"] == ["'real' is no verdict", "dark"]
+
+
+def test_a_shipped_outcome_holds_for_its_own_versions_alone(tmp_path: Path, monkeypatch: Any) -> None:
+    name, own = "deepfake.colour", outcome("deepfake.colour")
+    stated = {name: {"key": shipped_outcomes.key_of(name), "outcome": own}}
+    monkeypatch.setattr(shipped_outcomes, "_stated", lambda: stated)
+    monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path))
+    assert kept_outcome(name) == own
+    assert kept_outcome("deepfake.radial") is None
+    monkeypatch.setattr(shipped_outcomes, "versions", lambda: {"python": "3.1"})
+    assert kept_outcome(name) is None
+
+
+def test_what_an_outcome_depends_on_is_followed_from_import_to_import() -> None:
+    root = shipped_outcomes.ROOT
+    found = {path.relative_to(root).as_posix() for path in shipped_outcomes._imported(root / "deepfake" / "fusion.py")}
+    assert {"deepfake/_descriptors.py", "deepfake/_calibration.py", "deepfake/features.py", "kit/io.py"} <= found
+    assert not any("_train" in name for name in found)
 
 
 def test_control_outcomes_are_judged_by_the_lower_bound() -> None:

@@ -40,7 +40,7 @@ def gallery() -> dict[str, Any]:
         (_row(HOSTILE, "image", _said("synthetic", 1234.5), width=640, height=480), 1234.5, "orange", "gray"),
         (_row("film.mp4", "video", film, seconds=6.0, width=64, height=64), 12.0, "navy", None),
         (_row("silence.wav", "audio", silent, seconds=1.0), None, None, None),
-        (_row("b/" * 400 + "long.png", "image", _said("real", 0.002)), 0.002, "green", None),
+        (_row("b/" * 400 + "long.png", "image", _said("nothing found", 0.002)), 0.002, "green", None),
     ]  # fmt: skip
     outcome = {"behaved": True, "auc": 0.9, "low": 0.8, "high": 0.95, "n": [100, 90], "controls": [HOSTILE],
                "missing": False, "reason": None}  # fmt: skip
@@ -48,7 +48,7 @@ def gallery() -> dict[str, Any]:
         "summary": {
             "paths": [HOSTILE], "files": 4000, "duplicates": 2, "errors": 1233,
             "types": {"audio": 1, "image": 3998, "video": 1},
-            "verdicts": {detector: {"synthetic": 1, "real": 1, "manipulated": 1, "abstain": 3000}},
+            "verdicts": {detector: {"synthetic": 1, "nothing found": 1, "manipulated": 1, "abstain": 3000}},
             "controls": [
                 outcome | {"detector": detector},
                 outcome | {"detector": "own.b", "behaved": False, "auc": None, "reason": HOSTILE},

@@ -36,7 +36,7 @@ def test_the_policy_allows_only_this_style(read: Any) -> None:
 def test_it_says_what_was_found(read: Any) -> None:
     text = read(render_gallery(gallery())).text
     for said in (
-        "4,000 files scanned", "failed: its verdicts are withheld", "AUC 0.90 [0.80, 0.95], 100 + 90 items",
+        "4,000 files scanned", "failed: its verdicts are withheld", "AUC 0.90 [0.80, 0.95] on 100 + 90 items",
         "1.0 to 2.5 s; 4.0 to 4.2 s", "left out", "3,498 more files were scored",
         "1,231 more are in scan.jsonl", "cut short",
     ):  # fmt: skip
