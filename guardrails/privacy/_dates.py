@@ -69,7 +69,8 @@ class BirthDates:
 
     def find(self, text: str) -> Iterator[Found]:
         """Yield every date of birth."""
-        index = labels(text)
+        lower = text.lower()
+        index = labels(text if any(stem in lower for stem in _STEMS) else "")
         for start, end, topic in zip(index.starts, index.ends, index.topics, strict=True):
             if topic == "birth":
                 # No figure between: another date is the one that the word is about.
@@ -92,6 +93,11 @@ def _found(date: re.Match[str]) -> Iterator[Found]:
         yield *date.span(), True
 
 
+_STEMS = (
+    "born", "birth", "dob", "d.o.b", "d.ob", "do.b", "bday", "né", "naissance", "nac", "geb", "nato il", "nata il",
+    "nasci",
+)  # fmt: skip
+"""What the words of the topic hold: a text without any has none of them."""
 _LONGEST = 32
 _FIGURE = re.compile(r"\d")
 BIRTH_DATE = BirthDates()

@@ -147,6 +147,15 @@ def labels(text: str) -> Labels:
     return Labels(starts, ends, topics)
 
 
+@lru_cache(maxsize=4)
+def has_long_number(text: str) -> bool:
+    """Whether a text holds six figures near one another. Without them it holds no number that a label could name."""
+    return _LONG.search(text) is not None
+
+
+_LONG = re.compile(r"\d(?:[ ./()-]{0,3}\d){5}")
+
+
 def topic_before(text: str, at: int) -> str | None:
     """Return what the nearest word before a place says that it is."""
     index = labels(text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ._labels import joined_to_word, labels, named_as, topic_before
+from ._labels import has_long_number, joined_to_word, labels, named_as, topic_before
 from ._recognizers import BEFORE, Found
 from ._schemes import SCHEMES, Scheme, bare
 
@@ -36,15 +36,20 @@ class Accounts:
 
     def find(self, text: str) -> Iterator[Found]:
         """Yield every account, valid or not."""
-        for m in _ACCOUNT.finditer(text):
+        for head in _COUNTRY.finditer(text):
+            length = _LENGTHS.get(head[0][:2].upper())
+            if length is None or (m := _ACCOUNT.match(text, head.start())) is None:
+                continue
             number = m[0]
-            length = _LENGTHS.get(number[:2].upper(), 0)
             for i, c in enumerate(number):
                 length -= c.isalnum()
                 if length == 0:
                     if i + 1 == len(number) or not number[i + 1].isalnum():
                         yield m.start(), m.start() + i + 1, _mod_97(bare(number[: i + 1]).upper())
                     break
+
+
+_COUNTRY = re.compile(r"[A-Za-z](?<![^\W_].)[A-Za-z][ -]?\d{2}")
 
 
 def _mod_97(number: str) -> bool:
@@ -54,7 +59,7 @@ def _mod_97(number: str) -> bool:
 
 
 _ACCOUNT = re.compile(
-    r"[A-Za-z](?<![^\W_].)[A-Za-z][ -]?\d{2}"
+    r"[A-Za-z]{2}[ -]?\d{2}"
     r"(?:[A-Za-z0-9]{11,30}|(?: ?[ ./-] ?[A-Za-z0-9]{1,30}){2,9})"
 )
 
@@ -188,6 +193,8 @@ class NationalIds:
                     if named_as(text, m.start()) != "other":
                         yield *number.span(), True
                     break
+        if not has_long_number(text):
+            return
         index = labels(text)
         done = 0
         for start, end, topic in zip(index.starts, index.ends, index.topics, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ._labels import joined_to_word, labels, named_as
+from ._labels import has_long_number, joined_to_word, labels, named_as
 from ._recognizers import BEFORE, Found
 
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "AU", "IN", "IL", "BR", "CA")
@@ -54,6 +54,9 @@ _DATE = re.compile(
 )
 _DECIMAL = re.compile(r"\d{1,2}\.\d+|\d{4,}\.\d\d|\d{1,3}(?:[. ]\d{3}){3,4}|[1-9]\d?(?:[. ]\d{3}){2,4}|[1-9]\d?0{5,}")
 """Figures with a point, with marks of thousands, or round."""
+_THOUSANDS = re.compile(r"[1-9]\d?(?: \d{3}){2,3}")
+_NEAR = 6
+"""Characters between a word and its number."""
 _SINGLE = re.compile(r"[ .]\d(?!\d)")
 """A group of one figure: people do not write numbers so, and tables do."""
 _UUID = re.compile(r"\d{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-")
@@ -98,6 +101,8 @@ def _international(text: str) -> Iterator[Found]:
 
 def _labelled(text: str) -> Iterator[Found]:
     """Yield the numbers beside a word such as *call*, whatever their form."""
+    if not has_long_number(text):
+        return
     index = labels(text)
     for i, topic in enumerate(index.topics):
         if topic == "phone":
@@ -120,23 +125,21 @@ def _of_a_label(text: str, m: re.Match[str]) -> int | None:
     short = m["number"].isdigit() and len(m["number"]) <= 8
     if not _long_enough(m) or (short and m.start() > 0 and named_as(text, m.start()) != "phone"):
         return None
-    ends = [end for end in _ends(m) if _plausible(text[m.start() : end])]
+    index = labels(text)
+    i = index.before(m.start())
+    near = i is not None and m.start() - index.ends[i] <= _NEAR
+    ends = [end for end in _ends(m) if _plausible(text[m.start() : end], thousands=near)]
     good = [end for end in ends if any(valid(text[m.start() : end], region) for region in REGIONS)]
     return _whole(m, (good or ends)[0]) if ends else None
 
 
 def _national(text: str, m: re.Match[str]) -> int | None:
     """Return where a number of a national plan ends, if it is one and nothing says that it is something else."""
-    if not _long_enough(m) or named_as(text, m.start()) is not None or joined_to_word(text, m.start()):
-        return None
-    if _UUID.match(text, m.start()):
-        return None
     number = m["number"]
-    if (
-        " " in number
-        and "(" not in number
-        and (_FIGURES_AFTER.match(text, m.end()) or _FIGURES_BEFORE.search(text[max(0, m.start() - 12) : m.start()]))
-    ):
+    in_a_row = " " in number and "(" not in number and _among_figures(text, m.start(), m.end())
+    if in_a_row or not _long_enough(m) or _UUID.match(text, m.start()):
+        return None
+    if named_as(text, m.start()) is not None or joined_to_word(text, m.start()):
         return None
     if number[0] in "0(" and number.lstrip("(")[0] == "0":
         regions: tuple[str, ...] = REGIONS
@@ -171,16 +174,24 @@ def _beside_mail(text: str) -> Iterator[Found]:
             text[max(0, m.start() - BEFORE) : m.start()].rpartition("\n")[2],
             text[m.end() : m.end() + BEFORE].partition("\n")[0],
         )
-        in_a_row = _FIGURES_AFTER.match(text, m.end()) or _FIGURES_BEFORE.search(line[0])
-        if "@" in "".join(line) and not in_a_row and named_as(text, m.start()) is None and valid(m[0], "US"):
+        alone = not _among_figures(text, m.start(), m.end())
+        if "@" in "".join(line) and alone and named_as(text, m.start()) is None and valid(m[0], "US"):
             yield *m.span(), True
+
+
+def _among_figures(text: str, start: int, end: int) -> bool:
+    """Whether other figures stand beside these, as in a table."""
+    return bool(_FIGURES_AFTER.match(text, end) or _FIGURES_BEFORE.search(text[max(0, start - 12) : start]))
 
 
 def _long_enough(m: re.Match[str]) -> bool:
     return sum(map(str.isdigit, m["number"])) >= FEWEST
 
 
-def _plausible(number: str) -> bool:
+def _plausible(number: str, *, thousands: bool = False) -> bool:
+    """Whether figures can be those of a telephone number; groups of three after one or two only where `thousands`."""
+    if thousands and _THOUSANDS.fullmatch(number):
+        return True
     digits = sum(map(str.isdigit, number))
     return FEWEST <= digits <= MOST + 1 and not _DATE.match(number) and not _DECIMAL.fullmatch(number)
 

@@ -135,7 +135,6 @@ SCHEMES = (
     _scheme("IE PPS", r"\d{7}[A-W][A-IW]?", "ie.pps", "pps"),
     _scheme("IL ID", r"\d{9}", "il.idnr", "teudat", "תעודת", "ת.ז"),
     _scheme("IN Aadhaar", r"[2-9]\d{3} \d{4} \d{4}", "in_.aadhaar", "aadh?aa?r", "uidai"),
-    _scheme("IN PAN", r"[A-Z]{3}[ABCFGHLJPT][A-Z]\d{4}[A-Z]", "in_.pan", "permanent account"),
     _scheme(
         "IT codice fiscale", r"[A-Z]{3} [A-Z]{3} \d[\dL-V][A-Z]\d[\dL-V] [A-Z]\d{3}[A-Z]", "it.codicefiscale",
         "codice fiscale", r"c\.?f\b", alone=r"",

@@ -49,7 +49,7 @@ def scan(text: str, own: Sequence[Finder] = ()) -> list[Span]:
     """Return the personal data in a text, in order, without overlaps.
 
     E-mail addresses, bank accounts (IBAN, mod 97), payment cards (issuer and Luhn), US social security numbers (never
-    issued ranges left out), personal numbers of 44 schemes, IP addresses, telephone numbers (numbering plan, or a word
+    issued ranges left out), personal numbers of 43 schemes, IP addresses, telephone numbers (numbering plan, or a word
     that says so before it), dates of birth, postal addresses, keys, tokens and passwords.
 
     Parameters
