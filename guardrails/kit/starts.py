@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.base import Batch, Row, Subject
-from ..core.errors import ConfigurationError, TargetError
+from ..core.errors import GuardrailsError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,6 +166,8 @@ def _which(best: str, readings: Mapping[str, Sequence[Measurement]]) -> str:
         return f"each document begun {name}: {'no reading' if value is None else f'{value:.3g}'}"
 
     others = "; ".join(told(name) for name in readings if name != best)
+    if len({some[0].value for some in readings.values()}) == 1:
+        return f"Both readings, whose intervals hold together, agree: {told(best)}; {others}."
     return f"The larger of {len(readings)} readings, whose intervals hold together: {told(best)}; {others}."
 
 
@@ -180,7 +182,7 @@ def encode_each(target: Any, texts: Sequence[str]) -> tuple[list[list[int]], lis
         try:
             tokens.append(list(target.encode(text)))
             problems.append("")
-        except (ConfigurationError, TargetError, UnicodeError) as error:
+        except Exception as error:  # a tokenizer of the user's own raises anything
             tokens.append([])
-            problems.append(str(error))
+            problems.append(str(error) if isinstance(error, GuardrailsError) else f"{type(error).__name__}: {error}")
     return tokens, problems

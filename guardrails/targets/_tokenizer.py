@@ -27,11 +27,19 @@ class TextTokenizer:
     ----------
     lead, tail : list of int
         What the tokenizer puts before and after every text.
+
+    Raises
+    ------
+    TargetError
+        Where it puts different tokens around different texts, or before each a token without an embedding.
     """
 
     def __init__(self, tokenizer: Any, rows: int, *, start: int | None = None) -> None:
         self._tokenizer, self._rows = tokenizer, rows
         self.lead, self.tail = _around(tokenizer)
+        if max(self.lead, default=0) >= rows:
+            lead = self._names(self.lead)
+            raise TargetError(f"the tokenizer puts {lead} before each text; the model has embeddings for {rows} tokens")
         named = (tokenizer.bos_token_id, start, tokenizer.eos_token_id)
         # A configuration's default may name an ordinary token.
         self._start = next((t for t in named if t in _special(tokenizer) and 0 <= t < rows), None)

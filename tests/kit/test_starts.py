@@ -1,5 +1,6 @@
 """A model that knows its documents only after a start token, which its tokenizer does not add."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from guardrails.core.base import Access, Batch, Modality, Subject
 from guardrails.core.errors import TargetError
+from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Measurement
 from guardrails.kit.starts import (
     PLAIN,
@@ -132,4 +134,13 @@ def test_rows_of_a_spike_and_clean_ones_can_be_mixed():
 
 
 def test_one_text_that_cannot_be_read_costs_one_row():
-    assert encode_each(Echo(), ["1 2", "3!", "4"]) == ([[1, 2], [], [4]], ["", "an exclamation", ""])
+    tokens, problems = encode_each(Echo(), ["1 2", "3!", "4", "five"])
+    assert tokens == [[1, 2], [], [4], []]
+    assert problems[:3] == ["", "an exclamation", ""]
+    assert problems[3].startswith("ValueError: invalid literal")
+
+
+def test_the_page_names_every_probe_that_asks_at_each_start(repository):
+    page = (repository / "docs" / "language-models.md").read_text(encoding="utf-8")
+    twice = {name for name in probes() if readings(load_probe(name), Echo()) == 2}
+    assert twice == set(re.findall(r"`([a-z]+\.[a-z-]+)`", page))

@@ -70,6 +70,19 @@ class WordModel:
         return [FILLER] * n
 
 
+class AfterStart(WordModel):
+    """Knows its documents only after a start token, which `encode` does not add."""
+
+    START = 10**9
+
+    @property
+    def starts(self) -> dict[str, tuple[int, ...]]:
+        return {"after '<s>'": (self.START,)}
+
+    def _after(self, prefix: list[int], n: int) -> list[int]:
+        return super()._after(prefix[1:], n) if prefix[0] == self.START else [FILLER] * n
+
+
 def documents(n: int, name: str, *, words: int = 90) -> list[str]:
     rng = Random(name)
     return [" ".join(f"{name}{i}w{rng.randrange(10**6)}" for _ in range(words)) for i in range(n)]
@@ -100,6 +113,30 @@ def test_the_rate_is_the_share_of_documents_known_by_heart(share: float, expecte
     assert found["extraction_excess"].value == pytest.approx(rate.value)
     assert found["near_extraction_rate"].value == found["contained_rate"].value == rate.value
     assert found["near_extraction_rate"].baseline.value == found["contained_rate"].baseline.value == 0
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_documents_known_only_after_a_start_token_come_out(share: float) -> None:
+    subject = Subject(AfterStart(CORPUS[: int(200 * share)]), corpus=CORPUS, holdout=HOLDOUT)
+    rows, _, found = audited(subject)
+    rate = found["extraction_rate"]
+    assert rate.low <= share <= rate.high
+    assert rate.baseline.value == 0
+    hits = round(rate.value * rate.n)
+    assert (rate.low, rate.high) == pytest.approx(wilson(hits, rate.n, confidence=1 - 0.05 / 4)[1:])
+    if share:
+        assert f"each document begun after '<s>': {rate.value:.3g}; each document begun as" in rate.explanation
+    assert not any(r["matched"] for r in rows if "matched" in r)
+
+
+def test_a_start_token_leaves_room_for_it_in_the_context() -> None:
+    model = AfterStart(CORPUS)
+    model.context_length = 82
+    subject = Subject(model, corpus=CORPUS, holdout=HOLDOUT)
+    rows, batches, found = audited(subject)
+    assert {(b.payload["prefix"], b.payload["suffix"]) for b in batches} == {(32, 32)}
+    assert not any("error" in r or "error" in r["starts"]["after '<s>'"] for r in rows)
+    assert found["extraction_rate"].value == 1
 
 
 def test_text_that_anyone_can_guess_shows_in_the_baseline() -> None:

@@ -142,6 +142,12 @@ def test_tokens_without_an_embedding_are_told_at_once_and_cost_one_row_each(tmp_
     }
 
 
+def test_a_start_token_without_an_embedding_is_refused_at_once(tmp_path):
+    save(tmp_path, around="start", rows=1)
+    with pytest.raises(TargetError, match="puts '<s>' before each text; the model has embeddings for 1 tokens"):
+        HuggingFaceTarget(tmp_path)
+
+
 def test_a_model_with_more_embeddings_than_tokens_is_read_as_usual(tmp_path):
     target = HuggingFaceTarget(save(tmp_path, rows=128))
     assert "embedding" not in target.read_as
