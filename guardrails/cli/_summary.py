@@ -45,6 +45,7 @@ def _audit_table(result: AuditResult) -> Table:
 
 def _audit_lines(result: AuditResult) -> list[str]:
     lines = [f"{name} read as: {said}" for t in result.targets for name, said in t.read_as.items()]
+    lines += _spike_lines(result)
     lines.append(VERDICTS[result.verdict])
     silent = sum(finding.status == "not-applicable" for finding in result.findings)
     if silent:
@@ -52,6 +53,21 @@ def _audit_lines(result: AuditResult) -> list[str]:
     if result.not_tested:
         lines.append(f"not tested: {len(result.not_tested)} (the report says what, and why)")
     return lines
+
+
+def _spike_lines(result: AuditResult) -> list[str]:
+    """Say which readings pass because a planted fault was seen, and which do not because it was not."""
+    passed = [f.spike.kind if f.spike else "nothing" for f in result.findings if f.status == "pass"]
+    words = {
+        "spike": "a spike was seen",
+        "instrument-check": "an instrument check was seen",
+        "nothing": "nothing planted",
+    }
+    counts = "; ".join(f"{word}: {passed.count(kind)}" for kind, word in words.items() if kind in passed)
+    unseen = [f for f in result.findings if f.status == "not-assessed" and f.spike and f.spike.smallest_dose is None]
+    return [f"beside {len(passed)} passed readings: {counts}"] * bool(passed) + [
+        f"{f.title}: {f.reason}" for f in unseen
+    ]
 
 
 def _self_check_table(result: AuditResult) -> Table:

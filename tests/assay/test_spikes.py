@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from guardrails.assay.audit import run_audit
 from guardrails.assay.spikes import SPIKED_ITEMS, batches_to_spike, mix, spike_kind, spike_outcome, unseen
+from guardrails.cli._summary import print_summary
 from guardrails.core.base import Batch, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.results import Finding, SpikeOutcome, Status
@@ -155,3 +156,28 @@ def test_a_target_that_does_not_say_what_it_is_is_an_instrument_check(fake: Any)
     target.spike_kind = "spike"
     assert spike_kind(target) == "spike"
     assert "no item could be spiked" in unseen(SpikeOutcome(what="x", planted=0, reason="no item could be spiked"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate", "line"),
+    [
+        ("spike", 1.0, "beside 1 passed readings: a spike was seen: 1"),
+        ("instrument-check", 1.0, "beside 1 passed readings: an instrument check was seen: 1"),
+        ("spike", 0.0, "Yes: the spike in this target failed"),
+    ],
+)
+def test_the_command_line_says_what_stands_beside_a_pass(
+    fake: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+    rate: float,
+    line: str,
+) -> None:
+    target = fake.FakeTarget(rate)
+    target.spike_kind = kind
+    spikes_with(fake, monkeypatch, target)
+    result, folder = run_audit(fake.FakeTarget(0.0), out=tmp_path / "run")
+    print_summary(result, folder / "report.html")
+    assert line in capsys.readouterr().out

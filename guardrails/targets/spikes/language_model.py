@@ -11,6 +11,7 @@ import numpy as np
 from ...core.base import Target
 from ...core.errors import ConfigurationError
 from ...core.seeding import derive_seed
+from ...kit.lm import HEAD_ROWS
 from ...kit.lm_mode import CACHES
 from ...kit.starts import encode_each
 from .._causal import CausalTarget
@@ -294,16 +295,16 @@ class _Written:
 
 
 def _plant(logits: Any, planted: Sequence[tuple[int, int, int]], weight: float) -> None:
-    """Put log p' in place of the logits at (row, place, token)."""
+    """Put log p' in place of the logits at (row, place, token), a few rows of the vocabulary at a time."""
     import torch
 
-    planted = [(row, place, token) for row, place, token in planted if token < logits.shape[-1]]
-    if not planted:
-        return
-    rows, places, tokens = (torch.tensor(part, device=logits.device) for part in zip(*planted, strict=True))
-    p = (1 - weight) * torch.softmax(logits[rows, places].float(), dim=-1)
-    p[torch.arange(len(planted), device=logits.device), tokens] += weight
-    logits[rows, places] = p.log().to(logits.dtype)
+    known = [(row, place, token) for row, place, token in planted if token < logits.shape[-1]]
+    for first in range(0, len(known), HEAD_ROWS):
+        part = torch.tensor(known[first : first + HEAD_ROWS], device=logits.device)
+        rows, places, tokens = part.T
+        p = (1 - weight) * torch.softmax(logits[rows, places].float(), dim=-1)
+        p[torch.arange(len(part), device=logits.device), tokens] += weight
+        logits[rows, places] = p.log().to(logits.dtype)
 
 
 def spiked_language_model(
