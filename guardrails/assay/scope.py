@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Subject
+from ..core.base import Batch, Budget, Control, Modality, Probe, Subject
 from ..core.errors import ConfigurationError, GuardrailsError, NotApplicable
 from ..core.seeding import derive_seed
 from ..kit.corpus import StoredCorpus, is_index
@@ -60,7 +60,7 @@ class Scope:
 
         field = self.settings.text_field
         target = load_target(self._given("target"), text_field=field)
-        compared = target.modality is Modality.TEXT and (Access.SAMPLING not in target.access or self._indexed())
+        compared = target.modality is Modality.TEXT and (getattr(target, "comparable", False) or self._indexed())
         given: dict[str, Any] = {
             str(n): load_data(n, value, target.modality, text_field=field, comparable=compared)
             for n in DATA

@@ -106,6 +106,8 @@ class JsonlTarget:
 
     modality = Modality.TEXT
     access = frozenset({Access.OUTPUTS})
+    comparable = True
+    """The texts are in the form in which texts are compared: see `guardrails.kit.documents.comparable`."""
 
     def __init__(self, file: str | Path, *, text_field: str | None = None) -> None:
         self.name = f"jsonl:{file}"

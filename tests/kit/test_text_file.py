@@ -46,6 +46,9 @@ def test_utf16_with_a_mark_of_the_other_order_and_of_other_scripts(tmp_path: Pat
         ("これは日本語の文章です", "shift-jis"),
         ("这是一个中文句子", "gbk"),
         ("Michał i żółw są tutaj, łaskawie", "cp1250"),
+        ("Příliš žluťoučký kůň úpěl", "cp1250"),
+        ("Különböző fűszerek a szűk időben", "cp1250"),
+        ("Güneş doğdu, ağaç altında ılık süt", "cp1254"),
         ("Café, résumé, naïve, über", "mac-roman"),
         ("Café, résumé, naïve, über", "cp437"),
     ],
@@ -53,6 +56,13 @@ def test_utf16_with_a_mark_of_the_other_order_and_of_other_scripts(tmp_path: Pat
 def test_other_code_pages_are_refused_and_never_read_as_western(tmp_path: Path, sample: str, codec: str) -> None:
     with pytest.raises(ContentError, match=r"a\.txt, line 2: byte 0x.. at \d+ is not UTF-8"):
         text(tmp_path / "a.txt", b"plain words stand before it\n" + sample.encode(codec))
+
+
+@pytest.mark.parametrize(
+    "sample", ["Ça va, là-bas, déjà vu", "«Élan» – Straße, Größe, Übung", "¿Qué año, señor? ¡Allí!", "São João não põe"]
+)
+def test_short_western_texts_are_read(tmp_path: Path, sample: str) -> None:
+    assert text(tmp_path / "a.txt", sample.encode("cp1252")) == sample
 
 
 def test_utf8_with_a_damaged_byte_is_not_read_as_another_code_page(tmp_path: Path) -> None:
