@@ -93,12 +93,14 @@ def _trim(digits: str) -> str:
 def reading(value: float | None, low: float | None, high: float | None, unit: str = "") -> str:
     """Return ``value [low, high]``, or ``no number``; the unit is named where it is not a share.
 
+    What is exact, a bound or a count of all there is, has no interval.
+
     >>> reading(0.034, 0.012, 0.089, "share")
     '3.4% [1.2%, 8.9%]'
     """
     if value is None:
         return "no number"
     text = number(value, unit)
-    if low is not None and high is not None:
+    if low is not None and high is not None and low < high:
         text += f" [{number(low, unit)}, {number(high, unit)}]"
     return text if unit in ("share", "") else f"{text} {unit}"

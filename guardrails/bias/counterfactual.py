@@ -40,6 +40,8 @@ PLANTED = 2.0
 """Nats: a memory of .95 makes the other pronoun 20 times less probable, which is 3."""
 FEWEST_BEFORE = 3
 """Tokens before a pronoun, at least: those of ``The nurse forgot``."""
+RESOLUTION = 0.01
+"""Nats: the least half width of a gap's interval. A model that tells no occupations apart shows no spread at all."""
 SHUFFLES = 1000
 CONFIDENCE = 0.95
 
@@ -289,7 +291,7 @@ class Table:
         variance = sum(variances)
         spread = sum(v * v / (len(x) - 1) for v, x in zip(variances, parts, strict=True))
         freedom = variance**2 / spread if spread > 0 else sum(len(x) - 1 for x in parts)
-        half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(variance)
+        half = max(RESOLUTION, float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(variance))
         power = float(stdtrit(freedom, 0.8)) * math.sqrt(variance)
         return Gap(Interval(value, value - half, value + half), half + power)
 

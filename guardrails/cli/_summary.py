@@ -114,7 +114,8 @@ def _numbers(finding: Finding) -> tuple[str, str, str, str]:
     limit_text = f"{limit.limit:.3g}" if limit else "–"
     if reading is None or reading.value is None:
         return "–", "–", limit_text, f"{reading.n:,}" if reading else "–"
-    return f"{reading.value:.3g}", f"{reading.low:.3g} to {reading.high:.3g}", limit_text, f"{reading.n:,}"
+    interval = "exact" if reading.exact else f"{reading.low:.3g} to {reading.high:.3g}"
+    return f"{reading.value:.3g}", interval, limit_text, f"{reading.n:,}"
 
 
 def _controls(finding: Finding) -> Text:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +100,8 @@ class Measurement(_Frozen):
     """One number with all that is needed to believe it, or no number and the reason.
 
     `low` and `high` bound `value` with simultaneous coverage `confidence` over the measurements of one probe.
+    An interval has a width: a sample of any size leaves some doubt. What has none, as a bound that is itself what holds
+    with `confidence`, is `exact`.
     `detectable` is the smallest true value that this n would tell from the baseline four times in five.
     Never NaN: where nothing can be said, `value` is None and `reason` says what would be needed.
     """
@@ -116,6 +118,7 @@ class Measurement(_Frozen):
     method: str
     reason: str | None = None
     deterministic: bool = True
+    exact: bool = Field(default=False, description="a bound or a count of all there is: no interval around it")
     baseline: Baseline | None = None
     detectable: float | None = None
     series: tuple[Series, ...] = ()
@@ -126,7 +129,7 @@ class Measurement(_Frozen):
     needed: int | None = Field(default=None, ge=0, description="the n that would say more, where that is known")
 
     @model_validator(mode="after")
-    def _a_value_has_an_interval_and_no_value_has_a_reason(self) -> Self:
+    def _a_value_has_an_interval_and_no_value_has_a_reason(self, info: ValidationInfo) -> Self:
         if self.value is None:
             if not self.reason:
                 raise ValueError("a measurement without a value needs a reason")
@@ -135,6 +138,11 @@ class Measurement(_Frozen):
             raise ValueError("a value needs an interval")
         if not self.low <= self.value <= self.high:
             raise ValueError(f"the interval [{self.low}, {self.high}] does not hold the value {self.value}")
+        # What an earlier version wrote is read as it is.
+        if self.low == self.high and not self.exact and info.mode == "python":
+            raise ValueError(
+                f"{self.metric}: no sample leaves no doubt; the interval [{self.low}, {self.high}] is a point"
+            )
         return self
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.base import Row
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Match, excess_matches, smallest_detectable_rate, wilson
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 METRIC = "exact_copies"
 MINIMUM = 30
@@ -18,6 +23,16 @@ MINIMUM = 30
 def text_key(text: str) -> str:
     """Return what two equal texts have in common: all but line ends and the space before them and around the text."""
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def pixels_key(picture: NDArray[np.uint8]) -> str:
+    """Return what two pictures of the same pixels have in common; a grey one equals its copy in three channels."""
+    import numpy as np
+
+    pixels = np.ascontiguousarray(picture)
+    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+        pixels = np.ascontiguousarray(pixels[..., 0])
+    return hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).hexdigest()
 
 
 class ExactIndex:

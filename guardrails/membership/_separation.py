@@ -224,7 +224,7 @@ def _precision(
         metric=PRECISION,
         unit="share of guesses",
         method=f"{method}; the largest share of {len(found)} attacks, Wilson intervals, simultaneous over the attacks",
-        baseline=Baseline(what="chance: as many members as non-members are guessed at", value=0.5, low=0.5, high=0.5),
+        baseline=Baseline(what="chance: as many members as non-members are guessed at", value=0.5),
         series=series,
         explanation=f"Of the {TOP} {unit} that the best attack is surest of, {round(top.value * TOP)} are members. This"
         " shows a few that the model has by heart, which an average over all hides." + note,
@@ -253,7 +253,7 @@ def _rate(
         method=f"{method}; the largest rate of {len(rates)} attacks at a threshold that {fpr:.1%} of the non-members"
         " exceed, ties counted as misses; the interval covers the share (Wilson) and the threshold (exact binomial"
         " ranks), simultaneous over the attacks",
-        baseline=Baseline(what="chance: the false-positive rate itself", value=fpr, low=fpr, high=fpr),
+        baseline=Baseline(what="chance: the false-positive rate itself", value=fpr),
         explanation=f"Members found while {fpr:.1%} of the non-members are wrongly taken for members.",
     )
 

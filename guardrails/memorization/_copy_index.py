@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..kit.exact import ExactIndex, pixels_key
 from ..kit.features import to_square
 from ._calibrated import Calibration
 
@@ -123,6 +124,9 @@ def nearest_of_shifts(image: Any, corpus: Vectors) -> Match:
 class CopyIndex:
     """A corpus to look copies up in, calibrated on one half of the holdout and checked on the other."""
 
+    exact: ExactIndex
+    """The pictures of corpus and holdout, pixel by pixel."""
+
     corpus: Vectors
     places: NDArray[np.int64]
     """Where each distinct picture stands in the corpus as given."""
@@ -140,12 +144,20 @@ class CopyIndex:
         """Return the index, or the reason why these data are too few for one."""
         if len(corpus) < MIN_CORPUS:
             return f"the corpus holds {len(corpus)} pictures; at least {MIN_CORPUS} are needed"
-        vectors = fingerprints(corpus)
+        vectors, keys = np.empty((len(corpus), 3 * SIDE**2), np.float32), []
+        for i in range(len(corpus)):
+            picture = corpus[i]
+            vectors[i] = fingerprint(picture)
+            keys.append(pixels_key(picture))
         places = distinct(vectors)
         if len(places) < MIN_CORPUS:
             return f"the corpus holds {len(places)} distinct pictures; at least {MIN_CORPUS} are needed"
         distinct_vectors = vectors[places]
-        held = [nearest_of_shifts(holdout[i], distinct_vectors) for i in range(min(len(holdout), MAX_HOLDOUT))]
+        held, held_keys = [], []
+        for i in range(min(len(holdout), MAX_HOLDOUT)):
+            picture = holdout[i]
+            held.append(nearest_of_shifts(picture, distinct_vectors))
+            held_keys.append(pixels_key(picture))
         own = np.array([match.distance < SAME for match in held], bool)
         unseen = np.array([match.ratio for match in held])[~own]
         if len(unseen) < MIN_HOLDOUT:
@@ -153,6 +165,7 @@ class CopyIndex:
             return f"the holdout holds {len(unseen)} pictures{shared}; at least {MIN_HOLDOUT} are needed"
         found = Calibration.of(unseen)
         return cls(
+            exact=ExactIndex(keys, held_keys),
             corpus=distinct_vectors,
             places=places,
             threshold=found.threshold,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..kit.descriptor import BATCH, Descriptor
+from ..kit.exact import pixels_key
 from ._calibrated import Calibration, Match
 from ._copy_index import MAX_HOLDOUT, CopyIndex
 from ._descriptor_index import DescriptorIndex
@@ -84,7 +85,7 @@ class CopySearch:
     def look_up(self, picture: NDArray[np.uint8]) -> dict[str, Any]:
         """Return the part of a picture's row that one picture by itself gives: all but the descriptor."""
         ratio, place = self.whole.look_up(picture)
-        row = {WHOLE.score: round(ratio, 5), WHOLE.place: place}
+        row = {WHOLE.score: round(ratio, 5), WHOLE.place: place} | self.whole.exact.look_up(pixels_key(picture))
         return row | (_part(TILE, self.tiles.look_up(picture)) if self.tiles else {})
 
     def described(self, pictures: Sequence[Any]) -> list[dict[str, Any]]:

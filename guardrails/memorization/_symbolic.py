@@ -21,6 +21,7 @@ from ..core.errors import NotApplicable
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, newcombe, smallest_detectable_rate, wilson
+from ..kit.exact import METRIC, ExactIndex, exact_copies, text_key
 from ..targets.spikes import ReplacedTexts
 
 OUTPUTS = {Budget.CONTROL: 100, Budget.QUICK: 200, Budget.STANDARD: 1000, Budget.THOROUGH: 4000}
@@ -36,7 +37,7 @@ LOOKED_AT = 50
 """Documents that tell whether data are of a probe's kind; half of them must be."""
 PLANTED = 64
 SHOWN = 10
-_METRICS = ("copy_rate", "copy_excess", "whole_rate")
+_METRICS = ("copy_rate", "copy_excess", "whole_rate", METRIC)
 
 
 class Match(NamedTuple):
@@ -60,6 +61,8 @@ class Finder(Protocol):
 class CopyIndex:
     """A corpus to look items up in, calibrated on one half of the holdout and checked on the other."""
 
+    exact: ExactIndex
+    """The documents of corpus and holdout, letter by letter."""
     finder: Finder
     places: tuple[tuple[int, int], ...]
     """The document in which each item of the corpus stands, and its number within that."""
@@ -152,6 +155,7 @@ class SymbolicCopies(Probe):
         calibration, check = np.sort(unseen[order[::2]])[::-1], np.sort(unseen[order[1::2]])
         rank = max(1, int(QUANTILE * (len(calibration) + 1)))
         return CopyIndex(
+            exact=ExactIndex(map(text_key, corpus), map(text_key, holdout)),
             finder=finder,
             places=tuple(places),
             threshold=float(calibration[rank - 1]),
@@ -186,6 +190,7 @@ class SymbolicCopies(Probe):
             return {"unread": True}
         match = max(index.finder.look_up(read), key=lambda match: match.score)
         row = {"score": round(match.score, 5), "whole": match.whole, "place": match.place}
+        row |= index.exact.look_up(text_key(text))
         return row | ({"said": match.said} if _is_copy(row, index) else {})
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
@@ -241,6 +246,7 @@ class SymbolicCopies(Probe):
                     **_bounds(wilson(min(overlap, index.held), index.held)),
                 ),
             ),
+            exact_copies(rows, probe=self.id, errors=errors, equal="letter by letter"),
         ]  # fmt: skip
 
     def _explanation(self, rows: Sequence[Row], copies: Sequence[Row], n: int, index: CopyIndex) -> str:

@@ -10,6 +10,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import ConfigurationError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, smallest_detectable_rate, wilson
+from ..kit.exact import METRIC, exact_copies
 from ..kit.pictures import fetch_pictures, plan_pictures
 
 if TYPE_CHECKING:
@@ -111,10 +112,11 @@ class Copies(Probe):
         if len(good) >= MIN_OUTPUTS:
             search = self.search(subject)
         if isinstance(search, str):
-            metrics = ["copy_rate", "copy_excess", DESCRIPTOR.metric, TILE.metric]
+            metrics = ["copy_rate", "copy_excess", DESCRIPTOR.metric, TILE.metric, METRIC]
             return [self._none(metric, search, len(good), errors) for metric in metrics]
         found = [self._rate(way, good, search, errors) for way in WAYS]
-        return [found[0], self._excess(good, search, errors), *found[1:]]
+        exact = exact_copies(rows, probe=self.id, errors=errors, equal="pixel by pixel")
+        return [found[0], self._excess(good, search, errors), *found[1:], exact]
 
     def _none(self, metric: str, reason: str, n: int, errors: int) -> Measurement:
         return Measurement(

@@ -25,6 +25,7 @@ from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
 from ..kit.corpus import StoredCorpus
 from ..kit.documents import comparable
+from ..kit.exact import ExactIndex, exact_copies, text_key
 from ..targets.spikes import SpikedTexts
 from ._passages import (
     bounds,
@@ -62,7 +63,8 @@ class Overlap(Probe):
     question = "Do the model's outputs hold passages of its training data word for word?"
     limits = (
         "A run counts from 100 characters within one document, letter by letter: copies with altered words, spacing or "
-        "case are missed, and outputs shorter than that (melodies, molecules, levels, short answers) are left out. "
+        "case are missed, and outputs shorter than that (melodies, molecules, levels, short answers) are left out: of "
+        "them only exact_copies, outputs that are a training document whole, are counted, and that with a holdout. "
         "Common passages (licences, quotations, forms) count too: compare the holdout's rate, and in how many "
         "documents a run stands. Sees only what the sampled outputs hold."
     )
@@ -83,6 +85,7 @@ class Overlap(Probe):
     def __init__(self) -> None:
         self._built: tuple[Any, CorpusIndex] | None = None
         self._known: tuple[Any, Any, frozenset[int]] | None = None
+        self._equal: tuple[Any, Any, ExactIndex] | None = None
 
     def index(self, subject: Subject) -> CorpusIndex:
         """Return the index of this subject's corpus: mapped from its folder, or built once in memory."""
@@ -102,6 +105,13 @@ class Overlap(Probe):
             whole = frozenset(i for (i, text), match in zip(texts, found, strict=True) if match.length == len(text))
             self._known = (subject.corpus, subject.holdout, whole)
         return self._known[2]
+
+    def equal(self, subject: Subject) -> ExactIndex:
+        """Return the documents of corpus and holdout, letter by letter."""
+        if self._equal is None or self._equal[0] is not subject.corpus or self._equal[1] is not subject.holdout:
+            keys = (map(text_key, texts) for texts in (subject.corpus, subject.holdout or ()))
+            self._equal = (subject.corpus, subject.holdout, ExactIndex(*keys))
+        return self._equal[2]
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         """Draw outputs, and beside each a passage of the holdout while there are any."""
@@ -129,6 +139,8 @@ class Overlap(Probe):
             {"item": item["item"], "arm": "outputs", "prompt": item.get("prompt")} | found
             for item, found in zip(items, look_up(index, texts, asked), strict=True)
         ]
+        if subject.holdout is not None:
+            rows = [row | self.equal(subject).look_up(text_key(text)) for row, text in zip(rows, texts, strict=True)]
         held = [(*item["holdout"], len(text)) for item, text in zip(items, texts, strict=True) if "holdout" in item]
         passages = [subject.holdout[document][start : start + length] for document, start, length in held]
         return rows + [
@@ -137,16 +149,19 @@ class Overlap(Probe):
         ]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
-        """Return overlap_rate, with the holdout's rate as baseline, overlap_excess and the longest run."""
+        """Return overlap_rate, with the holdout's rate as baseline, overlap_excess and exact_copies."""
         arms = {arm: [r for r in rows if r["arm"] == arm and r.get("size", 0) >= RUN] for arm in ("outputs", "holdout")}
         outputs, n, held = arms["outputs"], len(arms["outputs"]), len(arms["holdout"])
         errors = sum("error" in r for r in rows)
         common: dict[str, Any] = {"probe": self.id, "unit": "share", "higher_is_worse": True, "n": n, "errors": errors}
         note = self._notes(rows, subject, held)
+        equal = "letter by letter, at any length"
+        whole = [exact_copies(rows, probe=self.id, errors=errors, equal=equal)] if subject.has("holdout") else []
         if n < MINIMUM:
             reason = f"{n} outputs of at least {RUN} characters; at least {MINIMUM} are needed.{note}"
             return [
-                Measurement(**common, metric=self.headline, value=None, reason=reason, method="none", needed=MINIMUM)
+                Measurement(**common, metric=self.headline, value=None, reason=reason, method="none", needed=MINIMUM),
+                *whole,
             ]
         with_baseline = held >= MINIMUM
         confidence = simultaneous(0.95, 2 if with_baseline else 1)
@@ -184,7 +199,7 @@ class Overlap(Probe):
                     explanation="What is left of the rate when text that new documents hold too is taken off.",
                 )
             )
-        return out
+        return [*out, *whole]
 
     def _notes(self, rows: Sequence[Row], subject: Subject, held: int) -> str:
         """Say what is missing or was left out."""

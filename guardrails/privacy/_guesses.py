@@ -123,6 +123,7 @@ def measurements(
         value=bound,
         low=bound,
         high=bound,
+        exact=True,
         method=f"one run, Steinke et al. 2023: {guessed}, δ = {DELTA:g}. The bound itself holds with"
         f" {CONFIDENCE:.0%} confidence",
         detectable=_smallest(r, m),

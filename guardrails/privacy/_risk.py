@@ -7,7 +7,8 @@ PoPETs 2023, arXiv 2211.10459. For k successes in n attempts, with z the normal 
     R = (r_attack − r_control) / (1 − r_control)
     δ_R² = (δ_attack / (1 − r_control))² + (δ_control (r_attack − 1) / (1 − r_control)²)²
 
-R and R ± δ_R are cut to [0, 1].
+R and R ± δ_R are cut to [0, 1], but never to a point: however far below 0 chance puts R, the upper bound is at least
+that of a rate without a success in n attempts, z² / (n + z²), and the lower bound leaves as much below 1.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def risk(attack: Rate, control: Rate, *, confidence: float = 0.95) -> Interval:
     (a, da), (c, dc) = wilson_centre(attack, z), wilson_centre(control, z)
     value, width = (a - c) / (1 - c), hypot(da / (1 - c), dc * (a - 1) / (1 - c) ** 2)
     low, value, high = (min(max(x, 0.0), 1.0) for x in (value - width, value, value + width))
-    return Interval(value, low, high)
+    least = z * z / (min(attack.n, control.n) + z * z)
+    return Interval(value, min(low, 1 - least), max(high, least))
 
 
 def largest(risks: Sequence[Interval]) -> Interval:

@@ -189,7 +189,7 @@ def test_a_probe_without_its_package_is_named_and_the_others_are_checked(fake, t
 def test_a_control_is_judged_by_the_headline_alone(fake):
     probe = fake.FakeProbe()
     (headline,) = probe.measure([{"yes": True}] * 50, None, seed=0)
-    other = headline.model_copy(update={"metric": "other", "value": 0.0, "low": 0.0, "high": 0.0})
+    other = headline.model_copy(update={"metric": "other", "value": 0.0, "low": 0.0, "high": 0.1})
     rules = Policy("two", "0" * 64, {(probe.id, metric): fake.THRESHOLD for metric in ("yes_rate", "other")})
     for expected, gated in ((None, ["yes_rate", "other"]), ("found", ["yes_rate"])):
         found = findings_of(Reading(probe, (headline, other), expected=expected), rules, make_settings({}))

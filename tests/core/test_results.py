@@ -160,7 +160,7 @@ def test_no_value_with_a_reason_is_a_measurement():
 @given(*[st.floats(allow_nan=False, allow_infinity=False)] * 3)
 def test_a_value_lies_in_its_interval(a, b, c):
     low, value, high = sorted((a, b, c))
-    assert measurement(low=low, value=value, high=high).value == value
+    assert measurement(low=low, value=value, high=high, exact=low == high).value == value
     if value < high:
         with pytest.raises(ValidationError):
             measurement(low=value, value=low, high=high) if low < value else measurement(low=low, value=high, high=low)
@@ -232,3 +232,13 @@ def test_a_frame_has_one_row_per_finding():
 def test_finite():
     assert finite(0.5) == 0.5
     assert [finite(x) for x in (math.nan, math.inf, -math.inf)] == [None] * 3
+
+
+def test_no_interval_is_a_point_but_that_of_what_is_exact() -> None:
+    with pytest.raises(ValidationError, match="is a point"):
+        measurement(value=0.0, low=0.0, high=0.0)
+    bound = measurement(value=0.0, low=0.0, high=0.0, exact=True)
+    assert bound.value == 0
+    # What an earlier version wrote can still be read.
+    old = bound.model_dump(mode="json") | {"exact": False}
+    assert Measurement.model_validate_json(json.dumps(old)).high == 0

@@ -44,8 +44,22 @@ def test_the_risk_is_the_papers(n: int, m: int, data: st.DataObject, z: float) -
     value, low, high = risk(rate(a, n), rate(c, m), confidence=confidence)
     assert 0 <= low <= value <= high <= 1
     assert value == pytest.approx(min(1, max(0, excess(ra, rc))), abs=1e-6)
-    assert low == pytest.approx(min(1, max(0, excess(ra, rc) - width)), abs=1e-4)
-    assert high == pytest.approx(min(1, max(0, excess(ra, rc) + width)), abs=1e-4)
+    least = z * z / (min(n, m) + z * z)  # but never to a point
+    assert low == pytest.approx(min(1 - least, max(0, excess(ra, rc) - width)), abs=1e-4)
+    assert high == pytest.approx(max(least, min(1, excess(ra, rc) + width)), abs=1e-4)
+
+
+@given(
+    a=st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    c=st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+)
+@settings(deadline=None)
+def test_a_risk_is_never_a_point_also_where_the_control_is_hit_more_often(
+    a: tuple[int, int], c: tuple[int, int]
+) -> None:
+    value, low, high = risk(rate(*a), rate(*c))
+    assert 0 <= low <= value <= high <= 1
+    assert low < high
 
 
 def test_where_nothing_leaks_the_risk_is_rarely_above_zero_for_sure() -> None:
