@@ -139,7 +139,7 @@ def test_too_few_data_say_how_many_are_needed(clean, corpus, holdout, said):
     subject = Subject(target=clean.target, corpus=clean.corpus[:corpus], holdout=clean.holdout[:holdout])
     probe = SHARED
     measurements = probe.measure(rows_of(probe, subject), subject, seed=0)
-    assert [m.value for m in measurements] == [None] * 4
+    assert [m.value for m in measurements] == [None] * 5
     assert said in measurements[0].reason
 
 

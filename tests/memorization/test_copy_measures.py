@@ -89,8 +89,9 @@ def search() -> CopySearch:
 
 def test_each_measure_has_its_interval_its_n_and_what_the_holdout_says() -> None:
     measured = PROBE.measure(rows_of(subject()), subject(), seed=0)
-    assert [m.metric for m in measured] == ["copy_rate", "copy_excess", "descriptor_copy_rate", "tile_copy_rate"]
-    for m in (measured[0], *measured[2:]):
+    ways = ["copy_rate", "copy_excess", "descriptor_copy_rate", "tile_copy_rate"]
+    assert [m.metric for m in measured] == [*ways, "exact_copies"]
+    for m in (measured[0], *measured[2:4]):
         assert m.value is not None
         assert m.value <= 0.1
         assert m.baseline is not None

@@ -226,7 +226,7 @@ def test_a_target_that_fails_is_an_error_and_no_output() -> None:
     rows, found = audited(Subject(Broken(FRESH), corpus=CORPUS))
     assert found["overlap_rate"].n == 64
     assert found["overlap_rate"].errors == N - 64
-    assert all(row["error"] == "gone" for row in rows[64:])
+    assert all(row["error"].endswith("gone") for row in rows[64:])
 
 
 def test_a_spike_is_found_in_every_output_and_leaves_the_holdout_alone() -> None:
