@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from unicodedata import normalize
 
 import numpy as np
 
@@ -20,7 +21,7 @@ MISSING = frozenset(
 )
 """Texts that stand for a missing value, in every table alike."""
 LONGEST = 10**15
-_SPACES = str.maketrans({"\u00a0": " ", "\u2009": " ", "\u202f": " ", "\ufeff": "", "\u200b": ""})
+_INVISIBLE = str.maketrans({"\ufeff": "", "\u200b": "", "\u00ad": ""})
 _FORMULA = re.compile(r'="(.*)"')
 
 
@@ -93,7 +94,7 @@ def cells(column: pd.Series[Any]) -> Cells:
 
 
 def _clean(text: str) -> str:
-    text = text.strip() if text.isascii() else text.translate(_SPACES).strip()
+    text = text.strip() if text.isascii() else normalize("NFKC", text.translate(_INVISIBLE)).strip()
     formula = _FORMULA.fullmatch(text) if text.startswith("=") else None  # how spreadsheets keep leading zeros
     return formula[1] if formula else text
 

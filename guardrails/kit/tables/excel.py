@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import ContentError, MissingExtraError
+from .strays import stray_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,9 +80,12 @@ def _table(path: Path, rows: list[tuple[int, list[Any]]]) -> pd.DataFrame:
             raise ContentError(f"{path}, row {number}: {len(values)} values under a header of {len(names)} names")
     width = len(names)
     columns = list(zip(*([*values, *[None] * (width - len(values))] for _, values in rows[1:]), strict=True))
-    kept = [j for j in range(width) if names[j] or any(value is not None for value in (columns or [()] * width)[j])]
+    used = [j for j in range(width) if names[j] or any(value is not None for value in (columns or [()] * width)[j])]
     table = pd.DataFrame(
-        {j: pd.Series(columns[j] if columns else [], dtype=object) for j in kept}, index=range(len(rows) - 1)
+        {j: pd.Series(columns[j] if columns else [], dtype=object) for j in used}, index=range(len(rows) - 1)
     )
-    table.columns = pd.Index([names[j] or f"Unnamed: {j}" for j in kept], dtype=object)
+    table.columns = pd.Index([names[j] or f"Unnamed: {j}" for j in used], dtype=object)
+    texts = [table.iloc[:, j].map(str, na_action="ignore").fillna("").astype("str") for j in range(len(used))]
+    if (stray := stray_row(texts)) is not None:
+        raise ContentError(f"{path}, row {rows[stray + 1][0]}: words where the other rows have numbers: take it out")
     return table

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from array import array
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import ContentError, GuardrailsError
 from .dialect import NAMES, Dialect, dialect_of, lines_of, records
+from .strays import stray_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +102,7 @@ def _read_text(path: Path) -> pd.DataFrame:
     check_shape(path, 0, dialect.fields)
     lines = islice(lines_of(path, dialect.encoding), dialect.skip, None)
     chunks: list[list[Any]] = [[] for _ in range(dialect.fields)]
-    rows = 0
+    places = array("q")  # the line of each row
     reader = records(lines, dialect.delimiter, dialect.quote, dialect.escape)
     header_in_file = "the header taken from a comment" not in dialect.notes
     try:
@@ -113,15 +115,22 @@ def _read_text(path: Path) -> pd.DataFrame:
                         f"{path}, line {line + dialect.skip}: {len(fields)} fields where other rows have"
                         f" {dialect.fields} ({_word(dialect.delimiter)})"
                     )
-            rows += len(block)
-            check_shape(path, rows, dialect.fields)
+            places.extend(line + dialect.skip for line, _ in block)
+            check_shape(path, len(places), dialect.fields)
             for j, column in enumerate(zip(*(fields for _, fields in block), strict=True)):
                 chunks[j].append(pa.array(column, pa.large_string()))
     except csv.Error as error:
         raise ContentError(f"{path}: {error} ({_word(dialect.delimiter)})") from None
     columns = [pa.chunked_array(parts, pa.large_string()).to_pandas().astype("str") for parts in chunks]
+    if (stray := stray_row(columns)) is not None:
+        shown = ", ".join(str(column.iloc[stray]) for column in columns[:4])
+        raise ContentError(
+            f"{path}, line {places[stray]}: '{shown} …' has words where the other rows have numbers: take it out"
+        )
     names, notes, dropped = _names(path, dialect, columns)
-    table = pd.DataFrame({j: column for j, column in enumerate(columns) if j not in dropped}, index=pd.RangeIndex(rows))
+    table = pd.DataFrame(
+        {j: column for j, column in enumerate(columns) if j not in dropped}, index=pd.RangeIndex(len(places))
+    )
     table.columns = pd.Index([names[j] for j in range(len(columns)) if j not in dropped], dtype=object)
     said = [_word(dialect.delimiter), ENCODINGS.get(dialect.encoding, dialect.encoding)]
     table.attrs["read_as"] = ", ".join([*said, *dialect.notes, *notes])

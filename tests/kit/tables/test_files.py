@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -120,6 +121,8 @@ FORMS: dict[str, bytes] = {
     "french": with_numbers("\u202f", ",", "%d/%m/%Y"),
     "swiss": with_numbers("'", ".", "%d.%m.%y"),
     "american": with_numbers(",", ".", "%m/%d/%Y", before="$", sep=","),
+    "months-run-together": with_numbers("", ".", "%d%b%Y"),
+    "decomposed-letters": unicodedata.normalize("NFD", iso()).encode(),
     "months-by-name": with_numbers("", ".", "%d %b %Y"),
     "iso-with-time": with_numbers("", ".", "%Y-%m-%dT00:00:00Z"),
 }
@@ -170,6 +173,10 @@ def test_excel_files(tmp_path: Path) -> None:
         TABLE.to_excel(book, sheet_name="people", index=False)
     same(tmp_path / "t.xlsx")
     assert read_table(tmp_path / "t.xlsx").attrs["read_as"] == "Excel, sheet 'people' of 2"
+    total = pd.DataFrame({"age": ["Total"], "income": [9e6]})
+    pd.concat([TABLE.astype(object), total]).to_excel(tmp_path / "t.xlsx", index=False)
+    with pytest.raises(ContentError, match=f"row {N + 2}: words where the other rows have numbers"):
+        read_table(tmp_path / "t.xlsx")
 
 
 def test_an_archive_that_is_larger_than_it_looks_is_not_unpacked(
@@ -195,6 +202,12 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "an-open-quote": (replaced(31, lambda line: line.replace(",", ',"x,', 1)), "line 31"),
     "a-title": (b"People of 2020\n" + replaced(1, str), "no comma, semicolon"),
     "no-header": (replaced(1, lambda _: "31,Bonn,1200.5"), "the first line holds values"),
+    "a-header-again": (
+        replaced(31, lambda line: line + "\nage,city,income"),
+        "line 32: 'age, city, income …' has words",
+    ),
+    "units-below-the-header": (replaced(1, lambda line: line + "\nyears,,EUR"), "line 2: 'years, , EUR …' has words"),
+    "a-total": (replaced(N + 1, lambda line: line + "\nTotal,,"), "line 62: 'Total, ,  …' has words"),
     "a-header-too-short": (b"a,b\n1,x,2\n1,y,3\n2,z,4\n", "the header has 2 names and the rows have 3 fields"),
     "a-name-twice": (b"a,a\n1,2\n", "two columns are named 'a'"),
     "unknown-delimiter": (b"a~b c\n1~2\n3~4\n", "no comma, semicolon"),
@@ -212,6 +225,13 @@ def test_what_cannot_be_read_is_refused_with_its_line_or_reason(case: str, tmp_p
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(ContentError, match=message):
         read_table(tmp_path / "t.csv")
+
+
+def test_rows_of_people_of_whom_little_is_known_are_no_strays(tmp_path: Path) -> None:
+    table = TABLE[["age", "city", "income"]].astype({"age": object, "income": object})
+    table.loc[::12, ["age", "income"]] = "unknown"
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert len(read_table(tmp_path / "t.csv")) == N
 
 
 def test_a_text_file_that_is_named_parquet_is_refused(tmp_path: Path) -> None:
