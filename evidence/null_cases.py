@@ -81,7 +81,7 @@ CASES = (
     Case(
         "privacy.singling-out",
         TABLE,
-        {"singling_out_risk": 0.0, "univariate_risk": 0.0, "multivariate_risk": 0.0},
+        {"singling_out_risk": 0.0, "univariate_risk": 0.0},
     ),
     Case("privacy.inference", TABLE, {"inference_risk": 0.0, "largest_column_risk": 0.0}),
     Case("privacy.completion", "reference:gpt-text,pii=1", {"completion_excess": 0.0}, share=10),

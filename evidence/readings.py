@@ -15,7 +15,7 @@ from guardrails.assay.controls import control_subject, headline_threshold
 from guardrails.assay.policy import judge
 from guardrails.core.base import Budget, Probe, Row, Subject
 from guardrails.core.registry import load_probe, probes
-from guardrails.core.results import Measurement
+from guardrails.core.results import Measurement, Threshold
 from guardrails.core.seeding import derive_seed
 from guardrails.targets.reference import LEAF
 
@@ -71,7 +71,7 @@ def reading(m: Measurement, source: str, seed: int) -> Reading:
     row = {"source": source, "seed": seed, "value": m.value, "low": m.low, "high": m.high, "n": m.n}
     if m.errors:
         row["errors"] = m.errors
-    return row | {"status": judge(m, headline_threshold(load_probe(m.probe)))[0].value}
+    return row | {"status": judge(m, threshold(m.probe))[0].value}
 
 
 def headline(m: Measurement) -> dict[str, Any]:
@@ -93,6 +93,12 @@ def loaded(probe_id: str) -> Probe:
     return load_probe(probe_id)
 
 
+@cache
+def threshold(probe_id: str) -> Threshold:
+    """Return the default limit of a probe's headline."""
+    return headline_threshold(load_probe(probe_id))
+
+
 def judged(file: Mapping[str, Any], row: Reading) -> str:
     """Return the status that the default policy gives to the numbers of a stored reading, or why there is none."""
     numbers = {key: row.get(key) for key in ("value", "low", "high", "n")} | {"errors": row.get("errors", 0)}
@@ -102,7 +108,7 @@ def judged(file: Mapping[str, Any], row: Reading) -> str:
         )
     except ValidationError:
         return "no measurement has these numbers"
-    return judge(m, headline_threshold(load_probe(m.probe)))[0].value
+    return judge(m, threshold(m.probe))[0].value
 
 
 def start_worker() -> None:

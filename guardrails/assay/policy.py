@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from ..core.errors import ConfigurationError, did_you_mean
 from ..core.registry import probes
@@ -21,8 +21,14 @@ from ..core.results import FrameworkRef, Measurement, Severity, Status, Threshol
 from ..core.statistics import needed_n
 
 POLICIES = Path(__file__).parent / "policies"
+LONGEST_CHAIN = 20
 MAX_ERROR_SHARE = 0.05
 """Above this share of items that could not be assessed, a finding is not assessed."""
+
+
+Word = Annotated[str, StringConstraints(pattern=r"^[\w.-]+$", max_length=100)]
+Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+$", max_length=100)]
+"""Text that may be printed: no control characters, which could rewrite what a terminal shows."""
 
 
 class _Row(BaseModel):
@@ -30,10 +36,10 @@ class _Row(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    probe: str
-    metric: str
+    probe: Word
+    metric: Word
     gate: bool = True
-    limit: float | None = None
+    limit: float | None = Field(default=None, strict=True)
     severity: Severity | None = None
     required: bool | None = None
     origin: str | None = Field(default=None, min_length=10)
@@ -46,7 +52,7 @@ class _Row(BaseModel):
 class _PolicyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(min_length=1)
+    name: Line
     description: str
     extends: str | None = None
     threshold: list[_Row] = []
@@ -108,6 +114,8 @@ def _load(name_or_file: str | Path, folder: Path, below: tuple[Path, ...]) -> Po
     if path.resolve() in below:
         chain = " extends ".join(p.name for p in (*below[below.index(path.resolve()) :], path))
         raise ConfigurationError(f"policy {path} extends itself: {chain}")
+    if len(below) > LONGEST_CHAIN:
+        raise ConfigurationError(f"policy {path}: more than {LONGEST_CHAIN} policies extend each other")
     data, text = read_toml(path, "policy")
     try:
         file = _PolicyFile.model_validate(data)
@@ -187,13 +195,17 @@ def read_toml(path: Path, what: str) -> tuple[dict[str, Any], bytes]:
         Where it is missing, too large, or no TOML; `what` names it in the message.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ConfigurationError(f"{what} {path} is no regular file")
         if path.stat().st_size > 1_000_000:
             raise ConfigurationError(f"{what} {path} is larger than 1 MB")
         text = path.read_bytes()
         return tomllib.loads(text.decode()), text
     except OSError as error:
         raise ConfigurationError(f"{what} {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ConfigurationError(f"{what} {path} is not TOML: nested too deeply") from None
+    except ValueError as error:
         raise ConfigurationError(f"{what} {path} is not TOML: {error}") from error
 
 

@@ -33,8 +33,13 @@ def known_metrics(cls: type[Probe]) -> set[str]:
 
 
 def _texts(cls: type[Probe]) -> Iterator[str]:
-    """Yield each text in the code beside a probe as a pattern, in which any text may stand for what is formatted in."""
-    for path in Path(inspect.getfile(cls)).parent.glob("*.py"):
+    """Yield each text in the code of a probe as a pattern, in which any text may stand for what is formatted in.
+
+    Its code is its own file and those private modules beside it that it names.
+    """
+    file = Path(inspect.getfile(cls))
+    code = file.read_text(encoding="utf-8")
+    for path in [file, *(p for p in file.parent.glob("_*.py") if re.search(rf"\b{p.stem}\b", code))]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = [re.escape(str(v.value)) if isinstance(v, ast.Constant) else ".+" for v in node.values]

@@ -188,7 +188,8 @@ class Run:
     def save_media(self, series: Series, measurements: Sequence[Measurement]) -> None:
         if any(e.media for m in measurements for e in m.evidence):
             (self.folder / "media").mkdir(exist_ok=True)
-            series.probe.save_media(self.journal.rows(series.name), series.subject(), self.folder)
+            rows = self.journal.rows(series.name)
+            self.attempt(series.name, lambda: series.probe.save_media(rows, series.subject(), self.folder))
 
     def records(self, assays: Sequence[Assay]) -> tuple[TargetRecord, ...]:
         if self.scope.settings.target is not None:

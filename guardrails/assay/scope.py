@@ -115,13 +115,20 @@ class Scope:
                 else:
                     runnable += [self.control_assay(probe, control) for control in probe.controls]
             return runnable, closed
+        subject = self.subject
         for probe in chosen:
             try:
-                probe.applicable(self.subject)
+                probe.applicable(subject)
+                missing = probe.missing(subject)
             except NotApplicable as error:
                 closed.append(Reading(probe, not_applicable=str(error)))
                 continue
-            if missing := probe.missing(self.subject):
+            except GuardrailsError:
+                raise
+            except Exception as error:  # a defect in one probe must not take the other findings with it
+                closed.append(Reading(probe, not_assessed=f"the probe broke ({type(error).__name__}: {error})"))
+                continue
+            if missing:
                 closed.append(Reading(probe, not_assessed=f"missing: {', '.join(missing)}"))
             else:
                 runnable.append(Assay(probe, lambda: self.subject))

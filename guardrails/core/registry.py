@@ -70,7 +70,9 @@ def _discover(kind: type[T], group: str) -> dict[str, type[T]]:
             if cls.id in found:
                 raise ConfigurationError(f"another one has the id {cls.id}")
         except (Exception, SystemExit) as error:  # a broken plug-in must not take the library down with it
-            what = f"{type(error).__name__}: {error}" if not isinstance(error, ConfigurationError) else str(error)
+            what = " ".join(str(error).split())
+            if not isinstance(error, ConfigurationError):
+                what = f"{type(error).__name__}: {what}"
             warnings.warn(f"plug-in {point.name} ({point.value}) is left out: {what}", stacklevel=2)
             continue
         found[cls.id] = cls

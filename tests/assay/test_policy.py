@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -199,6 +200,14 @@ def test_a_policy_that_extends_itself_is_refused(tmp_path):
         (["[[threshold]]\nprobe = 'p'\nmetric = 'm'\nlimit = nan\norigin = 'somebody said so'"], "finite number"),
         (["[[threshold]]\nprobe = 'p'\nmetric = 'm'\nlimit = inf\norigin = 'somebody said so'"], "finite number"),
         (["[threshold]\nprobe = 'p'"], "threshold: Input should be a valid list"),
+        (["[[threshold]]\nprobe = 'p'\nmetric = 'm'\nlimit = true\norigin = 'somebody said so'"], "valid number"),
+        (["[[threshold]]\nprobe = 'p'\nmetric = 'm'\nlimit = '0.1'\norigin = 'somebody said so'"], "valid number"),
+        (
+            [row("privacy.pii", "a\\u001b[2J", **NEW).replace("'a", '"a').replace("J'", 'J"')],
+            "metric: String should match",
+        ),
+        ([f"deep = {'[' * 5000}{']' * 5000}"], "nested too deeply"),
+        ([f"long = {'9' * 5000}"], "is not TOML"),
         (["[[threshold]]\nprobe = 3\nmetric = ['m']"], "threshold.0.metric"),
     ],
 )
@@ -207,6 +216,16 @@ def test_a_mistaken_row_is_one_clear_message(tmp_path, rows, message):
         load_policy(policy_file(tmp_path, *rows))
     assert message in str(error.value)
     assert "mine.toml" in str(error.value)
+
+
+def test_a_very_long_chain_and_what_is_no_file_are_refused(tmp_path):
+    for i in range(25):
+        policy_file(tmp_path, name=f"p{i}", extends=f"p{i + 1}.toml")
+    with pytest.raises(ConfigurationError, match="more than 20 policies extend each other"):
+        load_policy(tmp_path / "p0.toml")
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(ConfigurationError, match="no regular file"):
+        load_policy(tmp_path / "pipe.toml")
 
 
 def test_a_policy_that_gates_nothing_is_refused(tmp_path):
@@ -242,7 +261,7 @@ def test_rows_that_name_nothing_there_is_are_named_with_the_nearest_known_one(tm
 
 def test_metrics_that_a_probe_measures_beside_its_headline_are_known(tmp_path):
     rows = [
-        row("privacy.singling-out", "univariate_risk", **NEW),
+        row("privacy.table-distance", "novelty", **NEW),
         row("memorization.extraction", "extraction_excess", **NEW),
     ]
     assert mistakes_in(load_policy(policy_file(tmp_path, *rows))) == []

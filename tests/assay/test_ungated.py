@@ -107,6 +107,26 @@ def test_without_a_default_limit_the_controls_are_judged_by_the_policy_and_not_c
         assert [(c.observed, c.cached) for c in finding.controls] == [("found", False), ("clear", False)]
 
 
+@pytest.mark.parametrize("step", ["applicable", "missing", "plan", "spike", "recovery", "measure", "collect"])
+def test_a_defect_in_any_step_of_a_probe_is_a_finding_that_says_so(gating, tmp_path, monkeypatch, step):
+    def broken(self, *args, **kwargs):
+        raise KeyError("a defect")
+
+    gating((fakes.THRESHOLD,), (fakes.THRESHOLD,))
+    monkeypatch.setattr(fakes.FakeProbe, step, broken)
+    result, _ = run_audit(fakes.FakeTarget(0.0), policy="own.toml", out=tmp_path / "run")
+    (finding,) = result.findings
+    assert result.exit_code in (3, 4)
+    assert "a defect" in (finding.reason or "") + str(finding.spike) + str(finding.controls)
+
+
+def test_frameworks_that_are_not_known_are_left_out(gating, tmp_path, monkeypatch):
+    gating((fakes.THRESHOLD,), (fakes.THRESHOLD,))
+    monkeypatch.setattr(fakes.FakeProbe, "frameworks", ("a-framework-of-tomorrow", "nist-600-1-bias"))
+    result, _ = run_audit(fakes.FakeTarget(0.0), policy="own.toml", out=tmp_path / "run")
+    assert [ref.title for ref in result.findings[0].frameworks] == ["Harmful Bias and Homogenization"]
+
+
 def test_a_policy_that_names_an_unknown_probe_is_refused_before_anything_runs(gating, monkeypatch):
     gating((fakes.THRESHOLD,), (fakes.THRESHOLD,))
     monkeypatch.setattr(policy, "probes", lambda: {"fake.yess": fakes.FakeProbe})
