@@ -110,9 +110,14 @@ def run_audit(
     with writing(folder, f"guardrails audit --resume {folder}"), Journal(folder / "journal.sqlite") as journal:
         if resume is not None:
             scope = Scope(_resumed(journal, folder), objects)
+            if journal.get("policy") not in (None, scope.policy.sha256):
+                raise ConfigurationError(
+                    f"policy {scope.settings.policy} changed since the run in {folder} began; put it back, or start a "
+                    "new run"
+                )
         else:
             begun = {"settings": settings.model_dump(mode="json"), "sources": sources_sha256(), "started": _now()}
-            journal.add_plan([], begun | {"files": files_sha256(settings.files())})
+            journal.add_plan([], begun | {"files": files_sha256(settings.files()), "policy": scope.policy.sha256})
         result = Run(scope, folder, journal, progress).result()
         write_whole(folder / "result.json", result.to_json())
     return result, folder

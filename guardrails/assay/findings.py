@@ -100,9 +100,7 @@ def _finding(
         controls=reading.controls,
         spike=reading.spike if metric == probe.headline else None,
         power=_powers().get(probe.id),
-        frameworks=tuple(
-            frameworks()[key] for key in probe.frameworks if key in frameworks()
-        ),  # a plug-in's may be new
+        frameworks=tuple(frameworks()[key] for key in probe.frameworks if key in frameworks()),
         advice=probe.advice if status in (Status.FAIL, Status.INCONCLUSIVE) else "",
         command=settings.command(probe=probe.id) if settings.target else settings.command(),
         expected=reading.expected,

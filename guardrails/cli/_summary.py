@@ -19,7 +19,7 @@ VERDICTS = {
     "pass": "passed: every required reading is on the right side of its limit",
     "fail": "failed: at least one reading is on the wrong side of its limit",
     "inconclusive": "inconclusive: nothing failed, but the samples do not settle everything that is required",
-    "not-assessed": "not assessed: nothing failed, but something required could not be looked at",
+    "not-assessed": "not assessed: nothing failed, but something required could not be looked at, or no limit applies",
     "control-failed": "a control failed: an instrument got a known sample wrong, so its readings are not believed",
 }
 

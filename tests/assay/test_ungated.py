@@ -107,6 +107,17 @@ def test_without_a_default_limit_the_controls_are_judged_by_the_policy_and_not_c
         assert [(c.observed, c.cached) for c in finding.controls] == [("found", False), ("clear", False)]
 
 
+def test_a_run_is_not_resumed_under_another_policy(gating, tmp_path, monkeypatch):
+    gating((fakes.THRESHOLD,), (fakes.THRESHOLD,))
+    target = fakes.FakeTarget(0.0)
+    run_audit(target, policy="own.toml", out=tmp_path / "run")
+    assert run_audit(target, resume=tmp_path / "run")[0].exit_code == 0
+    laxer = policy.Policy("own.toml", "1" * 64, {("fake.yes", "yes_rate"): fakes.THRESHOLD})
+    monkeypatch.setattr(scope, "load_policy", lambda name: laxer)
+    with pytest.raises(ConfigurationError, match=r"policy own\.toml changed since the run in .* began"):
+        run_audit(target, resume=tmp_path / "run")
+
+
 @pytest.mark.parametrize("step", ["applicable", "missing", "plan", "spike", "recovery", "measure", "collect"])
 def test_a_defect_in_any_step_of_a_probe_is_a_finding_that_says_so(gating, tmp_path, monkeypatch, step):
     def broken(self, *args, **kwargs):
