@@ -22,7 +22,7 @@ _UNIT = (
 )
 _POSTCODE = (
     r"(?:[A-Z]{2}[ \t]{1,3}\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
-    r"|[A-Z]{0,2}-?\d{4,5}|\d{5}-\d{3}|\d{2}-\d{3})(?!\w)"
+    r"|\d{4}-\d{3}|\d{4} [A-Z]{2}|[A-Z]{0,2}-?\d{4,5}|\d{5}-\d{3}|\d{2}-\d{3})(?!\w)"
 )
 _LINK = r"(?:(?:de|del|della|da|do|la|las|los|el|di|du|des|le|les|am|an|der|im|upon|sur) ){0,2}"
 _PLACE = rf"{_WORD}(?: {_LINK}{_WORD}){{0,3}}"

@@ -36,7 +36,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         call(?:s|ed|ing)? mobile?s? mobil\w{0,8} m[oó]vil(?:es)? celular(?:es)? cells?(?:phone)? fax(?:e[ds])?
         dial(?:s|ed|ing)? reach(?:ed|ing)? contact(?:s|ed|ing|o|a|ar|ez|er)? whats_app
         sms text(?:s|ed|ing)? ring(?:ing)?
-        answer(?:s|ed|ing)? msisdn hot_line viber wa\.me my_(?:phone_|new_|direct_)?number
+        answer(?:s|ed|ing)? msisdn ph mob hot_line viber wa\.me my_(?:phone_|new_|direct_)?number
         your_(?:phone_|new_|direct_)?number his_(?:phone_|new_|direct_)?number her_(?:phone_|new_|direct_)?number
         our_(?:phone_|new_|direct_)?number their_(?:phone_|new_|direct_)?number the_(?:phone_|new_|direct_)?number
         m(?:i|on)_n[uú]m[eé]ro meine?_nummer ihre?_nummer seine?_nummer unsere?_nummer ll[aá]m\w{1,8} marc(?:a|ar|ad)
@@ -78,7 +78,9 @@ TOPICS: dict[str, tuple[str, ...]] = {
         meter amount total price count(?:er)? population distance seed random checkpoint passports? pasaporte
         passeport licen[cs]es? registration plate zip postcode plz permit patent docket claim policy warranty
         bestell\w{0,12} auftrag\w{0,10} rechnung\w{0,10} sendung\w{0,12} teile?(?:nummer|nr)? serien\w{0,10}
-        beleg\w{0,10} vorgang\w{0,10} kunden\w{0,10} aktenzeichen stückzahl lieferschein\w{0,8} referenz\w{0,8}
+        beleg\w{0,10} vorgang\w{0,10} kunden\w{0,10} aktenzeichen
+        vertrag\w{0,10} mitglied\w{0,10} matrikel\w{0,8} kd knr material\w{0,8}
+        chargen\w{0,8} inventar\w{0,8} etag if_none_match stückzahl lieferschein\w{0,8} referenz\w{0,8}
         zähler\w{0,10} prüfsumme zeitstempel größe commandes? factures? colis suivi pi[eè]ces? s[eé]rie dossier
         devis bon_de_livraison horodatage taille pedidos? facturas? env[ií]os? seguimiento piezas? albar[aá]n
         expediente recibo tama[nñ]o marca_de_tiempo ordine ordem fattura fatura bestelling factuur pi decimal float

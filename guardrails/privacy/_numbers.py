@@ -117,11 +117,15 @@ class Cards:
                 yield m.start(), m.end(), False
 
 
+_IDENTIFIER = re.compile(r"(?i:(?<!pa)id)[\"']?[ \t]{0,2}[=:][ \t]{0,2}[\"']?$")
+"""The name of a field that ends as ``gclid`` and ``traceId`` do."""
+
+
 def _is_card(text: str, at: int, digits: str, value: str) -> bool:
     name = named_as(text, at)
     if name == "card" or topic_before(text, at) == "card":
         return True
-    if name is not None or joined_to_word(text, at):
+    if name is not None or joined_to_word(text, at) or _IDENTIFIER.search(text[max(0, at - 24) : at]):
         return False
     return _ISSUED.fullmatch(digits) is not None and (value.isdigit() or _GROUPS.fullmatch(value) is not None)
 

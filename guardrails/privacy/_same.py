@@ -52,10 +52,10 @@ def completes(datum: Span, record: str, written: str, *, slack: int) -> bool:
     [True, True, False]
     """
     written = folded(written)
-    rest = _significant(datum.kind, folded(record[datum.end : datum.end + 40]))[0]
     wanted = _significant(datum.kind, folded(datum.value))[0]
+    rest = _significant(datum.kind, folded(record[datum.start : datum.end + 40]))[0][len(wanted) :]
     if datum.kind == "phone":
-        wanted = national(datum.value)
+        wanted = national(folded(datum.value))
     if any(
         start <= slack and _ends_there(datum.kind, written, end, rest)
         for start, end in _places(datum.kind, wanted, written)
