@@ -112,24 +112,34 @@ class _Measures(Protocol):
 
 def at_each_start(collect: _Collects) -> Callable[..., list[Row]]:
     """Let a probe's `collect` ask once for each start; what further ones gave stands in the rows under `STARTS`."""
+    return _asked_again(collect, lambda batch: True)
 
+
+def prompts_at_each_start(collect: _Collects) -> Callable[..., list[Row]]:
+    """As `at_each_start`, for batches whose items have prompts; stored or unprompted texts are had once."""
+    return _asked_again(collect, lambda batch: any("prompt" in item for item in batch.payload["items"]))
+
+
+def _asked_again(collect: _Collects, again: Callable[[Batch], bool]) -> Callable[..., list[Row]]:
     @functools.wraps(collect)
     def collected(self: Any, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         rows = collect(self, subject, batch, seed=seed)
-        for name, start in further_starts(subject.target).items():
+        for name, start in further_starts(subject.target).items() if again(batch) else ():
             begun = replace(subject, target=after(subject.target, start))
             others = {row["item"]: row for row in collect(self, begun, batch, seed=seed)}
             for row in rows:
-                row.setdefault(STARTS, {})[name] = others[row["item"]]
+                if row["item"] in others:
+                    row.setdefault(STARTS, {})[name] = others[row["item"]]
         return rows
 
-    vars(collected)[STARTS] = True
+    vars(collected)[STARTS] = again
     return collected
 
 
-def readings(probe: Any, target: Any) -> int:
+def readings(probe: Any, target: Any, batches: Sequence[Batch]) -> int:
     """Return of how many readings of a target a probe reports the largest."""
-    return 1 + len(further_starts(target)) if getattr(probe.collect, STARTS, False) else 1
+    again = getattr(probe.collect, STARTS, None)
+    return 1 + len(further_starts(target)) if again and any(map(again, batches)) else 1
 
 
 def largest_start(measure: _Measures) -> Callable[..., list[Measurement]]:

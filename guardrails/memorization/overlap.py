@@ -26,6 +26,7 @@ from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, 
 from ..kit.corpus import StoredCorpus
 from ..kit.documents import comparable
 from ..kit.exact import ExactIndex, exact_copies, text_key
+from ..kit.starts import largest_start, prompts_at_each_start
 from ..targets.spikes import SpikedTexts
 from ._passages import (
     bounds,
@@ -124,6 +125,7 @@ class Overlap(Probe):
             item["holdout"] = [document, start]
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
 
+    @prompts_at_each_start
     @item_by_item(arm="outputs")
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Write, and look every text up; a row holds a few masked words of a run that counts, and where it stands.
@@ -148,7 +150,8 @@ class Overlap(Probe):
             for (document, start, _), found in zip(held, look_up(index, passages, [None] * len(held)), strict=True)
         ]
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    @largest_start
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return overlap_rate, with the holdout's rate as baseline, overlap_excess and exact_copies."""
         arms = {arm: [r for r in rows if r["arm"] == arm and r.get("size", 0) >= RUN] for arm in ("outputs", "holdout")}
         outputs, n, held = arms["outputs"], len(arms["outputs"]), len(arms["holdout"])
@@ -164,7 +167,7 @@ class Overlap(Probe):
                 *whole,
             ]
         with_baseline = held >= MINIMUM
-        confidence = simultaneous(0.95, 2 if with_baseline else 1)
+        confidence = simultaneous(0.95, readings * (2 if with_baseline else 1))
         rate, interval = _rate(outputs, confidence, seed)
         baseline = _held_out(arms["holdout"], confidence, seed) if with_baseline else None
         how = f"longest verbatim run of each output in the whole corpus, at least {RUN} characters; {interval}"

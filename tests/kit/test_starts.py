@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from guardrails.core.base import Access, Batch, Modality, Subject
+from guardrails.core.base import Access, Batch, Budget, Modality, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Measurement
@@ -24,6 +24,7 @@ from guardrails.targets.spikes import spiked_language_model
 from guardrails.targets.spikes.language_model import SpikedLanguageModel
 
 BOS = 99
+QUIET = "Nothing to be said of it here, whatever is asked, by whom, and when, or in which of the rooms. " * 4
 
 
 class Echo:
@@ -108,7 +109,7 @@ def test_both_starts_are_asked_and_the_larger_is_reported(sign, value, which):
     rows = probe.collect(subject, Batch(0, {"sign": sign}), seed=0)
     assert [row["item"] for row in rows] == ["0", "1", "2"]
     (top,) = probe.measure(rows, subject, seed=0)
-    assert readings(probe, subject.target) == 2
+    assert readings(probe, subject.target, [Batch(0, {})]) == 2
     assert top.value == value
     assert top.high - top.low == 4  # both intervals hold at once
     assert top.explanation.startswith("So it is. The larger of 2 readings")
@@ -119,10 +120,34 @@ def test_a_target_with_one_start_is_asked_once_and_nothing_is_added():
     probe, subject = Counting(), Subject(target=Echo(starts={}))
     rows = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
     assert rows == [{"item": str(i), "arm": "corpus", "value": 2} for i in range(3)]
-    assert readings(probe, subject.target) == 1
+    assert readings(probe, subject.target, [Batch(0, {})]) == 1
     (top,) = probe.measure(rows, subject, seed=0)
     assert (top.value, top.explanation) == (2, "So it is.")
     assert probe.measure([], subject, seed=0)[0].value is None
+
+
+@pytest.mark.parametrize(
+    ("name", "leak"),
+    [("memorization.overlap", "to be or not to be, that is said " * 9), ("privacy.pii", "ana.lopez@mail.org")],
+)
+def test_prompts_are_asked_at_each_start_and_unprompted_texts_once(name, leak):
+    class Leaks(Echo):
+        access, available = frozenset({Access.OUTPUTS, Access.SAMPLING}), None
+
+        def generate(self, prompts, *, max_new_tokens, temperature=1.0, seed=0, start=()):
+            return [leak if start else QUIET for _ in prompts]
+
+        def sample_texts(self, n, *, seed, max_new_tokens=64):
+            return [QUIET] * n
+
+    probe = load_probe(name)
+    corpus = [f"It is said that {leak} stands there, and that is all that is said.", "Something else is said too."]
+    for prompts, expected in ((["Say it."], 1.0), (None, 0.0)):
+        subject = Subject(target=Leaks(), corpus=corpus, prompts=prompts)
+        batches = probe.plan(subject, Budget.QUICK, seed=0)
+        rows = [row for batch in batches for row in probe.collect(subject, batch, seed=0)]
+        assert readings(probe, subject.target, batches) == (2 if prompts else 1)
+        assert probe.measure(rows, subject, seed=0)[0].value == expected
 
 
 def test_rows_of_a_spike_and_clean_ones_can_be_mixed():
@@ -142,5 +167,7 @@ def test_one_text_that_cannot_be_read_costs_one_row():
 
 def test_the_page_names_every_probe_that_asks_at_each_start(repository):
     page = (repository / "docs" / "language-models.md").read_text(encoding="utf-8")
-    twice = {name for name in probes() if readings(load_probe(name), Echo()) == 2}
+    twice = {
+        name for name in probes() if readings(load_probe(name), Echo(), [Batch(0, {"items": [{"prompt": 0}]})]) == 2
+    }
     assert twice == set(re.findall(r"`([a-z]+\.[a-z-]+)`", page))
