@@ -199,14 +199,14 @@ def _has(shape: Shape, value: Any, role: Role) -> bool:
 def _shapes(rows: Sequence[Mapping[str, Any]], role: Role) -> list[Shape]:
     """Return every standard shape whose fields occur in the records."""
     names = {name for row in rows for name, value in row.items() if value not in (None, "", [])}
-    shapes = [_turns(name) for name in TURNS if name in names] + [_field(name) for name in PLAIN if name in names]
     prompts, answers = [n for n in PROMPT if n in names], [n for n in ANSWER if n in names]
+    if role == "prompt" and prompts:
+        return [_asked(prompts)]
+    shapes = [_turns(name) for name in TURNS if name in names] + [_field(name) for name in PLAIN if name in names]
     if prompts and len(answers) == 1:
         shapes.append(_exchange(prompts, answers[0]))
     elif len(answers) >= 1:
         shapes += [_field(name) for name in answers]
-    elif role == "prompt":
-        shapes += [_field(name) for name in prompts]
     return shapes or ([_field(MOLECULE)] if MOLECULE in names else [])
 
 
@@ -252,7 +252,7 @@ def _check_unread(shape: Shape, rows: Sequence[Mapping[str, Any]], reading: Read
     """Name the fields that are not read; refuse where one of them holds more text than what is read."""
     unread = {name: size for name, size in _fields_with_text(rows).items() if name not in shape.fields}
     reading.unread |= dict.fromkeys(map(shown, list(unread)[:5]))
-    if shape.exchange and reading.role == "output":
+    if reading.role == "prompt" or (shape.exchange and reading.role == "output"):
         return
     read = sum(len(parts.whole) for row in rows if (parts := shape.parts(row)))
     for name, size in unread.items():
@@ -353,6 +353,18 @@ def _exchange(prompts: Sequence[str], answer: str) -> Shape:
 
     names = f"{', '.join(prompts)} and {answer}"
     return Shape(f"{names}, joined", f"the field '{answer}'", (*prompts, answer), parts, exchange=True)
+
+
+def _asked(prompts: Sequence[str]) -> Shape:
+    def parts(value: Any) -> Parts | None:
+        if isinstance(value, str):
+            return _plain(value)
+        sides = [_side(value.get(name)) for name in prompts] if isinstance(value, dict) else []
+        prompt = "\n".join(text for text in sides if text)
+        return None if all(text is None for text in sides) else Parts(prompt, None, prompt)
+
+    what = f"the field '{prompts[0]}'" if len(prompts) == 1 else f"{', '.join(prompts)}, joined"
+    return Shape(what, what, tuple(prompts), parts)
 
 
 def _side(value: Any) -> str | None:

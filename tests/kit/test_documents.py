@@ -232,3 +232,18 @@ def test_a_folder_of_records_beside_a_readme(tmp_path: Path) -> None:
     write(tmp_path / "part-2.jsonl.zst", b"(\xb5/\xfd" + b"x" * 100)
     with pytest.raises(ContentError, match=r"compressed \(zstd\)"):
         read_documents(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "prompts"),
+    [
+        ([{"prompt": "Who?", "answer": "a much longer answer"}], ["Who?"]),
+        ([{"prompt": "Who?", "notes": "a much longer note of somebody"}], ["Who?"]),
+        ([{"context": "Here.", "question": "Who?", "answers": ["she is"]}], ["Here.\nWho?"]),
+        ([{"prompt": "Who?", "text": "she is"}], ["Who?"]),
+        ([{"text": "Who?"}, "What?"], ["Who?", "What?"]),
+        ([{"messages": turns("X", "role", "content", "assistant")}], ["Say it."]),
+    ],
+)
+def test_prompts_are_what_is_asked(tmp_path: Path, rows: list[Any], prompts: list[str]) -> None:
+    assert read_documents(write(tmp_path / "p.jsonl", as_lines(rows)), role="prompt") == prompts
