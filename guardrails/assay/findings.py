@@ -87,7 +87,7 @@ def _finding(
     return Finding(
         id=f"{probe.id}/{metric}{reading.suffix}",
         probe=probe.id,
-        title=probe.title,
+        title=probe.title if metric == probe.headline else f"{probe.title}: {metric.replace('_', ' ')}",
         question=probe.question,
         limits=probe.limits,
         status=status,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.base import Row
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Match, excess_matches, smallest_detectable_rate, wilson
+from .documents import comparable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ MINIMUM = 30
 
 def text_key(text: str) -> str:
     """Return what two equal texts have in common: all but line ends and the space before them and around the text."""
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+    return "\n".join(line.rstrip() for line in comparable(text).strip("\ufeff \t\n").split("\n"))
 
 
 def pixels_key(picture: NDArray[np.uint8]) -> str:
