@@ -238,7 +238,7 @@ def judge(m: Measurement, threshold: Threshold, *, most: int | None = None) -> t
         Why not assessed, or why inconclusive.
     """
     if m.value is None or m.low is None or m.high is None:
-        return Status.NOT_ASSESSED, f"{m.reason}; {failures(m)}" if m.errors else m.reason
+        return Status.NOT_ASSESSED, f"{(m.reason or '').rstrip('.')}; {failures(m)}" if m.errors else m.reason
     low, high = m.low, m.high
     if m.errors:
         share = m.errors / (m.n + m.errors)
