@@ -24,14 +24,15 @@ import multiprocessing
 import os
 import random
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from dependencies import ROOT, changed, hashes, opened
-from readings import Reading, code_files, headline, judged, known_probes, measurement, reading, sources, start_worker
+from dependencies import ROOT, changed, hashes, opened, start_recording
+from readings import Reading, code_files, headline, judged, known_probes, measurement, reading, sources
 
 import guardrails
 from guardrails.core.base import Probe
@@ -174,6 +175,22 @@ def in_processes(work: Callable[[J], R], jobs: Sequence[J], processes: int, labe
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def start_worker() -> None:
+    """Prepare a process of a pool: a record of the data files that it opens, one thread, and no life of its own."""
+    start_recording()
+    import torch
+
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
+
+
 def say(line: str) -> None:
     """Print progress."""
     print(line, file=sys.stderr, flush=True)
@@ -270,6 +287,14 @@ def check_place() -> None:
         sys.exit(f"guardrails is imported from {ROOT}, this file stands in {HERE.parent}: set PYTHONPATH={HERE.parent}")
 
 
+def leave_with(main: Callable[[], int]) -> NoReturn:
+    """Run a script's main function and leave with its code; an interruption is one line."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on where it stopped")
+
+
 def main() -> int:
     """Make or confirm what was asked for, and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -294,4 +319,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -24,7 +24,6 @@ import argparse
 import fnmatch
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from make import (
     data_files,
     each,
     in_processes,
+    leave_with,
     write_whole,
 )
 from null_cases import CASES, Case
@@ -262,4 +262,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

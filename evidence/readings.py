@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dependencies import closure, start_recording
+from dependencies import closure
 from pydantic import ValidationError
 
 from generators.base import find_generator
@@ -109,11 +109,3 @@ def judged(file: Mapping[str, Any], row: Reading) -> str:
     except ValidationError:
         return "no measurement has these numbers"
     return judge(m, threshold(m.probe))[0].value
-
-
-def start_worker() -> None:
-    """Prepare a process of a pool: one thread, and a record of the data files that it opens."""
-    start_recording()
-    import torch
-
-    torch.set_num_threads(1)
