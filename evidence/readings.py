@@ -76,7 +76,8 @@ def reading(m: Measurement, source: str, seed: int) -> Reading:
 
 def headline(m: Measurement) -> dict[str, Any]:
     """Return what all measurements of a probe's headline have in common and their status depends on."""
-    return {"metric": m.metric, "unit": m.unit, "higher_is_worse": m.higher_is_worse}
+    common = {"metric": m.metric, "unit": m.unit, "higher_is_worse": m.higher_is_worse}
+    return common | ({"exact": True} if m.exact else {})
 
 
 def collected(probe: Probe, subject: Subject, source: str, seed: int) -> list[Row]:
