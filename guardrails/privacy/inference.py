@@ -43,7 +43,7 @@ class Inference(Probe):
     limits = (
         "One attack, by the nearest row, of one column at a time with all others known: less knowledge gives less "
         "success, a cleverer attacker more. What the holdout gives away as well is knowledge about people in general "
-        "and no risk here, however true it is of someone. Dates written as text must be guessed to the letter."
+        "and no risk here, however true it is of someone."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TABLE})

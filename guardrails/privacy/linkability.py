@@ -39,7 +39,7 @@ class Linkability(Probe):
     limits = (
         "One attack with one split of the columns: another split, or a cleverer attacker, may link more. Sees "
         "what lies near a training row; a row whose values are common is hard to link even where the table holds a "
-        "copy of it. Categories count as equal or different, dates written as text too."
+        "copy of it. Categories count as equal or different."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TABLE})

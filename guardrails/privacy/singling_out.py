@@ -40,8 +40,7 @@ class SinglingOut(Probe):
     question = "Does the synthetic table tell how to isolate one person in the training data?"
     limits = (
         "Tries predicates of one and of four columns that the synthetic table suggests; a cleverer attacker may find "
-        "more. That a predicate isolates someone does not tell who that is. Categories are compared for equality, "
-        "dates written as text too."
+        "more. That a predicate isolates someone does not tell who that is. Categories are compared for equality."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TABLE})
