@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
-from guardrails.core.results import AuditResult, Finding, Status
+from guardrails.core.results import AuditResult, Finding, Status, TargetRecord
 
 from .findings import OBSERVED, item, limit_of, mark_of, sentence_of, target_of, value_of
 from .text import clip
@@ -45,8 +45,7 @@ def page(result: AuditResult, caps: Caps = FULL) -> Page:
         more=f"and {len(chosen) - _HEADLINES} more below" if len(chosen) > _HEADLINES else "",
         matrices=_matrices(result, anchors, trim) if result.kind == "self-check" else (),
         audited=tuple(
-            (trim.text(t.name, limit=200), _audited(t.modality, t.access, t.data, trim))
-            for t in trim.take(result.targets, caps.rows, "targets")
+            (trim.text(t.name, limit=200), _audited(t, trim)) for t in trim.take(result.targets, caps.rows, "targets")
         ),
         scope=_scope(result, trim),
         not_tested=_not_tested(result, trim),
@@ -186,13 +185,18 @@ def _known_cell(finding: Finding | None, anchors: Mapping[int, str], trim: Trim)
     )
 
 
-def _audited(modality: str, access: Sequence[str], data: Mapping[str, str], trim: Trim) -> Facts:
+def _audited(target: TargetRecord, trim: Trim) -> Facts:
     given = (
-        "; ".join(f"{k}: {v}" for k, v in sorted(data.items()))
+        "; ".join(f"{k}: {v}" for k, v in sorted(target.data.items()))
         or "nothing: rates stand without a baseline of their own"
     )
-    pairs = (("Makes", modality), ("Access", ", ".join(access) or "none"), ("Given beside it", given))
-    return Facts(tuple((k, trim.text(v, limit=400)) for k, v in pairs))
+    pairs = [
+        ("Makes", target.modality),
+        ("Access", ", ".join(target.access) or "none"),
+        ("Given beside it", given),
+        *((f"{name.capitalize()} read as", reading) for name, reading in target.read_as.items()),
+    ]
+    return Facts(tuple((trim.text(k, limit=80), trim.text(v, limit=600)) for k, v in pairs))
 
 
 def _scope(result: AuditResult, trim: Trim) -> Facts:
@@ -281,7 +285,6 @@ def _identity(result: AuditResult, trim: Trim) -> tuple[Part, ...]:
             )
             for t in targets
         ),
-        *(Part("How the input was read", facts(t.read_as), folded=False) for t in targets),
         Part("Command", (Command(trim.text(result.command)),) if result.command else (), folded=False),
         Part("Environment", facts(dict(sorted(result.environment.items())))),
         Part("Time by check", facts(per_probe)),

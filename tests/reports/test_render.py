@@ -250,3 +250,15 @@ def test_a_pass_without_a_spike_says_so(factory, name):
 
 def rendered(factory, name, finding):
     return reports.render(factory.audit().model_copy(update={"findings": (finding,)}), name)
+
+
+def test_how_the_input_was_read_stands_with_what_was_audited(factory):
+    result = factory.audit()
+    target = result.targets[0].model_copy(update={"read_as": {"corpus": "`;`-separated, 12 columns (3 dates)"}})
+    for format in ("html", "markdown"):
+        text = reports.render(result.model_copy(update={"targets": (target,)}), format).replace("\\", "")
+        first = (
+            text[: text.index("What was not tested")] if format == "markdown" else text[: text.index('id="not-tested"')]
+        )
+        assert "12 columns (3 dates)" in first
+        assert "Corpus read as" in first
