@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from .seeding import derive_seed
 
 IN_A_ROW = 5
 """After so many failures in a row the rest of a batch is not asked: the target is down, not one item bad."""
+MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EIO})
+"""Errors of the machine and not of an item: what comes next would fail, too."""
 LONGEST = 240
 """Characters of a message that a row keeps."""
 _PERSONAL = (
@@ -30,8 +33,8 @@ def item_by_item(**shared: Any) -> Callable[[Callable[..., list[Row]]], Callable
 
     The items of a batch are asked about together. Where that fails, each half is asked by itself, and so on down to
     one item, which becomes an error row. After `IN_A_ROW` failing items in a row the rest of the batch is not asked.
-    Any `Exception` is a failure of the items, but those of the disk and of memory (`OSError`, `MemoryError`), which end
-    the run. A payload without ``items`` is handed on as it is.
+    Any `Exception` is a failure of the items, also a lost connection and a file that is gone. A full disk or memory ends
+    the run (`MACHINE`, `MemoryError`). A payload without ``items`` is handed on as it is.
 
     Parameters
     ----------
@@ -73,9 +76,11 @@ class _Asked:
             return [self._failed(item, why) for item in items]
         try:
             rows = self._rows(batch, seed)
-        except (OSError, MemoryError):
+        except MemoryError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in MACHINE:
+                raise
             if len(items) == 1:
                 self._in_a_row.append(message(error))
                 return [self._failed(items[0], self._in_a_row[-1])]

@@ -121,3 +121,18 @@ def test_a_defect_is_named_with_its_place() -> None:
 def test_the_first_error_is_that_of_the_first_row_that_has_one() -> None:
     assert first_error([{"item": "a"}, {"item": "b", "error": "x"}, {"item": "c", "error": "y"}]) == "x"
     assert first_error([{"item": "a"}]) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionError("reset by peer"), TimeoutError("timed out"), FileNotFoundError(2, "No such file", "a.png")],
+)
+def test_a_lost_connection_or_file_is_one_error_row(error: Exception) -> None:
+    def make(batch: Batch, seed: int) -> list[Row]:
+        if 3 in batch.payload["items"]:
+            raise error
+        return [{"item": i} for i in batch.payload["items"]]
+
+    rows = rows_of(Batch(0, {"items": list(range(8))}), make, seed=0)
+    assert [row["item"] for row in rows] == list(range(8))
+    assert [row["item"] for row in rows if "error" in row] == [3]
