@@ -33,8 +33,8 @@ def item_by_item(**shared: Any) -> Callable[[Callable[..., list[Row]]], Callable
 
     The items of a batch are asked about together. Where that fails, each half is asked by itself, and so on down to
     one item, which becomes an error row. After `IN_A_ROW` failing items in a row the rest of the batch is not asked.
-    Any `Exception` is a failure of the items, also a lost connection and a file that is gone. A full disk or memory ends
-    the run (`MACHINE`, `MemoryError`). A payload without ``items`` is handed on as it is.
+    Any `Exception` is a failure of the items, also a lost connection and a file that is gone. A full disk or memory
+    ends the run (`MACHINE`, `MemoryError`). A payload without ``items`` is handed on as it is.
 
     Parameters
     ----------
