@@ -19,6 +19,8 @@ _NAMED = (
     re.compile(rf"(?P<d>\d{{1,2}})\.?[ -]?(?P<name>[A-Za-z]{{3,9}})\.?[ ,-]*(?P<y>\d{{4}}){_TIME}"),
     re.compile(rf"(?P<name>[A-Za-z]{{3,9}})\.? (?P<d>\d{{1,2}}),? (?P<y>\d{{4}}){_TIME}"),
 )
+OFFSET = re.compile(r"(\d:\d\d(?:[.,]\d+)?)\s*[+-]\d\d:?\d\d$")
+"""The zone behind a time of day."""
 _COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)")
 _MONTHS = (
     "january", "february", "march", "april", "may", "june",

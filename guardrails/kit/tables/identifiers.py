@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 EXPECTED = 14
 """So many repeats are expected, and none is there: chance does that once in a million tables."""
 FEWEST = 10
+FEWEST_TEXTS = 30
+CHANCE = 0.02
 _NAMES = re.compile(
     r"|#|rn|id|uuid|guid|index|level_0|__index_level_\d__|unnamed: ?\d+|.*[_ .-]id|.*[a-z]I[dD]"
     r"|row[_ .]?(names?|num(ber)?|no|id)?|nr\.?|no\.?|lfd\.? ?nr\.?"
@@ -50,6 +52,8 @@ def identifiers(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
                 out[name] = "numbers the rows"
         elif all(map(_random, columns)) and not _repeated(tables.get("target"), real.get("corpus"), name):
             out[name] = "names each row by characters drawn at random"
+        elif _names_rows(tables, name):
+            out[name] = "another text in every row"
     return out
 
 
@@ -114,6 +118,24 @@ def _random(column: pd.Series[Any]) -> bool:
     if not words or not len(column) or not _RANDOM.fullmatch(str(column.iloc[0])):
         return False
     return bool(column.is_unique and column.notna().all() and all(_RANDOM.fullmatch(str(value)) for value in column))
+
+
+def _names_rows(tables: Mapping[str, pd.DataFrame], name: str) -> bool:
+    """Whether each row has a text of its own, and the target repeats those of the corpus no more than the holdout does.
+
+    Such a text hides rows that are equal but for it.
+    """
+    from pandas.api import types
+
+    if not {"target", "corpus", "holdout"} <= set(tables):
+        return False
+    target, corpus, holdout = columns = [tables[table][name] for table in ("target", "corpus", "holdout")]
+    for column in columns:
+        words = column.dtype == object or types.is_string_dtype(column.dtype)
+        if not words or len(column) < FEWEST_TEXTS or column.isna().any() or not column.is_unique:
+            return False
+    known = set(corpus)
+    return bool(target.isin(known).mean() <= holdout.isin(known).mean() + CHANCE)
 
 
 def _repeated(target: pd.DataFrame | None, corpus: pd.DataFrame | None, name: str) -> bool:

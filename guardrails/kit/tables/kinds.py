@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.errors import ConfigurationError
-from .calendar import dates, durations, order_of
+from .calendar import OFFSET, dates, durations, order_of
 from .cells import Cells, Kind, cells
+from .marks import without_marks
 from .numerals import Style, ambiguous, bare_code, codes_why, styles, unit_of, values
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ ENOUGH = 50
 """So many different ``1.234`` beside whole numbers below 1,000 are thousands: of decimals one in ten would end in 0."""
 NEAR = 30.0
 """Two columns of one kind have medians within this factor of each other."""
+NEW, KNOWN = 0.5, 0.9
+"""A model whose classes are mostly new, while hardly one of the holdout's is, has them written in another way."""
 REPEATED = 0.5
 """Below this share of distinct values a column of words is one of classes, not of names or remarks."""
 _TRUTH = {"true": True, "false": False}
@@ -72,7 +75,11 @@ def decide(tables: Mapping[str, pd.DataFrame], *, dates_are: Sequence[str] = (),
     import pandas as pd
 
     names = list(next(iter(tables.values())).columns)
-    parts = {name: {table: cells(frame[name]) for table, frame in tables.items()} for name in names}
+    parts: dict[str, Mapping[str, Cells]] = {
+        name: {table: cells(frame[name]) for table, frame in tables.items()} for name in names
+    }
+    if not plain:
+        parts = {name: without_marks(part) for name, part in parts.items()}
     usual = {
         table: _usual_style([parts[name][table].texts for name in names], frame.attrs.get("delimiter"))
         for table, frame in tables.items()
@@ -280,14 +287,17 @@ def _as_dates(
             " write dates as 2020-12-31, or leave the column out with --ignore-columns"
         )
     out, remarks = {}, {}
+    local = len({_zoned(part) for part in used.values()}) > 1  # a time without a zone is that of a clock on the wall
     for table, part in parts.items():
         if part.kind == "date" and part.values is not None:
-            times = pd.to_datetime(part.values, utc=True).dt.tz_localize(None)
+            times = part.values.dt.tz_localize(None) if local else part.values
+            times = pd.to_datetime(times, utc=True).dt.tz_localize(None)
             out[table] = pd.Series(times.to_numpy("datetime64[us]"))
             continue
         codes, words = part.words()
         order = orders.get(table, "iso")
         order = next(iter(known)) if order == "either" else "iso" if order == "none" else order
+        words = [OFFSET.sub(r"\1", text) for text in words] if local else words
         moments = dates(words, order, compact=forced) if words else []  # type: ignore[arg-type]
         if moments is None:
             return None
@@ -296,6 +306,13 @@ def _as_dates(
         written = {"day-first": "dates with the day first", "month-first": "dates with the month first"}
         remarks[table] = [written[order]] if order in written else []
     return "date", out, remarks
+
+
+def _zoned(part: Cells) -> bool:
+    """Whether times have a zone other than UTC."""
+    if part.values is not None:
+        return part.kind == "date" and str(part.values.dt.tz or "UTC") != "UTC"
+    return any(OFFSET.search(text) for text in part.texts)
 
 
 def _refuse_dates(name: str, used: Mapping[str, Cells]) -> Outcome:
@@ -353,6 +370,8 @@ def _same_kinds(name: str, used: Mapping[str, Cells], texts: Mapping[str, set[st
             continue
         if texts[table] & texts[base]:
             _same_letters(name, (table, base), used, texts)
+            if table == "target":
+                _same_classes(name, used, texts)
             continue
         if kinds[table] != kinds[base]:
             raise ConfigurationError(
@@ -375,6 +394,27 @@ def _same_letters(name: str, pair: tuple[str, str], used: Mapping[str, Cells], t
             f"column '{name}': '{min(here)}' in {pair[0]} and '{min(there)}' in {pair[1]} look like one text in two"
             " encodings: save both files as UTF-8"
         )
+
+
+def _same_classes(name: str, used: Mapping[str, Cells], texts: Mapping[str, set[str]]) -> None:
+    """Refuse classes of which hardly more than a common ``unknown`` stands in the corpus too: F, M beside f, m."""
+    if not {"corpus", "holdout"} <= set(used) or not all(map(_repeats, used.values())):
+        return
+    made, unseen = (_known(used[table], texts["corpus"]) for table in ("target", "holdout"))
+    if made < NEW and unseen > KNOWN:
+        here, there = min(texts["target"] - texts["corpus"]), min(texts["corpus"])
+        raise ConfigurationError(
+            f"column '{name}': {made:.0%} of the rows of target have a value that corpus has, and {unseen:.0%} of the"
+            f" holdout's ('{here}' here, '{there}' there): write it the same way in all of the tables, or leave it out"
+            " with --ignore-columns"
+        )
+
+
+def _known(part: Cells, texts: set[str]) -> float:
+    """Return the share of the rows that hold one of some texts, among those that hold any."""
+    codes, words = part.words()
+    known = np.array([word in texts or bare_code(word) in texts for word in words])
+    return float(known[codes[codes >= 0]].mean())
 
 
 def _repeats(part: Cells) -> bool:

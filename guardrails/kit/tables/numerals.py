@@ -36,7 +36,7 @@ _BARE_EXPONENT = r"\d+[eE]\d+"
 _FRACTION = r".*[.,].*|.*[eE][+-].*"
 
 
-def _matches(texts: Sequence[str], pattern: str) -> Any:
+def matches(texts: Sequence[str], pattern: str) -> Any:
     """Return which texts are of a pattern as a whole, as an array of Arrow: fast for millions of them."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -50,20 +50,20 @@ def _matches(texts: Sequence[str], pattern: str) -> Any:
 def _all(texts: Sequence[str], pattern: str) -> bool:
     import pyarrow.compute as pc
 
-    return bool(pc.all(_matches(texts, pattern)).as_py() is not False)
+    return bool(pc.all(matches(texts, pattern)).as_py() is not False)
 
 
 def _any(texts: Sequence[str], pattern: str) -> bool:
     import pyarrow.compute as pc
 
-    return bool(pc.any(_matches(texts, pattern)).as_py())
+    return bool(pc.any(matches(texts, pattern)).as_py())
 
 
 def unit_of(texts: Sequence[str]) -> tuple[list[str], str] | None:
     """Return texts without a currency or per cent sign, and the sign; None where they have different ones.
 
-    >>> unit_of(["12 %", "7 %"]), unit_of(["$1,200", "(3)"])
-    ((['12', '7'], '%'), (['1,200', '-3'], '$'))
+    >>> unit_of(["12 %", "7 %"]), unit_of(["$1,200", "(3)", "5-"])
+    ((['12', '7'], '%'), (['1,200', '-3', '-5'], '$'))
     """
     if _all(texts, _BARE):
         return list(texts), ""
@@ -73,6 +73,8 @@ def unit_of(texts: Sequence[str]) -> tuple[list[str], str] | None:
         text = text.replace("−", "-").replace("’", "'")
         if text.startswith("(") and text.endswith(")"):  # as accountants write what is negative
             text = f"-{text[1:-1]}"
+        elif text.endswith("-") and text[:1].isdigit():  # as SAP and COBOL do
+            text = f"-{text[:-1].rstrip()}"
         if match := _AFFIXED.fullmatch(text):
             units.update(unit for unit in (match["before"], match["after"]) if unit)
             text = match[1] + match["number"]
