@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.statistics import Interval, Match, excess_matches
-from guardrails.core.statistics.matches import _any
+from guardrails.core.statistics.matches import _any, _dealt, _events
 
 
 def excess(corpus: list[int], holdout: list[int], outputs: list[int]) -> Interval:
@@ -47,7 +47,7 @@ def test_thinning_is_the_mean_over_all_choices(of: int, data: st.DataObject) -> 
     size, times = data.draw(st.integers(0, of)), data.draw(st.integers(0, of))
     choices = list(combinations(range(of), size))
     truth = sum(any(i < times for i in chosen) for chosen in choices) / len(choices)
-    assert _any(times, size, of) == pytest.approx(truth)
+    assert _any(np.array(times), size, of) == pytest.approx(truth)
 
 
 @pytest.mark.parametrize(("trained", "unseen"), [(1000, 1000), (2000, 500), (500, 2000)])
@@ -64,6 +64,28 @@ def test_chance_raises_no_alarm_also_where_the_model_prefers_what_is_common(
         corpus, holdout = (rng.choice(len(p), n, p=p).tolist() for n in (trained, unseen))
         alarms += excess(corpus, holdout, rng.choice(len(p), 800, p=preferred).tolist()).low > 0.02
     assert alarms <= 1
+
+
+@pytest.mark.parametrize(("trained", "unseen"), [(2000, 2000), (3000, 300), (300, 3000)])
+@pytest.mark.parametrize("modes", [1, 5, 20])
+@pytest.mark.parametrize("kinds", [200, 4000])
+def test_a_model_that_writes_few_values_over_and_over_raises_no_alarm(
+    kinds: int, modes: int, trained: int, unseen: int
+) -> None:
+    rng = np.random.default_rng(1)
+    alarms = 0
+    for _ in range(40):
+        corpus, holdout = (rng.integers(kinds, size=n).tolist() for n in (trained, unseen))
+        written = rng.integers(kinds, size=modes)
+        alarms += excess(corpus, holdout, rng.choice(written, 1000).tolist()).low > 0.02
+    assert alarms <= 4  # 2.5%, and its spread
+
+
+def test_what_chance_deals_is_the_mean_over_all_ways_to_deal() -> None:
+    corpus, holdout, total = 4, 3, 3
+    dealt = [sum(i < corpus for i in places) for places in combinations(range(corpus + holdout), total)]
+    events = np.array([_events(np.array([k]), np.array([total - k]), corpus, holdout)[:, 0] for k in dealt])
+    assert _dealt(total, corpus, holdout) == pytest.approx(np.stack([events.mean(0), (events**2).mean(0)], axis=1))
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def judged(probe: Probe, subject: Subject) -> tuple[Measurement, Status]:
 
 def planted(fresh: list[Any], corpus: list[Any], every: int) -> list[Any]:
     """Return the fresh items with a training item in each so-manieth place."""
-    return [corpus[i % len(corpus)] if every and i % every == 0 else item for i, item in enumerate(fresh)]
+    return [corpus[i // every % len(corpus)] if every and i % every == 0 else item for i, item in enumerate(fresh)]
 
 
 @dataclass
