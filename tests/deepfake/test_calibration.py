@@ -107,6 +107,13 @@ def test_false_alarms_hold_for_a_new_source_where_files_as_units_fail():
     assert np.mean(by_file) > np.mean(by_source)
 
 
+@pytest.mark.parametrize("sizes", [[3] * 19, [1, 7, 9] * 13, list(range(1, 20))])
+def test_the_smallest_p_value_of_k_sources_is_one_in_k_and_one_whatever_their_sizes(sizes):
+    scores = BySource.of(np.arange(sum(sizes)) / 7, np.repeat(np.arange(len(sizes)), sizes))
+    real, generated = Calibration(1.0, 0.0, scores, scores).p_values([1e9, -1e9])
+    assert (real[0], generated[1]) == (1 / (len(sizes) + 1), 1 / (len(sizes) + 1))
+
+
 def test_p_values_by_source_agree_with_counting():
     real = BySource.of([1.0, 3.0, 2.0, 5.0, 0.0], ["a", "a", "b", "c", "c"])
     assert real.n == 3
