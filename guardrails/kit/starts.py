@@ -160,7 +160,12 @@ def largest_start(measure: _Measures) -> Callable[..., list[Measurement]]:
             return measured_by[PLAIN]
         best = max(measured_by, key=lambda name: _headline(measured_by[name]))  # the first of equal ones
         top, *rest = measured_by[best]
-        return [top.model_copy(update={"explanation": f"{top.explanation} {_which(best, measured_by)}".strip()}), *rest]
+        update: dict[str, Any] = {"explanation": f"{top.explanation} {_which(best, measured_by)}".strip()}
+        # The interval of the largest: that of a reading from fewer items may reach higher than the larger reading's.
+        for bound in ("low", "high"):
+            bounds = [b for some in measured_by.values() if (b := getattr(some[0], bound)) is not None]
+            update |= {bound: max(bounds)} if bounds else {}
+        return [top.model_copy(update=update), *rest]
 
     return measured
 

@@ -116,6 +116,19 @@ def test_both_starts_are_asked_and_the_larger_is_reported(sign, value, which):
     assert f"each document begun {which};" in top.explanation
 
 
+def test_the_interval_is_that_of_the_largest_reading():
+    class Few(Counting):
+        @largest_start
+        def measure(self, rows, subject, *, seed, readings=1):
+            value = rows[0]["value"]
+            common = {"probe": "a.b", "metric": "m", "n": 1, "unit": "", "higher_is_worse": True, "method": "x"}
+            return [Measurement(**common, value=value, low=value - 1, high=value + (9 if value == 2 else 1))]
+
+    probe, subject = Few(), Subject(target=Echo())
+    (top,) = probe.measure(probe.collect(subject, Batch(0, {"sign": 1}), seed=0), subject, seed=0)
+    assert (top.value, top.low, top.high) == (3, 2, 11)
+
+
 def test_a_target_with_one_start_is_asked_once_and_nothing_is_added():
     probe, subject = Counting(), Subject(target=Echo(starts={}))
     rows = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
