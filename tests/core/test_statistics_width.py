@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.statistics import (
@@ -45,6 +45,7 @@ def test_of_rankings(positive: list[int], negative: list[int], confidence: float
 
 
 @given(hits=st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 5)), min_size=2, max_size=40))
+@example(hits=[(0.0, 1), (0.5, 0), (1.0, 1)])  # clusters of one mean
 @settings(deadline=None, max_examples=50)
 def test_of_means_over_clusters(hits: list[tuple[float, int]]) -> None:
     values, clusters = zip(*hits, strict=True)

@@ -35,8 +35,8 @@ def cluster_bootstrap(
     3; of log-normal ones 86–89% for 10 to 50, as a percentile interval does not follow a long tail.
 
     A mean of values in [0, 1] is taken for a rate, and no resample shows what the sample has never seen. Where all
-    items are equal, as at 0/n and n/n, the interval allows for as many unlike *clusters* as Wilson's upper bound for
-    0 of G; where the values are 0 and 1, it is never narrower than Wilson's for independent items.
+    clusters have the same mean, as at 0/n and n/n, the interval allows for as many unlike *clusters* as Wilson's upper
+    bound for 0 of G; where the values are 0 and 1, it is never narrower than Wilson's for independent items.
 
     Parameters
     ----------
@@ -139,11 +139,11 @@ def _expanded_tail(groups: int, confidence: float) -> float:
 
 def _widened(data: NDArray[np.float64], groups: int, confidence: float, low: float, high: float) -> tuple[float, float]:
     """Return the bounds of a mean, no narrower than a rate allows."""
-    first = float(data[0])
-    if (data == first).all() and 0 <= first <= 1:
-        unlike = wilson(0, groups, confidence=confidence).high
-        return first * (1 - unlike), first + (1 - first) * unlike
-    if np.isin(data, (0.0, 1.0)).all():
+    level = float(data.mean())
+    if np.isin(data, (0.0, 1.0)).all() and 0 < level < 1:
         independent = wilson(int(data.sum()), data.size, confidence=confidence)
         return min(low, independent.low), max(high, independent.high)
+    if high - low <= 1e-12 and data.min() >= 0 and data.max() <= 1:
+        unlike = wilson(0, groups, confidence=confidence).high
+        return level * (1 - unlike), level + (1 - level) * unlike
     return low, high
