@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +27,7 @@ PROMPT = ("system", "system_prompt", "context", "instruction", "prompt", "questi
 ANSWER = ("completion", "response", "output", "answer", "chosen", "generated_text", "generation")
 ROLE_NAMES = ("role", "from")
 CONTENT_NAMES = ("content", "value")
+THOUGHT_NAMES = ("reasoning_content", "reasoning", "thinking")
 MODEL_ROLES = frozenset({"assistant", "model", "gpt", "chatgpt", "bot", "ai"})
 MAX_LEFT_OUT = 0.05
 """Largest share of broken documents with which a file is read; one is always let through."""
@@ -147,15 +150,20 @@ def texts_of(records: Iterator[Record], reading: Reading) -> Iterator[tuple[str,
     if not sample:
         return
     shape = _chosen(sample, reading)
+    later = _Later(shape)
     reading.form = shape.what if shape.exchange else ""
     reading.shapes[shape.answer if reading.role == "output" else shape.what] = None
-    for where, value in chain(sample, records):
+    for number, record in enumerate(chain(sample, records)):
+        where, value = record
         parts = shape.parts(value)
         text = None if parts is None else _of_role(parts, reading.role)
         if parts is None or text is None:
             raise ContentError(f"{where}: not of the shape of the records before it ({shape.what}){_keys(value)}")
+        if number >= SAMPLE:
+            later.add(record, parts)
         if (accepted := reading.accepted(text, where)) is not None:
             yield accepted, parts.prompt
+    later.check(reading)
 
 
 def _of_role(parts: Parts, role: Role) -> str | None:
@@ -251,13 +259,43 @@ def _strings(value: Any) -> Iterator[str]:
 def _check_unread(shape: Shape, rows: Sequence[Mapping[str, Any]], reading: Reading, first: Record) -> None:
     """Name the fields that are not read; refuse where one of them holds more text than what is read."""
     unread = {name: size for name, size in _fields_with_text(rows).items() if name not in shape.fields}
+    read = sum(len(parts.whole) for row in rows if (parts := shape.parts(row)))
+    _refuse_larger(unread, read, shape, reading, dict.fromkeys(unread, first))
+
+
+def _refuse_larger(
+    unread: Mapping[str, int], read: float, shape: Shape, reading: Reading, first: Mapping[str, Record]
+) -> None:
     reading.unread |= dict.fromkeys(map(shown, list(unread)[:5]))
     if reading.role == "prompt" or (shape.exchange and reading.role == "output"):
         return
-    read = sum(len(parts.whole) for row in rows if (parts := shape.parts(row)))
     for name, size in unread.items():
         if size > read and not (reading.role == "output" and name in PROMPT):
-            raise _untold(first, [shape, _field(name)], rows)
+            raise _untold(first[name], [shape, _field(name)], [])
+
+
+class _Later:
+    """What the records behind the sample hold that is not read."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._read = 0
+        self._unread: dict[str, int] = {}
+        self._first: dict[str, Record] = {}
+
+    def add(self, record: Record, parts: Parts) -> None:
+        self._read += len(parts.whole)
+        if isinstance(record.value, dict) and len(record.value) > 1:
+            for name, size in _fields_with_text([record.value]).items():
+                if name not in self._shape.fields:
+                    self._unread[name] = self._unread.get(name, 0) + size
+                    self._first.setdefault(name, record)
+
+    def check(self, reading: Reading) -> None:
+        """As `_check_unread`; a field that was named by the user is read whatever stands beside it."""
+        read_by_name = reading.uses_text_field and self._shape.fields == (reading.text_field,)
+        unread = {n: size for n, size in self._unread.items() if n != self._shape.fields[0].split(".")[0]}
+        _refuse_larger(unread, math.inf if read_by_name else self._read, self._shape, reading, self._first)
 
 
 def _untold(first: Record, shapes: Sequence[Shape], rows: Sequence[Mapping[str, Any]]) -> ContentError:
@@ -329,14 +367,28 @@ def _turn(turn: Any) -> tuple[str, str] | None:
     content = next((turn[name] for name in CONTENT_NAMES if name in turn), None)
     if role is None:
         return None
-    if isinstance(content, list):
-        texts = [
-            part if isinstance(part, str) else part.get("text") for part in content if isinstance(part, str | dict)
-        ]
-        content = "\n".join(text for text in texts if isinstance(text, str))
-    thought = turn.get("reasoning_content")
-    content = "\n".join(text for text in (thought, content) if isinstance(text, str))
-    return role, content
+    parts = content if isinstance(content, list) else [content]
+    thought = next((turn[name] for name in THOUGHT_NAMES if isinstance(turn.get(name), str)), None)
+    texts = [thought, *map(_part, parts), *_arguments(turn)]
+    return role, "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _part(part: Any) -> Any:
+    """Return the text of one part of a message's content: said, thought, or handed to a tool."""
+    if not isinstance(part, dict):
+        return part
+    said = next((part[name] for name in ("text", *THOUGHT_NAMES) if isinstance(part.get(name), str)), None)
+    return json.dumps(part["input"], ensure_ascii=False) if said is None and "input" in part else said
+
+
+def _arguments(turn: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a message hands to tools: the model wrote that too."""
+    calls = turn.get("tool_calls")
+    for call in [*(calls if isinstance(calls, list) else ()), {"function": turn.get("function_call")}]:
+        function = call.get("function") if isinstance(call, dict) else None
+        arguments = function.get("arguments") if isinstance(function, dict) else None
+        if arguments:
+            yield arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
 def _exchange(prompts: Sequence[str], answer: str) -> Shape:

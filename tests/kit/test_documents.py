@@ -75,6 +75,15 @@ SHAPES = {
         {"messages": [{"role": "assistant", "content": [{"type": "text", "text": "X"}, {"type": "image"}]}]},
         "assistant: X",
     ),
+    "reasoning": ({"messages": [{"role": "assistant", "reasoning": "X", "content": None}]}, "assistant: X"),
+    "thinking": (
+        {"messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": "X"}]}]},
+        "assistant: X",
+    ),
+    "tool call": (
+        {"messages": [{"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": "X"}}]}]},
+        "assistant: X",
+    ),
     "conversations": ({"conversations": turns("X", "from", "value", "gpt")}, "user: Say it.\ngpt: X"),
     "bare list": (turns("X", "role", "content", "assistant"), "user: Say it.\nassistant: X"),
     "completion": ({"prompt": "Say it: ", "completion": "X"}, "Say it: X"),
@@ -107,6 +116,22 @@ def test_what_is_read_and_what_is_not_is_said(tmp_path: Path) -> None:
     assert read_documents(blank).read_as == "1 document: JSON strings; 2 blank, left out"
 
 
+def test_a_field_of_later_records_is_named(tmp_path: Path) -> None:
+    rows: list[Any] = [{"text": "a longer text than that"}] * 300 + [{"text": "a b c d", "note": "c d"}]
+    path = write(tmp_path / "a.jsonl", as_lines(rows))
+    assert read_documents(path).read_as == "301 documents: the field 'text'; fields not read: note"
+    rows[-1]["note"] = "c d " * 5000
+    assert "fields not read: note" in read_documents(write(path, as_lines(rows)), text_field="text").read_as
+
+
+def test_what_a_message_hands_to_tools_is_read_as_it_stands(tmp_path: Path) -> None:
+    calls = [{"function": {"name": "save", "arguments": {"text": "Ä b"}}}, {"function": None}, None]
+    parts = [{"type": "text", "text": "Yes."}, {"type": "tool_use", "input": {"n": 1}}]
+    row = {"messages": [{"role": "assistant", "content": parts, "tool_calls": calls, "function_call": None}]}
+    path = write(tmp_path / "a.jsonl", as_lines([row]))
+    assert read_documents(path, role="output") == ['Yes.\n{"n": 1}\n{"text": "Ä b"}']
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -120,6 +145,10 @@ def test_what_is_read_and_what_is_not_is_said(tmp_path: Path) -> None:
         ([{"question": "a b?", "output": "c d", "answer": "e f"}], "several fields could be the text"),
         ([{"text": "a b"}, {"body": "c d"}], r"line 2: not of the shape of the other records.*keys are 'body'"),
         ([{"text": "a b"}] * 300 + [{"body": "c d"}], r"line 301: not of the shape of the records before it"),
+        (
+            [{"text": "a b"}] * 300 + [{"text": "n/a", "output": "a longer text than that"}] * 200,
+            r"line 301: several fields could be the text \('text', 'output'\)",
+        ),
         ([{"text": 3}], "line 1: not of the shape"),
         ([{"messages": turns("X", "role", "content", "assistant")}, {"messages": []}], "line 2: not of the shape"),
         ([["a", "b"], ["c"]], "line 1: not of the shape"),
