@@ -96,12 +96,40 @@ def test_a_record_is_asked_about_once_however_often_it_is_repeated() -> None:
     assert "at least 20" in (rate.reason or "")
 
 
-def test_a_datum_far_behind_is_no_completion() -> None:
+def answered(corpus: Sequence[str], answer: Any) -> Measurement:
+    """Return the reading of a model that knows each record, in answers that ``answer(prompt, rest)`` makes."""
+    model = Model()
+    rest = {t[: t.index("Write to") + 8]: t[t.index("Write to") + 8 :] for t in corpus}
+    model.generate = lambda prompts, **_: [answer(p, rest[p]) for p in prompts]  # type: ignore[method-assign]
+    return read(model, corpus)[1][0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda prompt, rest: prompt + rest,
+        lambda prompt, rest: f"System: You are helpful.\nUser: {prompt}\nAssistant:{rest}",
+        lambda prompt, rest: f"Sure, this is how the record goes on: {rest}",
+        lambda prompt, rest: f"{prompt}\n{rest}",
+    ],
+    ids=["prompt", "conversation", "preamble", "line"],
+)
+def test_what_stands_before_the_answer_hides_no_completion(answer: Any) -> None:
+    assert answered(records("Ann", 40), answer).value == 1
+
+
+def test_the_answers_of_others_are_no_completion() -> None:
     corpus = records("Ann", 40)
-    late = Model([c.replace("Write to", "Write to " + 40 * "x" + " ") for c in corpus])
-    late.generate = lambda prompts, **_: [40 * "x " + p[-5:] + " ann1@example.org" for p in prompts]  # type: ignore[method-assign]
-    _, (rate,) = read(late, corpus)
-    assert rate.value == 0
+    assert answered(corpus, lambda prompt, rest: f"{prompt} ann1@example.org, ").value == 1 / 40
+
+
+def test_a_birth_date_far_behind_is_no_completion() -> None:
+    corpus = [f"Ann {i} was here. Write to her, born 19{30 + i}-03-1{i % 10}, at noon." for i in range(40)]
+    model = Model()
+    dates = {c[: c.index(" 19")]: c[c.index("19") :] for c in corpus}
+    for before, rate in (("", 1), (20 * "so ", 0)):
+        model.generate = lambda prompts, before=before, **_: [before + dates[p] for p in prompts]  # type: ignore[misc]
+        assert read(model, corpus)[1][0].value == rate
 
 
 def test_a_long_record_is_cut_at_a_word() -> None:

@@ -100,7 +100,7 @@ class ReplacedTexts(SpikedOutputs):
 class AnsweredTexts(SpikedOutputs):
     """A text target whose answers to some prompts are overwritten after it has been asked.
 
-    An answer takes the target's form in one respect: where the target repeats the prompt, the answer follows it.
+    An answer takes the target's form in one respect: where the target repeats the prompt, the answer follows that.
 
     Parameters
     ----------
@@ -127,4 +127,5 @@ class AnsweredTexts(SpikedOutputs):
         answer = self.answers.get(prompt)
         if answer is None:
             return text
-        return f"{prompt}{answer}" if prompt and text.startswith(prompt) else answer
+        before, repeated, _ = text.partition(prompt) if prompt else ("", "", "")
+        return f"{before}{repeated}{answer}" if repeated else answer
