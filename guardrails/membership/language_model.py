@@ -87,9 +87,7 @@ class LanguageModelMembership(Probe):
         rng = np.random.default_rng(seed)
         data = self._documents(subject)
         corpus, holdout = rng.permutation(data.corpus), rng.permutation(data.holdout)
-        target: Any = subject.target
-        longest = max(map(len, further_starts(target).values()), default=0)
-        length = min(TOKENS, (target.context_length - longest) // 2)
+        length = _length(subject.target)
         shots = _shots(subject, holdout, length)
         n = DOCUMENTS[budget]
         items = [
@@ -140,7 +138,7 @@ class LanguageModelMembership(Probe):
             method=f"attacks on token log-probabilities (loss, zlib, Min-K% and Min-K%++ with k = {attacks.K:.0%},"
             f" ReCaLL{', reference' if data.refers else ''}) of the documents' first tokens",
             blind=data.blind,
-            note=_note(rows, data),
+            note=_note(rows, data, _length(subject.target)),
             gates=readings,
         )
 
@@ -218,6 +216,12 @@ def _first_places(documents: Iterable[str]) -> dict[int, int]:
     return places
 
 
+def _length(target: Any) -> int:
+    """Return how many tokens of a document are read: as many stand before them in ReCaLL, after a start."""
+    longest = max(map(len, further_starts(target).values()), default=0)
+    return int(min(TOKENS, (target.context_length - longest) // 2))
+
+
 def _tokens(subject: Subject, places: Sequence[tuple[str, int]], length: int) -> tuple[list[list[int]], list[str]]:
     """Return the first tokens of documents, and what is wrong with each that cannot be tokenized."""
     tokens, problems = encode_each(subject.target, [getattr(subject, arm)[index][:PIECE] for arm, index in places])
@@ -266,7 +270,7 @@ def _scores(moments: Floats, conditional: Floats | None, text: str) -> dict[str,
     return found
 
 
-def _note(rows: Sequence[Row], data: _Documents) -> str:
+def _note(rows: Sequence[Row], data: _Documents, length: int) -> str:
     """Say what was left out."""
     notes = []
     if data.overlap:
@@ -280,7 +284,9 @@ def _note(rows: Sequence[Row], data: _Documents) -> str:
         notes.append(
             f"The reference attack was left out: {'--reference was not given' if data.given is None else few}."
         )
-    for arm in ("corpus", "holdout"):
+    if length < SHORTEST:
+        notes.append(f"Half of the model's context holds {length} tokens; documents are compared from {SHORTEST} on.")
+    for arm in ("corpus", "holdout") if length >= SHORTEST else ():
         if short := sum("short" in r and r["arm"] == arm for r in rows):
             notes.append(f"{short} {arm} documents have fewer than {SHORTEST} tokens and were not counted.")
     return "".join(f" {note}" for note in notes)

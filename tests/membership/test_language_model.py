@@ -129,6 +129,16 @@ def test_every_sequence_fits_into_the_context() -> None:
     assert found["membership_auc"].value is not None
 
 
+def test_a_context_without_room_is_named_and_no_document_is_called_short() -> None:
+    class Narrow(WordModel):
+        context_length = 2 * SHORTEST - 1
+
+    _, _, found = audited(Subject(Narrow(CORPUS), corpus=CORPUS, holdout=HOLDOUT))
+    reason = found["membership_auc"].reason or ""
+    assert "Half of the model's context holds 15 tokens; documents are compared from 16 on." in reason
+    assert "fewer than 16 tokens" not in reason
+
+
 def test_the_same_documents_on_both_sides_are_named() -> None:
     _, _, found = audited(Subject(WordModel([]), corpus=CORPUS, holdout=CORPUS))
     for measurement in found.values():
