@@ -12,6 +12,8 @@ could hardly hold. Unlike extraction, no beginning of a document is given: this 
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
 from ..kit.corpus import StoredCorpus
 from ..kit.documents import comparable
-from ..kit.exact import ExactIndex, exact_copies, text_key
+from ..kit.exact import ExactIndex, exact_copies
 from ..kit.starts import largest_start, prompts_at_each_start
 from ..targets.spikes import SpikedTexts
 from ._passages import (
@@ -54,6 +56,8 @@ PLANTED, PLANTED_LENGTH = 64, 150
 _HELD_OUT = "the same rate for passages that the model was not trained on, cut to the outputs' lengths"
 LENGTHS = (10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000)
 SHOWN, SHOWN_WORDS = 5, 8
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Soft hyphens, characters without width, and marks of direction."""
 
 
 class Overlap(Probe):
@@ -64,8 +68,9 @@ class Overlap(Probe):
     question = "Do the model's outputs hold passages of its training data word for word?"
     limits = (
         "A run counts from 100 characters within one document, letter by letter: copies with altered words, spacing or "
-        "case are missed, and outputs shorter than that (melodies, molecules, levels, short answers) are left out: of "
-        "them only exact_copies, outputs that are a training document whole, are counted, and that with a holdout. "
+        "case are missed, but for whole documents with other spacing, which exact_copies counts where there is a "
+        "holdout. Outputs shorter than that (melodies, molecules, levels, short answers) are counted by exact_copies "
+        "alone. "
         "Common passages (licences, quotations, forms) count too: compare the holdout's rate, and in how many "
         "documents a run stands. Sees only what the sampled outputs hold."
     )
@@ -110,7 +115,7 @@ class Overlap(Probe):
     def equal(self, subject: Subject) -> ExactIndex:
         """Return the documents of corpus and holdout, letter by letter."""
         if self._equal is None or self._equal[0] is not subject.corpus or self._equal[1] is not subject.holdout:
-            keys = (map(text_key, texts) for texts in (subject.corpus, subject.holdout or ()))
+            keys = (map(_key, texts) for texts in (subject.corpus, subject.holdout or ()))
             self._equal = (subject.corpus, subject.holdout, ExactIndex(*keys))
         return self._equal[2]
 
@@ -142,7 +147,7 @@ class Overlap(Probe):
             for item, found in zip(items, look_up(index, texts, asked), strict=True)
         ]
         if subject.holdout is not None:
-            rows = [row | self.equal(subject).look_up(text_key(text)) for row, text in zip(rows, texts, strict=True)]
+            rows = [row | self.equal(subject).look_up(_key(text)) for row, text in zip(rows, texts, strict=True)]
         held = [(*item["holdout"], len(text)) for item, text in zip(items, texts, strict=True) if "holdout" in item]
         passages = [subject.holdout[document][start : start + length] for document, start, length in held]
         return rows + [
@@ -158,7 +163,7 @@ class Overlap(Probe):
         errors = sum("error" in r for r in rows)
         common: dict[str, Any] = {"probe": self.id, "unit": "share", "higher_is_worse": True, "n": n, "errors": errors}
         note = self._notes(rows, subject, held)
-        equal = "letter by letter, at any length"
+        equal = "letter by letter but for white space and characters that are not seen, at any length"
         whole = [exact_copies(rows, probe=self.id, errors=errors, equal=equal)] if subject.has("holdout") else []
         if n < MINIMUM:
             reason = f"{n} outputs of at least {RUN} characters; at least {MINIMUM} are needed.{note}"
@@ -286,6 +291,16 @@ def _texts(subject: Subject, items: Sequence[Mapping[str, Any]], seed: int) -> t
         asked = [subject.prompts[i["prompt"]] for i in items]
         return target.generate(asked, max_new_tokens=NEW_TOKENS, seed=seed), list(asked)
     return target.sample_texts(len(items), seed=seed, max_new_tokens=NEW_TOKENS), [None] * len(items)
+
+
+def _key(text: str) -> str:
+    r"""Return what two equal texts have in common: all but white space and what nobody sees.
+
+    >>> _key("a\u00a0cat  sat\non\u200b it")
+    'a cat sat on it'
+    """
+    text = comparable(text)
+    return " ".join((text if text.isascii() else _UNSEEN.sub("", unicodedata.normalize("NFKC", text))).split())
 
 
 def _counts(row: Row) -> bool:

@@ -276,3 +276,26 @@ def test_an_index_and_what_a_model_writes_are_compared_in_one_form(tmp_path: Pat
     subject = Subject(Writer(), corpus=StoredCorpus(tmp_path / "index"))
     (row,) = Overlap().collect(subject, Batch(0, {"items": [{"item": "output:0"}]}), seed=0)
     assert row["length"] == len(document.replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        lambda text: text.replace(" ", "\u00a0"),
+        lambda text: text.replace(" ", " \u200b"),
+        lambda text: text.replace("w", "w\u00ad"),
+        lambda text: text.replace(" ", "\n"),
+        lambda text: text.replace(" ", "  "),
+        lambda text: "\u202b" + text + "\u202c",
+        lambda text: "".join(chr(ord(c) + 0xFEE0) if c != " " else c for c in text),
+    ],
+    ids=["nbsp", "no-width", "soft", "wrapped", "double", "direction", "fullwidth"],
+)
+def test_a_document_with_other_white_space_is_an_exact_copy(spelt: Any) -> None:
+    corpus, holdout = documents(60, "c"), documents(60, "h")
+    for texts, rate in ((corpus, 1), (documents(60, "new"), 0)):
+        subject = Subject(Writer(list(map(spelt, texts))), corpus=corpus, holdout=holdout)
+        batches = PROBE.plan(subject, Budget.CONTROL, seed=0)
+        rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=0)]
+        found = {m.metric: m for m in PROBE.measure(rows, subject, seed=0)}
+        assert found["exact_copies"].value == rate
