@@ -88,7 +88,7 @@ def measured_on(sources: Sequence[str]) -> str:
     """Return in words what an AUC of controls was measured on.
 
     >>> measured_on(["photographs:enlarged=4", "photographs:"])
-    'squares of two photographs, made smaller and enlarged, against squares of two photographs'
+    'squares of two photographs, made smaller and enlarged against squares of two photographs'
     """
     return " against ".join(map(_in_words, sources))
 

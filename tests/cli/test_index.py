@@ -45,18 +45,19 @@ def test_json_stands_alone_on_stdout(corpus: Path, tmp_path: Path, capsys: pytes
             "bytes": sum(map(len, DOCUMENTS)) + len(DOCUMENTS[0]),
             "shards": 1,
             "near_duplicates": {"documents": 2, "families": 1, "largest": 2},
+            "read_as": "10 documents: the field 'text'",
         }
 
 
 def test_a_mistake_is_one_message(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    latin = tmp_path / "latin.txt"
-    latin.write_bytes("café".encode("latin-1"))
+    damaged = tmp_path / "damaged.txt"
+    damaged.write_bytes(b"caf\x81")  # a byte that Windows-1252 has no character for either
     for arguments, message in (
         (["index", "--out", str(tmp_path / "x")], "CORPUS"),
         (["index", str(corpus)], "--out"),
         (["index", str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "x")], "none.jsonl: no such file or folder"),
         (["index", str(corpus), "--out", str(tmp_path)], "is not an empty folder; give a new one"),
-        (["index", str(latin), "--out", str(tmp_path / "x")], "byte 0xe9 at 3 is not UTF-8; save the file as UTF-8"),
+        (["index", str(damaged), "--out", str(tmp_path / "x")], "byte 0x81 at 3 is not UTF-8; save the file as UTF-8"),
         (
             ["audit", "reference:gpt-text", "--corpus", str(tmp_path / "broken"), "--dry-run"],
             "not that of a corpus index",
