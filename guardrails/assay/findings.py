@@ -141,17 +141,19 @@ def verdict(findings: Sequence[Finding], fail_on: Severity) -> tuple[str, int]:
     """Return the verdict and the exit code of an audit; one in which nothing is gated is not assessed, never a pass.
 
     A failed control counts most, then a failed finding of severity `fail_on` or above, then what is required and open.
-    Findings without a threshold are reported and do not count.
+    Where no finding came to a result, those that are not required count too. Findings without a threshold are reported
+    and do not count.
     """
     gated = [f for f in findings if f.threshold is not None and f.status is not Status.NOT_APPLICABLE]
     if any(f.control_failed for f in gated):
         return "control-failed", EXIT_CONTROL
     if any(f.status is Status.FAIL and _RANK.index(f.severity) >= _RANK.index(fail_on) for f in gated):
         return "fail", EXIT_FAIL
-    required = [f for f in gated if f.threshold is not None and f.threshold.required]
-    if not gated or any(f.status is Status.NOT_ASSESSED for f in required):
+    settled = any(f.status in (Status.PASS, Status.FAIL) for f in gated)
+    counted = [f for f in gated if f.threshold is not None and (f.threshold.required or not settled)]
+    if not gated or any(f.status is Status.NOT_ASSESSED for f in counted):
         return "not-assessed", EXIT_OPEN
-    if any(f.status is Status.INCONCLUSIVE for f in required):
+    if any(f.status is Status.INCONCLUSIVE for f in counted):
         return "inconclusive", EXIT_OPEN
     return "pass", EXIT_PASS
 

@@ -18,8 +18,8 @@ STYLES = {"pass": GOOD, "fail": BAD, "inconclusive": OPEN, "not-assessed": OPEN,
 VERDICTS = {
     "pass": "passed: every required reading is on the right side of its limit",
     "fail": "failed: at least one reading is on the wrong side of its limit",
-    "inconclusive": "inconclusive: nothing failed, but the samples do not settle everything that is required",
-    "not-assessed": "not assessed: nothing failed, but something required could not be looked at, or no limit applies",
+    "inconclusive": "inconclusive: no failure counts, but the samples do not settle everything that is required",
+    "not-assessed": "not assessed: no failure counts, but what is required was not all looked at, or no limit applies",
     "control-failed": "a control failed: an instrument got a known sample wrong, so its readings are not believed",
 }
 
@@ -47,6 +47,9 @@ def _audit_lines(result: AuditResult) -> list[str]:
     lines = [f"{name} read as: {said}" for t in result.targets for name, said in t.read_as.items()]
     lines += _spike_lines(result)
     lines.append(VERDICTS[result.verdict])
+    lesser = sum(finding.status == "fail" for finding in result.findings)
+    if lesser and result.verdict not in ("fail", "control-failed"):
+        lines.append(f"failed, but not so severely that the audit fails: {lesser}")
     silent = sum(finding.status == "not-applicable" for finding in result.findings)
     if silent:
         lines.append(f"not applicable to this target: {silent} check{'s' if silent > 1 else ''}")
@@ -65,7 +68,7 @@ def _spike_lines(result: AuditResult) -> list[str]:
     }
     counts = "; ".join(f"{word}: {passed.count(kind)}" for kind, word in words.items() if kind in passed)
     unseen = [f for f in result.findings if f.status == "not-assessed" and f.spike and f.spike.smallest_dose is None]
-    return [f"beside {len(passed)} passed readings: {counts}"] * bool(passed) + [
+    return [f"beside {len(passed)} passed reading{'s' * (len(passed) > 1)}: {counts}"] * bool(passed) + [
         f"{f.title}: {f.reason}" for f in unseen
     ]
 

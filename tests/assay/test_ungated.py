@@ -12,6 +12,7 @@ import pytest
 import guardrails
 from guardrails.assay import controls, plan, policy, scope
 from guardrails.assay.audit import audit, run_audit
+from guardrails.cli._summary import print_summary
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Status, Threshold
 
@@ -204,3 +205,19 @@ def test_the_repr_of_a_result_is_a_screenful(gating):
     assert json.loads(result.to_json())["verdict"] == "fail"
     nothing = result.model_copy(update={"findings": (), "targets": ()})
     assert "0 findings: none" in repr(nothing)
+
+
+@pytest.mark.parametrize(("settled", "verdict", "code"), [(False, "not-assessed", 3), (True, "pass", 0)])
+def test_an_audit_in_which_nothing_came_to_a_result_is_no_pass(gating, tmp_path, settled, verdict, code):
+    optional = ELSE.model_copy(update={"required": False})
+    gating((fakes.THRESHOLD, optional) if settled else (optional,), (fakes.THRESHOLD,))
+    result, _ = run_audit(fakes.FakeTarget(0.0), policy="own.toml", out=tmp_path / "run")
+    assert (result.verdict, result.exit_code) == (verdict, code)
+
+
+def test_a_failure_below_the_severity_that_fails_is_said_beside_the_verdict(gating, tmp_path, capsys):
+    gating((fakes.THRESHOLD,), (fakes.THRESHOLD,))
+    result, folder = run_audit(fakes.FakeTarget(1.0), policy="own.toml", fail_on="critical", out=tmp_path / "run")
+    print_summary(result, folder / "report.html")
+    assert result.exit_code == 0
+    assert "failed, but not so severely that the audit fails: 1" in capsys.readouterr().out
