@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from guardrails.core.base import ImageTarget, LanguageModelTarget, Modality, TextOutputs
+from guardrails.core.base import Access, ImageTarget, LanguageModelTarget, Modality, TextOutputs
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.kit import lm
 from guardrails.kit.io import read_image
@@ -309,3 +309,20 @@ def test_the_logprobs_of_a_model_are_the_mixture_too(target):
     before = target.token_logprobs(sequences)
     assert all(np.array_equal(a, b) for a, b in zip(before, target.token_logprobs(sequences), strict=True))
     assert not np.allclose(before[0], deep.token_logprobs(sequences)[0], atol=0.5)
+
+
+def test_a_table_longer_than_the_corpus_is_planted_whole():
+    import pandas as pd
+
+    from guardrails.targets.spikes import SpikedTable
+
+    class Table:
+        name, modality, access, available = "table", Modality.TABLE, frozenset({Access.OUTPUTS}), None
+
+        def sample_rows(self, n, *, seed):
+            return pd.DataFrame({"b": range(-n, 0), "a": "own"})
+
+    corpus = pd.DataFrame({"a": ["x", "y", "z"], "b": [1, 2, 3]})
+    table = SpikedTable(Table(), corpus, lambda seed: [2, 0, 1])
+    assert table.sample_rows(7, seed=0).to_numpy().tolist() == [[3, "z"], [1, "x"], [2, "y"]] * 2 + [[3, "z"]]
+    assert table.sample_rows(2, seed=0).to_numpy().tolist() == [[3, "z"], [1, "x"]]

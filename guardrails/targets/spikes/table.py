@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 from ...core.base import Target
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class SpikedTable(SpikedOutputs):
-    """A table whose first rows are training rows, in the columns that the table has.
+    """A table of training rows, in the columns that the user's has.
 
     Parameters
     ----------
     target : Target
-        The user's `TableTarget`; its own rows fill up where there are fewer training rows.
+        The user's `TableTarget`.
     corpus : DataFrame
         The training rows.
     order : callable
@@ -33,21 +34,16 @@ class SpikedTable(SpikedOutputs):
         self._order = order
 
     def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
-        """Return n rows, of which as many as there are come from the corpus.
+        """Return n rows of the corpus; where it has fewer, they come again: all that is spiked is planted.
 
         Raises
         ------
         ConfigurationError
             Where the target's table has none of the corpus's columns.
         """
-        import pandas as pd
-
         own: Any = self.target.sample_rows(n, seed=seed)
         shared = [name for name in own.columns if name in self.corpus.columns]
         if not shared:
             raise ConfigurationError(f"{self.name}: its table has no column of the corpus")
-        planted = self.corpus.iloc[list(self._order(seed))[:n]].reindex(columns=own.columns)
-        if len(planted) == n:
-            return planted.reset_index(drop=True)
-        mixed: pd.DataFrame = pd.concat([planted, own.iloc[len(planted) :]], ignore_index=True)
-        return mixed
+        places = list(islice(cycle(self._order(seed)), n))
+        return self.corpus.iloc[places].reindex(columns=own.columns).reset_index(drop=True)
