@@ -19,6 +19,7 @@ from ..core.errors import ConfigurationError, did_you_mean
 from ..core.registry import probes
 from ..core.results import FrameworkRef, Measurement, Severity, Status, Threshold
 from ..core.statistics import needed_n
+from ..core.statistics.intervals import score_interval
 
 POLICIES = Path(__file__).parent / "policies"
 LONGEST_CHAIN = 20
@@ -263,11 +264,27 @@ def _more(m: Measurement, threshold: Threshold, most: int | None) -> str:
     needed = m.needed
     if needed is None and m.unit == "share" and m.value is not None:
         needed = needed_n(m.value, limit=threshold.limit, confidence=m.confidence)
+        needed = needed and round(needed / _worth(m))
     if needed is None or needed <= m.n:
         return ""
     if most is not None and m.n <= most < needed:
         return f" About {needed:,} samples would settle it, if the value stands; {most:,} were given: give more data."
     return f" About {needed:,} samples would settle it, if the value stands."
+
+
+def _worth(m: Measurement) -> float:
+    """Return of how many independent samples one is worth, by the width of the interval: in (0, 1].
+
+    Samples that share a cluster, or that are held against others, tell less than as many independent ones.
+    """
+    if m.value is None or m.low is None or m.high is None or not m.n:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(30):  # to the ninth digit
+        middle = (low + high) / 2
+        alone = score_interval(m.value, m.n * middle, confidence=m.confidence)
+        low, high = (middle, high) if alone.high - alone.low > m.high - m.low else (low, middle)
+    return high
 
 
 def failures(m: Measurement) -> str:

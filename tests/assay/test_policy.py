@@ -10,7 +10,7 @@ from guardrails.assay.policy_check import mistakes_in
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import probes
 from guardrails.core.results import Measurement, Status, Threshold
-from guardrails.core.statistics import needed_n
+from guardrails.core.statistics import needed_n, wilson
 
 LIMIT = Threshold(metric="rate", limit=0.1, origin="a test's own choice")
 
@@ -74,9 +74,19 @@ def test_what_would_settle_it_is_never_more_than_there_is_without_saying_so():
     assert "settle" not in judge(measurement(0.09, 0.05, 0.15, n=5000, needed=4000), LIMIT)[1]
 
 
+def test_samples_that_share_a_cluster_are_worth_fewer():
+    # 40 of 800 alone, and 800 that are worth 200
+    limit = Threshold(metric="rate", limit=0.04, origin="a test's own choice")
+    alone, clustered = (judge(measurement(*wilson(n // 20, n), n=800), limit)[1] for n in (800, 200))
+    needed = needed_n(0.05, limit=0.04)
+    assert f"About {needed:,} samples" in alone
+    assert f"About {4 * needed:,} samples" in clustered
+
+
 def test_what_would_settle_it_has_the_confidence_of_the_reading():
-    m = measurement(0.05, 0.02, 0.12)
-    stricter = m.model_copy(update={"confidence": 0.975})
+    m = measurement(*wilson(5, 100))
+    bounds = wilson(5, 100, confidence=0.975)._asdict()
+    stricter = m.model_copy(update={"confidence": 0.975, **bounds})
     needed = [int(re.search(r"About ([\d,]+)", judge(x, LIMIT)[1])[1].replace(",", "")) for x in (m, stricter)]
     assert needed == [needed_n(0.05, limit=0.1), needed_n(0.05, limit=0.1, confidence=0.975)]
     assert needed[0] < needed[1]
