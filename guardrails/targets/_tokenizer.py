@@ -10,6 +10,8 @@ from ._causal import refuse_lone_surrogate
 
 SAMPLES = ("The cat sat.", "9 to 5", "the", "Äpfel, Birnen\nund mehr")
 """Texts that a tokenizer is tried on: tokens that stand around all of them are put there by the tokenizer."""
+FEW, MAX_UNKNOWN = 16, 0.5
+"""Tokens of a text, and the largest share of them that may be the unknown one."""
 
 
 class TextTokenizer:
@@ -60,7 +62,8 @@ class TextTokenizer:
         Raises
         ------
         TargetError
-            For a text with half a surrogate pair, or with a token that the model has no embedding for.
+            For a text with half a surrogate pair, with a token that the model has no embedding for, or of `FEW` tokens
+            or more of which more than half are the unknown one: of what is left, nothing could be remembered.
         """
         refuse_lone_surrogate(text)
         tokens = _encode(self._tokenizer, text, special=False)
@@ -70,7 +73,16 @@ class TextTokenizer:
             raise TargetError(
                 f"the text holds {self._names([beyond])}, token {beyond}; the model has embeddings for {self._rows}"
             )
+        self._refuse_unknown(tokens)
         return tokens if tokens[: len(self.lead)] == self.lead else [*self.lead, *tokens]
+
+    def _refuse_unknown(self, tokens: Sequence[int]) -> None:
+        unknown = tokens.count(self._tokenizer.unk_token_id)
+        if len(tokens) >= FEW and unknown > MAX_UNKNOWN * len(tokens):
+            raise TargetError(
+                f"{unknown} of {len(tokens)} tokens of the text are {self._names([self._tokenizer.unk_token_id])}: the "
+                "tokenizer does not know its words; is it the one that the model was trained with?"
+            )
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, without special ones."""

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from guardrails.core.base import Batch, Subject
+from guardrails.core.base import Batch, Budget, Subject
 from guardrails.core.errors import TargetError
 from guardrails.kit.starts import StartedTarget
 from guardrails.memorization.extraction import VerbatimExtraction
@@ -92,6 +92,24 @@ def test_a_text_that_begins_with_the_start_token_gets_no_second_one(tmp_path):
     target = HuggingFaceTarget(save(tmp_path, around="start"))
     bos = target.tokenizer.bos_token_id
     assert target.encode("<s> the cat") == target.encode("the cat") == [bos, *target.encode("the cat")[1:]]
+
+
+def test_a_text_of_unknown_words_is_no_text_that_the_model_can_know(tmp_path):
+    target = HuggingFaceTarget(save(tmp_path))
+    words = [f"word{i}" for i in range(20)]
+    with pytest.raises(TargetError, match=r"20 of 20 tokens of the text are '<unk>'.*is it the one that the model"):
+        target.encode(" ".join(words))
+    assert len(target.encode(" ".join(words[:15]))) == 15
+    assert len(target.encode(" ".join([*words[:10], *TEXT[0].split(), *TEXT[1].split()]))) == 22
+
+
+def test_documents_of_unknown_words_are_no_pass(tmp_path):
+    probe, documents = VerbatimExtraction(), [" ".join(f"w{k}x{i}" for k in range(60)) for i in range(12)]
+    subject = Subject(HuggingFaceTarget(save(tmp_path)), corpus=documents)
+    rows = [row for batch in probe.plan(subject, Budget.QUICK, seed=0) for row in probe.collect(subject, batch, seed=0)]
+    rate = probe.measure(rows, subject, seed=0)[0]
+    assert rate.value is None
+    assert rate.errors == sum("<unk>" in row["error"] for row in rows) > 10
 
 
 def test_a_tokenizer_to_which_every_plain_word_is_the_start_token(tmp_path):
