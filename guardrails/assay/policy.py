@@ -25,6 +25,8 @@ POLICIES = Path(__file__).parent / "policies"
 LONGEST_CHAIN = 20
 MAX_ERROR_SHARE = 0.05
 """Above this share of items that could not be assessed, a finding is not assessed."""
+UP_TO_ONE = frozenset({"share", "share of guesses", "risk", "AUC"})
+"""Units of what lies between 0 and 1: a limit of 5, meant as 5%, would pass everything."""
 
 
 Word = Annotated[str, StringConstraints(pattern=r"^[\w.-]+$", max_length=100)]
@@ -240,6 +242,8 @@ def judge(m: Measurement, threshold: Threshold, *, most: int | None = None) -> t
     """
     if m.value is None or m.low is None or m.high is None:
         return Status.NOT_ASSESSED, f"{(m.reason or '').rstrip('.')}; {failures(m)}" if m.errors else m.reason
+    if m.unit in UP_TO_ONE and not 0 <= threshold.limit <= 1:
+        return Status.NOT_ASSESSED, f"the limit {threshold.limit:g} is none for what lies between 0 and 1: 5% is 0.05"
     low, high = m.low, m.high
     if m.errors:
         share = m.errors / (m.n + m.errors)

@@ -38,6 +38,16 @@ def test_the_whole_interval_must_lie_on_one_side(low, value, high, worse, status
     assert judge(measurement(value, low, high, worse=worse), LIMIT)[0] is status
 
 
+@pytest.mark.parametrize(
+    ("unit", "status"), [("share", Status.NOT_ASSESSED), ("AUC", Status.NOT_ASSESSED), ("nats", Status.PASS)]
+)
+def test_a_limit_that_no_share_can_exceed_passes_nothing(unit, status):
+    five = LIMIT.model_copy(update={"limit": 5.0})
+    found, reason = judge(measurement(1.0, 0.99, 1.0, unit=unit), five)
+    assert found is status
+    assert (reason is None) is (status is Status.PASS)
+
+
 def test_what_was_not_measured_is_not_assessed_and_says_why():
     assert judge(measurement(None, None, None), LIMIT) == (Status.NOT_ASSESSED, "too few")
 
