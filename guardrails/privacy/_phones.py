@@ -52,6 +52,8 @@ _DATE = re.compile(
     rf"|{_DAY} {_MONTH} (?:19|20)\d\d|(?:19|20)\d\d([ ./-]){_MONTH}\3{_DAY}|[12]\d{{3}}-[12]\d{{3}}"
     rf"|\d{{5}}-\d{{4}})(?!\d|[./-]\d)"
 )
+_MOBILE = re.compile(r"(?<![\d-])[1-9]\d\)? ?9\d{4}-\d{4}")
+"""A Brazilian mobile: its second part looks like a postcode of the US, which ends a number that stands before one."""
 _DECIMAL = re.compile(
     r"\d{1,2}\.\d+|\d{4,}\.\d\d|\d{1,3}(?:[. ]\d{3}){3,4}|[1-9]\d?(?:[. ]\d{3}){2,4}|[1-9]\d?0{5,}|\d\d(?:\.\d\d){3}"
 )
@@ -157,11 +159,17 @@ def _national(text: str, m: re.Match[str]) -> int | None:
 def _ends(m: re.Match[str]) -> Iterator[int]:
     """Yield where a number may end, the longest first: never inside a date that follows it."""
     number = m["number"]
-    date = next((d.start() for d in _DATE.finditer(number) if d.start()), None)
+    mobile = _MOBILE.search(number)
+    dates = (d.start() for d in _DATE.finditer(number) if d.start())
+    date = next((at for at in dates if mobile is None or not mobile.start() < at < mobile.end()), None)
     for i in range(len(number), FEWEST - 1, -1):
         whole_group = i == len(number) or (number[i] in " ./-" and number[i - 1] not in " ./-")
-        if whole_group and (date is None or i <= date) and sum(map(str.isdigit, number[:i])) <= MOST + 2:
+        if whole_group and (date is None or i <= date) and _digits(number[:i]) <= MOST + 2:
             yield m.start() + i
+
+
+def _digits(text: str) -> int:
+    return sum(map(str.isdigit, text))
 
 
 def _whole(m: re.Match[str], end: int) -> int:
