@@ -19,7 +19,7 @@ from ...core.errors import ConfigurationError
 from .calendar import OFFSET, dates, durations, order_of
 from .cells import Cells, Kind, cells
 from .marks import without_marks
-from .numerals import Style, ambiguous, bare_code, codes_why, styles, unit_of, values
+from .numerals import Style, ambiguous, bare_code, codes_why, numbers_among, styles, unit_of, values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -351,16 +351,34 @@ def _as_category(name: str, parts: Mapping[str, Cells], used: Mapping[str, Cells
     if stripped:
         texts = {table: {bare_code(text) for text in some} for table, some in texts.items()}
         remarks = {table: [f"leading zeros of '{name}' left out, as not all tables have them"] for table in used}
-    _same_kinds(name, used, texts)
+    plain = {} if stripped else _written_plainly(used, texts)
+    texts = {table: {plain[table].get(text, text) for text in some} if plain else some for table, some in texts.items()}
+    _same_kinds(name, used, texts, plain)
     out = {}
     for table, part in parts.items():
         codes, words = part.words()
         words = [bare_code(word) for word in words] if stripped else words
+        words = [plain.get(table, {}).get(word, word) for word in words]
         out[table] = _objects(np.array([*words, None], dtype=object)[codes])
     return "category", out, remarks
 
 
-def _same_kinds(name: str, used: Mapping[str, Cells], texts: Mapping[str, set[str]]) -> None:
+def _written_plainly(used: Mapping[str, Cells], texts: Mapping[str, set[str]]) -> dict[str, dict[str, str]]:
+    """Return by table how numbers among words (``80+``, ``<5``) are written plainly, where more rows are equal then."""
+    if not {"target", "corpus"} <= set(used):
+        return {}
+    common = len(texts["target"] & texts["corpus"])
+    if common >= NEW * len(texts["target"]):
+        return {}
+    plain = {table: numbers_among(sorted(some)) for table, some in texts.items()}
+    corpus = {plain["corpus"].get(text, text) for text in texts["corpus"]}
+    more = sum(plain["target"].get(text, text) in corpus for text in texts["target"])
+    return plain if more > common else {}
+
+
+def _same_kinds(
+    name: str, used: Mapping[str, Cells], texts: Mapping[str, set[str]], plain: Mapping[str, Mapping[str, str]]
+) -> None:
     """Refuse a column that each of two tables writes in a way of its own, without one value in common."""
     kinds = {table: _alone(part) for table, part in used.items()}
     tables = list(used)
@@ -371,7 +389,7 @@ def _same_kinds(name: str, used: Mapping[str, Cells], texts: Mapping[str, set[st
         if texts[table] & texts[base]:
             _same_letters(name, (table, base), used, texts)
             if table == "target":
-                _same_classes(name, used, texts)
+                _same_classes(name, used, texts, plain)
             continue
         if kinds[table] != kinds[base]:
             raise ConfigurationError(
@@ -396,11 +414,13 @@ def _same_letters(name: str, pair: tuple[str, str], used: Mapping[str, Cells], t
         )
 
 
-def _same_classes(name: str, used: Mapping[str, Cells], texts: Mapping[str, set[str]]) -> None:
+def _same_classes(
+    name: str, used: Mapping[str, Cells], texts: Mapping[str, set[str]], plain: Mapping[str, Mapping[str, str]]
+) -> None:
     """Refuse classes of which hardly more than a common ``unknown`` stands in the corpus too: F, M beside f, m."""
     if not {"corpus", "holdout"} <= set(used) or not all(map(_repeats, used.values())):
         return
-    made, unseen = (_known(used[table], texts["corpus"]) for table in ("target", "holdout"))
+    made, unseen = (_known(used[table], texts["corpus"], plain.get(table, {})) for table in ("target", "holdout"))
     if made < NEW and unseen > KNOWN:
         here, there = min(texts["target"] - texts["corpus"]), min(texts["corpus"])
         raise ConfigurationError(
@@ -410,10 +430,10 @@ def _same_classes(name: str, used: Mapping[str, Cells], texts: Mapping[str, set[
         )
 
 
-def _known(part: Cells, texts: set[str]) -> float:
+def _known(part: Cells, texts: set[str], plain: Mapping[str, str]) -> float:
     """Return the share of the rows that hold one of some texts, among those that hold any."""
     codes, words = part.words()
-    known = np.array([word in texts or bare_code(word) in texts for word in words])
+    known = np.array([plain.get(word, word) in texts or bare_code(word) in texts for word in words])
     return float(known[codes[codes >= 0]].mean())
 
 

@@ -124,6 +124,18 @@ def values(texts: Sequence[str], style: Style) -> NDArray[np.float64]:
     return np.array([text.replace(",", ".") for text in plain], dtype=np.float64)
 
 
+def numbers_among(texts: Sequence[str]) -> dict[str, str]:
+    """Return the texts that are numbers, each with the shortest way to write it; none where they are codes.
+
+    >>> numbers_among(["34.0", "80+"]), numbers_among(["1.234,50", "<5"]), numbers_among(["034", "x"])
+    ({'34.0': '34'}, {'1.234,50': '1234.5'}, {})
+    """
+    either = "|".join(_GRAMMAR.values())
+    numeric = [text for text, number in zip(texts, matches(texts, either).to_pylist(), strict=False) if number]
+    ways = styles(numeric) if numeric and not codes_why(numeric) else ()
+    return dict(zip(numeric, (f"{value:.15g}" for value in values(numeric, ways[0])), strict=True)) if ways else {}
+
+
 def bare_code(text: str) -> str:
     """Return a code without what a spreadsheet takes off or adds: leading zeros, ``.0``.
 

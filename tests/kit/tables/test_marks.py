@@ -86,3 +86,11 @@ def test_a_text_of_its_own_in_every_row_is_left_out(text: str) -> None:
     assert identifiers(frames) == {}
     frames["holdout"] = frames["corpus"]  # numbers that begin anew in each table
     assert identifiers(frames) == {"x": "another text in every row"}
+
+
+@pytest.mark.parametrize("censored", ["80+", "<5"])
+@pytest.mark.parametrize("write", [lambda n: f"{n}.0", lambda n: f"{n},00"])
+def test_numbers_among_words_are_equal_however_they_are_written(censored: str, write: Any) -> None:
+    one = read(target=[*map(write, NUMBERS), censored], corpus=[*NUMBERS, censored], holdout=[*NUMBERS, censored])
+    assert one.kinds["x"] == "category"
+    assert one.frames["target"]["x"].tolist() == [*NUMBERS, censored]
