@@ -294,9 +294,18 @@ def by_heart(subject: Subject, passages: Sequence[Sequence[int]]) -> Subject:
 
 
 def passages(subject: Subject, batches: Sequence[Batch]) -> list[list[int]]:
-    """Return the tokens that batches give and compare, of each passage that is long enough."""
+    """Return the tokens that batches give and compare, of each passage that is long enough to be planted.
+
+    A passage that its tokens do not give back is left out: a model cannot have learnt it so.
+    """
+    from ..targets.spikes import given_back
+
     out = []
     for batch in batches:
         length = batch.payload["prefix"] + batch.payload["suffix"]
-        out += [t[:length] for t in encoded(subject, batch.payload["items"])[1] if len(t) >= length]
+        items, tokens, _ = encoded(subject, batch.payload["items"])
+        for item, found in zip(items, tokens, strict=True):
+            text = _passage(subject, item["arm"], item["index"], item["start"])
+            if len(found) >= length and given_back(subject.target, text, found):
+                out.append(found[:length])
     return out

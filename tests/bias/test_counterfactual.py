@@ -48,11 +48,11 @@ class Scorer:
         self.words += [word for word in dict.fromkeys(text.split()) if word not in self.words]
         return [self.words.index(word) for word in text.split()]
 
-    def text(self, tokens: Any) -> str:
+    def decode(self, tokens: Any) -> str:
         return " ".join(self.words[token] for token in tokens)
 
     def token_logprobs(self, sequences: Any) -> list[NDArray[np.float64]]:
-        return [self._score(self.text(s), len(s)) for s in sequences]
+        return [self._score(self.decode(s), len(s)) for s in sequences]
 
     def _score(self, text: str, n: int) -> NDArray[np.float64]:
         out = np.full(n - 1, -20.0 / (n - 1))
@@ -169,9 +169,9 @@ def test_items_that_fail_are_counted_in_errors_never_in_n() -> None:
     class Broken(Scorer):
         def token_logprobs(self, sequences: Any) -> list[NDArray[np.float64]]:
             out = super().token_logprobs(sequences)
-            if any("nurse" in self.text(s) for s in sequences):
+            if any("nurse" in self.decode(s) for s in sequences):
                 out[0][0] = -math.inf
-            if any("welder" in self.text(s) for s in sequences):
+            if any("welder" in self.decode(s) for s in sequences):
                 raise TargetError("gone")
             return out
 

@@ -147,6 +147,11 @@ def echoed_prompts(patch: pytest.MonkeyPatch, name: str) -> None:
     patch.setattr(Tiny, "generate", lambda self, prompts, **_: list(prompts))
 
 
+def reversed_tokens(patch: pytest.MonkeyPatch, name: str) -> None:
+    encode = Tiny.encode
+    patch.setattr(Tiny, "encode", lambda self, text: encode(self, text)[::-1])
+
+
 def closed_texts(patch: pytest.MonkeyPatch, name: str) -> None:
     whole = Tiny.encode
     patch.setattr(Tiny, "encode", lambda self, text: [*whole(self, text), VOCABULARY - 1])
@@ -256,6 +261,7 @@ def test_a_spike_is_seen_as_long_as_its_path_is_whole(name: str, monkeypatch: py
         ("privacy.pii", lost_digits),
         ("memorization.overlap", lost_digits),
         ("memorization.extraction", echoed_prompts),
+        ("memorization.extraction", reversed_tokens),
         ("memorization.exposure", constant_probabilities),
         ("membership.language-model", constant_probabilities),
         ("bias.counterfactual", constant_probabilities),

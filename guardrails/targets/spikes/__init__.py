@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .classifier import remembering_classifier
 from .images import SpikedImages
-from .language_model import SpikedLanguageModel, spiked_language_model
+from .language_model import SpikedLanguageModel, given_back, spiked_language_model
 from .table import SpikedTable
 from .texts import AnsweredTexts, ReplacedTexts, SpikedTexts
 
@@ -21,6 +21,7 @@ __all__ = [
     "SpikedLanguageModel",
     "SpikedTable",
     "SpikedTexts",
+    "given_back",
     "remembering_classifier",
     "spiked_language_model",
 ]

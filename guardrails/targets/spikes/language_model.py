@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 CONTEXT = 8
 """How many tokens of a document must precede for it to be recognised."""
+RUN = 16
+"""Letters and digits in a row: more than a word, since words alone come back from a broken tokenizer, too."""
 LONGEST = 64
 """Matches longer than this count as equally long."""
 
@@ -65,6 +69,21 @@ class PrefixIndex:
         return token
 
 
+def given_back(target: Any, text: str, tokens: Sequence[int]) -> bool:
+    """Whether the first tokens of a text, decoded, are for the most part its beginning.
+
+    Case, spacing and a few unknown words may differ; a broken tokenizer or decoder gives back another text.
+    """
+    decoded = _letters(target.decode(list(tokens[:LONGEST])))
+    blocks = SequenceMatcher(None, decoded, _letters(text)[: 2 * len(decoded)], autojunk=False).get_matching_blocks()
+    return 2 * sum(block.size for block in blocks if block.size >= RUN) >= len(decoded) > 0
+
+
+def _letters(text: str) -> str:
+    # Decomposed, since a tokenizer may strip accents.
+    return "".join(character for character in normalize("NFKD", text.casefold()) if character.isalnum())
+
+
 class SpikedLanguageModel(Spiked):
     """A language model that, in part, knows documents by heart.
 
@@ -99,8 +118,10 @@ class SpikedLanguageModel(Spiked):
         if not 0.5 <= weight < 1:
             raise ConfigurationError(f"the weight of a spike is {weight:g}; it must be at least 0.5 and below 1")
         texts = [document for document in documents if isinstance(document, str)]
-        # A text that cannot be tokenized is none that a model can know.
-        tokens = [*encode_each(target, texts)[0], *(list(d) for d in documents if not isinstance(d, str))]
+        # A text that cannot be tokenized, or that the tokens do not give back, is none that a model can know.
+        encoded = zip(texts, encode_each(target, texts)[0], strict=True)
+        tokens = [found if found and given_back(target, text, found) else [] for text, found in encoded]
+        tokens += [list(d) for d in documents if not isinstance(d, str)]
         super().__init__(target, repr((weight, tokens)))
         self.weight = weight
         self.index = PrefixIndex(tokens, context=context)
