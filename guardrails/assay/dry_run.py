@@ -56,9 +56,10 @@ class DryRun:
                 if f.detectable
                 else ""
             )
+            n = f" (n = {f.n})" if f.n else ""
             fresh = f.controls - f.cached_controls
             yield (
-                f"{f.probe}: {f.samples} samples (n = {f.n}), {f.spiked} of them again with a spike; "
+                f"{f.probe}: {f.samples} samples{n}, {f.spiked} of them again with a spike; "
                 f"{fresh} controls to run, {f.cached_controls} known from before{sees}{'; ' + f.note if f.note else ''}"
             )
 
@@ -91,12 +92,13 @@ def _forecast(scope: Scope, assay: Assay) -> Forecast:
     confidence = simultaneous(confidence, readings(probe, assay.subject().target, batches))
     controls = scope.judged_controls(assay)
     threshold = scope.policy.threshold(probe.id, probe.headline)
-    detectable, note = _sight(n, confidence, threshold, unit=probe.measure([], assay.subject(), seed=0)[0].unit)
+    unit = probe.measure([], assay.subject(), seed=0)[0].unit
+    detectable, note = _sight(n, confidence, threshold, unit=unit)
     return Forecast(
         assay.key,
         runs=True,
         samples=count(batches),
-        n=n,
+        n=n if unit == "share" else 0,  # other readings count what their attacks make of the items
         confidence=confidence,
         spiked=count(scope.spike_plan(assay)) if scope.spiked(assay) else 0,
         controls=len(controls),
