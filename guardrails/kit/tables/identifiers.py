@@ -66,13 +66,19 @@ def numbers_rows(name: str, column: pd.Series[Any]) -> bool:
 
 
 def _whole(column: pd.Series[Any]) -> NDArray[np.float64] | None:
-    """Return a column as whole numbers, also those in ``P0001``; None where a value is none or missing."""
+    """Return a column as whole numbers, also those in ``P0001`` and the seconds of times; None where one is missing."""
+    import pandas as pd
     from pandas.api import types
 
     if types.is_bool_dtype(column.dtype) or column.isna().any() or not len(column):
         return None
     if types.is_numeric_dtype(column.dtype):
         numbers = column.to_numpy(np.float64)
+    elif types.is_datetime64_any_dtype(column.dtype):
+        if (column.dt.normalize() == column).all():
+            return None  # days may follow one another in a series, and say what happened when
+        epoch = pd.Timestamp(0, tz=column.dt.tz)
+        numbers = ((column - epoch) / pd.Timedelta(1, "s")).to_numpy(np.float64)
     elif column.dtype == object or types.is_string_dtype(column.dtype):
         if not _NUMBERED.fullmatch(str(column.iloc[0]).strip()):
             return None

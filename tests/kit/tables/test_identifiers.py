@@ -77,3 +77,13 @@ def test_names_that_the_target_repeats_from_the_corpus_are_looked_at() -> None:
 def test_numbers_of_rows_with_a_gap_or_a_repeat_are_none_where_half_of_them_repeat() -> None:
     assert detected("x", [*range(N - 1), None], range(N)) == []
     assert detected("x", [*range(N // 2)] * 2, range(N)) == []
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_times_given_out_one_after_the_other_number_the_rows(zone: str | None) -> None:
+    regular = pd.Series(pd.date_range("2024-01-01", periods=N, freq="37s", tz=zone))
+    assert detected("created", regular, regular + pd.Timedelta(1, "D")) == ["created"]
+    births = pd.to_datetime(pd.Series(RNG.integers(-5000, 12_000, 2 * N)), unit="D").dt.tz_localize(zone)
+    assert detected("born", births[:N].reset_index(drop=True), births[N:].reset_index(drop=True)) == []
+    moments = pd.to_datetime(pd.Series(RNG.integers(0, 10**9, 2 * N)), unit="s").dt.tz_localize("UTC")
+    assert detected("seen", moments[:N].reset_index(drop=True), moments[N:].reset_index(drop=True)) == []
