@@ -165,6 +165,9 @@ def largest_start(measure: _Measures) -> Callable[..., list[Measurement]]:
         for bound in ("low", "high"):
             bounds = [b for some in measured_by.values() if (b := getattr(some[0], bound)) is not None]
             update |= {bound: max(bounds)} if bounds else {}
+        # What failed after one start might have been the larger reading.
+        worst = max((some[0] for some in measured_by.values()), key=lambda m: m.errors)
+        update |= {"errors": worst.errors, "first_error": worst.first_error}
         return [top.model_copy(update=update), *rest]
 
     return measured

@@ -129,6 +129,24 @@ def test_the_interval_is_that_of_the_largest_reading():
     assert (top.value, top.low, top.high) == (3, 2, 11)
 
 
+def test_what_failed_after_one_start_counts_against_the_reading():
+    class Failing(Counting):
+        @largest_start
+        def measure(self, rows, subject, *, seed, readings=1):
+            good = [row["value"] for row in rows if "error" not in row]
+            common = {"probe": "a.b", "metric": "m", "n": len(good), "unit": "share", "higher_is_worse": True}
+            common |= {"method": "x", "errors": len(rows) - len(good), "first_error": "no answer" if not good else None}
+            if not good:
+                return [Measurement(**common, value=None, reason="no rows")]
+            return [Measurement(**common, value=0.0, low=0.0, high=0.1)]
+
+    rows = [
+        {"item": str(i), "value": 0, "starts": {"after '<s>'": {"item": str(i), "error": "down"}}} for i in range(9)
+    ]
+    (top,) = Failing().measure(rows, Subject(target=Echo()), seed=0)
+    assert (top.value, top.n, top.errors, top.first_error) == (0.0, 9, 9, "no answer")
+
+
 def test_a_target_with_one_start_is_asked_once_and_nothing_is_added():
     probe, subject = Counting(), Subject(target=Echo(starts={}))
     rows = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
