@@ -203,7 +203,7 @@ def read_toml(path: Path, what: str) -> tuple[dict[str, Any], bytes]:
         if path.stat().st_size > 1_000_000:
             raise ConfigurationError(f"{what} {path} is larger than 1 MB")
         text = path.read_bytes()
-        return tomllib.loads(text.decode()), text
+        return tomllib.loads(text.decode("utf-8-sig")), text
     except OSError as error:
         raise ConfigurationError(f"{what} {path} cannot be read: {error.strerror}") from error
     except RecursionError:

@@ -122,7 +122,8 @@ class _Call:
             raise TargetError(f"{self.name} returned {type(outputs).__name__}; a sequence of {n} is needed") from None
         if isinstance(outputs, str | bytes | Mapping) or found != n:
             raise TargetError(f"{self.name} returned {found} outputs ({type(outputs).__name__}) where {n} are needed")
-        return outputs
+        # A pandas Series is looked up by its own index, not by place.
+        return outputs.tolist() if hasattr(outputs, "iloc") and not _is_table(outputs) else outputs
 
 
 class _Wrapped:

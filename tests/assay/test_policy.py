@@ -286,3 +286,9 @@ def test_metrics_that_a_probe_measures_beside_its_headline_are_known(tmp_path):
     ]
     assert mistakes_in(load_policy(policy_file(tmp_path, *rows))) == []
     assert mistakes_in(load_policy("default")) == []
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    path = policy_file(tmp_path, row("privacy.pii", "pii_leak_rate", **NEW))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_policy(path).threshold("privacy.pii", "pii_leak_rate") is not None

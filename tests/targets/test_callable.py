@@ -165,3 +165,9 @@ def test_a_name_of_python(tmp_path, monkeypatch):
         load_target("python:broken_for_test:f")
     with pytest.raises(ConfigurationError, match="write python:module:callable"):
         load_target("python:mine_for_test")
+
+
+def test_a_series_is_read_by_place_whatever_its_index():
+
+    target = load_target(lambda prompts: pd.Series([f"{p}!" for p in prompts], index=range(7, 7 + len(prompts))))
+    assert target.generate(["a", "b"], max_new_tokens=4) == ["a!", "b!"]
