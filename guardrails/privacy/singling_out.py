@@ -16,7 +16,7 @@ from . import _attacked
 from ._predicates import ATTRIBUTES, Predicate, control_rate, count, multivariate, random, singled_out, univariate
 from ._risk import Rate, rate, risk, smallest_risk, weak
 
-ATTACKS = {Budget.CONTROL: 1500, Budget.QUICK: 1500, Budget.STANDARD: 2000, Budget.THOROUGH: 3000}
+ATTACKS = {Budget.CONTROL: 4000, Budget.QUICK: 4000, Budget.STANDARD: 4000, Budget.THOROUGH: 6000}
 """Predicates of each kind that are looked for, however few the rows."""
 SYNTHETIC = 2000
 """Rows that a target without end makes at least."""
