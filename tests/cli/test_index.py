@@ -105,7 +105,7 @@ def test_an_audit_with_an_index_finds_what_the_model_knows_by_heart(
         ]
     )
     result = json.loads(capsys.readouterr().out)
-    finding = next(f for f in result["findings"] if f["measurement"]["metric"] == "overlap_rate")
+    finding = next(f for f in result["findings"] if f["id"] == "memorization.overlap/overlap_rate")
     assert (code, finding["status"], finding["measurement"]["value"]) == (1, "fail", 1)
     assert [control["observed"] for control in finding["controls"]] == ["found", "clear"]
     assert items[0][60:120] not in json.dumps(result)
