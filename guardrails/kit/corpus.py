@@ -19,7 +19,7 @@ from .content import content_of, misnamed, promised
 from .documents import MAX_LEFT_OUT, Reading, Role, texts_of
 from .image_folder import files_below, head_of, listed
 from .io import shown
-from .records import RECORD_SUFFIXES, holds_records, records_of
+from .records import RECORD_SUFFIXES, columns_without_text, holds_records, records_of
 from .text_file import COMPRESSED, GZIP, TextFile
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def iter_texts(path: Path, reading: Reading) -> Iterator[tuple[str, str | None]]
 
 def _texts_of_file(path: Path, reading: Reading) -> Iterator[tuple[str, str | None]]:
     if path.suffix.lower() == ".parquet":
+        reading.unread |= dict.fromkeys(columns_without_text(path))
         return texts_of(records_of(path), reading)
     file = TextFile(path)
     reading.notes |= dict.fromkeys(file.notes)
@@ -116,6 +117,7 @@ def _plain_texts(file: TextFile, reading: Reading) -> Iterator[tuple[str, str | 
     reading.shapes[what] = None
     for where, text in texts(file):
         if (accepted := reading.accepted(text, where)) is not None:
+            reading.counts[what] += 1
             yield accepted, None
 
 

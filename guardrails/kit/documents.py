@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
 from ..core.errors import ContentError
 from .io import shown
+from .messages import Parts, ends_with_model, of_turns, side_of
 
 Role = Literal["document", "output", "prompt"]
 """What texts are for: a document of a corpus, what a model wrote, or what it is asked."""
@@ -25,13 +26,13 @@ MOLECULE = "smiles"
 TURNS = ("messages", "conversations", "conversation")
 PROMPT = ("system", "system_prompt", "context", "instruction", "prompt", "question", "query", "input")
 ANSWER = ("completion", "response", "output", "answer", "chosen", "generated_text", "generation")
-ROLE_NAMES = ("role", "from")
-CONTENT_NAMES = ("content", "value")
-THOUGHT_NAMES = ("reasoning_content", "reasoning", "thinking")
-MODEL_ROLES = frozenset({"assistant", "model", "gpt", "chatgpt", "bot", "ai"})
+PREFERRED, REJECTED = "chosen", "rejected"
+"""The two answers of a preference pair. Training for preferences reads both, so that a corpus holds both."""
 MAX_LEFT_OUT = 0.05
 """Largest share of broken documents with which a file is read; one is always let through."""
 NAMED = 3
+UNREAD_NAMED = 8
+"""Fields that are not read and are named in the report; more are counted."""
 _HALF = re.compile("[\ud800-\udfff]")
 _WORDS = re.compile(r"\S\s+\S")
 
@@ -43,23 +44,19 @@ class Record(NamedTuple):
     value: Any
 
 
-class Parts(NamedTuple):
-    """The text of one record: what was asked, what was answered, and both as one document."""
-
-    prompt: str | None
-    answer: str | None
-    whole: str
-
-
 @dataclass(frozen=True)
 class Shape:
-    """One way to find the text in a record. `parts` returns None for a record that is not of this shape."""
+    """One way to find the text in a record. `parts` returns None for a record that is not of this shape.
+
+    `rejected` finds the second document of a preference pair.
+    """
 
     what: str
     answer: str
     fields: tuple[str, ...]
     parts: Callable[[Any], Parts | None]
     exchange: bool = False
+    rejected: Shape | None = None
 
 
 @dataclass
@@ -85,13 +82,16 @@ class Reading:
     blank: int = 0
     broken: list[str] = field(default_factory=list)
     shapes: dict[str, None] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     notes: dict[str, None] = field(default_factory=dict)
     unread: dict[str, None] = field(default_factory=dict)
 
     def sentence(self) -> str:
         """Return how the texts were read, in one sentence."""
         nouns = {"document": "document", "output": "output", "prompt": "prompt"}
-        parts = [f"{self.n} {nouns[self.role]}{'s' if self.n != 1 else ''}: {', '.join(self.shapes)}", *self.notes]
+        several = len(self.shapes) > 1
+        shapes = [f"{shape} ({self.counts[shape]})" if several and self.counts else shape for shape in self.shapes]
+        parts = [f"{self.n} {nouns[self.role]}{'s' if self.n != 1 else ''}: {', '.join(shapes)}", *self.notes]
         if self.broken:
             done = "read with U+FFFD in its place" if self.comparable else "left out"
             first = ", ".join(self.broken[:NAMED]) + (" …" if len(self.broken) > NAMED else "")
@@ -99,7 +99,9 @@ class Reading:
         if self.blank:
             parts.append(f"{self.blank} blank, left out")
         if self.unread:
-            parts.append(f"fields not read: {', '.join(self.unread)}")
+            names = list(self.unread)
+            more = f" and {len(names) - UNREAD_NAMED} more" if len(names) > UNREAD_NAMED else ""
+            parts.append(f"fields not read: {', '.join(names[:UNREAD_NAMED])}{more}")
         return "; ".join(parts)
 
     def accepted(self, text: str, where: str) -> str | None:
@@ -151,8 +153,13 @@ def texts_of(records: Iterator[Record], reading: Reading) -> Iterator[tuple[str,
         return
     shape = _chosen(sample, reading)
     later = _Later(shape)
+    second = shape.rejected if reading.role == "document" else None
     reading.form = shape.what if shape.exchange else ""
-    reading.shapes[shape.answer if reading.role == "output" else shape.what] = None
+    what = shape.answer if reading.role == "output" else shape.what
+    reading.shapes[what] = None
+    if second:
+        reading.form += f"; {second.what}" if shape.exchange else ""
+        reading.shapes[second.what] = None
     for number, record in enumerate(chain(sample, records)):
         where, value = record
         parts = shape.parts(value)
@@ -162,8 +169,21 @@ def texts_of(records: Iterator[Record], reading: Reading) -> Iterator[tuple[str,
         if number >= SAMPLE:
             later.add(record, parts)
         if (accepted := reading.accepted(text, where)) is not None:
+            reading.counts[what] += 1
             yield accepted, parts.prompt
+        if second and (other := _rejected(second, record)) and (accepted := reading.accepted(other.whole, where)):
+            reading.counts[second.what] += 1
+            yield accepted, other.prompt
     later.check(reading)
+
+
+def _rejected(shape: Shape, record: Record) -> Parts | None:
+    """Return the document of a record with the rejected answer; None where there is no such answer."""
+    if not isinstance(record.value, dict) or record.value.get(REJECTED) in (None, "", [], {}):
+        return None
+    if (parts := shape.parts(record.value)) is None:
+        raise ContentError(f"{record.where}: '{REJECTED}' is neither a text nor messages")
+    return parts if (parts.answer or "").strip() else None
 
 
 def _of_role(parts: Parts, role: Role) -> str | None:
@@ -176,7 +196,7 @@ def _chosen(sample: Sequence[Record], reading: Reading) -> Shape:
         reading.uses_text_field = True
         unread = _fields_with_text([value for value in values if isinstance(value, dict)])
         read = {reading.text_field, reading.text_field.split(".")[0]}
-        reading.unread |= dict.fromkeys(shown(name) for name in list(unread)[:5] if name not in read)
+        reading.unread |= dict.fromkeys(shown(name) for name in unread if name not in read)
         return _field(reading.text_field)
     if all(isinstance(value, str) for value in values):
         return Shape("JSON strings", "JSON strings", (), lambda v: _plain(v if isinstance(v, str) else None))
@@ -195,6 +215,8 @@ def _chosen(sample: Sequence[Record], reading: Reading) -> Shape:
     shape = _only(fitting, rows, reading.role)
     if shape is None:
         raise _untold(first_object, fitting, rows)
+    if reading.role == "document":
+        shape = _with_rejected(shape, rows)
     _check_unread(shape, rows, reading, first_object)
     return shape
 
@@ -206,16 +228,39 @@ def _has(shape: Shape, value: Any, role: Role) -> bool:
 
 def _shapes(rows: Sequence[Mapping[str, Any]], role: Role) -> list[Shape]:
     """Return every standard shape whose fields occur in the records."""
-    names = {name for row in rows for name, value in row.items() if value not in (None, "", [])}
-    prompts, answers = [n for n in PROMPT if n in names], [n for n in ANSWER if n in names]
+    names = _names(rows)
+    prompts, answers = _prompts(names, rows), [n for n in ANSWER if n in names]
     if role == "prompt" and prompts:
         return [_asked(prompts)]
-    shapes = [_turns(name) for name in TURNS if name in names] + [_field(name) for name in PLAIN if name in names]
+    turns = [name for name in TURNS if name in names and name not in prompts]
+    shapes = [_turns(name) for name in turns] + [_field(name) for name in PLAIN if name in names]
     if prompts and len(answers) == 1:
         shapes.append(_exchange(prompts, answers[0]))
     elif len(answers) >= 1:
         shapes += [_field(name) for name in answers]
     return shapes or ([_field(MOLECULE)] if MOLECULE in names else [])
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    return {name for row in rows for name, value in row.items() if value not in (None, "", [])}
+
+
+def _prompts(names: set[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the fields of the prompt; before a preferred answer it may be messages that end with the user's."""
+    prompts = [name for name in PROMPT if name in names]
+    if prompts or PREFERRED not in names:
+        return prompts
+    return [name for name in TURNS if name in names and not any(map(ends_with_model, (row.get(name) for row in rows)))]
+
+
+def _with_rejected(shape: Shape, rows: Sequence[Mapping[str, Any]]) -> Shape:
+    """Return the shape of preference pairs with that of the rejected answer, which stands where the other one does."""
+    names = _names(rows)
+    if not {PREFERRED, REJECTED} <= names:
+        return shape
+    prompts = _prompts(names, rows)
+    rejected = _exchange(prompts, REJECTED) if prompts else _field(REJECTED)
+    return replace(shape, fields=(*shape.fields, REJECTED), rejected=rejected)
 
 
 def _only(shapes: Sequence[Shape], rows: Sequence[Mapping[str, Any]], role: Role) -> Shape | None:
@@ -228,7 +273,8 @@ def _only(shapes: Sequence[Shape], rows: Sequence[Mapping[str, Any]], role: Role
                 return False
             if role == "output" and one.answer != two.answer:
                 return False
-            if not all(part in one.whole for part in (two.prompt if other.exchange else "", two.answer) if part):
+            inner = (two.prompt if other.exchange else "", two.answer)
+            if one.whole != two.whole and not all(part in one.whole for part in inner if part):
                 return False
         return True
 
@@ -266,7 +312,7 @@ def _check_unread(shape: Shape, rows: Sequence[Mapping[str, Any]], reading: Read
 def _refuse_larger(
     unread: Mapping[str, int], read: float, shape: Shape, reading: Reading, first: Mapping[str, Record]
 ) -> None:
-    reading.unread |= dict.fromkeys(map(shown, list(unread)[:5]))
+    reading.unread |= dict.fromkeys(map(shown, unread))
     if reading.role == "prompt" or (shape.exchange and reading.role == "output"):
         return
     for name, size in unread.items():
@@ -318,7 +364,7 @@ def _field(name: str) -> Shape:
         prompt = value.get("prompt") if isinstance(value, dict) else None
         text = _at(value, name)
         if isinstance(text, list):
-            return _of_turns(text)
+            return of_turns(text)
         if text is None and isinstance(value, dict) and name in value:
             return Parts(None, None, "")  # a blank document, and no output at all
         return _plain(text if isinstance(text, str) else None, prompt if isinstance(prompt, str) else None)
@@ -340,66 +386,24 @@ def _at(value: Any, path: str) -> Any:
 
 def _turns(name: str | None) -> Shape:
     def parts(value: Any) -> Parts | None:
-        return _of_turns(value if name is None else value.get(name) if isinstance(value, dict) else None)
+        return of_turns(value if name is None else value.get(name) if isinstance(value, dict) else None)
 
     what = "messages" if name is None else name
     return Shape(f"{what}, joined by role and content", f"the model's part of {what}", (what,), parts, exchange=True)
-
-
-def _of_turns(turns: Any) -> Parts | None:
-    """Return the text of messages; None for what is none. The answer is None where the model has no part in it."""
-    if not isinstance(turns, list) or not turns:
-        return None
-    roles_and_texts = [_turn(turn) for turn in turns]
-    if any(turn is None for turn in roles_and_texts):
-        return None
-    pairs = [turn for turn in roles_and_texts if turn is not None]
-    answers = [text for role, text in pairs if role.lower() in MODEL_ROLES]
-    prompts = [text for role, text in pairs if role.lower() not in MODEL_ROLES]
-    whole = "\n".join(f"{role}: {text}" for role, text in pairs)
-    return Parts("\n".join(prompts), "\n".join(answers) if answers else None, whole)
-
-
-def _turn(turn: Any) -> tuple[str, str] | None:
-    if not isinstance(turn, dict):
-        return None
-    role = next((turn[name] for name in ROLE_NAMES if isinstance(turn.get(name), str)), None)
-    content = next((turn[name] for name in CONTENT_NAMES if name in turn), None)
-    if role is None:
-        return None
-    parts = content if isinstance(content, list) else [content]
-    thought = next((turn[name] for name in THOUGHT_NAMES if isinstance(turn.get(name), str)), None)
-    texts = [thought, *map(_part, parts), *_arguments(turn)]
-    return role, "\n".join(text for text in texts if isinstance(text, str))
-
-
-def _part(part: Any) -> Any:
-    """Return the text of one part of a message's content: said, thought, or handed to a tool."""
-    if not isinstance(part, dict):
-        return part
-    said = next((part[name] for name in ("text", *THOUGHT_NAMES) if isinstance(part.get(name), str)), None)
-    return json.dumps(part["input"], ensure_ascii=False) if said is None and "input" in part else said
-
-
-def _arguments(turn: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a message hands to tools: the model wrote that too."""
-    calls = turn.get("tool_calls")
-    for call in [*(calls if isinstance(calls, list) else ()), {"function": turn.get("function_call")}]:
-        function = call.get("function") if isinstance(call, dict) else None
-        arguments = function.get("arguments") if isinstance(function, dict) else None
-        if arguments:
-            yield arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
 def _exchange(prompts: Sequence[str], answer: str) -> Shape:
     def parts(value: Any) -> Parts | None:
         if not isinstance(value, dict):
             return None
-        asked = [_side(value.get(name)) for name in prompts]
-        answered = _side(value.get(answer))
+        asked = [side_of(value.get(name)) for name in prompts]
+        answered = side_of(value.get(answer))
         if answered is None or all(text is None for text in asked):
             return None
         prompt = "\n".join(text for text in asked if text)
+        conversation = of_turns(value[answer])
+        if conversation and conversation.prompt and prompt in answered:
+            return conversation  # the answer is the conversation, with the prompt in it
         joined = not prompt or not answered or prompt[-1].isspace() or answered[0].isspace()
         return Parts(prompt, answered, prompt + ("" if joined else "\n") + answered)
 
@@ -411,20 +415,12 @@ def _asked(prompts: Sequence[str]) -> Shape:
     def parts(value: Any) -> Parts | None:
         if isinstance(value, str):
             return _plain(value)
-        sides = [_side(value.get(name)) for name in prompts] if isinstance(value, dict) else []
+        sides = [side_of(value.get(name)) for name in prompts] if isinstance(value, dict) else []
         prompt = "\n".join(text for text in sides if text)
         return None if all(text is None for text in sides) else Parts(prompt, None, prompt)
 
     what = f"the field '{prompts[0]}'" if len(prompts) == 1 else f"{', '.join(prompts)}, joined"
     return Shape(what, what, tuple(prompts), parts)
-
-
-def _side(value: Any) -> str | None:
-    """Return one side of an exchange: a string, or the contents of messages."""
-    if isinstance(value, list):
-        pairs = [_turn(turn) for turn in value]
-        return None if not pairs or None in pairs else "\n".join(pair[1] for pair in pairs if pair)
-    return value if isinstance(value, str) else None
 
 
 def _keys(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 from ..core.errors import ContentError
 from .documents import ANSWER, MOLECULE, PLAIN, PROMPT, TURNS, Record
 from .io import MAX_STREAMED, check_file, shown
-from .text_file import MAX_LINE, TextFile, parse_json
+from .text_file import MAX_LINE, TextFile, parse_json, unique_keys
 
 MAX_OBJECT = 100_000_000
 """Characters of a JSON file that is one object: it is read whole."""
 MAX_ROWS_DECODED = 4_000_000_000
 ROWS = 1024
+MAX_TYPE = 40
+"""Characters of a column's type that are shown: a structure of many fields has a long one."""
 JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 CSV_SUFFIXES = frozenset({".csv", ".tsv"})
 RECORD_SUFFIXES = JSON_SUFFIXES | CSV_SUFFIXES | {".parquet"}
@@ -95,7 +97,7 @@ def _lines(file: TextFile) -> Iterator[Record]:
 
 def _items(chunks: Iterator[str], where: str) -> Iterator[Record]:
     """Yield the items of a JSON array, with no more than one of them and a piece of the file in memory."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=unique_keys)
     text = next((chunk for chunk in chunks if chunk.strip()), "")
     at, number = text.index("[") + 1, 0
     while True:
@@ -108,6 +110,8 @@ def _items(chunks: Iterator[str], where: str) -> Iterator[Record]:
             value, end = decoder.raw_decode(text, start)
             end = _blank_to(text, end)
             complete = end < len(text)
+        except ContentError as why:
+            raise ContentError(f"{place}: {why}") from None
         except (ValueError, RecursionError) as why:
             complete, error = False, getattr(why, "msg", None) or "nested too deeply"
         if not complete:
@@ -211,10 +215,11 @@ def _parquet(path: Path) -> Iterator[Record]:
             groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
             if (size := max((group.total_byte_size for group in groups), default=0)) > MAX_ROWS_DECODED:
                 raise ContentError(f"{where}: a group of rows of {size:,} bytes; at most {MAX_ROWS_DECODED:,}")
-            columns = _with_text(file.schema_arrow)
+            columns, others = _columns(file.schema_arrow)
             if not columns:
-                names = ", ".join(f"{field.name!r} ({field.type})" for field in list(file.schema_arrow)[:8])
-                raise ContentError(f"{where}: no column of texts; its columns are {names}")
+                raise ContentError(f"{where}: no column of texts; its columns are {', '.join(others[:8])}")
+            if twice := next((name for name in columns if columns.count(name) > 1), None):
+                raise ContentError(f"{where}: two columns are named {shown(repr(twice))}; rename one")
             number = 0
             for batch in file.iter_batches(ROWS, columns=columns):
                 for row in batch.to_pylist():
@@ -226,6 +231,20 @@ def _parquet(path: Path) -> Iterator[Record]:
         raise ContentError(f"{where}: not a readable parquet file ({str(error).splitlines()[0][:200]})") from None
 
 
-def _with_text(schema: Any) -> Sequence[str]:
-    """Return the columns that hold strings, also within lists and structures."""
-    return [field.name for field in schema if "string" in str(field.type)]
+def columns_without_text(path: Path) -> list[str]:
+    """Return the columns of a Parquet file that `records_of` leaves out, each with its type; none of a damaged file."""
+    import pyarrow
+    import pyarrow.parquet
+
+    check_file(path, max_bytes=MAX_STREAMED)
+    try:
+        return _columns(pyarrow.parquet.read_schema(path))[1]
+    except (pyarrow.ArrowException, OSError, ValueError):
+        return []
+
+
+def _columns(schema: Any) -> tuple[list[str], list[str]]:
+    """Return the columns that hold strings, also within lists and structures, and the others with their types."""
+    texts = [field.name for field in schema if "string" in str(field.type)]
+    others = [field for field in schema if "string" not in str(field.type)]
+    return texts, [f"{shown(field.name)} ({shown(str(field.type)[:MAX_TYPE])})" for field in others]

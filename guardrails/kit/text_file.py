@@ -45,6 +45,12 @@ _UNUSUAL = re.compile(
 """What cp1252 hardly has: a symbol between two letters, a capital after a small letter, three accents in a row, and
 ð, ý, þ, which are other letters in the code pages of Turkish, Czech, Croatian and Romanian. Icelandic has to be UTF-8.
 """
+_HIGH = bytes(range(128, 256))
+CENTRAL = bytes(
+    byte for byte, *pair in zip(_HIGH, *(_HIGH.decode(page, "replace") for page in ("cp1252", "cp1250")), strict=True)
+    if pair[0] != pair[1]
+)  # fmt: skip
+"""Bytes that are another character in Central European text: ``ñ`` is ``ń`` there, and ``è`` is ``č``."""
 MAX_ACCENTED = 0.4
 """Largest share of letters beyond ASCII in text that is taken for cp1252: French has 5%, Cyrillic nearly all."""
 
@@ -79,8 +85,12 @@ class TextFile:
     @property
     def notes(self) -> list[str]:
         """How the file was decoded, where it is not plain UTF-8."""
-        named = {"utf-8": "", "utf-8-sig": ""}.get(self.encoding, self.encoding.upper().replace("CP", "cp"))
-        return [f"decoded as {named}"] if named else []
+        if self.encoding in ("utf-8", "utf-8-sig"):
+            return []
+        if self.encoding != "cp1252":
+            return [f"decoded as {self.encoding.upper()}"]
+        with self._binary() as file:
+            return [f"decoded as cp1252{central_european(file)}"]
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield (number, line) for every line, without its end; LF, CRLF and CR end one."""
@@ -253,16 +263,45 @@ def _is_cp1252(file: IO[bytes]) -> bool:
     return high <= MAX_ACCENTED * (letters + high) and 20 * sequences <= high and 100 * strange <= high
 
 
+def central_european(file: IO[bytes]) -> str:
+    r"""Return how many characters of a cp1252 file would be others in cp1250, as part of a sentence; "" for none.
+
+    The two code pages cannot be told apart by a few accents: ``Gda\xf1sk`` may be meant with ``ñ`` or ``ń``.
+    """
+    n = 0
+    while piece := file.read(CHUNK):
+        n += len(piece) - len(piece.translate(None, CENTRAL))
+    return f" ({n:,} {'character' if n == 1 else 'characters'} would be read differently as cp1250)" if n else ""
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; readers differ in which of two values of one key they take.
+
+    Raises
+    ------
+    ContentError
+        For a key that stands twice, with different values.
+    """
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        for key, other in pairs:
+            if value[key] != other:
+                raise ContentError(f"the key {shown(repr(key))} stands twice in one object, with different values")
+    return value
+
+
 def parse_json(text: str, where: str) -> Any:
     """Return a JSON value.
 
     Raises
     ------
     ContentError
-        Where it is none, or nested too deeply.
+        Where it is none, nested too deeply, or an object has two values for one key.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique_keys)
+    except ContentError as error:
+        raise ContentError(f"{where}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise ContentError(f"{where}: not JSON ({getattr(error, 'msg', None) or 'nested too deeply'})") from None
 

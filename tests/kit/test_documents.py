@@ -87,7 +87,7 @@ SHAPES = {
     "conversations": ({"conversations": turns("X", "from", "value", "gpt")}, "user: Say it.\ngpt: X"),
     "bare list": (turns("X", "role", "content", "assistant"), "user: Say it.\nassistant: X"),
     "completion": ({"prompt": "Say it: ", "completion": "X"}, "Say it: X"),
-    "chosen": ({"prompt": "Say it.", "chosen": "X", "rejected": "Y"}, "Say it.\nX"),
+    "chosen": ({"prompt": "Say it.", "chosen": "X"}, "Say it.\nX"),
     "instruction": ({"instruction": "Say", "input": "it", "output": "X"}, "Say\nit\nX"),
     "question": ({"question": "Say it?", "answer": "X"}, "Say it?\nX"),
     "text": ({"text": "X"}, "X"),
@@ -103,6 +103,87 @@ def test_shapes_of_records(tmp_path: Path, name: str) -> None:
     assert read_documents(path) == [whole] * 3
     if name != "rendered":
         assert read_documents(path, role="output") == ["X"] * 3
+
+
+def message(role: str, text: str, *, names: tuple[str, str] = ("role", "content")) -> dict[str, str]:
+    return dict(zip(names, (role, text), strict=True))
+
+
+ASKED = message("user", "Say it.")
+X, Y = message("assistant", "X"), message("assistant", "Y")
+SHAREGPT = ("from", "value")
+PREFERENCES = {
+    "strings": ({"prompt": "Say it.", "chosen": "X", "rejected": "Y"}, "Say it.\n"),
+    "alpaca": ({"instruction": "Say", "input": "it.", "chosen": "X", "rejected": "Y"}, "Say\nit.\n"),
+    "no prompt": ({"chosen": "Say it. X", "rejected": "Say it. Y"}, "Say it. "),
+    "messages": ({"prompt": [ASKED], "chosen": [X], "rejected": [Y]}, "Say it.\n"),
+    "conversations": ({"chosen": [ASKED, X], "rejected": [ASKED, Y]}, "user: Say it.\nassistant: "),
+    "prompt within": (
+        {"prompt": "Say it.", "chosen": [ASKED, X], "rejected": [ASKED, Y], "messages": [ASKED, X]},
+        "user: Say it.\nassistant: ",
+    ),
+    "one message each": (
+        {
+            "conversations": [message("human", "Say it.", names=SHAREGPT)],
+            "chosen": message("gpt", "X", names=SHAREGPT),
+            "rejected": message("gpt", "Y", names=SHAREGPT),
+        },
+        "Say it.\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PREFERENCES)
+def test_both_answers_of_a_preference_pair_are_documents(tmp_path: Path, name: str) -> None:
+    record, before = PREFERENCES[name]
+    path = write(tmp_path / "a.jsonl", as_lines([record] * 3))
+    documents = read_documents(path)
+    assert documents == [f"{before}X", f"{before}Y"] * 3
+    assert documents.read_as.startswith("6 documents: ")
+    assert documents.read_as.count("(3)") == 2
+    outputs = read_documents(path, role="output")
+    assert outputs == ["Say it. X" if name == "no prompt" else "X"] * 3
+    assert "rejected" in outputs.read_as
+
+
+def test_pairs_without_a_rejected_answer_are_one_document_and_others_are_refused(tmp_path: Path) -> None:
+    pair = {"prompt": "Say it.", "chosen": "X", "rejected": "Y"}
+    rows = [pair, pair | {"rejected": None}, pair | {"rejected": ""}, {"prompt": "Say it.", "chosen": "X"}]
+    documents = read_documents(write(tmp_path / "a.jsonl", as_lines(rows)))
+    assert documents == ["Say it.\nX", "Say it.\nY", *["Say it.\nX"] * 3]
+    assert documents.read_as == "5 documents: prompt and chosen, joined (4), prompt and rejected, joined (1)"
+    bad = write(tmp_path / "b.jsonl", as_lines([pair, pair | {"rejected": [{"text": "Y"}]}]))
+    with pytest.raises(ContentError, match="line 2: 'rejected' is neither a text nor messages"):
+        read_documents(bad)
+    assert read_documents(bad, text_field="chosen") == ["X"] * 2
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "one.json"])
+def test_two_values_of_one_key_are_refused(tmp_path: Path, name: str) -> None:
+    rows = ['{"text": "a leak", "text": "harmless"}', '{"text": "b", "more": {"k": 1, "k": 2}}']
+    for row in rows:
+        lines = f'{{"text": "a"}}\n{row}\n'
+        data = {"a.jsonl": lines, "a.json": f'[{{"text": "a"}}, {row}]', "one.json": f'{{"data": [{row}]}}'}
+        with pytest.raises(ContentError, match=r"the key '(text|k)' stands twice in one object"):
+            read_documents(write(tmp_path / name, data[name]))
+    assert read_documents(write(tmp_path / "same.jsonl", '{"text": "a", "text": "a"}\n')) == ["a"]
+
+
+def test_every_column_that_is_not_read_is_named(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"text": ["one two", "three"], "raw": [b"a leak", b"b"], "ids": [[1, 2], [3]], "note": ["x", "y"]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    documents = read_documents(tmp_path / "a.parquet")
+    assert documents == ["one two", "three"]
+    assert documents.read_as.endswith("fields not read: raw (binary), ids (list<element: int64>), note")
+    many = {"text": "a b"} | {f"c{i}": "x" for i in range(20)}
+    assert read_documents(write(tmp_path / "b.jsonl", as_lines([many]))).read_as.endswith("c6, c7 and 12 more")
+    two = pa.table([["a"], ["b"]], names=["text", "text"])
+    pq.write_table(two, tmp_path / "c.parquet")
+    with pytest.raises(ContentError, match="two columns are named 'text'"):
+        read_documents(tmp_path / "c.parquet")
 
 
 def test_what_is_read_and_what_is_not_is_said(tmp_path: Path) -> None:

@@ -27,8 +27,24 @@ def test_encodings_and_line_ends_give_the_same_text(tmp_path: Path, encoding: st
     path = tmp_path / "a.txt"
     assert text(path, WESTERN.replace("\n", end).encode(encoding)) == WESTERN
     assert [line for _, line in TextFile(path).lines()] == WESTERN.splitlines()
-    noted = [] if encoding.startswith("utf-8") else [f"decoded as {encoding.upper().replace('CP', 'cp')}"]
+    western = "cp1252 (6 characters would be read differently as cp1250)"
+    noted = [] if encoding.startswith("utf-8") else [f"decoded as {western if 'cp' in encoding else encoding.upper()}"]
     assert TextFile(path).notes == noted
+
+
+@pytest.mark.parametrize(
+    ("sample", "codec", "note"),
+    [
+        ("The firm is in Gdańsk. " * 2, "cp1250", " (2 characters would be read differently as cp1250)"),
+        ("One shop in Plzeň", "iso8859-2", " (1 character would be read differently as cp1250)"),
+        ("Ein Laden in Köln", "cp1252", ""),
+    ],
+)
+def test_letters_that_another_code_page_reads_differently_are_counted(
+    tmp_path: Path, sample: str, codec: str, note: str
+) -> None:
+    text(tmp_path / "a.txt", sample.encode(codec))
+    assert TextFile(tmp_path / "a.txt").notes == [f"decoded as cp1252{note}"]
 
 
 def test_utf16_with_a_mark_of_the_other_order_and_of_other_scripts(tmp_path: Path) -> None:

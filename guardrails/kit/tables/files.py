@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import ContentError, GuardrailsError
+from ..text_file import central_european
 from .dialect import NAMES, Dialect, dialect_of, lines_of, records
 from .strays import stray_row
 
@@ -132,8 +133,11 @@ def _read_text(path: Path) -> pd.DataFrame:
         {j: column for j, column in enumerate(columns) if j not in dropped}, index=pd.RangeIndex(len(places))
     )
     table.columns = pd.Index([names[j] for j in range(len(columns)) if j not in dropped], dtype=object)
-    said = [_word(dialect.delimiter), ENCODINGS.get(dialect.encoding, dialect.encoding)]
-    table.attrs["read_as"] = ", ".join([*said, *dialect.notes, *notes])
+    encoding = ENCODINGS.get(dialect.encoding, dialect.encoding)
+    if encoding == "cp1252":
+        with path.open("rb") as file:
+            encoding += central_european(file)
+    table.attrs["read_as"] = ", ".join([_word(dialect.delimiter), encoding, *dialect.notes, *notes])
     table.attrs["delimiter"] = dialect.delimiter
     return table
 
