@@ -6,7 +6,6 @@ A policy file may extend another: its rows then add to those of the other, chang
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,11 +14,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ..core.errors import ConfigurationError, did_you_mean
+from ..core.errors import ConfigurationError, ContentError, did_you_mean
 from ..core.registry import probes
 from ..core.results import FrameworkRef, Measurement, Severity, Status, Threshold
 from ..core.statistics import needed_n
 from ..core.statistics.intervals import score_interval
+from ..kit.io import shown
+from ..kit.settings_file import parse_toml, read_bounded
 
 POLICIES = Path(__file__).parent / "policies"
 LONGEST_CHAIN = 20
@@ -198,18 +199,10 @@ def read_toml(path: Path, what: str) -> tuple[dict[str, Any], bytes]:
         Where it is missing, too large, or no TOML; `what` names it in the message.
     """
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise ConfigurationError(f"{what} {path} is no regular file")
-        if path.stat().st_size > 1_000_000:
-            raise ConfigurationError(f"{what} {path} is larger than 1 MB")
-        text = path.read_bytes()
-        return tomllib.loads(text.decode("utf-8-sig")), text
-    except OSError as error:
-        raise ConfigurationError(f"{what} {path} cannot be read: {error.strerror}") from error
-    except RecursionError:
-        raise ConfigurationError(f"{what} {path} is not TOML: nested too deeply") from None
-    except ValueError as error:
-        raise ConfigurationError(f"{what} {path} is not TOML: {error}") from error
+        content = read_bounded(path)
+        return parse_toml(content, shown(path)), content
+    except ContentError as error:
+        raise ConfigurationError(f"{what} {error}") from None
 
 
 def mistakes(error: ValidationError) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,15 @@ class Finder(Protocol):
     def find(self, text: str) -> Iterable[Found]: ...
 
 
+class Pattern(Protocol):
+    """What is used of `re.Pattern`."""
+
+    @property
+    def groupindex(self) -> Mapping[str, int]: ...
+
+    def finditer(self, text: str, /) -> Iterator[re.Match[str]]: ...
+
+
 @dataclass(frozen=True)
 class Recognizer:
     """A pattern with what else must hold of a match.
@@ -33,7 +42,7 @@ class Recognizer:
         What it looks for, in words.
     kind : str
         Of what kind its data are; several recognizers may share one.
-    pattern : re.Pattern
+    pattern : Pattern
         Bounded repeats only. The datum is the group ``datum`` where there is one, else the whole match. What begins
         with a set of characters, and looks behind it afterwards, is found several times as fast as the other way round.
     check : callable
@@ -48,7 +57,7 @@ class Recognizer:
 
     name: str
     kind: str
-    pattern: re.Pattern[str]
+    pattern: Pattern
     check: Callable[[str], bool | None] = lambda value: True
     context: Callable[[re.Match[str]], bool] | None = None
     cut: str = ""
