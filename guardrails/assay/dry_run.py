@@ -89,7 +89,7 @@ def _forecast(scope: Scope, assay: Assay) -> Forecast:
     except GuardrailsError as error:  # the run reports it as not assessed, for this reason
         return Forecast(assay.key, runs=False, note=str(error))
     n, confidence = probe.sample_size(batches)
-    confidence = simultaneous(confidence, readings(probe, assay.subject().target, batches))
+    confidence = simultaneous(confidence, readings(probe, assay.subject(), batches))
     controls = scope.judged_controls(assay)
     threshold = scope.policy.threshold(probe.id, probe.headline)
     unit = probe.measure([], assay.subject(), seed=0)[0].unit

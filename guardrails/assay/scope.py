@@ -68,6 +68,8 @@ class Scope:
         }
         if "prompts" in given and hasattr(target, "take_prompts"):
             target.take_prompts(given["prompts"])
+        if hasattr(target, "take_documents"):
+            target.take_documents(given.get("corpus"), given.get("holdout"))
         names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
         names |= {"recognizers": self.settings.recognizers} if self.settings.recognizers else {}
         names |= {"descriptor": self.settings.descriptor} if self.settings.descriptor else {}

@@ -48,19 +48,23 @@ class Documents(list[str]):
     form : str
         What was joined to make a document of an exchange; empty for texts that stand in their files as they are.
     uses_text_field : bool
+    conversations : list of list of dict
+        The messages of each document, in the order of the documents; empty where they are no conversations.
     """
 
     def __init__(self, texts: Sequence[str], reading: Reading) -> None:
         super().__init__(texts)
         self.read_as = reading.sentence() if texts else ""
         self.form, self.uses_text_field = reading.form, reading.uses_text_field
+        conversations = [messages for messages in reading.conversations or () if messages]
+        self.conversations = conversations if len(conversations) == len(texts) else []
 
 
 def read_documents(
     path: str | Path, *, role: Role = "document", text_field: str | None = None, comparable: bool = False
 ) -> Documents:
     """Return the texts of `iter_documents` in memory; the arguments are those of `Reading`."""
-    reading = Reading(role, text_field, comparable)
+    reading = Reading(role, text_field, comparable, conversations=[] if role == "document" else None)
     return Documents(list(iter_documents(Path(path), reading)), reading)
 
 

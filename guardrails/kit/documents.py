@@ -12,6 +12,7 @@ from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
 from ..core.errors import ContentError
+from .chat import Message, conversation_of
 from .io import shown
 from .messages import Parts, ends_with_model, of_turns, side_of
 
@@ -71,6 +72,8 @@ class Reading:
     comparable : bool
         Texts that are only compared with texts: LF for every line end, Unicode's normal form C, and U+FFFD for half of
         a surrogate pair. Without it such a document is left out, since no tokenizer takes it.
+    conversations : list, optional
+        The messages of each document that was read, or None for one that is no conversation; kept in a list given.
     """
 
     role: Role = "document"
@@ -85,6 +88,7 @@ class Reading:
     counts: Counter[str] = field(default_factory=Counter)
     notes: dict[str, None] = field(default_factory=dict)
     unread: dict[str, None] = field(default_factory=dict)
+    conversations: list[list[Message] | None] | None = None
 
     def sentence(self) -> str:
         """Return how the texts were read, in one sentence."""
@@ -170,9 +174,11 @@ def texts_of(records: Iterator[Record], reading: Reading) -> Iterator[tuple[str,
             later.add(record, parts)
         if (accepted := reading.accepted(text, where)) is not None:
             reading.counts[what] += 1
+            _keep_messages(shape, value, reading)
             yield accepted, parts.prompt
         if second and (other := _rejected(second, record)) and (accepted := reading.accepted(other.whole, where)):
             reading.counts[second.what] += 1
+            _keep_messages(second, value, reading)
             yield accepted, other.prompt
     later.check(reading)
 
@@ -184,6 +190,15 @@ def _rejected(shape: Shape, record: Record) -> Parts | None:
     if (parts := shape.parts(record.value)) is None:
         raise ContentError(f"{record.where}: '{REJECTED}' is neither a text nor messages")
     return parts if (parts.answer or "").strip() else None
+
+
+def _keep_messages(shape: Shape, value: Any, reading: Reading) -> None:
+    if reading.conversations is None:
+        return
+    names = [name for name in shape.fields if name != REJECTED or shape.rejected is None]
+    sides = {name: value if isinstance(value, list) else _at(value, name) for name in names}
+    told = sides and (shape.exchange or len(sides) == 1)
+    reading.conversations.append(conversation_of(sides) if told else None)
 
 
 def _of_role(parts: Parts, role: Role) -> str | None:

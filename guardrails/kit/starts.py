@@ -4,6 +4,10 @@ A tokenizer that names a start token need not add it, although the training did:
 heart only after that token seems to know nothing. Such a target says so in `starts`, and every probe that prompts with,
 or scores, the beginnings of documents asks twice. The larger reading is reported. Its interval holds for both at once
 (Bonferroni), so that looking twice finds no more where there is nothing.
+
+Where the corpus holds conversations and the model has a chat template, training may have read them so written out: one
+more form of the same documents that is asked (`guardrails.kit.chat`). A text that is written without a prompt begins
+at the start token; where training may never have read one, texts are also begun with the first token of a document.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.base import Batch, Row, Subject
 from ..core.errors import GuardrailsError
+from ..core.seeding import derive_seed
+from .chat import Chat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +31,10 @@ if TYPE_CHECKING:
 PLAIN = "as its tokenizer begins it"
 """The reading without a further start token, in the report."""
 STARTS = "starts"
-"""Key of a row: what the same item gave after each further start."""
+"""Key of a row: what the same item gave in each further form."""
+FIRST_TOKEN = "with the first token of a document of the corpus"
+OPENING = 64
+"""Characters of a document that are read for its first token."""
 
 
 class StartedTarget:
@@ -40,6 +49,9 @@ class StartedTarget:
     start : sequence of int
         Tokens. A text that begins with them by itself gets none.
     """
+
+    _options: Mapping[str, Any] = {}
+    """What the target is told beside: how to continue."""
 
     def __init__(self, target: Any, start: Sequence[int]) -> None:
         self._target, self._start = target, list(start)
@@ -59,11 +71,16 @@ class StartedTarget:
     ) -> list[str]:
         """Return the target's continuation of each prompt after the start."""
         options: dict[str, Any] = {"temperature": temperature, "seed": seed, "start": self._start}
-        return list(self._target.generate(prompts, max_new_tokens=max_new_tokens, **options))
+        return list(self._target.generate(prompts, max_new_tokens=max_new_tokens, **options, **self._options))
+
+    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+        """Return n texts written from the start."""
+        length = min(max_new_tokens, self.context_length - 1)
+        return self.generate([""] * n, max_new_tokens=length, seed=seed)
 
     def continue_tokens(self, prefixes: Sequence[Sequence[int]], *, n: int) -> list[list[int]]:
         """Return the greedy continuation of each prefix after the start."""
-        return list(self._target.continue_tokens([self._begun(prefix) for prefix in prefixes], n=n))
+        return list(self._target.continue_tokens([self._begun(prefix) for prefix in prefixes], n=n, **self._options))
 
     def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
         """Return, per sequence, the log-probability of every token but the first, after the start."""
@@ -81,6 +98,55 @@ class StartedTarget:
         ]
 
 
+class ChatTarget(StartedTarget):
+    """A language model that reads a chat template's head before the conversations that it is given.
+
+    `encode` leaves the head out, so that a passage of a conversation begins with what sets it apart from others. A
+    token that ends a turn does not end a text.
+    """
+
+    _options: Mapping[str, Any] = {"past_end": True}
+
+    def __init__(self, target: Any, start: Sequence[int], head: Sequence[int]) -> None:
+        super().__init__(target, start)
+        self._head, self._lead = list(head), list(target.encode(""))
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a conversation behind the head; of any other text, without the tokenizer's own start."""
+        tokens: list[int] = self._target.encode(text)
+        before = next(b for b in (self._head, self._lead, []) if tokens[: len(b)] == b)
+        return tokens[len(before) :]
+
+    def _begun(self, tokens: Sequence[int]) -> list[int]:
+        return [*self._start, *tokens]
+
+
+class FirstTokenTarget:
+    """A language model that begins a text with the first token of a document, drawn at random.
+
+    Parameters
+    ----------
+    target : LanguageModelTarget
+    documents : sequence of str
+    """
+
+    def __init__(self, target: Any, documents: Sequence[str]) -> None:
+        self._target, self._documents = target, documents
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+        """Return n texts, without the token that each was begun with."""
+        import numpy as np
+
+        drawn = np.random.default_rng(derive_seed(seed, FIRST_TOKEN)).integers(len(self._documents), size=n)
+        openings = [self._documents[int(i)].lstrip()[:OPENING] for i in drawn]
+        prompts = [self._target.decode(tokens[:1]) for tokens in encode_each(self._target, openings)[0]]
+        length = min(max_new_tokens, self._target.context_length - 1)
+        return list(self._target.generate(prompts, max_new_tokens=length, seed=seed))
+
+
 def further_starts(target: Any) -> Mapping[str, Sequence[int]]:
     """Return what may stand before a document: by name, its tokens. Empty for a target that knows of nothing."""
     while not hasattr(target, STARTS):
@@ -92,12 +158,60 @@ def further_starts(target: Any) -> Mapping[str, Sequence[int]]:
 
 def after(target: Any, start: Sequence[int]) -> Any:
     """Return the target, reading everything after a start; a spike stays around it."""
+    return _inside(target, lambda model: StartedTarget(model, start))
+
+
+def _inside(target: Any, wrap: Callable[[Any], Any]) -> Any:
+    """Return the target with its model wrapped; a spike stays around it."""
     if "target" not in vars(target):
-        return StartedTarget(target, start)
+        return wrap(target)
     # Not copy.copy: it asks the empty copy for its attributes, which a spike looks up in the target that is not there.
     around = object.__new__(type(target))
-    vars(around).update(vars(target), target=after(target.target, start))
+    vars(around).update(vars(target), target=_inside(target.target, wrap))
     return around
+
+
+def _after_starts(subject: Subject) -> dict[str, Subject]:
+    starts = further_starts(subject.target)
+    return {name: replace(subject, target=after(subject.target, start)) for name, start in starts.items()}
+
+
+def _in_chat(subject: Subject, *, documents: bool) -> dict[str, Subject]:
+    """Return the subject in its model's chat template, with its documents written out or as they are."""
+    chat = getattr(subject.target, "chat", None)
+    if not isinstance(chat, Chat):
+        return {}
+    texts: dict[str, Any] = {}
+    for arm, written in chat.texts.items() if documents else ():
+        if getattr(subject, arm) is not written.plain:
+            return {}
+        texts[arm] = written
+    forms = {}
+    for name, start in chat.starts.items():
+        wrap = functools.partial(ChatTarget, start=start, head=chat.head)
+        forms[name] = replace(subject, target=_inside(subject.target, wrap), **texts)
+    return forms
+
+
+def further_forms(subject: Subject) -> dict[str, Subject]:
+    """Return the subject asked after each further start, and with its documents in the chat template: by name."""
+    return _after_starts(subject) | _in_chat(subject, documents=True)
+
+
+def longest_start(subject: Subject) -> int:
+    """Return how many tokens stand before a document at most, beside those that `encode` puts there."""
+    target: Any = subject.target
+    forms: list[Any] = [form.target for form in further_forms(subject).values()]
+    return max((int(target.context_length - form.context_length) for form in forms), default=0)
+
+
+def _unprompted(subject: Subject) -> dict[str, Subject]:
+    """Return the subject with its target writing texts from other beginnings than its start token."""
+    forms = _in_chat(subject, documents=False)
+    if subject.corpus is not None and getattr(subject.target, "adds_start", True) is False:
+        target = _inside(subject.target, lambda model: FirstTokenTarget(model, subject.corpus))
+        forms[FIRST_TOKEN] = replace(subject, target=target)
+    return forms
 
 
 class _Collects(Protocol):
@@ -110,40 +224,62 @@ class _Measures(Protocol):
     ) -> list[Measurement]: ...
 
 
+_Forms = Callable[[Subject, Batch], dict[str, Subject]]
+
+
 def at_each_start(collect: _Collects) -> Callable[..., list[Row]]:
     """Let a probe's `collect` ask once for each start; what further ones gave stands in the rows under `STARTS`."""
-    return _asked_again(collect, lambda batch: True)
+    return _asked_again(collect, lambda subject, batch: _after_starts(subject))
 
 
-def prompts_at_each_start(collect: _Collects) -> Callable[..., list[Row]]:
-    """As `at_each_start`, for batches whose items have prompts; stored or unprompted texts are had once."""
-    return _asked_again(collect, lambda batch: any("prompt" in item for item in batch.payload["items"]))
+def in_each_form(collect: _Collects) -> Callable[..., list[Row]]:
+    """As `at_each_start`, for a probe that asks about documents: also in the chat template."""
+    return _asked_again(collect, lambda subject, batch: further_forms(subject))
 
 
-def _asked_again(collect: _Collects, again: Callable[[Batch], bool]) -> Callable[..., list[Row]]:
+def written_in_each_form(collect: _Collects) -> Callable[..., list[Row]]:
+    """As `at_each_start`, for a probe of what is written: to prompts after each start, else from each beginning.
+
+    Stored texts are had once.
+    """
+
+    def forms(subject: Subject, batch: Batch) -> dict[str, Subject]:
+        items = batch.payload["items"]
+        if any("prompt" in item for item in items):
+            return _after_starts(subject)
+        return {} if any("output" in item for item in items) else _unprompted(subject)
+
+    return _asked_again(collect, forms)
+
+
+def ranked_in_each_form(collect: _Collects) -> Callable[..., list[Row]]:
+    """As `at_each_start`, for a probe that scores what is written without a prompt, from each beginning."""
+    return _asked_again(collect, lambda subject, batch: _after_starts(subject) | _unprompted(subject))
+
+
+def _asked_again(collect: _Collects, forms: _Forms) -> Callable[..., list[Row]]:
     @functools.wraps(collect)
     def collected(self: Any, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         rows = collect(self, subject, batch, seed=seed)
-        for name, start in further_starts(subject.target).items() if again(batch) else ():
-            begun = replace(subject, target=after(subject.target, start))
-            others = {row["item"]: row for row in collect(self, begun, batch, seed=seed)}
+        for name, form in forms(subject, batch).items():
+            others = {row["item"]: row for row in collect(self, form, batch, seed=seed)}
             for row in rows:
                 if row["item"] in others:
                     row.setdefault(STARTS, {})[name] = others[row["item"]]
         return rows
 
-    vars(collected)[STARTS] = again
+    vars(collected)[STARTS] = forms
     return collected
 
 
-def readings(probe: Any, target: Any, batches: Sequence[Batch]) -> int:
+def readings(probe: Any, subject: Subject, batches: Sequence[Batch]) -> int:
     """Return of how many readings of a target a probe reports the largest."""
-    again = getattr(probe.collect, STARTS, None)
-    return 1 + len(further_starts(target)) if again and any(map(again, batches)) else 1
+    forms: _Forms | None = getattr(probe.collect, STARTS, None)
+    return 1 + max((len(forms(subject, batch)) for batch in batches), default=0) if forms else 1
 
 
 def largest_start(measure: _Measures) -> Callable[..., list[Measurement]]:
-    """Let a probe's `measure` return the reading of the start whose headline is largest, and say which that is.
+    """Let a probe's `measure` return the reading of the form whose headline is largest, and say which that is.
 
     `measure` takes how many readings there are, and widens its intervals so that they hold for all at once.
     """
@@ -185,7 +321,8 @@ def _which(best: str, readings: Mapping[str, Sequence[Measurement]]) -> str:
 
     others = "; ".join(told(name) for name in readings if name != best)
     if len({some[0].value for some in readings.values()}) == 1:
-        return f"Both readings, whose intervals hold together, agree: {told(best)}; {others}."
+        which = "Both" if len(readings) == 2 else f"All {len(readings)}"
+        return f"{which} readings, whose intervals hold together, agree: {told(best)}; {others}."
     return f"The larger of {len(readings)} readings, whose intervals hold together: {told(best)}; {others}."
 
 

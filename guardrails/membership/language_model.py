@@ -19,7 +19,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Measurement
 from ..core.statistics import Interval, wilson
 from ..kit.blind import blind_texts
-from ..kit.starts import at_each_start, encode_each, further_starts, largest_start
+from ..kit.starts import encode_each, in_each_form, largest_start, longest_start
 from ..targets.spikes import spiked_language_model
 from . import _token_attacks as attacks
 from ._ngram import ByteModel
@@ -75,19 +75,22 @@ class LanguageModelMembership(Probe):
     spike_what = "verbatim memory of corpus documents, in the model's probabilities"
 
     def __init__(self) -> None:
-        self._kept: _Documents | None = None
+        self._kept: list[_Documents] = []
 
     def _documents(self, subject: Subject) -> _Documents:
-        if self._kept is None or not self._kept.serves(subject):
-            self._kept = _Documents(subject)
-        return self._kept
+        # Plain and in the chat template, in turn.
+        documents = next((some for some in self._kept if some.serves(subject)), None)
+        if documents is None:
+            documents = _Documents(subject)
+            self._kept = [*self._kept[-1:], documents]
+        return documents
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         """Draw documents of both arms; some held-out ones, left out of the comparison, are the prefix of ReCaLL."""
         rng = np.random.default_rng(seed)
         data = self._documents(subject)
         corpus, holdout = rng.permutation(data.corpus), rng.permutation(data.holdout)
-        length = _length(subject.target)
+        length = _length(subject)
         shots = _shots(subject, holdout, length)
         n = DOCUMENTS[budget]
         items = [
@@ -98,7 +101,7 @@ class LanguageModelMembership(Probe):
         groups = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
         return [Batch(i, {"items": g, "shots": shots, "length": length}) for i, g in enumerate(groups)]
 
-    @at_each_start
+    @in_each_form
     @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each document by every attack; nothing of a document goes into a row."""
@@ -138,7 +141,7 @@ class LanguageModelMembership(Probe):
             method=f"attacks on token log-probabilities (loss, zlib, Min-K% and Min-K%++ with k = {attacks.K:.0%},"
             f" ReCaLL{', reference' if data.refers else ''}) of the documents' first tokens",
             blind=data.blind,
-            note=_note(rows, data, _length(subject.target)),
+            note=_note(rows, data, _length(subject)),
             gates=readings,
         )
 
@@ -216,10 +219,10 @@ def _first_places(documents: Iterable[str]) -> dict[int, int]:
     return places
 
 
-def _length(target: Any) -> int:
+def _length(subject: Subject) -> int:
     """Return how many tokens of a document are read: as many stand before them in ReCaLL, after a start."""
-    longest = max(map(len, further_starts(target).values()), default=0)
-    return int(min(TOKENS, (target.context_length - longest) // 2))
+    target: Any = subject.target
+    return int(min(TOKENS, (target.context_length - longest_start(subject)) // 2))
 
 
 def _tokens(subject: Subject, places: Sequence[tuple[str, int]], length: int) -> tuple[list[list[int]], list[str]]:

@@ -16,7 +16,7 @@ from ..core.base import Batch, Row, Subject
 from ..core.results import Baseline, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, wilson
 from ..kit.corpus import StoredCorpus
-from ..kit.starts import encode_each, further_starts
+from ..kit.starts import encode_each, further_forms, longest_start
 
 LENGTHS = ((32, 50), (32, 32), (16, 32), (16, 16), (8, 16), (8, 8))
 """Pairs of (prefix, continuation) in tokens, the most demanding first; 50 tokens are what Carlini et al. 2023 ask for
@@ -53,17 +53,21 @@ def draw(subject: Subject, n: int, *, seed: int) -> Drawn:
         "holdout": places(subject.holdout or (), n, rng, known),
     }
     corpus_items = [{"arm": "corpus", "index": index, "start": start} for index, start in drawn["corpus"]]
-    lengths = [len(t) for t in encoded(subject, corpus_items)[1]]
-    typical = int(np.quantile(lengths, 0.25, method="lower")) if lengths else 0
     target: Any = subject.target
-    longest = max(map(len, further_starts(target).values()), default=0)
-    room = min(typical, target.context_length - longest)
+    room = min(_typical(form, corpus_items) for form in (subject, *further_forms(subject).values()))
+    room = min(room, target.context_length - longest_start(subject))
     items = [
         {"item": f"{arm}:{index}:{start}", "arm": arm, "index": index, "start": start}
         for arm, places_of_it in drawn.items()
         for index, start in places_of_it
     ]
     return Drawn(items, *fitting(room), room)
+
+
+def _typical(subject: Subject, items: Sequence[dict[str, Any]]) -> int:
+    """Return the lower quartile of the passages' tokens; 0 where there are none."""
+    lengths = [len(tokens) for tokens in encoded(subject, items)[1]]
+    return int(np.quantile(lengths, 0.25, method="lower")) if lengths else 0
 
 
 def fitting(room: int) -> tuple[int, int]:

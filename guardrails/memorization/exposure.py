@@ -29,10 +29,12 @@ import numpy as np
 
 from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.errors import TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import at_each_start, encode_each, largest_start
-from ._canaries import Secret, extrapolated, mean_bits, rank, secret
+from ..kit.chat import WrittenOut
+from ..kit.starts import encode_each, in_each_form, largest_start
+from ._canaries import BEFORE, Secret, extrapolated, mean_bits, rank, secret
 from ._passages import MINIMUM, TIMES, bounds, by_arm, by_heart, held_out, masked, rate_by_times, times
 
 REFERENCES = {Budget.CONTROL: 63, Budget.QUICK: 31, Budget.STANDARD: 255, Budget.THOROUGH: 1023}
@@ -103,7 +105,7 @@ class Exposure(Probe):
             items = [{"item": "corpus:none", "arm": "corpus", "index": None, "references": [], "copies": 0}]
         return [Batch(k, {"items": items[i : i + BATCH]}) for k, i in enumerate(range(0, len(items), BATCH))]
 
-    @at_each_start
+    @in_each_form
     @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each secret and its references after the same words; only scores go into a row."""
@@ -247,8 +249,14 @@ def _others(own: Secret, pools: dict[str, dict[str, int]]) -> list[int]:
 
 
 def _secret_of(subject: Subject, arm: str, index: int) -> Secret:
-    found = secret(getattr(subject, arm)[index])
+    documents = getattr(subject, arm)
+    found = secret(getattr(documents, "plain", documents)[index])
     assert found is not None  # the plan drew it
+    if isinstance(documents, WrittenOut):
+        place = documents[index].find(found.text)
+        if place < 0:
+            raise TargetError("the chat template does not write the secret out")
+        found = found._replace(before=documents[index][max(0, place - BEFORE) : place])
     return found
 
 

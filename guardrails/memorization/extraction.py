@@ -22,7 +22,7 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import at_each_start, largest_start
+from ..kit.starts import in_each_form, largest_start
 from ._passages import (
     BATCH,
     MINIMUM,
@@ -96,7 +96,7 @@ class VerbatimExtraction(Probe):
             payloads += [{"items": part, **curve} for part in _groups(asked)]
         return [Batch(i, payload) for i, payload in enumerate(payloads)]
 
-    @at_each_start
+    @in_each_form
     @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Continue each prefix greedily and compare; nothing of a document but three words goes into a row."""

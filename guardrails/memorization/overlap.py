@@ -28,7 +28,7 @@ from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, 
 from ..kit.corpus import StoredCorpus
 from ..kit.documents import comparable
 from ..kit.exact import ExactIndex, exact_copies
-from ..kit.starts import largest_start, prompts_at_each_start
+from ..kit.starts import largest_start, written_in_each_form
 from ..targets.spikes import SpikedTexts
 from ._passages import (
     bounds,
@@ -130,7 +130,7 @@ class Overlap(Probe):
             item["holdout"] = [document, start]
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
 
-    @prompts_at_each_start
+    @written_in_each_form
     @item_by_item(arm="outputs")
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Write, and look every text up; a row holds a few masked words of a run that counts, and where it stands.

@@ -27,7 +27,7 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import at_each_start, largest_start
+from ..kit.starts import in_each_form, largest_start
 from ._passages import (
     BATCH,
     MINIMUM,
@@ -93,7 +93,7 @@ class ProbabilisticExtraction(Probe):
         groups = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
         return [Batch(i, {"items": g, "prefix": prefix, "suffix": suffix}) for i, g in enumerate(groups)]
 
-    @at_each_start
+    @in_each_form
     @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each continuation in one pass."""

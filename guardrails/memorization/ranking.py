@@ -30,7 +30,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import at_each_start, encode_each, largest_start
+from ..kit.starts import encode_each, largest_start, ranked_in_each_form
 from ._passages import bounds, documents_with, fingerprint, masked, rate_point, times
 
 SCORES = ("zlib", "perplexity", "lowercase", "window")
@@ -92,7 +92,7 @@ class GenerateAndRank(Probe):
         """The texts ranked first: at most this many, since equal texts count once."""
         return max(MINIMUM, sum(len(batch.payload["items"]) for batch in batches) // FIRST), 0.95
 
-    @at_each_start
+    @ranked_in_each_form
     @item_by_item(arm="outputs")
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Draw texts and score them; nothing of a text but its first words goes into a row."""

@@ -16,9 +16,11 @@ import numpy as np
 
 from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.errors import TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import at_each_start, largest_start
+from ..kit.chat import located
+from ..kit.starts import in_each_form, largest_start
 from ..targets.spikes import AnsweredTexts, spiked_language_model
 from ._presidio import NamedEntities
 from ._recognizers import Finder
@@ -74,7 +76,7 @@ class Completion(Probe):
         groups = [items[k : k + BATCH] for k in range(0, len(items), BATCH)] or [[]]
         return [Batch(k, {"items": group}) for k, group in enumerate(groups)]
 
-    @at_each_start
+    @in_each_form
     @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Let the model go on from what precedes each datum; only whether it is completed goes into a row."""
@@ -82,11 +84,11 @@ class Completion(Probe):
         items = batch.payload["items"]
         if not items:
             return []
-        asked = [_before(getattr(subject, i["arm"])[i["index"]], i["start"]) for i in items]
+        asked = [_before(getattr(subject, i["arm"])[i["index"]], _start(subject, i)) for i in items]
         written = target.generate(asked, max_new_tokens=NEW_TOKENS, temperature=0.0, seed=seed)
         own = _own(subject)
         return [
-            _row(item, getattr(subject, item["arm"])[item["index"]], _answers(prompt, text), own)
+            _row(item, _plain(subject, item), _answers(prompt, text), own)
             for item, prompt, text in zip(items, asked, written, strict=True)
         ]
 
@@ -179,6 +181,21 @@ def _records(subject: Subject, arm: str, n: int, rng: np.random.Generator) -> li
             taken.add(canonical(span))
             found.append((int(index), span))
     return sorted(found, key=lambda pair: pair[0])
+
+
+def _plain(subject: Subject, item: Mapping[str, Any]) -> str:
+    """Return the document of an item as the plan read it."""
+    documents = getattr(subject, item["arm"])
+    text: str = getattr(documents, "plain", documents)[item["index"]]
+    return text
+
+
+def _start(subject: Subject, item: Mapping[str, Any]) -> int:
+    """Return the first character of an item's datum in its document as it is asked."""
+    place = located(getattr(subject, item["arm"]), item["index"], item["start"], item["end"])
+    if place is None:
+        raise TargetError("the chat template does not write the datum out")
+    return place[0]
 
 
 def _record(text: str, item: Mapping[str, Any]) -> tuple[str, str]:

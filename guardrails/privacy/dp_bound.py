@@ -16,7 +16,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Measurement
 from ..core.statistics import Interval
 from ..kit.blind import blind_texts
-from ..kit.starts import at_each_start, encode_each, largest_start
+from ..kit.starts import encode_each, in_each_form, largest_start
 from . import _guesses
 
 EXAMPLES = {Budget.CONTROL: 200, Budget.QUICK: 200, Budget.STANDARD: 1000, Budget.THOROUGH: 5000}
@@ -53,7 +53,7 @@ class PrivacyBound(Probe):
         items = _guesses.toss(left, EXAMPLES[budget], rng)
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
 
-    @at_each_start
+    @in_each_form
     @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score each example by the mean log-probability of its first tokens."""

@@ -19,7 +19,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import largest_start, prompts_at_each_start
+from ..kit.starts import largest_start, written_in_each_form
 from ..targets.spikes import SpikedTexts
 from ._planted import planted_line
 from ._presidio import NamedEntities
@@ -68,7 +68,7 @@ class PersonalData(Probe):
         items = [{"item": str(i)} | s for i, s in enumerate(_sources(subject, OUTPUTS[budget], seed))]
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
 
-    @prompts_at_each_start
+    @written_in_each_form
     @item_by_item(arm="outputs")
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Sample, scan and trace; a row holds redacted data only."""

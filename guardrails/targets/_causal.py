@@ -70,9 +70,12 @@ class CausalTarget(ABC):
         """The longest sequence of tokens that the model can read."""
         return context_length(self.model)
 
-    def continue_tokens(self, prefixes: Sequence[Sequence[int]], *, n: int) -> list[list[int]]:
-        """Return the greedy continuation of each prefix, n tokens long (shorter only at an end-of-text token)."""
-        return lm.greedy(self.model, prefixes, n, end=self.end)
+    def continue_tokens(self, prefixes: Sequence[Sequence[int]], *, n: int, past_end: bool = False) -> list[list[int]]:
+        """Return the greedy continuation of each prefix, n tokens long (shorter only at an end-of-text token).
+
+        `past_end`: go on behind such a token, which in a conversation ends a turn.
+        """
+        return lm.greedy(self.model, prefixes, n, end=frozenset() if past_end else self.end)
 
     def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
         """Return, per sequence, log p(token | tokens before it) for every token but the first.
@@ -96,10 +99,12 @@ class CausalTarget(ABC):
         temperature: float = 1.0,
         seed: int = 0,
         start: Sequence[int] = (),
+        past_end: bool = False,
     ) -> list[str]:
         """Return one continuation per prompt, without the prompt; of a prompt that is too long, its end counts.
 
-        Each prompt is read after `start`.
+        Each prompt is read after `start`, in place of what `encode` puts before it: see `begun_with`. `past_end` as in
+        `continue_tokens`.
         """
         room = self.context_length - max_new_tokens
         if room < 1:
@@ -107,9 +112,11 @@ class CausalTarget(ABC):
                 f"{max_new_tokens} new tokens do not fit into the context of {self.context_length} of {self.name}"
             )
         encoded = [self.encode(prompt) for prompt in prompts]
-        begun = [tokens if tokens[: len(start)] == list(start) else [*start, *tokens] for tokens in encoded]
+        lead = len(self.encode("")) if start else 0
+        begun = [begun_with(start, tokens, lead) for tokens in encoded]
         prefixes = [(tokens or [self.start])[-room:] for tokens in begun]
-        written = lm.sample(self.model, prefixes, max_new_tokens, temperature=temperature, seed=seed, end=self.end)
+        end = frozenset() if past_end else self.end
+        written = lm.sample(self.model, prefixes, max_new_tokens, temperature=temperature, seed=seed, end=end)
         return [self.decode(tokens) for tokens in written]
 
     def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
@@ -117,6 +124,30 @@ class CausalTarget(ABC):
         length = min(max_new_tokens, self.context_length - 1)
         written = lm.sample(self.model, [[self.start]] * n, length, seed=seed, end=self.end)
         return [self.decode(tokens) for tokens in written]
+
+
+def begun_with(start: Sequence[int], tokens: Sequence[int], lead: int) -> list[int]:
+    """Return the tokens of a prompt after a start, of which the prompt may hold all or the end.
+
+    Parameters
+    ----------
+    start, tokens : sequence of int
+        What is to stand before the prompt, and the prompt as `encode` gives it.
+    lead : int
+        How many of the tokens the tokenizer puts before every text: a start with others takes their place.
+
+    Examples
+    --------
+    >>> begun_with([1, 2], [1, 2, 3], 0), begun_with([1, 2], [2, 3], 0), begun_with([1, 2], [9, 3], 1)
+    ([1, 2, 3], [1, 2, 3], [1, 2, 3])
+    """
+    if not start:
+        return list(tokens)
+    if list(tokens[: len(start)]) == list(start):
+        return list(tokens)
+    text = list(tokens[lead:])
+    there = next(n for n in range(len(start), -1, -1) if text[:n] == list(start[len(start) - n :]))
+    return [*start[: len(start) - there], *text]
 
 
 def refuse_lone_surrogate(text: str) -> None:

@@ -56,6 +56,33 @@ class TextTokenizer:
         """What training may have put before a document although the tokenizer puts nothing there."""
         return {} if self.lead or self._start is None else {f"after {self._names([self._start])}": (self._start,)}
 
+    @property
+    def chat_template(self) -> str | None:
+        """The template that conversations are written out with, where there is one."""
+        try:
+            return str(self._tokenizer.get_chat_template()) if self._tokenizer.chat_template else None
+        except (AttributeError, TypeError, ValueError):  # none of several is the default
+            return None
+
+    @property
+    def special_tokens(self) -> dict[str, Any]:
+        """What a template may write out beside the messages."""
+        return dict(self._tokenizer.special_tokens_map)
+
+    def starts_with_head(self, head: tuple[int, ...], text: str) -> dict[str, tuple[int, ...]]:
+        """Return what may stand before conversations that begin with `head`: by name, its tokens.
+
+        Beside the head as `encode` gives it, that is the head without a start token that the tokenizer adds and the
+        template does not, or after one that neither does.
+        """
+        starts = {"": head}
+        lead, bos = len(self.lead), self._tokenizer.bos_token_id
+        if lead and _encode(self._tokenizer, text, special=False)[:lead] != self.lead:
+            starts[f", without {self._names(self.lead)}"] = head[lead:]
+        elif not lead and bos is not None and bos == self._start and bos not in head[:1]:
+            starts[f", after {self._names([bos])}"] = (bos, *head)
+        return starts
+
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text, after what the tokenizer puts before each.
 
@@ -106,8 +133,6 @@ class TextTokenizer:
                 f"the model has no embedding for {len(beyond)} of the tokenizer's tokens ({some}): a document that "
                 "holds one is an error"
             )
-        if getattr(self._tokenizer, "chat_template", None):
-            parts.append("the chat template is not applied: documents are continued as plain text")
         return "; ".join(parts)
 
     def _names(self, tokens: Iterable[int]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from ..core.errors import TargetError
 from ..kit.lm_mode import run_mode, vocabulary_size
 from ._causal import CausalTarget
+from ._chat_template import chat_of
 from ._gguf import converted, file_sha256
 from ._quiet import quiet
 from ._tokenizer import TextTokenizer
@@ -63,6 +64,12 @@ class HuggingFaceTarget(CausalTarget):
                 self._text = TextTokenizer(self._tokenizer, vocabulary_size(self._model), start=bos)
         except TargetError as error:
             raise TargetError(f"{self.name}: {error}") from None
+        self.chat, self._chat_reading = chat_of(self._text, None, None, room=0)
+
+    def take_documents(self, corpus: Any, holdout: Any) -> None:
+        """Write the conversations of a corpus and a holdout out with the model's chat template, where it has one."""
+        room = self.context_length // 4
+        self.chat, self._chat_reading = chat_of(self._text, corpus, holdout, room=room)
 
     @property
     def model(self) -> Any:
@@ -85,9 +92,14 @@ class HuggingFaceTarget(CausalTarget):
         return self._text.starts
 
     @property
+    def adds_start(self) -> bool:
+        """Whether the tokenizer puts a start token before each text; else training may have begun documents as such."""
+        return bool(self._text.lead)
+
+    @property
     def read_as(self) -> str:
         """How texts and weights are read, and how the model is run, where that could be otherwise: for the report."""
-        parts = (self._text.describe(), self._stored_as, self._mode.describe())
+        parts = (self._text.describe(), self._chat_reading, self._stored_as, self._mode.describe())
         return "; ".join(part for part in parts if part)
 
     @cached_property

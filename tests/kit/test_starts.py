@@ -109,7 +109,7 @@ def test_both_starts_are_asked_and_the_larger_is_reported(sign, value, which):
     rows = probe.collect(subject, Batch(0, {"sign": sign}), seed=0)
     assert [row["item"] for row in rows] == ["0", "1", "2"]
     (top,) = probe.measure(rows, subject, seed=0)
-    assert readings(probe, subject.target, [Batch(0, {})]) == 2
+    assert readings(probe, subject, [Batch(0, {})]) == 2
     assert top.value == value
     assert top.high - top.low == 4  # both intervals hold at once
     assert top.explanation.startswith("So it is. The larger of 2 readings")
@@ -151,7 +151,7 @@ def test_a_target_with_one_start_is_asked_once_and_nothing_is_added():
     probe, subject = Counting(), Subject(target=Echo(starts={}))
     rows = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
     assert rows == [{"item": str(i), "arm": "corpus", "value": 2} for i in range(3)]
-    assert readings(probe, subject.target, [Batch(0, {})]) == 1
+    assert readings(probe, subject, [Batch(0, {})]) == 1
     (top,) = probe.measure(rows, subject, seed=0)
     assert (top.value, top.explanation) == (2, "So it is.")
     assert probe.measure([], subject, seed=0)[0].value is None
@@ -177,7 +177,7 @@ def test_prompts_are_asked_at_each_start_and_unprompted_texts_once(name, leak):
         subject = Subject(target=Leaks(), corpus=corpus, prompts=prompts)
         batches = probe.plan(subject, Budget.QUICK, seed=0)
         rows = [row for batch in batches for row in probe.collect(subject, batch, seed=0)]
-        assert readings(probe, subject.target, batches) == (2 if prompts else 1)
+        assert readings(probe, subject, batches) == (2 if prompts else 1)
         assert probe.measure(rows, subject, seed=0)[0].value == expected
 
 
@@ -199,6 +199,8 @@ def test_one_text_that_cannot_be_read_costs_one_row():
 def test_the_page_names_every_probe_that_asks_at_each_start(repository):
     page = (repository / "docs" / "language-models.md").read_text(encoding="utf-8")
     twice = {
-        name for name in probes() if readings(load_probe(name), Echo(), [Batch(0, {"items": [{"prompt": 0}]})]) == 2
+        name
+        for name in probes()
+        if readings(load_probe(name), Subject(Echo()), [Batch(0, {"items": [{"prompt": 0}]})]) == 2
     }
     assert twice == set(re.findall(r"`([a-z]+\.[a-z-]+)`", page))
