@@ -12,15 +12,28 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from ..core.errors import ConfigurationError
+from ..core.errors import ConfigurationError, JournalError
 from ..core.results import AuditResult
 from .engine import Progress
+from .inputs import Inputs, changes
 from .journal import Journal
-from .plan import OBJECT, Settings, make_settings
+from .plan import OBJECT, make_settings
+from .resume import (
+    JOURNAL,
+    check_named,
+    check_opened,
+    check_unchanged,
+    journal_of,
+    resume_command,
+    salvaged,
+    stored_records,
+    stored_settings,
+    what_is_read,
+)
 from .run import Run
 from .run_folder import write_whole, writing
 from .scope import Scope
-from .sources import files_sha256, sources_sha256
+from .sources import sources_sha256
 
 Report = Callable[[Progress], None] | None
 P = ParamSpec("P")
@@ -46,8 +59,10 @@ def run_audit(
     seed: int | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
+    salvage: bool = False,
     fail_on: str | None = None,
     progress: Report = None,
+    tell: Callable[[str], None] | None = None,
 ) -> tuple[AuditResult, Path]:
     """Audit a target, or without one run the self-check; write ``result.json`` and the journal.
 
@@ -76,9 +91,14 @@ def run_audit(
     out : Path, optional
         The run's folder; default ``guardrails-runs/<time>-<target>``.
     resume : Path, optional
-        The folder of a run that was cut off: its settings and plan are used, finished batches are not repeated.
+        The folder of a run that was cut off: its settings and plan are used, finished batches are not repeated. Data
+        and objects have to be given again as they were; so has a target that runs code or is fetched from a hub.
+    salvage : bool
+        With `resume`: of a damaged journal, keep what stands before the damage and ask the rest again.
     progress : callable, optional
         Told `Progress` after each batch.
+    tell : callable, optional
+        Told in words what a resumed run reads, and what was dropped of a damaged journal.
 
     Returns
     -------
@@ -88,39 +108,91 @@ def run_audit(
     Raises
     ------
     ConfigurationError, TargetError
-        For a mistake in what was asked.
+        For a mistake in what was asked, and for a resumed run whose inputs changed since it began.
     JournalError
-        Where the journal or the run's folder cannot be written.
+        Where the journal or the run's folder is damaged or cannot be written, or an input changed while the run was
+        under way: then no result is written.
     """
     objects = {"target": target, "corpus": corpus, "holdout": holdout, "reference": reference, "prompts": prompts}
     if resume is not None:
-        folder = Path(resume)
-        if not (folder / "journal.sqlite").is_file():
-            raise ConfigurationError(f"{folder} holds no run to resume (no journal.sqlite)")
-    else:
-        given = {k: name_of(v) for k, v in objects.items()} | {
-            "text_field": text_field, "recognizers": recognizers, "descriptor": descriptor, "policy": policy,
-            "columns": columns, "ignore_columns": ignore_columns, "roles": roles,
-            "probes": probes, "budget": budget, "seed": seed, "fail_on": fail_on,
-        }  # fmt: skip
-        settings = make_settings(given, Path(plan) if plan else None)
+        named = {name: name_of(value) for name, value in (objects | {"descriptor": descriptor}).items()}
+        return _resumed(journal_of(resume), objects, named, progress, tell or _silent, salvage=salvage)
+    if salvage:
+        raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
+    given = {k: name_of(v) for k, v in objects.items()} | {
+        "text_field": text_field, "recognizers": recognizers, "descriptor": descriptor, "policy": policy,
+        "columns": columns, "ignore_columns": ignore_columns, "roles": roles,
+        "probes": probes, "budget": budget, "seed": seed, "fail_on": fail_on,
+    }  # fmt: skip
+    settings = make_settings(given, Path(plan) if plan else None)
+    folder = Path(out) if out else default_folder(settings.target)
+    _refuse_begun(folder)
+    inputs = Inputs(settings, objects, without=folder)
+    records = inputs.records()  # before they are loaded: what changes in between is seen at the end
+    scope = Scope(settings, objects)
+    scope.assays()  # opens the target, so that a wrong name leaves no folder behind
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        journal = Journal(folder / JOURNAL)
+    with journal:
+        if journal.get("settings") is not None:  # another run was faster
+            raise _holds_a_run(folder)
+        begun = {
+            "sources": sources_sha256(),
+            "started": _now(),
+            "inputs": {name: record.model_dump() for name, record in records.items()},
+            "policy": scope.policy.sha256,
+            "identity": scope.subject.target.identity() if settings.target else {},
+            "settings": settings.model_dump(mode="json"),  # the last: with them a run has begun
+        }
+        journal.add_plan([], begun)
+        return _finished(journal, scope, inputs, folder, progress), folder
+
+
+def _resumed(
+    folder: Path,
+    objects: dict[str, Any],
+    named: Mapping[str, str | None],
+    progress: Report,
+    tell: Callable[[str], None],
+    *,
+    salvage: bool,
+) -> tuple[AuditResult, Path]:
+    if salvage and (words := salvaged(folder)):
+        tell(words)
+    with Journal(folder / JOURNAL) as journal:
+        settings = stored_settings(journal, folder)
+        check_named(settings, named, folder)
+        tell(f"resuming the run in {folder}; it reads: {what_is_read(settings)}")
+        inputs = Inputs(settings, objects, without=folder)
+        check_unchanged(journal, inputs, folder)
         scope = Scope(settings, objects)
-        scope.assays()  # opens the target, so that a wrong name leaves no folder behind
-        folder = _new_folder(Path(out) if out else default_folder(settings.target))
-    with writing(folder, f"guardrails audit --resume {folder}"), Journal(folder / "journal.sqlite") as journal:
-        if resume is not None:
-            scope = Scope(_resumed(journal, folder), objects)
-            if journal.get("policy") not in (None, scope.policy.sha256):
-                raise ConfigurationError(
-                    f"policy {scope.settings.policy} changed since the run in {folder} began; put it back, or start a "
-                    "new run"
-                )
-        else:
-            begun = {"settings": settings.model_dump(mode="json"), "sources": sources_sha256(), "started": _now()}
-            journal.add_plan([], begun | {"files": files_sha256(settings.files()), "policy": scope.policy.sha256})
+        check_opened(journal, scope, folder)
+        if salvage:
+            done, total = journal.progress()
+            tell(f"{done:,} of {total:,} batches are kept; the others are asked again")
+        return _finished(journal, scope, inputs, folder, progress), folder
+
+
+def _finished(journal: Journal, scope: Scope, inputs: Inputs, folder: Path, progress: Report) -> AuditResult:
+    """Finish a run that has begun.
+
+    Raises
+    ------
+    JournalError
+        Where an input changed while the run was under way: what was read of it, before or after, is not known.
+    """
+    with writing(folder, resume_command(scope.settings, folder)):
         result = Run(scope, folder, journal, progress).result()
+        if changed := changes(stored_records(journal), inputs.records(), f"while the run in {folder} was under way"):
+            journal.put("changed", changed)
+            raise JournalError(f"{changed}; there is no result, and the run cannot be resumed: start a new one")
         write_whole(folder / "result.json", result.to_json())
-    return result, folder
+    return result
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 def _result_alone(run: Callable[P, tuple[AuditResult, Path]]) -> Callable[P, AuditResult]:
@@ -182,38 +254,26 @@ def default_folder(target: str | None) -> Path:
     return Path("guardrails-runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{name}"
 
 
-def _new_folder(out: Path) -> Path:
-    """Make the folder of a run; one where an earlier run was killed before it wrote its settings serves again."""
-    if has_begun(out):
-        raise ConfigurationError(f"{out} already holds a run; use --resume {out} or another --out")
-    with writing(out, f"guardrails audit --resume {out}"):
-        out.mkdir(parents=True, exist_ok=True)
-    return out
+def _refuse_begun(out: Path) -> None:
+    """Refuse a folder that holds a run; one where an earlier run was killed before it wrote its settings serves again.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    if how_to_resume(out) is not None:
+        raise _holds_a_run(out)
 
 
-def has_begun(folder: Path) -> bool:
-    """Return whether a folder holds a run that wrote its settings, so that it can be resumed."""
-    journal = folder / "journal.sqlite"
-    if not journal.exists():
-        return False
-    with Journal(journal) as earlier:
-        return earlier.get("settings") is not None
+def _holds_a_run(out: Path) -> ConfigurationError:
+    return ConfigurationError(f"{out} already holds a run; use --resume {out} or another --out")
 
 
-def _resumed(journal: Journal, folder: Path) -> Settings:
-    stored = journal.get("settings")
-    if stored is None:
-        raise ConfigurationError(
-            f"the run in {folder} was cut off before it began; start it anew, in this folder or another"
-        )
-    if journal.get("sources") != sources_sha256():
-        raise ConfigurationError(f"guardrails or a library changed since the run in {folder} began; start a new one")
-    settings = Settings.model_validate(stored)
-    begun = journal.get("files") or {}
-    for name, sha256 in files_sha256(settings.files()).items():
-        if begun.get(name, sha256) != sha256:
-            raise ConfigurationError(
-                f"--{name} {getattr(settings, name)}: changed since the run in {folder} began; put it back, or start a "
-                "new run"
-            )
-    return settings
+def how_to_resume(folder: Path) -> str | None:
+    """Return the command that resumes the run in a folder, or None where none has begun there."""
+    if not (folder / JOURNAL).exists():
+        return None
+    with Journal(folder / JOURNAL) as journal:
+        if journal.get("settings") is None:
+            return None
+        return resume_command(stored_settings(journal, folder), folder)

@@ -1,32 +1,23 @@
-"""The journal of a run: SQLite in WAL mode, one transaction a batch: SIGKILL at any moment loses no finished batch.
+"""The journal of a run: a log in SQLite, one transaction a batch: SIGKILL at any moment loses no finished batch.
 
 The plan (every batch's payload) is written before the first sample and never repacked: a resumed run samples what the
-first would have. Only the parent process writes.
+first would have. Only the parent process writes. Every entry has a checksum: see `log`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..core.base import Batch, Row
-from .run_folder import Database
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS batches (
-    series TEXT NOT NULL, idx INTEGER NOT NULL, payload TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0,
-    seconds REAL NOT NULL DEFAULT 0, PRIMARY KEY (series, idx));
-CREATE TABLE IF NOT EXISTS samples (
-    series TEXT NOT NULL, item TEXT NOT NULL, batch INTEGER NOT NULL, row TEXT NOT NULL,
-    PRIMARY KEY (series, item)) WITHOUT ROWID;
-"""
+from ..core.errors import JournalError
+from .log import Entry, Log
 
 
-class Journal(Database):
-    """The samples of one run, by series (one probe on one subject).
+class Journal(Log):
+    """The settings, plan and samples of one run; samples by series (one probe on one subject).
 
     Parameters
     ----------
@@ -35,96 +26,94 @@ class Journal(Database):
 
     Raises
     ------
+    ConfigurationError
+        Where another run has it open.
     JournalError
-        Where the file is no journal, or cannot be opened or written.
+        Where the file is no journal, is damaged, or cannot be opened or written.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, SCHEMA)
+        self._settings: dict[str, int] = {}
+        self._plan: dict[str, dict[int, int]] = {}
+        self._rows: dict[str, dict[int, int]] = {}
+        self._seconds: dict[str, float] = {}
+        self._items: tuple[str, set[str]] = "", set()
+        super().__init__(path)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._guard():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+    def _learn(self, number: int, entry: Entry) -> None:
+        if entry.kind == "set":
+            self._settings[entry.name] = number
+        elif entry.kind == "plan":
+            self._plan.setdefault(entry.name, {})[entry.idx] = number
+        else:
+            self._rows.setdefault(entry.name, {})[entry.idx] = number
+            self._seconds[entry.name] = self._seconds.get(entry.name, 0.0) + entry.seconds
 
     def get(self, key: str) -> Any:
         """Return a stored setting, or None."""
-        with self._guard():
-            found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return json.loads(found[0]) if found else None
+        number = self._settings.get(key)
+        return None if number is None else json.loads(self.body(number))
 
     def put(self, key: str, value: Any) -> None:
         """Store a setting (JSON)."""
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+        self.add_plan([], {key: value})
 
     def add_plan(self, plan: Iterable[tuple[str, Sequence[Batch]]], settings: dict[str, Any]) -> None:
-        """Write all batches of all series and the settings, in one transaction: a plan is whole or absent."""
-        with self._transaction():
-            for series, batches in plan:
-                self._db.executemany(
-                    "INSERT INTO batches (series, idx, payload) VALUES (?, ?, ?)",
-                    [(series, b.index, json.dumps(b.payload)) for b in batches],
-                )
-            for key, value in settings.items():
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+        """Write all batches of all series and the settings, in one transaction: a plan is whole or absent.
+
+        Raises
+        ------
+        JournalError
+            Where a batch is planned already, or the disk is full.
+        """
+        entries = [Entry("plan", series, json.dumps(b.payload), b.index) for series, batches in plan for b in batches]
+        if again := next((e for e in entries if e.idx in self._plan.get(e.name, {})), None):
+            raise JournalError(f"{self.path}: {again.describe()} is planned already")
+        self.append([*entries, *(Entry("set", key, json.dumps(value)) for key, value in settings.items())])
 
     def series(self) -> list[str]:
         """Return the names of all planned series."""
-        with self._guard():
-            return [r[0] for r in self._db.execute("SELECT DISTINCT series FROM batches ORDER BY series")]
+        return sorted(self._plan)
 
     def pending(self, series: str) -> list[Batch]:
         """Return the batches of a series that are not finished, in order."""
-        with self._guard():
-            found = self._db.execute(
-                "SELECT idx, payload FROM batches WHERE series = ? AND done = 0 ORDER BY idx", (series,)
-            )
-            return [Batch(index, json.loads(payload)) for index, payload in found]
+        finished = self._rows.get(series, {})
+        planned = sorted(self._plan.get(series, {}).items())
+        return [Batch(index, json.loads(self.body(number))) for index, number in planned if index not in finished]
 
     def finish(self, series: str, batch: Batch, rows: Sequence[Row], seconds: float = 0.0) -> None:
-        """Write the rows of one batch and mark it finished, in one transaction.
+        """Write the rows of one batch, which marks it finished, in one transaction.
 
         Raises
         ------
         JournalError
             Where two rows of a series name the same item, or the disk is full.
         """
-        with self._transaction():
-            self._db.executemany(
-                "INSERT INTO samples VALUES (?, ?, ?, ?)",
-                [
-                    (series, str(row["item"]), batch.index, json.dumps(row, separators=(",", ":"), allow_nan=False))
-                    for row in rows
-                ],
-            )
-            self._db.execute(
-                "UPDATE batches SET done = 1, seconds = ? WHERE series = ? AND idx = ?", (seconds, series, batch.index)
-            )
+        items = [str(row["item"]) for row in rows]
+        before = self._items_of(series)
+        if again := next((item for i, item in enumerate(items) if item in before or item in items[:i]), None):
+            raise JournalError(f"{self.path}: two rows of {series} name the item {again!r}: a defect of the probe")
+        ordered = [row for _, row in sorted(zip(items, rows, strict=True), key=lambda pair: pair[0])]
+        body = json.dumps(ordered, separators=(",", ":"), allow_nan=False)
+        self.append([Entry("rows", series, body, batch.index, float(seconds))])
+        before.update(items)
+
+    def _items_of(self, series: str) -> set[str]:
+        """Return the items of a series' finished rows; those of one series are in memory, the last asked for."""
+        if self._items[0] != series:
+            self._items = series, {str(row["item"]) for row in self.rows(series)}
+        return self._items[1]
 
     def rows(self, series: str) -> list[Row]:
         """Return the finished rows of a series in the order of the plan and, inside a batch, of the item."""
-        with self._guard():
-            found = self._db.execute("SELECT row FROM samples WHERE series = ? ORDER BY batch, item", (series,))
-            return [json.loads(row) for (row,) in found]
+        return [
+            row for _, number in sorted(self._rows.get(series, {}).items()) for row in json.loads(self.body(number))
+        ]
 
     def seconds(self, series: str) -> float:
         """Return how long the finished batches of a series took, over all sittings."""
-        with self._guard():
-            return float(
-                self._db.execute(
-                    "SELECT COALESCE(SUM(seconds), 0) FROM batches WHERE series = ?", (series,)
-                ).fetchone()[0]
-            )
+        return self._seconds.get(series, 0.0)
 
     def progress(self) -> tuple[int, int]:
         """Return (finished, planned) batches."""
-        with self._guard():
-            done, total = self._db.execute("SELECT COALESCE(SUM(done), 0), COUNT(*) FROM batches").fetchone()
-            return int(done), int(total)
+        return sum(map(len, self._rows.values())), sum(map(len, self._plan.values()))

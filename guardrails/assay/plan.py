@@ -85,11 +85,6 @@ class Settings(BaseModel):
             words += ["--policy", self.policy]
         return shlex.join([*words, "--budget", self.budget.value, "--seed", str(self.seed)])
 
-    def files(self) -> dict[str, Path]:
-        """Return the files that say what is looked for: a run that goes on needs them as they were."""
-        given = {name: getattr(self, name) for name in ("recognizers", "descriptor", "prompts")}
-        return {name: Path(value) for name, value in given.items() if value and not value.startswith(OBJECT)}
-
 
 def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Settings:
     """Return checked settings from options and, beneath them, a plan file (TOML with the same names).

@@ -25,8 +25,10 @@ from ..core.seeding import derive_seed
 from .controls import cached_outcome, control_outcome, control_subject, control_threshold, keep_outcome
 from .engine import Progress, Series, attempt, run_series
 from .findings import Reading, findings_of, self_check_verdict, verdict
+from .inputs import Records
 from .journal import Journal
 from .plan import DATA, selected
+from .resume import stored_records
 from .scope import Assay, Scope
 from .sources import sources_sha256, versions
 from .spikes import spike_kind, spike_outcome
@@ -95,7 +97,7 @@ class Run:
                     spoiled[known.key] = why
                 else:
                     plan.append((self.scope.series(known).name, batches))
-        self.journal.add_plan(plan, {"planned": True, "cached_controls": cached, "spoiled": spoiled})
+        self.journal.add_plan(plan, {"cached_controls": cached, "spoiled": spoiled, "planned": True})
 
     def planned(self, assay: Assay) -> list[tuple[str, list[Batch]]]:
         series = self.scope.series(assay)
@@ -193,7 +195,9 @@ class Run:
 
     def records(self, assays: Sequence[Assay]) -> tuple[TargetRecord, ...]:
         if self.scope.settings.target is not None:
-            return (record(self.scope.subject, self.scope.settings.target),)
+            # What was audited is what the run began with: that it is still the same is checked elsewhere.
+            identity, inputs = self.journal.get("identity"), stored_records(self.journal)
+            return (record(self.scope.subject, self.scope.settings.target, identity, inputs),)
         sources = sorted({a.control.source for a in assays if a.control})
         return tuple(record(control_subject(source), source) for source in sources)
 
@@ -203,7 +207,9 @@ def measure_seed(series: Series) -> int:
     return derive_seed(series.seed, series.name, "measure")
 
 
-def record(subject: Subject, name: str) -> TargetRecord:
+def record(
+    subject: Subject, name: str, identity: dict[str, str] | None = None, inputs: Records | None = None
+) -> TargetRecord:
     """Return what was audited, with what access and what data beside it."""
     target = subject.target
     given = {k: len(getattr(subject, k)) for k in DATA if subject.has(k)}
@@ -214,9 +220,10 @@ def record(subject: Subject, name: str) -> TargetRecord:
         name=name,
         modality=target.modality,
         access=tuple(sorted(target.access)),
-        identity=target.identity(),
+        identity=target.identity() if identity is None else identity,
         data=data,
         read_as=dict(subject.read_as),
+        inputs=inputs or {},
     )
 
 

@@ -10,43 +10,66 @@ from typing import Self
 
 from ..core.errors import ConfigurationError, JournalError
 
-META = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);"
+START_AGAIN = "nothing of the run is kept: free some space or check the folder, and start again"
+
+
+class DamagedError(JournalError):
+    """A file of a run does not hold what was written."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"{path} is damaged: {what}; --resume --salvage goes on from what stands before that, or start a new run"
+        )
+        self.what = what
 
 
 class Database:
-    """A SQLite file in WAL mode with the table ``meta`` for settings; only one process has it open.
+    """A SQLite file in WAL mode with exactly the tables that it was made with; only one process has it open.
 
     Parameters
     ----------
     path : Path
         Made where absent.
     schema : str
-        Statements that make the other tables where they are absent.
+        Statements that make the tables.
 
     Raises
     ------
     ConfigurationError
         Where another run has it open.
     JournalError
-        Where the file is no database, or cannot be opened or written.
+        Where the file is no database, is damaged, was written by another version, or cannot be opened or written.
     """
 
     def __init__(self, path: Path, schema: str) -> None:
         self.path = path
-        self._lock = _locked(path)
+        self._lock = locked(path)
         try:
             self._open(schema)
-        except JournalError:
+        except BaseException:
             self._lock.close()
             raise
 
     def _open(self, schema: str) -> None:
         with self._guard():
-            self._db = sqlite3.connect(self.path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # FULL would also survive a power cut; NORMAL survives a killed process, which is what --resume promises.
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(META + schema)
+            self._db = connect(self.path)
+            tables = _tables(self._db)
+            if not tables:
+                self._db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
+            elif tables != _expected(schema):
+                # Not only other columns: another type would sort otherwise, a trigger would run what it likes.
+                raise DamagedError(
+                    self.path,
+                    "its tables are not those that this version of guardrails makes (a run of another version cannot be"
+                    " resumed; guardrails report still renders a finished one)",
+                )
+            elif (problem := self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(problem)
+
+    @property
+    def begun(self) -> bool:
+        """Whether it holds anything that a resumed run could use."""
+        return False
 
     def __enter__(self) -> Self:
         return self
@@ -64,15 +87,62 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise JournalError(
-                f"{self.path}: {error}. What finished is kept; free some space, check the folder, and use --resume"
-            ) from error
+            if is_damage(error):
+                raise DamagedError(self.path, str(error)) from error
+            again = "what finished is kept: free some space, check the folder, and use --resume"
+            raise JournalError(f"{self.path}: {error}; {again if self.begun else START_AGAIN}") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._guard():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
 
-def _locked(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection in WAL mode, without implicit transactions."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA journal_mode=WAL")
+    # FULL would also survive a power cut; NORMAL survives a killed process, which is what --resume promises.
+    db.execute("PRAGMA synchronous=NORMAL")
+    return db
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is damaged, not that it could not be read or written."""
+    kept_whole = sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError
+    return (isinstance(error, sqlite3.DatabaseError) and not isinstance(error, kept_whole)) or "UTF-8" in str(error)
+
+
+def _tables(db: sqlite3.Connection) -> set[tuple[str, ...]]:
+    return set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
+def _expected(schema: str) -> set[tuple[str, ...]]:
+    with sqlite3.connect(":memory:") as empty:
+        empty.executescript(schema)
+        tables = _tables(empty)
+    empty.close()
+    return tables
+
+
+def locked(path: Path) -> sqlite3.Connection:
     """Return what holds the lock of a run's folder until it is closed; the system frees it when a process is killed.
 
     SQLite's own file lock is used because it works on every system, on a second file so that the first can be read.
+
+    Raises
+    ------
+    ConfigurationError
+        Where another process holds it.
+    JournalError
+        Where it cannot be had.
     """
     file = path.with_suffix(".lock")
     try:
@@ -90,12 +160,16 @@ def _locked(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def writing(folder: Path, again: str) -> Iterator[None]:
-    """Turn an operating-system error about the run's folder into a `JournalError` that says how to go on."""
+def writing(folder: Path, again: str = "") -> Iterator[None]:
+    """Turn an operating-system error about the run's folder into a `JournalError` that says how to go on.
+
+    `again` is the command that does; without it the run had not begun.
+    """
     try:
         yield
     except OSError as error:
-        raise JournalError(f"{folder}: {error.strerror or error}. What finished is kept; then: {again}") from error
+        advice = f"what finished is kept; then: {again}" if again else START_AGAIN
+        raise JournalError(f"{folder}: {error.strerror or error}; {advice}") from error
 
 
 def write_whole(path: Path, text: str) -> None:

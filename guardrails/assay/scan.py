@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.base import Modality
-from ..core.errors import ConfigurationError, did_you_mean
+from ..core.errors import ConfigurationError, JournalError, did_you_mean
 from ..core.registry import detectors as known_detectors
 from .detector_controls import Outcome, doubt, failed, kept_outcome
 from .run_folder import write_whole, writing
@@ -22,6 +22,16 @@ from .scan_kinds import kinds_in
 from .scan_listing import Listing, check_path
 from .scan_local import Row, local_rows
 from .scan_pool import Crashed, Worker
+from .scan_resume import (
+    LISTING,
+    ROWS,
+    check_named,
+    check_unchanged,
+    resume_command,
+    salvaged,
+    stored_settings,
+    take_up,
+)
 from .scan_summary import summary_of
 from .sources import sources_sha256
 
@@ -39,23 +49,27 @@ def run_scan(
     detectors: Sequence[str] = (),
     out: Path | None = None,
     resume: bool = False,
+    salvage: bool = False,
     engine: str = "local",
     workers: int | None = None,
     progress: Report = None,
     emit: Callable[[str], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Scan files and write ``scan.jsonl`` (a row a file) and ``summary.json``.
 
     Parameters
     ----------
     paths : sequence of str
-        Files, folders, globs, fsspec URLs. None with `resume`: those of the run.
+        Files, folders, globs, fsspec URLs. None with `resume`: those of the run; URLs have to be named again.
     detectors : sequence of str
         Ids, globs of ids, or ``ID:ARGUMENT``. Default: `DEFAULT`.
     out : Path, optional
         The run's folder; default ``guardrails-runs/<time>-scan``.
     resume : bool
-        Go on with the run in `out`.
+        Go on with the run in `out`. Detectors whose argument may run code have to be named again.
+    salvage : bool
+        With `resume`: of a damaged folder, keep the rows before the damage and ask the rest again.
     engine : str
         ``local`` or ``ray``.
     workers : int, optional
@@ -64,6 +78,8 @@ def run_scan(
         Told (done, total, name) after each file, and after each item of a detector's controls.
     emit : callable, optional
         Told each line of ``scan.jsonl``, those of an earlier sitting too.
+    tell : callable, optional
+        Told in words what a resumed run reads, and what was dropped of a damaged folder.
 
     Returns
     -------
@@ -76,40 +92,77 @@ def run_scan(
     ConfigurationError
         For a mistake in what was asked.
     JournalError
-        Where the run's folder cannot be written.
+        Where the run's folder is damaged or cannot be written.
     """
     if engine not in ENGINES:
         raise ConfigurationError(f"unknown engine '{engine}'.{did_you_mean(engine, ENGINES)}")
-    folder, settings = _begin(paths, detectors, out, resume)
-    names = chosen(settings["detectors"])
-    with writing(folder, f"guardrails scan --resume --out {folder}"), Listing(folder / "scan.sqlite") as listing:
-        if listing.get("settings") is None:
-            listing.fill(settings["paths"], without=folder, settings=json.dumps(settings))
-        try:
-            outcomes, left_out = _believable(
-                names, folder, workers or cores(), settings["detectors"], listing, progress
-            )
-        except ConfigurationError:
-            if not resume:
-                listing.forget()  # a detector that cannot be used: the folder serves again
-            raise
-        names = [outcome["detector"] for outcome in outcomes]
-        rows = folder / "scan.jsonl"
-        done = _taken_up(rows, listing, emit)
-        temporary = folder / "fetched"
-        try:
-            if engine == "ray":
-                from .scan_ray import ray_rows
+    if salvage and not resume:
+        raise ConfigurationError("--salvage restores a damaged scan: name it with --resume")
+    tell = tell or (lambda _: None)
+    named = {"paths": list(paths), "detectors": list(detectors)}
+    if resume:
+        folder = _there(out)
+        if salvage:
+            salvaged(folder, tell)
+    else:
+        folder = out or default_folder()
+        _check_new(folder, named)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        listing = Listing(folder / LISTING)
+    with listing:
+        if resume:
+            settings = stored_settings(listing, folder)
+            check_named(settings, named, listing, folder)
+            tell(f"resuming the scan in {folder} of {', '.join(settings['paths'])}")
+            check_unchanged(settings, chosen(settings["detectors"]), folder)
+        else:
+            settings = _begin(listing, folder, named)
+        with writing(folder, resume_command(settings, folder)):
+            return _finish(
+                listing, settings, folder, engine=engine, workers=workers or cores(), resume=resume, salvage=salvage,
+                progress=progress, emit=emit, tell=tell,
+            ), folder  # fmt: skip
 
-                found = ray_rows(listing, done, names)
-            else:
-                found = local_rows(listing, done, names, folder=temporary, workers=workers or cores())
-            _write_rows(rows, _believed(found, outcomes), done, len(listing), progress, emit)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        summary = summary_of(rows, settings, outcomes, left_out)
-        write_whole(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-    return summary, folder
+
+def _finish(
+    listing: Listing,
+    settings: dict[str, Any],
+    folder: Path,
+    *,
+    engine: str,
+    workers: int,
+    resume: bool,
+    salvage: bool,
+    progress: Report,
+    emit: Callable[[str], None] | None,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """Scan what has no row yet; return the summary."""
+    try:
+        outcomes, left_out = _believable(settings["detectors"], folder, workers, listing, progress, resume=resume)
+    except ConfigurationError:
+        if not resume:
+            listing.forget()  # a detector that cannot be used: the folder serves again
+        raise
+    names = [outcome["detector"] for outcome in outcomes]
+    rows, temporary = folder / ROWS, folder / "fetched"
+    done = take_up(folder, listing, names, emit, salvage=salvage)
+    if salvage:
+        tell(f"{done:,} of {len(listing):,} rows are kept; the others are asked again")
+    try:
+        if engine == "ray":
+            from .scan_ray import ray_rows
+
+            found = ray_rows(listing, done, names)
+        else:
+            found = local_rows(listing, done, names, folder=temporary, workers=workers)
+        _write_rows(rows, _believed(found, outcomes), done, listing, progress, emit)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    summary = summary_of(rows, settings, outcomes, left_out)
+    write_whole(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    return summary
 
 
 def cores() -> int:
@@ -144,63 +197,51 @@ def chosen(asked: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(out))
 
 
-def _begin(
-    paths: Sequence[str], detectors: Sequence[str], out: Path | None, resume: bool
-) -> tuple[Path, dict[str, Any]]:
-    """Return the run's folder and its settings: new ones, or those that it was begun with."""
-    given: dict[str, Any] = {"paths": list(paths), "detectors": list(detectors), "sources": sources_sha256()}
-    folder = out or default_folder()
-    begun = folder / "scan.sqlite"
-    stored = None
-    if begun.is_file():
-        with Listing(begun) as listing:
-            stored = listing.get("settings")
-    if not resume:
-        if stored is not None:
-            raise ConfigurationError(f"{folder} already holds a scan; go on with it by --resume, or use another --out")
-        if not paths:
-            raise ConfigurationError("give at least one PATH to scan")
-        given["arguments"] = arguments_sha256(chosen(detectors))  # a wrong name leaves no folder behind
-        for path in paths:
-            check_path(path)
-        with writing(folder, f"guardrails scan --resume --out {folder}"):
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder, given
+def how_to_resume(folder: Path) -> str | None:
+    """Return the command that resumes the scan in a folder, or None where none has begun there."""
+    if not (folder / LISTING).is_file():
+        return None
+    with Listing(folder / LISTING) as listing:
+        return None if listing.get("settings") is None else resume_command(stored_settings(listing, folder), folder)
+
+
+def _there(out: Path | None) -> Path:
+    """Return the folder of a scan to go on with."""
     if out is None:
         raise ConfigurationError("--resume needs --out: the folder of the scan to go on with")
-    if stored is None:
-        raise ConfigurationError(f"{folder} holds no scan to resume")
-    return folder, _same(folder, json.loads(stored), given)
+    if not (out / LISTING).is_file():
+        raise ConfigurationError(f"{out} holds no scan to resume")
+    return out
 
 
-def _same(folder: Path, stored: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a run that is gone on with.
+def _check_new(folder: Path, named: dict[str, list[str]]) -> None:
+    """Refuse a folder that holds a scan, and wrong names, which then leave no folder behind."""
+    if how_to_resume(folder) is not None:
+        raise _holds_a_scan(folder)
+    if not named["paths"]:
+        raise ConfigurationError("give at least one PATH to scan")
+    chosen(named["detectors"])
+    for path in named["paths"]:
+        check_path(path)
 
-    Raises
-    ------
-    ConfigurationError
-        Where other ones are given now, or the library or a file that a detector's argument names changed: half of the
-        rows would be of another scan.
-    """
-    for key, option in (("paths", "PATH"), ("detectors", "--detectors")):
-        if given[key] and given[key] != stored[key]:
-            before = " ".join(stored[key]) or "the default"
-            raise ConfigurationError(
-                f"the scan in {folder} was begun with {option} {before}; leave it out with --resume, or start another"
-            )
-    if given["sources"] != stored["sources"]:
-        raise ConfigurationError(f"guardrails or a library changed since the scan in {folder} began; start a new one")
-    now, before = arguments_sha256(chosen(stored["detectors"])), stored["arguments"]
-    for name in dict.fromkeys([*before, *now]):
-        if now.get(name) != before.get(name):
-            raise ConfigurationError(
-                f"what {name} names changed since the scan in {folder} began; put it back, or start a new scan"
-            )
-    return stored
+
+def _begin(listing: Listing, folder: Path, named: dict[str, list[str]]) -> dict[str, Any]:
+    """List the files; return the settings of a new scan."""
+    if listing.get("settings") is not None:  # another scan was faster
+        raise _holds_a_scan(folder)
+    arguments = arguments_sha256(chosen(named["detectors"]))
+    settings: dict[str, Any] = {**named, "sources": sources_sha256(), "arguments": arguments}
+    with writing(folder):
+        listing.fill(named["paths"], without=folder, settings=json.dumps(settings))
+    return settings
+
+
+def _holds_a_scan(folder: Path) -> ConfigurationError:
+    return ConfigurationError(f"{folder} already holds a scan; go on with it by --resume, or use another --out")
 
 
 def _believable(
-    names: Sequence[str], folder: Path, workers: int, asked: Sequence[str], listing: Listing, progress: Report
+    asked: Sequence[str], folder: Path, workers: int, listing: Listing, progress: Report, *, resume: bool
 ) -> tuple[list[Outcome], dict[str, str]]:
     """Return what the detectors make of their controls, and why some are left out: their weights are missing.
 
@@ -211,9 +252,12 @@ def _believable(
     ConfigurationError
         Where one that was asked for by its name cannot be used, or none is left.
     """
-    kept = folder / "controls.json"
-    if kept.is_file():
-        outcomes: list[Outcome] = json.loads(kept.read_text())
+    names = chosen(asked)
+    file, stored = folder / "controls.json", listing.get("controls")
+    if stored is not None:
+        outcomes = _outcomes(stored, listing.path)
+    elif file.is_file() and not resume:
+        outcomes = _outcomes(file.read_text(encoding="utf-8", errors="replace"), file)
     else:
         names, total = _concerned(names, listing), len(listing)
 
@@ -230,8 +274,24 @@ def _believable(
     for name, reason in left_out.items():
         if name in asked or len(left_out) == len(names):
             raise ConfigurationError(reason if reason.startswith(name) else f"{name}: {reason}")
-    write_whole(kept, json.dumps(outcomes))
+    if stored is None:
+        listing.put("controls", json.dumps(outcomes))
+    write_whole(file, json.dumps(outcomes))
     return [o for o in outcomes if not o["missing"]], left_out
+
+
+def _outcomes(text: str, file: Path) -> list[Outcome]:
+    """Return the outcomes of controls as they were stored."""
+    try:
+        outcomes: list[Outcome] = json.loads(text)
+        for outcome in outcomes:
+            if not isinstance(outcome["detector"], str) or not outcome.keys() >= failed("", "").keys() - {
+                "measured_on"
+            }:
+                raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise JournalError(f"{file}: not the outcomes of controls: start a new scan in another folder") from None
+    return outcomes
 
 
 def _concerned(names: Sequence[str], listing: Listing) -> list[str]:
@@ -256,28 +316,6 @@ def _control(name: str, told: Callable[[int], None]) -> Outcome:
         worker.close()
 
 
-def _taken_up(rows: Path, listing: Listing, emit: Callable[[str], None] | None) -> int:
-    """Return how many rows are written; the rest of a line that was being written is cut off.
-
-    The hashes of an earlier sitting may run ahead of its rows: they are read anew from these.
-    """
-    listing.forget_hashes()
-    number = end = 0
-    with rows.open("a+b") as file:
-        file.seek(0)
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            sha256 = json.loads(line)["sha256"]
-            if sha256 is not None:
-                listing.first(sha256, number)
-            if emit is not None:
-                emit(line.decode("ascii"))
-            number, end = number + 1, end + len(line)
-        file.truncate(end)
-    return number
-
-
 def _believed(rows: Iterable[Row], outcomes: Sequence[Outcome]) -> Iterator[Row]:
     """Withhold the verdicts of detectors that failed their controls; scores stay."""
     doubts = {o["detector"]: why for o in outcomes if (why := doubt(o)) is not None}
@@ -292,14 +330,16 @@ def _write_rows(
     path: Path,
     rows: Iterator[Row],
     done: int,
-    total: int,
+    listing: Listing,
     progress: Report,
     emit: Callable[[str], None] | None,
 ) -> None:
+    total = len(listing)
     with path.open("ab", buffering=0) as file:  # a row is one write: what is killed loses no more than its last line
         for row in rows:
             line = json.dumps(row, allow_nan=False) + "\n"
             file.write(line.encode("ascii"))
+            listing.add_row(done, line.encode("ascii"))  # a line without its checksum is cut off as an unfinished one
             done += 1
             if emit is not None:
                 emit(line)

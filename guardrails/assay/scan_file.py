@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ContentError, GuardrailsError
 from ..kit.content import HEAD, Content, content_of, misnamed
+from .file_hash import open_regular
 from .scan_listing import Found, file_system
 
 MAX_LOCAL = 64 << 30
@@ -121,14 +121,10 @@ def fetch(url: str, to: Path) -> Path:
 
 
 def _hashed(path: str) -> tuple[int, str, bytes]:
-    """Return size, hash and first bytes. Opened without waiting: a pipe may have taken the file's place."""
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(number, "rb", buffering=0) as file:
-        about = os.fstat(number)
-        if not stat.S_ISREG(about.st_mode):
-            raise ContentError("not a regular file (a pipe, a socket or a device)")
-        if about.st_size > MAX_LOCAL:
-            raise ContentError(f"{about.st_size:,} bytes are more than the limit of {MAX_LOCAL:,}")
+    """Return size, hash and first bytes."""
+    with open_regular(path) as file:
+        if (there := os.fstat(file.fileno()).st_size) > MAX_LOCAL:
+            raise ContentError(f"{there:,} bytes are more than the limit of {MAX_LOCAL:,}")
         head, size, digest = b"", 0, hashlib.sha256()
         while chunk := file.read(CHUNK):
             head = head or chunk[:HEAD]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import ConfigurationError, JournalError, MissingExtraError
-from .run_folder import Database
+from .log import Entry, Log
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS listed (place BLOB PRIMARY KEY, argument INTEGER, problem TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS items (number INTEGER PRIMARY KEY, place BLOB NOT NULL, problem TEXT);
-CREATE TABLE IF NOT EXISTS hashes (sha256 BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE listed (place BLOB PRIMARY KEY, argument INTEGER, problem TEXT) WITHOUT ROWID;
+CREATE TABLE items (number INTEGER PRIMARY KEY, place BLOB NOT NULL, problem TEXT);
+CREATE TABLE hashes (sha256 BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 """
+CHUNK = 1000
 
 
 class Found(NamedTuple):
@@ -47,8 +49,8 @@ class Found(NamedTuple):
         return self.place.decode("utf-8", "backslashreplace")
 
 
-class Listing(Database):
-    """The listing of one scan, and the hashes of what it has seen.
+class Listing(Log):
+    """The listing of one scan, the hashes of what it has seen, and the checksums of the rows that it wrote.
 
     Parameters
     ----------
@@ -57,18 +59,46 @@ class Listing(Database):
 
     Raises
     ------
+    ConfigurationError
+        Where another scan has it open.
     JournalError
-        Where it cannot be read or written.
+        Where it is damaged, or cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
+        self._settings: dict[str, int] = {}
+        self._before_rows = 0
         super().__init__(path, SCHEMA)
+        stated = self.get("listing")
+        if stated is not None and stated != self._items_sha256():
+            self.close()
+            raise JournalError(f"{path} is damaged: its list of files is not the one that was made: start a new scan")
+
+    def _learn(self, number: int, entry: Entry) -> None:
+        if entry.kind == "set":
+            self._settings[entry.name] = self._before_rows = number
 
     def get(self, key: str) -> str | None:
         """Return a stored setting."""
-        with self._guard():
-            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+        number = self._settings.get(key)
+        return None if number is None else self.body(number)
+
+    def put(self, key: str, value: str) -> None:
+        """Store a setting; before the first row."""
+        self.append([Entry("set", key, value)])
+
+    def add_row(self, number: int, line: bytes) -> None:
+        """Store the checksum of a row that was written."""
+        self.append([Entry("row", "", hashlib.sha256(line).hexdigest(), number)])
+
+    def row_checksums(self) -> Iterator[str]:
+        """Yield the checksums of the rows that were written, in order."""
+        for _, body in self._rows("SELECT number, body FROM log", self._before_rows + 1):
+            yield body
+
+    def keep_rows(self, n: int) -> None:
+        """Forget the checksums of all rows but the first n."""
+        self.cut(self._before_rows + n)
 
     def fill(self, paths: Iterable[str], *, without: Path, settings: str) -> int:
         """List what the paths hold and keep the settings beside it, whole or not at all; return how many entries.
@@ -87,30 +117,37 @@ class Listing(Database):
         ConfigurationError
             Where one holds nothing, or its file system is unknown or fails.
         """
-        with self._guard():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.execute("DELETE FROM listed")
-                for argument, path in enumerate(paths):
-                    # The same file under another spelling stays: it will be found to be a duplicate.
-                    found = ((place, argument, problem) for place, problem in _entries(path, without.resolve()))
-                    self._db.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?, ?)", found)
-                self._db.execute(
-                    "INSERT INTO items SELECT row_number() OVER (ORDER BY argument, place) - 1, place, problem"
-                    " FROM listed ORDER BY argument, place"
-                )
-                self._db.execute("DELETE FROM listed")
-                self._db.execute("INSERT INTO meta VALUES ('settings', ?)", (settings,))
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._transaction():
+            self._db.execute("DELETE FROM listed")
+            for argument, path in enumerate(paths):
+                # The same file under another spelling stays: it will be found to be a duplicate.
+                found = ((place, argument, problem) for place, problem in _entries(path, without.resolve()))
+                self._db.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?, ?)", found)
+            self._db.execute(
+                "INSERT INTO items SELECT row_number() OVER (ORDER BY argument, place) - 1, place, problem"
+                " FROM listed ORDER BY argument, place"
+            )
+            self._db.execute("DELETE FROM listed")
+            chained = self._insert([Entry("set", "listing", self._items_sha256()), Entry("set", "settings", settings)])
+        self._note(chained)
         return len(self)
+
+    def _items_sha256(self) -> str:
+        digest = hashlib.sha256()
+        with self._guard():
+            for number, place, problem in self._db.execute("SELECT number, place, problem FROM items ORDER BY number"):
+                if not isinstance(place, bytes):
+                    return "an entry that is no path"
+                digest.update(repr((number, place, problem)).encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def forget(self) -> None:
         """Empty the listing and its settings: nothing was scanned."""
-        with self._guard():
-            self._db.executescript("DELETE FROM items; DELETE FROM meta;")
+        with self._transaction():
+            self._db.execute("DELETE FROM items")
+        self.cut(0)
+        self._settings.clear()
+        self._before_rows = 0
 
     def __len__(self) -> int:
         with self._guard():
@@ -118,11 +155,20 @@ class Listing(Database):
 
     def entries(self, start: int = 0) -> Iterator[Found]:
         """Yield the entries from a number on, in order."""
-        with self._guard():
-            cursor = self._db.execute("SELECT number, place, problem FROM items WHERE number >= ? ORDER BY number",
-                                      (start,))  # fmt: skip
-            for number, place, problem in cursor:
-                yield Found(number, bytes(place), problem)
+        for number, place, problem in self._rows("SELECT number, place, problem FROM items", start):
+            yield Found(number, bytes(place), problem)
+
+    def _rows(self, select: str, start: int) -> Iterator[tuple[Any, ...]]:
+        """Yield rows by number; in pieces, since while a statement is open no write is folded in from the WAL."""
+        while True:
+            with self._guard():
+                rows = self._db.execute(
+                    f"{select} WHERE number >= ? ORDER BY number LIMIT {CHUNK}", (start,)
+                ).fetchall()
+            yield from rows
+            if len(rows) < CHUNK:
+                return
+            start = rows[-1][0] + 1
 
     def name(self, number: int) -> str:
         """Return the name of one entry."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -104,13 +104,3 @@ def _plugins() -> list[Path]:
     specs = [find_spec(name) for name in sorted({point.module.partition(".")[0] for point in points})]
     found = [Path(spec.origin) for spec in specs if spec is not None and spec.origin]
     return [path.parent if path.name == "__init__.py" else path for path in found]
-
-
-def files_sha256(files: Mapping[str, Path]) -> dict[str, str]:
-    """Return the hash of each file by its name in the settings; of a folder, or what is gone, none."""
-    found = {}
-    for name, path in files.items():
-        if path.is_file():
-            with path.open("rb") as file:
-                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found

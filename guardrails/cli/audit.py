@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,6 +73,9 @@ def audit(
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same result. (default: 0)")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. (default: guardrails-runs/TIME-TARGET)")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="With --resume: keep what stands before the damage of a damaged journal.")
+    ] = False,
     fail_on: Annotated[
         str | None, typer.Option(metavar="SEVERITY", help="Fail only on findings of at least this severity.")
     ] = None,
@@ -113,10 +115,15 @@ def audit(
 
     from ..assay.audit import default_folder
 
-    if resume and (target or options or out):
-        raise ConfigurationError("--resume takes every setting from the run itself; leave the other options out")
+    if resume and (options.keys() - {"descriptor"} or out):
+        raise ConfigurationError(
+            "--resume takes every setting from the run itself; leave the other options out (only TARGET and "
+            "--descriptor may be named again)"
+        )
+    if salvage and not resume:
+        raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
     folder = resume or out or default_folder(target)
-    result = _run(target, options, folder, resume=resume is not None)
+    result = _run(target, options, folder, resume=resume is not None, salvage=salvage)
     page = folder / "report.html"
     render(result, "html", page, run_folder=folder)
     if as_json:
@@ -157,21 +164,24 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
         stdout().print(line, soft_wrap=True)
 
 
-def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool) -> AuditResult:
-    from ..assay.audit import has_begun, run_audit
+def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool, salvage: bool) -> AuditResult:
+    from ..assay.audit import how_to_resume, run_audit
+
+    place: dict[str, Any] = {"resume": None, "out": folder}
+    if resume:
+        place = {"resume": folder, "out": None, "salvage": salvage, "tell": say}
 
     with progress() as report, only_data_on_stdout():
         try:
             result, _ = run_audit(
                 target,
                 **options,
-                out=None if resume else folder,
-                resume=folder if resume else None,
+                **place,
                 progress=lambda step: report(step.done, step.total, step.label),
             )
         except KeyboardInterrupt as error:
-            if not has_begun(folder):
+            command = how_to_resume(folder)
+            if command is None:
                 raise  # there is nothing to resume
-            how_to_resume = f"guardrails audit --resume {shlex.quote(str(folder))}"
-            raise JournalError(f"interrupted; resume with: {how_to_resume}") from error
+            raise JournalError(f"interrupted; resume with: {command}") from error
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -53,28 +52,31 @@ def scan(
     ] = Format.TABLE,
     out: Annotated[Path | None, typer.Option(help="The run's folder. (default: guardrails-runs/TIME-scan)")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the scan in the folder of --out.")] = False,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="With --resume: keep the rows before the damage of a damaged scan.")
+    ] = False,
     engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
 ) -> None:
     """Look for generated and manipulated content: a row a file, whatever is wrong with it.
 
     Exit codes: 0 done (rows may hold errors), 2 a wrong option or path, 5 the scan broke and can be resumed.
     """
-    from ..assay.scan import default_folder, run_scan
+    from ..assay.scan import default_folder, how_to_resume, run_scan
 
     folder = out if out is not None or resume else default_folder()
     write = _raw(sys.stdout) if format is Format.JSONL else None
     with progress() as report, only_data_on_stdout():
         try:
             summary, folder = run_scan(
-                paths or (), detectors=detectors or (), out=folder, resume=resume, engine=engine.value,
-                progress=report, emit=write,
+                paths or (), detectors=detectors or (), out=folder, resume=resume, salvage=salvage,
+                engine=engine.value, progress=report, emit=write, tell=say,
             )  # fmt: skip
             page = _page(summary, folder) if format is Format.HTML else None
         except KeyboardInterrupt as error:
-            if folder is None or not (folder / "scan.sqlite").is_file():
+            command = how_to_resume(folder) if folder is not None else None
+            if command is None:
                 raise  # there is nothing to resume
-            how = f"guardrails scan --resume --out {shlex.quote(str(folder))}"
-            raise JournalError(f"interrupted; resume with: {how}") from error
+            raise JournalError(f"interrupted; resume with: {command}") from error
     if format is Format.JSONL:
         say(f"rows: {folder / 'scan.jsonl'}")
     else:

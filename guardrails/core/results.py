@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validat
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 SHOWN = 16
 """Findings in the `repr` of a result: a screenful."""
 
@@ -286,6 +286,18 @@ class Finding(_Frozen):
         return not self.control_failed
 
 
+class InputRecord(_Frozen):
+    """The content of one input when the audit began.
+
+    `sha256` is that of the file; of a folder or package, that of the names and hashes of its files.
+    """
+
+    name: str
+    sha256: str
+    files: int = Field(default=0, ge=0, description="0: given as a Python object")
+    bytes: int = Field(default=0, ge=0)
+
+
 class TargetRecord(_Frozen):
     """What was audited, and with what access."""
 
@@ -295,6 +307,7 @@ class TargetRecord(_Frozen):
     identity: dict[str, str] = {}
     data: dict[str, str] = Field(default={}, description="corpus, holdout, reference, prompts: what each was")
     read_as: dict[str, str] = Field(default={}, description="target, corpus, holdout, …: how each input was read")
+    inputs: dict[str, InputRecord] = Field(default={}, description="target, corpus, holdout, …: the content of each")
 
 
 class NotTested(_Frozen):

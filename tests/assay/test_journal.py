@@ -43,7 +43,7 @@ def test_a_finished_batch_is_pending_no_more_and_its_rows_come_back_in_order(jou
 def test_a_batch_that_repeats_an_item_is_refused_whole(journal):
     plan = planned(journal)
     journal.finish("s", plan[0], rows(plan[0]))
-    with pytest.raises(JournalError, match="UNIQUE"):
+    with pytest.raises(JournalError, match=r"name the item .0000."):
         journal.finish("s", plan[1], [*rows(plan[1]), *rows(plan[0])])
     assert journal.pending("s") == plan[1:]
     assert len(journal.rows("s")) == 4

@@ -141,7 +141,7 @@ def test_what_was_asked_for_cannot_change_in_between(
         run_scan([], out=tmp_path / "other", resume=True)
     with pytest.raises(ConfigurationError, match="needs --out"):
         run_scan([], resume=True)
-    monkeypatch.setattr(module, "sources_sha256", lambda: "changed")
+    monkeypatch.setattr("guardrails.assay.scan_resume.sources_sha256", lambda: "changed")
     with pytest.raises(ConfigurationError, match="changed since"):
         run_scan([], out=run, resume=True)
 
@@ -154,9 +154,9 @@ def test_what_an_argument_names_cannot_change_in_between(folder: Path, tmp_path:
     before = scanned(folder / "0.png", run, named)
     (model / "weights").write_bytes(b"two")
     with pytest.raises(ConfigurationError, match=rf"what {named} names changed since the scan in {run} began"):
-        run_scan([], out=run, resume=True)
+        run_scan([], detectors=[named], out=run, resume=True)
     (model / "weights").write_bytes(b"one")
-    run_scan([], out=run, resume=True)
+    run_scan([], detectors=[named], out=run, resume=True)
     assert rows(run) == before
 
 

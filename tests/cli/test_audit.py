@@ -12,6 +12,7 @@ import pytest
 from guardrails import cli
 from guardrails.assay.engine import Progress
 from guardrails.assay.journal import Journal
+from guardrails.cli._console import say
 from guardrails.core.results import (
     AuditResult,
     ControlOutcome,
@@ -213,7 +214,7 @@ def test_ctrl_c_says_how_to_go_on(
 
 def test_resume_takes_the_run_s_folder(asked: dict[str, Any], tmp_path: Path) -> None:
     assert cli.run(["audit", "--resume", str(tmp_path)]) == 1
-    assert asked == {"target": None, "out": None, "resume": tmp_path}
+    assert asked == {"target": None, "out": None, "resume": tmp_path, "salvage": False, "tell": say}
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -20,7 +20,7 @@ def finished(journal: Path) -> int:
     """Return how many batches the journal holds, 0 where there is none yet."""
     try:
         with sqlite3.connect(f"file:{journal}?mode=ro", uri=True) as connection:
-            return int(connection.execute("SELECT total(done) FROM batches").fetchone()[0])
+            return int(connection.execute("SELECT COUNT(*) FROM log WHERE kind = 'rows'").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
 

@@ -1,0 +1,188 @@
+"""What an audit was given, told by its content: it must be the same when the audit ends, and when it is resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+from ..core.results import InputRecord
+from ..kit.image_folder import files_below
+from .file_hash import file_sha256
+from .plan import DATA, OBJECT, Settings
+
+BY_SOURCES = ("reference", "real", "package")
+"""Schemes of targets from installed packages: `sources_sha256` and the target's identity cover their files."""
+SETTLED = 2.0
+"""Seconds after which a file's times tell a later change: a change in the same tick of the clock leaves them as they
+are."""
+
+Records = dict[str, InputRecord]
+
+
+class Inputs:
+    """The files and objects that an audit was given.
+
+    Parameters
+    ----------
+    settings : Settings
+    objects : mapping
+        Target and data that were given as Python objects, by name.
+    without : Path
+        The run's own folder: left out where it lies in a folder that is audited.
+    """
+
+    def __init__(self, settings: Settings, objects: Mapping[str, Any], without: Path) -> None:
+        self._settings, self._objects, self._without = settings, objects, without.resolve()
+        self._known: dict[str, tuple[tuple[int, ...], tuple[str, int]]] = {}
+
+    def records(self) -> Records:
+        """Return the hash of each input, by ``target``, ``corpus`` and so on, read now.
+
+        A file that was hashed before is read again unless size, times and place are the same. What cannot be hashed, as
+        a model on a hub or an object of an unknown type, is left out.
+        """
+        records = {name: self._record(name) for name in ("target", *DATA, "recognizers", "descriptor")}
+        return {name: record for name, record in records.items() if record is not None}
+
+    def _record(self, name: str) -> InputRecord | None:
+        value = getattr(self._settings, name)
+        if value is None:
+            return None
+        if value.startswith(OBJECT):
+            return None if name == "target" else self._object(value, self._objects[name])
+        if name == "target":
+            scheme, _, rest = value.partition(":")
+            if scheme == "python":
+                files = _module_files(rest)
+                return self._hashed(value, files) if files else None
+            if scheme in BY_SOURCES or not os.path.exists(rest):
+                return None
+            return self._path(value, Path(rest))
+        return self._path(value, Path(value)) if os.path.exists(value) else None
+
+    def _path(self, name: str, path: Path) -> InputRecord:
+        if not path.is_dir():
+            sha256, size = self._file(path)
+            return InputRecord(name=name, sha256=sha256, files=1, bytes=size)
+        top, own = path.resolve(), ""
+        if self._without.is_relative_to(top):
+            own = self._without.relative_to(top).as_posix() + "/"
+        names = sorted(n for n in files_below(path) if not own or not n.startswith(own))
+        return self._hashed(name, [(n, path / n) for n in names])
+
+    def _hashed(self, name: str, files: Sequence[tuple[str, Path]]) -> InputRecord:
+        whole, total = hashlib.sha256(), 0
+        for shown, path in files:
+            sha256, size = self._file(path)
+            whole.update(os.fsencode(shown) + f"\0{sha256}\n".encode())
+            total += size
+        return InputRecord(name=name, sha256=whole.hexdigest(), files=len(files), bytes=total)
+
+    def _file(self, path: Path) -> tuple[str, int]:
+        try:
+            about = os.stat(path)
+        except (OSError, ValueError):
+            return file_sha256(path)
+        place = os.path.abspath(path)
+        key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        if place in self._known and self._known[place][0] == key:
+            return self._known[place][1]
+        hashed = file_sha256(path)
+        if os.name == "posix" and time.time() - max(about.st_mtime, about.st_ctime) > SETTLED:
+            self._known[place] = key, hashed
+        return hashed
+
+    def _object(self, name: str, value: Any) -> InputRecord | None:
+        folder = getattr(value, "folder", None)
+        if isinstance(folder, Path):  # an index, or a folder of pictures
+            return self._path(name, folder)
+        if hasattr(value, "iloc") and hasattr(value, "columns"):
+            return InputRecord(name=name, sha256=_table_sha256(value), bytes=0)
+        return _sequence_record(name, value)
+
+
+def _table_sha256(table: Any) -> str:
+    from ..targets.table import FrameTarget
+
+    return FrameTarget(table).identity()["sha256"]
+
+
+def _sequence_record(name: str, value: Any) -> InputRecord | None:
+    """Return the hash of a sequence of texts or arrays; of others None."""
+    if not (isinstance(value, Sequence) or hasattr(value, "__array_interface__")):
+        return None
+    whole, total = hashlib.sha256(), 0
+    for item in value:
+        if isinstance(item, str):
+            kind, content = "text", item.encode("utf-8", "surrogatepass")
+        elif hasattr(item, "__array_interface__") and hasattr(item, "tobytes"):
+            kind, content = f"{getattr(item, 'dtype', '')} {getattr(item, 'shape', '')}", item.tobytes()
+        else:
+            return None
+        whole.update(f"{kind} {len(content)}\0".encode())
+        whole.update(content)
+        total += len(content)
+    return InputRecord(name=name, sha256=whole.hexdigest(), bytes=total)
+
+
+def _module_files(spec: str) -> list[tuple[str, Path]]:
+    """Return the file of the module that ``python:`` names, of a package all its Python files; nothing is imported."""
+    parts = spec.partition(":")[0].split(".")
+    places: list[str] | None = [*sys.path, os.getcwd()]
+    found = None
+    for i in range(len(parts)):
+        try:
+            found = PathFinder.find_spec(".".join(parts[: i + 1]), places)
+        except (ImportError, ValueError, OSError):
+            found = None
+        if found is None:
+            return []
+        places = list(found.submodule_search_locations or ())
+    if found is None or not found.origin or not os.path.isfile(found.origin):
+        return []
+    origin = Path(found.origin)
+    if origin.name != "__init__.py":
+        return [(origin.name, origin)]
+    return [(path.relative_to(origin.parent).as_posix(), path) for path in sorted(_sources(origin.parent))]
+
+
+def _sources(package: Path) -> Iterator[Path]:
+    return (path for path in package.rglob("*.py") if path.is_file())
+
+
+def changes(before: Mapping[str, InputRecord], now: Mapping[str, InputRecord], when: str) -> str:
+    """Return what changed between two times, in words; empty where nothing did.
+
+    Parameters
+    ----------
+    before, now : mapping
+        The records at either time.
+    when : str
+        What follows ``changed``: ``since …`` or ``while …``.
+    """
+    pairs = {name: (before.get(name), now.get(name)) for name in {**before, **now}}
+    changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return "; ".join(f"{_label(name, *pair)}: changed {when}{_difference(*pair)}" for name, pair in changed.items())
+
+
+def _label(name: str, one: InputRecord | None, two: InputRecord | None) -> str:
+    record = one or two
+    return f"{'target' if name == 'target' else f'--{name}'} {record.name if record else ''}"
+
+
+def _difference(one: InputRecord | None, two: InputRecord | None) -> str:
+    if two is None:
+        return " (it is not there now)"
+    if one is None or (one.files, one.bytes) == (two.files, two.bytes):
+        return ""
+    return f" ({_size(one)} then, {_size(two)} now)"
+
+
+def _size(record: InputRecord) -> str:
+    return f"{record.files:,} file{'' if record.files == 1 else 's'} of {record.bytes:,} bytes"

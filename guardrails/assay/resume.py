@@ -1,0 +1,181 @@
+"""When a run may be resumed: by the same code, of the same inputs; what runs code has to be named again.
+
+A run's folder may come from anyone. It can name any file of this machine to be read, but what it names is not imported,
+run or fetched unless the user names it too.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..core.errors import ConfigurationError, JournalError
+from ..core.results import InputRecord
+from .inputs import Inputs, Records, changes
+from .journal import Journal
+from .log import salvage
+from .plan import DATA, OBJECT, Settings
+from .scope import Scope
+from .sources import sources_sha256
+
+DATA_ONLY = ("reference", "real", "package", "dir", "jsonl", "table", "diffusers")
+"""Schemes of targets that run no code but the library's own, and reach no network."""
+JOURNAL = "journal.sqlite"
+
+
+def stored_settings(journal: Journal, folder: Path) -> Settings:
+    """Return the settings that a run began with.
+
+    Raises
+    ------
+    ConfigurationError
+        Where it was cut off before it wrote them.
+    JournalError
+        Where they are not those of an audit.
+    """
+    stored = journal.get("settings")
+    if stored is None:
+        raise ConfigurationError(
+            f"the run in {folder} was cut off before it began; start it anew, in this folder or another"
+        )
+    try:
+        return Settings.model_validate(stored)
+    except ValidationError as error:
+        raise JournalError(f"{journal.path}: not the settings of an audit: {error.errors()[0]['msg']}") from None
+
+
+def to_be_named(settings: Settings) -> dict[str, str]:
+    """Return which settings of a run have to be named again to resume it, and why."""
+    named = {}
+    if settings.target and not settings.target.startswith(OBJECT):
+        scheme, _, rest = settings.target.partition(":")
+        if scheme == "python":
+            named["target"] = "imports a module of this machine"
+        elif scheme == "hf" and not os.path.isdir(rest):
+            named["target"] = "asks a hub for a model"
+        elif scheme not in (*DATA_ONLY, "hf"):
+            named["target"] = "may run code or reach a network"
+    if settings.descriptor and not settings.descriptor.lower().endswith(".onnx"):
+        named["descriptor"] = "is a program (TorchScript)"
+    return named
+
+
+def resume_command(settings: Settings, folder: Path) -> str:
+    """Return the command that resumes a run."""
+    named = to_be_named(settings)
+    words = ["guardrails", "audit"]
+    words += [str(settings.target)] if "target" in named else []
+    words += ["--descriptor", str(settings.descriptor)] if "descriptor" in named else []
+    return shlex.join([*words, "--resume", str(folder)])
+
+
+def check_named(settings: Settings, named: Mapping[str, str | None], folder: Path) -> None:
+    """Refuse what is named otherwise than when the run began, and what runs code and is not named.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    for name in ("target", *DATA, "descriptor"):
+        now, begun = named.get(name), getattr(settings, name)
+        if now is not None and now != begun:
+            label = "the target" if name == "target" else f"--{name}"
+            raise ConfigurationError(
+                f"the run in {folder} was begun with {label} {begun or 'left out'}, not {now}; leave it out with"
+                " --resume, or start a new run"
+            )
+    missing = {name: why for name, why in to_be_named(settings).items() if named.get(name) is None}
+    for name, why in missing.items():
+        label = "target" if name == "target" else f"--{name}"
+        raise ConfigurationError(
+            f"the {label} of the run in {folder}, {getattr(settings, name)}, {why}; nothing was run. If you trust it, "
+            f"name it again: {resume_command(settings, folder)}"
+        )
+
+
+def check_unchanged(journal: Journal, inputs: Inputs, folder: Path) -> None:
+    """Refuse to resume where something is not as it was when the run began.
+
+    Raises
+    ------
+    ConfigurationError
+        Where guardrails, a library or an input changed since, or an input changed while the run was under way.
+    JournalError
+        Where the journal does not say what they were.
+    """
+    if journal.get("sources") != sources_sha256():
+        raise ConfigurationError(f"guardrails or a library changed since the run in {folder} began; start a new one")
+    if changed := journal.get("changed"):
+        raise ConfigurationError(f"{changed}; the run cannot be resumed: start a new one")
+    if changed := changes(stored_records(journal), inputs.records(), f"since the run in {folder} began"):
+        raise ConfigurationError(f"{changed}; put it back, or start a new run")
+
+
+def stored_records(journal: Journal) -> Records:
+    """Return the inputs as the journal has them. Errors as `check_unchanged`."""
+    try:
+        return {str(k): InputRecord.model_validate(v) for k, v in dict(journal.get("inputs")).items()}
+    except (ValidationError, TypeError, ValueError):
+        raise JournalError(f"{journal.path}: it does not say what the run was given; start a new run") from None
+
+
+def check_opened(journal: Journal, scope: Scope, folder: Path) -> None:
+    """Refuse a policy or a target that is not the one that the run began with.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    settings = scope.settings
+    if journal.get("policy") != scope.policy.sha256:
+        raise ConfigurationError(
+            f"policy {settings.policy} changed since the run in {folder} began; put it back, or start a new run"
+        )
+    if settings.target is not None and scope.subject.target.identity() != journal.get("identity"):
+        raise ConfigurationError(
+            f"target {settings.target}: changed since the run in {folder} began; put it back, or start a new run"
+        )
+
+
+def what_is_read(settings: Settings) -> str:
+    """Return in words what a resumed run reads."""
+    given = {name: getattr(settings, name) for name in ("target", *DATA, "recognizers", "descriptor")}
+    parts = [value if name == "target" else f"--{name} {value}" for name, value in given.items() if value]
+    policy = [f"--policy {settings.policy}"] if os.path.exists(settings.policy) else []
+    return ", ".join([*parts, *policy]) or "the reference generators"
+
+
+def salvaged(folder: Path) -> str | None:
+    """Restore a damaged journal up to the damage; return what became of it in words, or None where it is whole.
+
+    Raises
+    ------
+    ConfigurationError, JournalError
+        See `log.salvage`.
+    """
+    outcome = salvage(folder / JOURNAL)
+    if outcome is None:
+        return None
+    dropped = "those after it" if outcome.dropped is None else f"{outcome.dropped:,} from it on"
+    return (
+        f"{folder / JOURNAL}: {outcome.why}: {outcome.kept:,} rows before it are kept, {dropped} are dropped;"
+        f" the damaged file is {JOURNAL}.damaged"
+    )
+
+
+def journal_of(folder: Any) -> Path:
+    """Return the folder of a run that can be resumed.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    path = Path(folder)
+    if not (path / JOURNAL).is_file():
+        raise ConfigurationError(f"{path} holds no run to resume (no {JOURNAL})")
+    return path
