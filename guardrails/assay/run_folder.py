@@ -17,6 +17,7 @@ class DamagedError(JournalError):
     """A file of a run does not hold what was written."""
 
     def __init__(self, path: Path, what: str) -> None:
+        what = " ".join(what.removeprefix("*** in database main ***").split())  # SQLite reports on several lines
         super().__init__(
             f"{path} is damaged: {what}; --resume --salvage goes on from what stands before that, or start a new run"
         )
