@@ -12,6 +12,7 @@ from ..core.errors import ConfigurationError, TargetError
 from ..kit.tables.choice import IGNORED, ROLES, Choice, shared_columns
 from ..kit.tables.identifiers import identifiers
 from ..kit.tables.kinds import Read, decide
+from ..kit.tables.scales import check_scales
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,10 +61,13 @@ def read_together(subject: Subject, choice: Choice) -> Subject:
     used, left_out = shared_columns(tables, choice)
     read = decide({name: frame[used] for name, frame in tables.items()}, dates_are=choice.of("date"))
     chosen = {*choice.columns, *(name for names in choice.roles.values() for name in names)}
-    left_out |= {name: why for name, why in identifiers(read.frames).items() if name not in chosen}
+    numbering = identifiers(read.frames)
+    left_out |= {name: why for name, why in numbering.items() if name not in chosen}
     used = [name for name in used if name not in left_out]
     _enough(used, left_out)
     frames = {name: frame[used] for name, frame in read.frames.items()}
+    for name, remarks in check_scales(frames, read.kinds, skip=numbering).items():
+        read.notes[name] += remarks
     sentences = {name: _sentence(tables[name], read, name, used, left_out) for name in tables}
     for name, frame in frames.items():
         frame.attrs["read_as"] = sentences[name]
@@ -160,6 +164,7 @@ class _Converter:
             raise TargetError(f"{self.name}: its rows lack {', '.join(lacking[:5])}")
         try:
             read = decide({"target": made[self.used], **self.real}, dates_are=self.choice.of("date"))
+            check_scales(read.frames, read.kinds, skip=identifiers(read.frames))
         except ConfigurationError as error:
             raise TargetError(f"{self.name}: {error}") from None
         for column in self.used:

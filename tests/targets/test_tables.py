@@ -202,3 +202,16 @@ def test_a_classifier_gets_numbers_as_numbers_and_dates_as_text(tmp_path: Path) 
     pd.testing.assert_frame_equal(plain(subject).corpus, frame, check_column_type=False)
     with pytest.raises(ConfigurationError, match="needs every column"):
         plain(subject, ignored=("a",))
+
+
+def test_another_unit_is_refused_and_a_shift_is_said_but_row_numbers_may_differ() -> None:
+    big = {"target": people(1, 900), "corpus": people(2, 100), "holdout": people(3, 100)}
+    big = {name: table.assign(row=range(len(table))) for name, table in big.items()}
+    cents = big | {"target": big["target"].assign(income=big["target"]["income"] * 100)}
+    for subject in (made(cents), replace(made(big), target=load_target(cents["target"]))):
+        with pytest.raises((ConfigurationError, TargetError), match="'income' has another unit in target.*100 times"):
+            plain(subject).target.sample_rows(900, seed=0)  # type: ignore[attr-defined]
+    moved = load_target(big["target"].assign(income=big["target"]["income"] + 200_000))
+    subject = plain(replace(made(big), target=moved), columns=("income", "age", "row"))
+    assert "'income' lies apart from corpus (medians " in subject.read_as["target"]
+    assert "apart" not in subject.read_as["holdout"]

@@ -31,6 +31,8 @@ NEAR = 30.0
 """Two columns of one kind have medians within this factor of each other."""
 NEW, KNOWN = 0.5, 0.9
 """A model whose classes are mostly new, while hardly one of the holdout's is, has them written in another way."""
+NAMED = 3
+"""Values of a column that a message names."""
 REPEATED = 0.5
 """Below this share of distinct values a column of words is one of classes, not of names or remarks."""
 _TRUTH = {"true": True, "false": False}
@@ -396,11 +398,12 @@ def _same_kinds(
                 f"column '{name}' holds values of the kind {kinds[table]} in {table} and {kinds[base]} in {base},"
                 " and has none in common: write it the same way in all of the tables"
             )
-        if table == "target" and all(_repeats(used[t]) for t in (table, base)):
-            here, there = min(texts[table]), min(texts[base])
+        as_many = 2 <= len(texts[table]) == len(texts[base])
+        if (table == "target" or as_many) and all(_repeats(used[t]) for t in (table, base)):
+            here, there = (", ".join(f"'{text}'" for text in sorted(texts[t])[:NAMED]) for t in (table, base))
             raise ConfigurationError(
-                f"column '{name}' of {table} has no value in common with {base} ('{here}' here, '{there}' there):"
-                " write it the same way in all of the tables"
+                f"column '{name}' of {table} has no value in common with {base} ({here} here, {there} there):"
+                " write it the same way in all of the tables, or leave it out with --ignore-columns"
             )
 
 
