@@ -209,7 +209,7 @@ def test_another_unit_is_refused_and_a_shift_is_said_but_row_numbers_may_differ(
     big = {name: table.assign(row=range(len(table))) for name, table in big.items()}
     cents = big | {"target": big["target"].assign(income=big["target"]["income"] * 100)}
     for subject in (made(cents), replace(made(big), target=load_target(cents["target"]))):
-        with pytest.raises((ConfigurationError, TargetError), match="'income' has another unit in target.*100 times"):
+        with pytest.raises((ConfigurationError, TargetError), match=r"'income' has another unit in target.*100 times"):
             plain(subject).target.sample_rows(900, seed=0)  # type: ignore[attr-defined]
     moved = load_target(big["target"].assign(income=big["target"]["income"] + 200_000))
     subject = plain(replace(made(big), target=moved), columns=("income", "age", "row"))
