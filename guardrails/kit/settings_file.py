@@ -76,11 +76,11 @@ def parse_toml(content: bytes, where: str) -> dict[str, Any]:
         raise ContentError(f"{where} is not TOML: nested too deeply") from None
     except ValueError as error:
         raise ContentError(f"{where} is not TOML: {_short(error)}") from None
-    _check(values, where, TOML_BITS)
+    _check(values, where, TOML_BITS, MAX_NAME)
     return values
 
 
-def parse_json(content: bytes, where: str) -> Any:
+def parse_json(content: bytes, where: str, *, max_name: int = MAX_NAME) -> Any:
     """Return the value of a JSON file, bounded as in `parse_toml`. Errors as there."""
     try:
         value = json.loads(content)
@@ -88,7 +88,7 @@ def parse_json(content: bytes, where: str) -> Any:
         raise ContentError(f"{where} is not JSON: nested too deeply") from None
     except ValueError as error:
         raise ContentError(f"{where} is not JSON: {_short(error)}") from None
-    _check(value, where, JSON_BITS)
+    _check(value, where, JSON_BITS, max_name)
     return value
 
 
@@ -97,15 +97,15 @@ def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
     return parse_json(read_bounded(path, max_bytes=max_bytes), shown(path))
 
 
-def _check(value: Any, where: str, bits: int) -> None:
+def _check(value: Any, where: str, bits: int, max_name: int) -> None:
     """Raise ContentError for what later code could not print, copy or walk."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         for part in level:
             if isinstance(part, int) and part.bit_length() >= bits:
                 raise ContentError(f"{where} holds an integer of {part.bit_length():,} bits; at most {bits} are read")
-            if isinstance(part, dict) and (longest := max(map(len, part), default=0)) > MAX_NAME:
-                raise ContentError(f"{where} holds a name of {longest:,} characters; at most {MAX_NAME:,} are read")
+            if isinstance(part, dict) and (longest := max(map(len, part), default=0)) > max_name:
+                raise ContentError(f"{where} holds a name of {longest:,} characters; at most {max_name:,} are read")
         level = [inner for part in level for inner in _inner(part)]
         if not level:
             return

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..core.errors import MissingExtraError, TargetError
 from ..kit.io import cache_folder
-from ._quiet import quiet
+from ._loading import target_errors
+from ._quiet import offline, quiet
 
 
 def file_sha256(path: Path) -> str:
@@ -19,10 +20,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def converted(gguf: Path) -> Path:
-    """Return a folder with the weights of a GGUF file in float32 (exact: they are dequantised), config and tokenizer.
+def converted(gguf: Path) -> tuple[Path, str]:
+    """Return a folder with what a GGUF file holds, and the SHA-256 of that file.
 
-    It lies in the cache under the hash of the file, and appears there whole or not at all.
+    The weights are in float32 (exact: they are dequantised). The folder lies in the cache under the hash of the file,
+    and appears there whole or not at all.
 
     Raises
     ------
@@ -31,37 +33,40 @@ def converted(gguf: Path) -> Path:
     TargetError
         Where the file is damaged or of an architecture that `transformers` does not read.
     """
-    home = cache_folder() / "gguf"
-    folder = home / file_sha256(gguf)[:32]
+    home, sha256 = cache_folder() / "gguf", file_sha256(gguf)
+    folder = home / sha256[:32]
     if folder.is_dir():
-        return folder
+        return folder, sha256
     for package in ("gguf", "accelerate"):
         if find_spec(package) is None:
             raise MissingExtraError(package, "pip install 'guardrails-audit[hf-gguf]'")
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home, prefix="partial-") as partial:
         made = Path(partial) / "model"
-        try:
+        with target_errors(f"{gguf}: the GGUF file cannot be read"):
             _convert(gguf, made)
-        except Exception as error:  # the reader of a damaged file raises anything
-            raise TargetError(f"{gguf}: the GGUF file cannot be read ({type(error).__name__}: {error})") from None
+            if file_sha256(gguf) != sha256:
+                raise TargetError(f"{gguf} was changed while it was read; start again")
         try:
             os.rename(made, folder)
         except OSError:
             if not folder.is_dir():  # else another process was faster, with the same result
                 raise
-    return folder
+    return folder, sha256
 
 
 def _convert(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with quiet():
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, local_files_only=True, dtype=torch.float32
-        )
+    # The file alone: settings beside it could name code or other files.
+    alone = folder.parent / "gguf"
+    alone.mkdir()
+    (alone / "model.gguf").symlink_to(gguf.resolve())
+    given = {"gguf_file": "model.gguf", "local_files_only": True, "trust_remote_code": False}
+    with quiet(), offline():
+        tokenizer = AutoTokenizer.from_pretrained(alone, **given)
+        model = AutoModelForCausalLM.from_pretrained(alone, dtype=torch.float32, **given)
         # The weights are no longer quantised: a config that says so would have them quantised at the next load.
         if hasattr(model.config, "quantization_config"):
             del model.config.quantization_config

@@ -1,4 +1,4 @@
-"""Keeps `transformers` from writing progress bars and advice over ours."""
+"""Keeps `transformers` from writing progress bars and advice over ours, and from the network."""
 
 from __future__ import annotations
 
@@ -20,3 +20,16 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Let `huggingface_hub`, and what fetches through it, raise in place of asking the hub."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before

@@ -13,10 +13,12 @@ from ..core.errors import TargetError
 from ..kit.lm_mode import run_mode, vocabulary_size
 from ._causal import CausalTarget
 from ._chat_template import chat_of
-from ._gguf import converted, file_sha256
-from ._quiet import quiet
+from ._gguf import converted
+from ._loading import first_line, target_errors
+from ._model_folder import MODEL, TOKENIZER, ModelFolder, parsed, read_model
+from ._model_size import check_built, check_config
+from ._quiet import offline, quiet
 from ._tokenizer import TextTokenizer
-from .files import hash_files
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
@@ -50,11 +52,20 @@ class HuggingFaceTarget(CausalTarget):
 
         self.name = f"hf:{place}"
         self.folder = _local(str(place), self.name)
-        self._gguf = _only_gguf(self.folder)
-        readable = converted(self._gguf) if self._gguf else self.folder
+        gguf = _only_gguf(self.folder)
+        self._gguf_sha256: str | None = None
+        readable = self.folder
+        if gguf:
+            readable, self._gguf_sha256 = converted(gguf)
         _check(readable, self.name)
-        self._tokenizer = _load_tokenizer(readable, self.name)
-        self._model, self._stored_as = _load_model(readable, self.name)
+        try:
+            self._files = read_model(readable, (*MODEL, *TOKENIZER))
+            check_config(parsed(self._files.settings["config.json"], "config.json"), self._files.weights.values())
+            with quiet(), offline(), self._files.staged() as stage:
+                self._tokenizer = _load_tokenizer(stage)
+                self._model, self._stored_as = _load_model(stage, self._files)
+        except TargetError as error:
+            raise TargetError(f"{self.name}: the model cannot be loaded ({error})") from None
         self._model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         try:
             with quiet():
@@ -127,19 +138,12 @@ class HuggingFaceTarget(CausalTarget):
     def identity(self) -> dict[str, str]:
         """Return the hash of weights, configuration and tokenizer, and the versions that read them."""
         return {
-            "sha256": self._sha256,
+            "sha256": self._gguf_sha256 or self._files.sha256,
             "architecture": type(self._model).__name__,
             "parameters": str(sum(p.numel() for p in self._model.parameters())),
             "transformers": version("transformers"),
             "torch": version("torch"),
         }
-
-    @cached_property
-    def _sha256(self) -> str:
-        if self._gguf:
-            return file_sha256(self._gguf)
-        names = sorted({path.name for pattern in WANTED for path in self.folder.glob(pattern)})
-        return hash_files(self.folder, names)
 
 
 def _local(place: str, name: str) -> Path:
@@ -158,7 +162,7 @@ def _local(place: str, name: str) -> Path:
     try:
         return Path(snapshot_download(place, allow_patterns=list(WANTED)))
     except Exception as error:  # the network, the hub's answers, the file system
-        raise TargetError(f"{name}: no such folder here, and the hub gave no model ({_first_line(error)})") from None
+        raise TargetError(f"{name}: no such folder here, and the hub gave no model ({first_line(error)})") from None
 
 
 def _only_gguf(folder: Path) -> Path | None:
@@ -186,39 +190,36 @@ def _check(folder: Path, name: str) -> None:
         raise TargetError(f"{name}: no tokenizer in the folder; tokenizer.save_pretrained(folder) writes it")
 
 
-def _load_tokenizer(folder: Path, name: str) -> Any:
+def _load_tokenizer(stage: Path) -> Any:
     from transformers import AutoTokenizer
 
-    try:
-        with quiet():
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # transformers raises anything for a damaged folder
-        raise TargetError(f"{name}: the tokenizer cannot be loaded ({_first_line(error)})") from None
+    with target_errors("its tokenizer"):
+        return AutoTokenizer.from_pretrained(stage, local_files_only=True, trust_remote_code=False)
 
 
-def _load_model(folder: Path, name: str) -> tuple[Any, str]:
+def _load_model(stage: Path, files: ModelFolder) -> tuple[Any, str]:
     """Return the model and, where its weights are of another type than they are computed in, what is done."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            quantised = getattr(config, "quantization_config", None) is not None
-            model, report = AutoModelForCausalLM.from_pretrained(
-                folder,
-                config=config,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype="auto" if quantised else torch.float32,
-                output_loading_info=True,
-            )
-    except Exception as error:  # as above; also packages that a quantised model needs
-        raise TargetError(f"{name}: the model cannot be loaded ({_first_line(error)})") from None
+    with target_errors("its weights"):
+        config = AutoConfig.from_pretrained(stage, local_files_only=True, trust_remote_code=False)
+        quantised = getattr(config, "quantization_config", None) is not None
+        with torch.device("meta"):
+            built = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        check_built(built, files.weights.values(), quantised=quantised)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            stage,
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype="auto" if quantised else torch.float32,
+            output_loading_info=True,
+        )
     if missing := sorted(report["missing_keys"]):
         raise TargetError(
-            f"{name}: the weights lack {len(missing)} of the model's tensors ({', '.join(missing[:3])}): "
+            f"the weights lack {len(missing)} of the model's tensors ({', '.join(missing[:3])}): "
             "what would be audited is partly random"
         )
     stored = str(getattr(config, "dtype", None) or model.dtype).removeprefix("torch.")
@@ -226,8 +227,3 @@ def _load_model(folder: Path, name: str) -> tuple[Any, str]:
     if quantised:
         return model.eval(), f"quantised weights, computed in {computed}"
     return model.eval(), "" if stored == computed else f"weights of {stored}, computed in {computed}"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

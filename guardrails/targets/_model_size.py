@@ -1,0 +1,99 @@
+"""Whether a model's settings announce what its weights hold: nothing is built that the files cannot fill."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..core.errors import TargetError
+from ..kit.io import shown
+from ._weights import Weights
+
+LENGTH = re.compile("position|length|ctx|context|window|seq|chunk|block_size")
+LAYERS = re.compile("layer|block|depth")
+SIZE = re.compile("size|dim|head|expert|label|channel|width|vocab|rank|group|hidden|inner|kernel|^n_|^num_")
+MAX_LENGTH = 1 << 24
+FEW_LAYERS, SMALL = 128, 1 << 17
+"""Of layers and of any size that much is built whatever the weights hold: not every default is small."""
+PACKED = 8
+"""Numbers in one stored element of quantised weights."""
+MAX_BUFFERS = 1 << 28
+MARGIN = 1_000_000
+"""Parameters that may be missing before anything is loaded: which ones are then said by name."""
+
+
+def check_config(config: Mapping[str, Any], weights: Iterable[Weights], name: str = "config.json") -> None:
+    """Hold the numbers of a model's settings against its weights, before anything is made of them.
+
+    Raises
+    ------
+    TargetError
+        For more layers than there are tensors, a size that is larger than any dimension of a tensor, or a length of
+        more than `MAX_LENGTH`.
+    """
+    files = list(weights)
+    tensors = max(FEW_LAYERS, sum(file.tensors for file in files))
+    largest = max(SMALL, PACKED * max((file.largest for file in files), default=0))
+    for key, number in _numbers(config):
+        # One key may be read as several of these.
+        if LENGTH.search(key):
+            limit, why = MAX_LENGTH, "is the most that is read"
+        elif LAYERS.search(key):
+            limit, why = tensors, "would be more than the weights hold tensors"
+        elif SIZE.search(key):
+            limit, why = largest, "would be more than any tensor of the weights is long"
+        else:
+            continue
+        if number > limit:
+            raise TargetError(f"{name} says {shown(key)[:50]} = {number:,}; {limit:,} {why}")
+
+
+def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, int]]:
+    """Yield every integer with the name that it stands under, and of a list how long it is and the sum."""
+    if isinstance(value, Mapping):
+        for inner, part in value.items():
+            yield from _numbers(part, str(inner))
+    elif isinstance(value, list):
+        yield key, len(value)
+        integers = [part for part in value if type(part) is int]
+        yield key, sum(integers) if LAYERS.search(key) else max(integers, default=0)
+        for part in value:
+            if not isinstance(part, int):
+                yield from _numbers(part, key)
+    elif type(value) is int:
+        yield key, value
+
+
+def check_built(model: Any, weights: Iterable[Weights], *, quantised: bool = False) -> None:
+    """Hold a model that was built without memory (on the device ``meta``) against its weights, before they are loaded.
+
+    Raises
+    ------
+    TargetError
+        Where it has more than twice the parameters that are stored (`PACKED` times as many of quantised weights),
+        buffers of more than `MAX_BUFFERS` numbers, or does not fit into this machine's memory.
+    """
+    stored = sum(file.elements for file in weights)
+    announced = sum(parameter.numel() for parameter in model.parameters())
+    if announced > stored * (2 * PACKED if quantised else 2) + MARGIN:
+        raise TargetError(
+            f"its configuration announces {announced:,} parameters, and the weights hold {stored:,}: they are of "
+            "another model"
+        )
+    if (buffers := sum(buffer.numel() for buffer in model.buffers())) > MAX_BUFFERS:
+        raise TargetError(f"its configuration asks for tables of {buffers:,} numbers; at most {MAX_BUFFERS:,} are made")
+    memory = _memory()
+    if memory is not None and 4 * announced > memory:
+        raise TargetError(
+            f"its {announced:,} parameters take {4 * announced / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}"
+        )
+
+
+def _memory() -> int | None:
+    """Return the bytes of memory of this machine, or None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
