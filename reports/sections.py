@@ -257,6 +257,17 @@ def _items(
     return tuple(items)
 
 
+def _contents(target: TargetRecord) -> dict[str, str]:
+    """Return the hash and the size of each input, in words."""
+    said = {}
+    for name, record in target.inputs.items():
+        size = f"{record.bytes:,} bytes"
+        if record.files:
+            size = f"{record.files:,} file{'' if record.files == 1 else 's'} of {size}"
+        said[f"{name}: sha256"] = f"{record.sha256} ({size})"
+    return said
+
+
 def _identity(result: AuditResult, trim: Trim) -> tuple[Part, ...]:
     def facts(values: Mapping[str, str]) -> tuple[Block, ...]:
         kept = trim.take(list(values.items()), trim.caps.rows, "lines of identity")
@@ -280,7 +291,7 @@ def _identity(result: AuditResult, trim: Trim) -> tuple[Part, ...]:
         *(
             Part(
                 f"Target {trim.text(t.name, limit=120)}",
-                facts(dict(sorted(t.identity.items()))),
+                facts(dict(sorted(t.identity.items())) | _contents(t)),
                 folded=len(targets) > 1,
             )
             for t in targets

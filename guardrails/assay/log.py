@@ -191,10 +191,10 @@ def salvage(path: Path, schema: str = "", *, tables: Sequence[str] = ()) -> Salv
     except DamagedError as error:
         why = error.what
     made = path.with_name(f"salvaged-{path.name}")
-    with closing(locked(path)), closing(connect(path)) as db:
+    with closing(locked(path)), closing(_opened(path, why)) as db:
         kept, dropped = _whole(db, path)
         if not kept:
-            raise JournalError(f"{path}: {why}; nothing can be read before that: start a new run")
+            raise _lost(path, why)
         made.unlink(missing_ok=True)
         with Log(made, schema) as log:
             whole = islice(_verified(db, path), kept)
@@ -209,6 +209,17 @@ def salvage(path: Path, schema: str = "", *, tables: Sequence[str] = ()) -> Salv
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         made.replace(path)
     return Salvaged(kept, dropped, why)
+
+
+def _opened(path: Path, why: str) -> sqlite3.Connection:
+    try:
+        return connect(path)
+    except sqlite3.Error:
+        raise _lost(path, why) from None
+
+
+def _lost(path: Path, why: str) -> JournalError:
+    return JournalError(f"{path}: {why}; nothing can be read before that: start a new run")
 
 
 def _whole(db: sqlite3.Connection, path: Path) -> tuple[int, int | None]:

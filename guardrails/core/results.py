@@ -5,6 +5,7 @@ Every report renders from `AuditResult` and computes nothing. Change a field her
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -343,6 +344,17 @@ class AuditResult(_Frozen):
     command: str
     environment: dict[str, str]
     timing: Timing
+    sha256: str | None = Field(default=None, description="of this document as `to_json` writes it with null here")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_as_it_was_written(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("sha256") is None:
+            return values
+        without = values | {"sha256": None}
+        if values["sha256"] != _sha256(without):
+            raise ValueError("it is not as it was written: its contents do not fit its sha256")
+        return without
 
     def __repr__(self) -> str:
         """Return a screenful: the verdict, how many findings of each status, the most important ones."""
@@ -371,18 +383,21 @@ class AuditResult(_Frozen):
         )
 
     def to_json(self) -> str:
-        """Return canonical JSON: sorted keys, two-space indent, newline at the end; always encodable as UTF-8."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=2, ensure_ascii=False)
-        return text.encode("utf-8", "replace").decode() + "\n"  # a model may write half of a surrogate pair
+        """Return canonical JSON: sorted keys, two-space indent, newline at the end; always encodable as UTF-8.
+
+        Its `sha256` tells a damaged file. It is no signature: whoever changes a file can make it fit.
+        """
+        values = self.model_dump(mode="json") | {"sha256": None}
+        return _canonical(values | {"sha256": _sha256(values)})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, in this version or an earlier one, which wrote no `sha256`.
 
         Raises
         ------
         pydantic.ValidationError
-            Where the text is not a result of this schema.
+            Where the text is not a result of this schema, or not as it was written.
         """
         return cls.model_validate_json(text)
 
@@ -412,6 +427,15 @@ class AuditResult(_Frozen):
     def _repr_html_(self) -> str:
         # By name: `reports` lies above this layer, and `import guardrails` must not import it.
         return str(import_module("reports").render_fragment(self))
+
+
+def _canonical(values: dict[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode() + "\n"  # a model may write half of a surrogate pair
+
+
+def _sha256(values: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(values).encode()).hexdigest()
 
 
 def json_schema() -> dict[str, Any]:

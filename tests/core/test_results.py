@@ -242,3 +242,15 @@ def test_no_interval_is_a_point_but_that_of_what_is_exact() -> None:
     # What an earlier version wrote can still be read.
     old = bound.model_dump(mode="json") | {"exact": False}
     assert Measurement.model_validate_json(json.dumps(old)).high == 0
+
+
+def test_a_result_that_is_not_as_it_was_written_is_refused() -> None:
+    text = result(full_finding()).to_json()
+    changed = text.replace('"seed": ', '"seed": 1')
+    assert changed != text
+    with pytest.raises(ValidationError, match="do not fit its sha256"):
+        AuditResult.from_json(changed)
+    # An earlier version wrote none.
+    values = json.loads(text)
+    del values["sha256"]
+    assert AuditResult.from_json(json.dumps(values)) == AuditResult.from_json(text)

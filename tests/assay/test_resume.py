@@ -1,0 +1,334 @@
+"""Resuming: of the same inputs only, and nothing that runs code or reaches a network unless it is named again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from guardrails import cli
+from guardrails.assay import audit, resume, scan_resume
+from guardrails.assay.audit import how_to_resume, run_audit
+from guardrails.assay.inputs import Inputs
+from guardrails.assay.journal import Journal
+from guardrails.assay.plan import Settings
+from guardrails.assay.resume import check_named, resume_command, to_be_named
+from guardrails.assay.scan_listing import Listing
+from guardrails.core.base import Row, Subject
+from guardrails.core.errors import ConfigurationError, JournalError
+from guardrails.core.results import AuditResult
+
+from . import fakes
+
+MODULE = """
+from pathlib import Path
+Path({mark!r}).write_text("imported")
+def model(prompts):
+    return ["yes"] * len(prompts)
+"""
+
+
+class CutError(Exception):
+    """Ends a run after its first batch."""
+
+
+def cut(step: Any) -> None:
+    raise CutError
+
+
+class Reader(fakes.FakeProbe):
+    """Counts the outputs that say yes: reads the target whatever it is."""
+
+    size = 20
+
+    def collect(self, subject: Subject, batch: Any, *, seed: int) -> list[Row]:
+        if isinstance(subject.target, fakes.FakeTarget):
+            return super().collect(subject, batch, seed=seed)
+        texts = subject.target.sample_texts(self.size, seed=0)
+        return [{"item": f"{i:04}", "yes": texts[i] == "yes"} for i in batch.payload["items"]]
+
+    def spike(self, *_: Any, **__: Any) -> None:  # type: ignore[override]
+        return None
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fakes.install(monkeypatch)
+    from guardrails.assay import plan, policy
+    from guardrails.core import registry
+
+    monkeypatch.setattr(Reader, "requires", frozenset())
+    for module in (registry, plan, policy):
+        monkeypatch.setattr(module, "probes", lambda: {Reader.id: Reader})
+    for module in (audit, resume):
+        monkeypatch.setattr(module, "sources_sha256", lambda: "the code")
+    monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+def texts(path: Path, word: str, n: int = 200) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps({"text": word}) + "\n" for _ in range(n)))
+    return path
+
+
+def given(tmp_path: Path, word: str = "yes") -> dict[str, Any]:
+    data = {
+        name: texts(tmp_path / name / "texts.jsonl", f"the {name}", 3) for name in ("corpus", "holdout", "reference")
+    }
+    return {"target": f"jsonl:{texts(tmp_path / 'out.jsonl', word)}", **data}
+
+
+@pytest.mark.parametrize("name", ["target", "corpus", "holdout", "reference"])
+def test_an_input_that_changed_since_is_named(tmp_path: Path, name: str) -> None:
+    inputs = given(tmp_path)
+    with pytest.raises(CutError):
+        run_audit(**inputs, out=tmp_path / "run", progress=cut)
+    file = Path(str(inputs[name]).removeprefix("jsonl:"))
+    before, times = file.read_bytes(), (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    file.write_bytes(before.replace(b"e", b"a"))  # as long as before, and with the same times
+    os.utime(file, ns=times)
+    label = "target jsonl:" if name == "target" else f"--{name} "
+    with pytest.raises(ConfigurationError, match=rf"^{label}{file}: changed since the run in .* began; put it back"):
+        run_audit(resume=tmp_path / "run")
+    assert not (tmp_path / "run" / "result.json").exists()
+    file.write_bytes(before)
+    result, _ = run_audit(resume=tmp_path / "run")
+    record = result.targets[0].inputs[name]
+    assert record.sha256 == hashlib.sha256(before).hexdigest()
+    assert (record.files, record.bytes) == (1, len(before))
+
+
+def test_a_file_that_is_gone_or_was_added_is_a_change(tmp_path: Path) -> None:
+    inputs = given(tmp_path) | {"corpus": tmp_path / "corpus"}
+    run_audit(**inputs, out=tmp_path / "run")
+    more = texts(tmp_path / "corpus" / "more.jsonl", "more", 1)
+    with pytest.raises(ConfigurationError, match=r"--corpus .*1 file of \d+ bytes then, 2 files of \d+ bytes now"):
+        run_audit(resume=tmp_path / "run")
+    more.rename(tmp_path / "holdout" / "texts.jsonl")
+    with pytest.raises(ConfigurationError, match=r"^--holdout "):
+        run_audit(resume=tmp_path / "run")
+    (tmp_path / "holdout" / "texts.jsonl").unlink()
+    with pytest.raises(ConfigurationError, match=r"--holdout .*it is not there now"):
+        run_audit(resume=tmp_path / "run")
+
+
+def test_the_exchanged_file_of_the_command_line_exits_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CutError):
+        run_audit(**given(tmp_path), out=tmp_path / "run", progress=cut)
+    texts(tmp_path / "out.jsonl", "no")
+    assert cli.run(["audit", "--resume", str(tmp_path / "run")]) == 2
+    assert "changed since the run in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_an_input_that_changes_while_the_run_is_under_way_leaves_no_result(tmp_path: Path, resumed: bool) -> None:
+    inputs, run = given(tmp_path), tmp_path / "run"
+
+    def change(step: Any) -> None:
+        texts(tmp_path / "corpus" / "texts.jsonl", "another", 3)
+
+    place: dict[str, Any] = {**inputs, "out": run}
+    if resumed:
+        with pytest.raises(CutError):
+            run_audit(**inputs, out=run, progress=cut)
+        place = {"resume": run}
+    before = (tmp_path / "corpus" / "texts.jsonl").read_bytes()
+    with pytest.raises(JournalError, match=r"--corpus .*: changed while the run in .* was under way.*no result"):
+        run_audit(**place, progress=change)
+    assert not (run / "result.json").exists()
+    (tmp_path / "corpus" / "texts.jsonl").write_bytes(before)
+    with pytest.raises(ConfigurationError, match=r"was under way .*; the run cannot be resumed"):
+        run_audit(resume=run)
+
+
+def test_objects_have_to_be_the_same(tmp_path: Path) -> None:
+    target = fakes.FakeTarget(0.3)
+    with pytest.raises(CutError):
+        run_audit(target, corpus=["a", "b"], out=tmp_path / "run", progress=cut)
+    with pytest.raises(ConfigurationError, match=r"--corpus python object: list: changed since"):
+        run_audit(target, corpus=["a", "c"], resume=tmp_path / "run")
+    with pytest.raises(ConfigurationError, match=r"target python object: FakeTarget: changed since"):
+        run_audit(fakes.FakeTarget(0.4), corpus=["a", "b"], resume=tmp_path / "run")
+    with pytest.raises(ConfigurationError, match=r"begun with --corpus python object: list, not other"):
+        run_audit(target, corpus="other", resume=tmp_path / "run")
+    result, _ = run_audit(target, corpus=["a", "b"], resume=tmp_path / "run")
+    assert result.targets[0].inputs["corpus"].bytes == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (["ab", "c"], ["a", "bc"]),
+        ([np.zeros((2, 3), np.uint8)], [np.zeros((3, 2), np.uint8)]),
+        (pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [2, 1]})),
+        (np.zeros((2, 4)), np.ones((2, 4))),
+    ],
+)
+def test_objects_are_told_by_their_content(tmp_path: Path, one: Any, two: Any) -> None:
+    settings = Settings(corpus="python object: x")
+    first, second, again = (
+        Inputs(settings, {"corpus": value}, tmp_path).records()["corpus"].sha256 for value in (one, two, one)
+    )
+    assert first == again != second
+
+
+def test_what_cannot_be_hashed_is_left_out(tmp_path: Path) -> None:
+    settings = Settings(corpus="python object: x", target="hf:somebody/model")
+    assert Inputs(settings, {"corpus": iter("ab")}, tmp_path).records() == {}
+    assert Inputs(settings, {"corpus": [object()]}, tmp_path).records() == {}
+
+
+def test_the_run_s_own_folder_is_no_part_of_what_it_audits(tmp_path: Path) -> None:
+    texts(tmp_path / "model" / "config.json", "a", 3)
+    inputs = Inputs(Settings(target=f"hf:{tmp_path / 'model'}"), {}, tmp_path / "model" / "run")
+    before = inputs.records()
+    texts(tmp_path / "model" / "run" / "journal.sqlite", "b", 3)
+    assert inputs.records() == before
+    texts(tmp_path / "model" / "run2", "c", 3)
+    assert inputs.records()["target"].files == before["target"].files + 1
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    inputs = given(tmp_path)
+    run_audit(**inputs, out=tmp_path / "run")
+    inputs["corpus"].unlink()
+    os.mkfifo(inputs["corpus"])
+    with pytest.raises(ConfigurationError, match=r"--corpus .*changed since"):
+        run_audit(resume=tmp_path / "run")
+
+
+def test_the_result_and_the_report_state_the_inputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inputs = given(tmp_path)
+    run_audit(**inputs, out=tmp_path / "run")
+    result = AuditResult.from_json((tmp_path / "run" / "result.json").read_text())
+    assert set(result.targets[0].inputs) == {"target", "corpus", "holdout", "reference"}
+    assert cli.run(["report", str(tmp_path / "run"), "--format", "markdown"]) == 0
+    out = capsys.readouterr().out
+    assert all(
+        hashlib.sha256(path.read_bytes()).hexdigest() in out for name, path in inputs.items() if name != "target"
+    )
+
+
+def test_a_stranger_s_module_is_not_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mark = tmp_path / "mark"
+    (tmp_path / "strange_model.py").write_text(MODULE.format(mark=str(mark)))
+    named = "python:strange_model:model"
+    with pytest.raises(CutError):
+        run_audit(named, out=tmp_path / "run", progress=cut)
+    mark.unlink()
+    import sys
+
+    del sys.modules["strange_model"]
+    words = ["audit", "--resume", str(tmp_path / "run")]
+    assert cli.run(words) == 2
+    message = capsys.readouterr().err
+    assert f"guardrails audit {named} --resume {tmp_path / 'run'}" in message
+    assert len(message.splitlines()) == 1
+    assert cli.run([words[0], "python:other:model", *words[1:]]) == 2
+    assert "was begun with the target python:strange_model:model, not python:other:model" in capsys.readouterr().err
+    assert not mark.exists()
+    assert how_to_resume(tmp_path / "run") == f"guardrails audit {named} --resume {tmp_path / 'run'}"
+    (tmp_path / "strange_model.py").write_text(MODULE.format(mark=str(mark)).replace("yes", "no"))
+    assert cli.run([words[0], named, *words[1:]]) == 2
+    assert "target python:strange_model:model: changed since" in capsys.readouterr().err
+    assert not mark.exists()
+    (tmp_path / "strange_model.py").write_text(MODULE.format(mark=str(mark)))
+    assert cli.run([words[0], named, *words[1:]]) in (1, 3, 4)
+    assert mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"target": "python:a:b"}, ["target"]),
+        ({"target": "hf:somebody/model"}, ["target"]),
+        ({"target": "hf:."}, []),
+        ({"target": "elsewhere:http://127.0.0.1/"}, ["target"]),
+        ({"target": "jsonl:a"}, []),
+        ({"target": "reference:gpt-text"}, []),
+        ({"target": "python object: Model"}, []),
+        ({}, []),
+        ({"descriptor": "net.pt"}, ["descriptor"]),
+        ({"descriptor": "net.onnx"}, []),
+    ],
+)
+def test_what_runs_code_or_reaches_a_network_is_named_again(settings: dict[str, Any], named: list[str]) -> None:
+    given = Settings(**settings)
+    assert list(to_be_named(given)) == named
+    assert all(str(settings[name]) in resume_command(given, Path("run")) for name in named)
+    if named:
+        with pytest.raises(ConfigurationError, match="If you trust it, name it again"):
+            check_named(given, {}, Path("run"))
+    check_named(given, {name: settings[name] for name in named}, Path("run"))
+
+
+@pytest.mark.parametrize(
+    "settings", [[], {"seed": "x"}, {"unknown": 1}, {"target": 3}, "text", {"roles": {"x": ["y"]}}, {"budget": "huge"}]
+)
+def test_settings_that_are_none_are_one_message(tmp_path: Path, settings: Any) -> None:
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.put("settings", settings)
+    with pytest.raises(JournalError, match="not the settings of an audit"):
+        run_audit(resume=tmp_path)
+
+
+@pytest.mark.parametrize("inputs", [None, 3, "text", {"corpus": {}}, {"corpus": {"name": "a", "sha256": 3}}])
+def test_a_journal_that_does_not_say_what_was_given_is_refused(tmp_path: Path, inputs: Any) -> None:
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.add_plan([], {"settings": {}, "sources": "the code", "inputs": inputs})
+    with pytest.raises(JournalError, match="does not say what the run was given"):
+        run_audit(resume=tmp_path)
+
+
+def scan_of(folder: Path, **settings: Any) -> dict[str, Any]:
+    return {"paths": ["in"], "detectors": [], "sources": "", "arguments": {}} | settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({}, []),
+        ({"paths": ["s3://bucket/a"]}, ["paths"]),
+        ({"detectors": ["deepfake.own:module:Class"]}, ["detectors"]),
+        ({"detectors": ["deepfake.features:folder"]}, ["detectors"]),
+        ({"detectors": ["deepfake.reconstruction:python:a:b"]}, ["detectors"]),
+        ({"detectors": ["deepfake.network:absent.onnx"]}, ["detectors"]),
+        ({"detectors": ["deepfake.network:here.onnx#centre", "deepfake.*"]}, []),
+    ],
+)
+def test_of_a_scan_too(tmp_path: Path, settings: dict[str, Any], named: list[str]) -> None:
+    (tmp_path / "here.onnx").write_bytes(b"")
+    given = scan_of(tmp_path, **settings)
+    assert list(scan_resume.to_be_named(given)) == named
+    with Listing(tmp_path / "scan.sqlite") as listing:
+        nothing: dict[str, list[str]] = {"paths": [], "detectors": []}
+        if named:
+            with pytest.raises(ConfigurationError, match="If you trust it, name it again"):
+                scan_resume.check_named(given, nothing, listing, tmp_path)
+        scan_resume.check_named(given, nothing | {name: given[name] for name in named}, listing, tmp_path)
+
+
+def test_a_listing_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    with Listing(tmp_path / "scan.sqlite") as listing:
+        listing._db.execute("INSERT INTO items VALUES (0, ?, NULL)", (b"http://127.0.0.1/inside",))
+        for paths in (["in"], ["http://example.org/pictures"], ["s3://bucket"]):
+            given = scan_of(tmp_path, paths=paths)
+            with pytest.raises(JournalError, match="which no PATH of the scan holds"):
+                scan_resume.check_named(given, {"paths": paths, "detectors": []}, listing, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"paths": 3}', "nonsense", '{"paths": [1], "detectors": []}'])
+def test_a_scan_s_settings_that_are_none_are_one_message(tmp_path: Path, text: str) -> None:
+    with Listing(tmp_path / "scan.sqlite") as listing:
+        listing.put("settings", text)
+        with pytest.raises(JournalError, match="not the settings of a scan"):
+            scan_resume.stored_settings(listing, tmp_path)
