@@ -30,6 +30,8 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
 
+from logs import KINDS, lines
+
 from guardrails.core.statistics import wilson
 from guardrails.privacy.scanner import FINDERS, scan
 
@@ -44,7 +46,7 @@ ENTITIES = {
 }
 KNOWN = list(ENTITIES.values())
 ENOUGH = 50
-PROSE, PIECE = 200_000, 2_000
+PROSE, PIECE, LOG = 200_000, 2_000, 30_000
 
 Spans = list[tuple[str, int, int]]
 
@@ -181,6 +183,9 @@ def main() -> None:
         "prose (Python's manual, 2 kB at a time)": [prose[i : i + PIECE] for i in range(0, len(prose), PIECE)],
         "sentences full of personal data": sentences,
     }
+    for kind in KINDS:
+        log = lines(kind, LOG)
+        texts |= {f"log, {kind.__name__}, by line": log, f"log, {kind.__name__}, in one piece": ["\n".join(log)]}
     print()
     fast = speed(texts, lambda entities: presidio(None, entities))
     print(f"\nbars on all rows: {'met' if met else 'MISSED'}; speed: {'met' if fast else 'MISSED'}")

@@ -37,10 +37,12 @@ _TOWN = (
 )
 _REST = rf"(?:{_BREAK}{_UNIT}){{0,3}}{_TOWN}"
 
-_ENGLISH = (
-    r"(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Place|Square|Sq|Terrace|Way|Close"
-    r"|Crescent|Highway|Hwy|Parkway|Pkwy|Circle|Trail|Gardens|Grove|Mews)\b\.?(?: (?:NW|NE|SW|SE|[NSEW])(?!\w))?"
-)
+_ENGLISH_KINDS = (
+    "Street", "St", "Avenue", "Ave", "Road", "Rd", "Lane", "Ln", "Drive", "Dr", "Boulevard", "Blvd", "Court", "Ct",
+    "Place", "Square", "Sq", "Terrace", "Way", "Close", "Crescent", "Highway", "Hwy", "Parkway", "Pkwy", "Circle",
+    "Trail", "Gardens", "Grove", "Mews",
+)  # fmt: skip
+_ENGLISH = rf"(?:{'|'.join(_ENGLISH_KINDS)})\b\.?(?: (?:NW|NE|SW|SE|[NSEW])(?!\w))?"
 _GERMAN = r"(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Ring|Ufer|Damm|Gasse|Chaussee)"
 _COMPOUND = (
     r"(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|damm|ufer|ring|straat|laan|plein|gracht|kade|dreef"
@@ -78,6 +80,7 @@ ADDRESSES = (
         "street as in English: number, name, kind of street",
         r"[0-9](?<![^\W_].)(?<!\d[.,/-].)\d{0,4}(?:[-/]\d{1,4})?[A-Za-z]?"
         rf"{_GAP}(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th)?){_GAP}){{1,4}}{_ENGLISH}{_REST}",
+        *_ENGLISH_KINDS,
         year=False,
     ),
     _street(
@@ -99,6 +102,22 @@ ADDRESSES = (
         "street as in French: number, kind of street, name",
         r"[0-9](?<![^\W_].)(?<!\d[.,/-].)\d{0,3}(?: ?(?:bis|ter|[A-D]))?"
         rf",? {_FRENCH} {_SMALL}{_WORD}(?:[ -]{_SMALL}{_WORD}){{0,3}}{_REST}",
+        *(
+            "ue ",
+            "v. ",
+            "oulevard ",
+            "d ",
+            "d. ",
+            "lace ",
+            "hemin ",
+            "llée",
+            "mpasse ",
+            "uai ",
+            "ours ",
+            "oute ",
+            "assage ",
+        ),
+        *("aubourg ", "entier "),
         year=False,
     ),
     _street(

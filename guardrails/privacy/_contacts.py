@@ -109,7 +109,7 @@ class IPv4:
 
     def find(self, text: str) -> Iterator[Found]:
         """Yield every address; loopback ones are not valid."""
-        if "." in text:
+        if _POINTS.search(text):
             for m in _IPV4.finditer(text):
                 valid = _ipv4(m)
                 if valid is not None:
@@ -125,7 +125,7 @@ class IPv6:
 
     def find(self, text: str) -> Iterator[Found]:
         """Yield every address; loopback ones are not valid."""
-        if ":" not in text:
+        if _COLONS.search(text) is None:
             return
         for m in _IPV6.finditer(text):
             value, start, end = m["address"], m.start(), m.end("address")
@@ -165,6 +165,9 @@ def _is_address(m: re.Match[str], value: str) -> bool:
 _IP_WORD = re.compile(
     r"(?i:(?<![^\W_])(?:ipv?6?|addr(?:ess)?|adresse|direcci[oó]n|host|inet6?)(?: is|es|ist|est)?[\s:=\"'(]{1,4})$"
 )
+_POINTS = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d")
+_COLONS = re.compile(r":(?::|[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){4})")
+"""What every address holds. A search for a fixed first character is ten times as fast as one for an address."""
 _IPV4 = re.compile(r"[0-9](?<![^\W_].)(?<!\d[._].)\d{0,2}(?:\.\d{1,3}){3}(?![^\W_]|\.\d|_[^\W_])")
 _IPV6 = re.compile(
     # Behind a colon only where the word before it is no group: of five letters, or of others than a to f.

@@ -42,7 +42,8 @@ _ANY = re.compile(
 )
 _TEN = re.compile(rf"[2-9]{_BEGIN}\d{{9}}{_END}")
 _AFTER = re.compile(
-    r"[ (/,-](?i:office|home|work|mobile|cell|fax|tel|mobil|privat|büro|dienstlich|casa|trabajo|m[oó]vil"
+    r"[ (/,-](?:(?<=\d.)|(?<=\d[ (/,-].)|(?<=\d[ (/,-]{2}.))"
+    r"(?i:office|home|work|mobile|cell|fax|tel|mobil|privat|büro|dienstlich|casa|trabajo|m[oó]vil"
     r"|bureau|domicile)"
     r"(?![^\W_])"
 )
@@ -133,15 +134,19 @@ def _of_a_label(text: str, m: re.Match[str]) -> int | None:
     i = index.before(m.start())
     near = i is not None and m.start() - index.ends[i] <= _NEAR
     ends = [end for end in _ends(m) if _plausible(text[m.start() : end], thousands=near)]
-    good = [end for end in ends if any(valid(text[m.start() : end], region) for region in REGIONS)]
-    return _whole(m, (good or ends)[0]) if ends else None
+    if not ends:
+        return None
+    regions = REGIONS if "+" not in m["number"] else ("",)
+    good = (end for end in ends if any(valid(text[m.start() : end], region) for region in regions))
+    return _whole(m, ends[0] if len(ends) == 1 else next(good, ends[0]))
 
 
 def _national(text: str, m: re.Match[str]) -> int | None:
     """Return where a number of a national plan ends, if it is one and nothing says that it is something else."""
     number = m["number"]
-    in_a_row = " " in number and "(" not in number and _among_figures(text, m.start(), m.end())
-    if in_a_row or not _long_enough(m) or _UUID.match(text, m.start()):
+    if not _long_enough(m) or _UUID.match(text, m.start()):
+        return None
+    if " " in number and "(" not in number and _among_figures(text, m.start(), m.end()):  # a row of a table
         return None
     if named_as(text, m.start()) is not None or joined_to_word(text, m.start()):
         return None
@@ -195,7 +200,7 @@ def _among_figures(text: str, start: int, end: int) -> bool:
 
 
 def _long_enough(m: re.Match[str]) -> bool:
-    return sum(map(str.isdigit, m["number"])) >= FEWEST
+    return len(m["number"]) >= FEWEST and _digits(m["number"]) >= FEWEST
 
 
 def _plausible(number: str, *, thousands: bool = False) -> bool:

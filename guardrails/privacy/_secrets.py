@@ -49,8 +49,19 @@ _ASSIGNED = re.compile(
 )
 
 
+_ENDS = ("ey", "oken", "ecret", "ass", "wd", "earer", "edential")
+_STEMS = (*_ENDS, *(end.upper() for end in _ENDS))
+"""What the words of `_ASSIGNED` hold: a text without any of these has none of them."""
+
+
 def _named(m: re.Match[str]) -> bool:
     before = m.string[max(0, m.start() - 40) : m.start()].rstrip("\"'` \t]")
+    lower = before.lower()
+    for end in _ENDS:
+        if end in lower:
+            break
+    else:
+        return False
     found = list(_ASSIGNED.finditer(before))
     return bool(found) and len(before) - found[-1].end() <= 4
 
@@ -109,7 +120,7 @@ SECRETS = (
         re.compile(r"[=:][>=]?[ \t]{0,3}[\"'`]?(?P<datum>[A-Za-z0-9+/_~.=-]{16,200})(?![A-Za-z0-9+/_~.=(\[-])"),
         _random,
         context=_named,
-        needs=("=", ":"),
+        needs=_STEMS,
     ),
     Recognizer(
         "bearer token",
