@@ -165,6 +165,13 @@ def topic_before(text: str, at: int) -> str | None:
     return None if i is None else index.topics[i]
 
 
+def topic_after(text: str, at: int) -> str | None:
+    """Return what the first word after a place says that stands before it."""
+    index = labels(text)
+    i = index.after(at)
+    return None if i is None else index.topics[i]
+
+
 def named_as(text: str, at: int) -> str | None:
     """Return the same where only filler stands between: ``order no. 7``, ``"order": "7"``."""
     index = labels(text)

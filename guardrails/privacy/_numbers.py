@@ -59,10 +59,7 @@ def _mod_97(number: str) -> bool:
     return bool(iban.is_valid(number, check_country=False))
 
 
-_ACCOUNT = re.compile(
-    r"[A-Za-z]{2}[ -]?\d{2}"
-    r"(?:[A-Za-z0-9]{11,30}|(?: ?[ ./-] ?[A-Za-z0-9]{1,30}){2,9})"
-)
+_ACCOUNT = re.compile(r"[A-Za-z]{2}[ -]?\d{2}[A-Za-z0-9]{0,30}(?: ?[ ./-] ?[A-Za-z0-9]{1,30}){0,9}")
 
 _ISSUED = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"

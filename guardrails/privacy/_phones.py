@@ -226,7 +226,7 @@ def national(number: str) -> str:
     """
     import phonenumbers
 
-    number = re.split(r",|[a-z]", number.lower())[0]
+    number = re.split(r",|[a-z]", re.sub(r"[\s=>|#*]+", " ", number.lower()))[0]  # it may stand on two lines
     if number.lstrip("(")[:1] == "+" or number.startswith("00"):
         try:
             return str(phonenumbers.parse(_plus(number), None).national_number)

@@ -133,7 +133,7 @@ class Known(dict[str, int]):
 _NUMBERS = ("phone", "card", "ssn", "national-id")
 _FEWEST, _ENOUGH = 7, 9
 """Digits of a number that is looked up, and of one that may be a part of a row of groups."""
-_ROW = re.compile(r"\d(?:[ ./()-]{0,3}\d){6,40}")
+_ROW = re.compile(r"\d(?:[\s./()-]{0,3}\d){6,40}")
 
 
 def known_numbers(text: str, *known: Known) -> dict[str, tuple[int, int]]:

@@ -20,6 +20,7 @@ from ._phones import PHONE, national
 from ._recognizers import Finder
 from ._schemes import bare
 from ._secrets import SECRETS
+from ._wrapped import split_numbers
 
 FINDERS: tuple[Finder, ...] = (
     *SECRETS, EMAIL, NATIONAL_IDS, IBAN, CARD, SSN, IPV6, IPV4, _dates.BIRTH_DATE, PHONE, *ADDRESSES,
@@ -67,6 +68,11 @@ def scan(text: str, own: Sequence[Finder] = ()) -> list[Span]:
     taken = bytearray(len(text))
     spans: list[Span] = []
     for view in views(text):
+        for kind, begin, stop in split_numbers(view.text):
+            start, end = view.original(begin, stop)
+            if not any(taken[start:end]):
+                spans.append(Span(kind, start, end, text[start:end], True))
+                taken[start:end] = b"\1" * (end - start)
         for finder in (*own, *(FINDERS if _FIGURE.search(view.text) else _FIGURELESS)):
             for begin, stop, valid in finder.find(view.text):
                 start, end = view.original(begin, stop)
