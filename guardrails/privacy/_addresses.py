@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
-from ._recognizers import Recognizer
+from ._recognizers import Found
+from ._street_kinds import BEFORE, BEHIND, ENDED, ENDINGS, ENGLISH, FRENCH, GERMAN, NO_STREET
 
-_UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŤŪŮŰŲŹŻŽΑ-ΩА-Я"
+_UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŤŪŮŰŲŹŻŽȘȚΆΈΉΊΌΎΏΑ-ΩЁІЇЄА-Я"
 _WORD = rf"[{_UPPER}](?:\w{{0,2}}\.(?= )|(?:\w|['’.-](?=\w)){{0,24}})"
-_NUMBER = r"\d{1,5}(?:[-/]\d{1,4})?[A-Za-z]?(?![\w.]\w|[^\W_])"
+_NUMBER = r"\d{1,5}(?:[-/]\d{1,4})?(?:[A-Za-z]| [A-H](?=[,\n]| \d))?(?![\w.]\w|[^\W_])"
 _GAP = r"[ \t]{1,3}"
-_BREAK = r"(?:,[ \t]{0,3}|[ \t]{0,3},?\n[ \t]{0,8}|[ \t]{1,3})"
+_BREAK = r"(?:,[ \t]{0,3}|[ \t]{0,3},?\n(?:[ \t]{0,8}\n)?[ \t>|#*]{0,8}|[ \t]{1,3})"
+"""Between the parts of an address: a comma, a line (in a quoted mail with its sign), or a blank."""
 _UNIT = (
     r"(?:(?i:apartment|apt\.?|suite|ste\.?|unit|flat|floor|room|appartement|appt\.?|app\.?|whg\.?|wohnung"
     r"|piso|escalera|esc\.?|puerta|pta\.?|planta|portal|b[âa]t(?:iment|\.)?|int\.|interno|scala)"
-    r" #?(?:\d{1,5}[A-Za-z]?|[A-Za-z])(?!\w)"
+    r" #?(?:\d{1,5}[A-Za-z]?|[A-Za-z])(?!\w)|(?:кв|корп|стр|оф)\. ?\d{1,4}(?!\w)"
     r"|#\d{1,5}[A-Za-z]?(?!\w)"
     r"|\d{1,2}\.?[ºª°](?:[ ,]{1,2}(?:[A-Z](?!\w)|\d{1,2}[ªº]|(?i:izq|dcha?|der|ext|int|centro)\w{0,8}\.?))?"
     r"|\d{1,2}(?:er|e|ème|eme|º|°) étage|\d{1,2}\. ?(?:OG|Stock|Etage)"
@@ -22,7 +27,8 @@ _UNIT = (
 )
 _POSTCODE = (
     r"(?:[A-Z]{2}[ \t]{1,3}\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
-    r"|\d{4}-\d{3}|\d{4} [A-Z]{2}|[A-Z]{0,2}-?\d{4,5}|\d{5}-\d{3}|\d{2}-\d{3})(?!\w)"
+    r"|\d{4}-\d{3}|\d{4} [A-Z]{2}|[A-Z]{0,2}-?\d{4,6}|\d{5}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}"
+    r"|[A-Z]{2}[ \t]{1,3}[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]{2,3}[ \t]{1,3}\d{4})(?!\w|-\d)"
 )
 _LINK = r"(?:(?:de|del|della|da|do|la|las|los|el|di|du|des|le|les|am|an|der|im|upon|sur) ){0,2}"
 _PLACE = rf"{_WORD}(?: {_LINK}{_WORD}){{0,3}}"
@@ -37,25 +43,13 @@ _TOWN = (
 )
 _REST = rf"(?:{_BREAK}{_UNIT}){{0,3}}{_TOWN}"
 
-_ENGLISH_KINDS = (
-    "Street", "St", "Avenue", "Ave", "Road", "Rd", "Lane", "Ln", "Drive", "Dr", "Boulevard", "Blvd", "Court", "Ct",
-    "Place", "Square", "Sq", "Terrace", "Way", "Close", "Crescent", "Highway", "Hwy", "Parkway", "Pkwy", "Circle",
-    "Trail", "Gardens", "Grove", "Mews",
-)  # fmt: skip
-_ENGLISH = rf"(?:{'|'.join(_ENGLISH_KINDS)})\b\.?(?: (?:NW|NE|SW|SE|[NSEW])(?!\w))?"
-_GERMAN = r"(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Ring|Ufer|Damm|Gasse|Chaussee)"
-_COMPOUND = (
-    r"(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|damm|ufer|ring|straat|laan|plein|gracht|kade|dreef"
-    rf"|gatan?|gade|vej|vägen|veien|veg|gata|katu|polku|-{_GERMAN})"
+_ENGLISH = rf"{ENGLISH.pattern}\b\.?(?: (?:NW|NE|SW|SE|[NSEW])(?!\w))?"
+_CERTAIN_TOWN = (
+    rf"(?:,|[ \t]{{0,3}}\n)[ \t>|#*]{{0,8}}{_PLACE},?[ \t\n]{{1,3}}"
+    r"(?:[A-Z]{2}[ \t]{1,3}\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
+    r"|[A-Z]{2}[ \t]{1,3}[A-Z]\d[A-Z] ?\d[A-Z]\d|(?:NSW|VIC|QLD|SA|WA|TAS|ACT|NT)[ \t]{1,3}\d{4})(?!\w)"
 )
-_FRENCH = (
-    r"(?:[Rr]ue|[Aa]venue|[Aa]v\.|[Bb]oulevard|[Bb]d\.?|[Pp]lace|[Cc]hemin|[Aa]llées?|[Ii]mpasse|[Qq]uai|[Cc]ours|[Rr]oute"
-    r"|[Pp]assage|[Ff]aubourg|[Ss]entier)"
-)
-_SOUTHERN = (
-    r"(?:[Cc]alle|[Cc]/|[Aa]venida|[Aa]vda\.?|Av\.|[Pp]laza|Pza\.|[Pp]aseo|[Cc]arrer|Ronda|[Cc]amino|[Cc]arretera|Ctra\.|Gran"
-    r"|Rambla|Travesía|Glorieta|[Vv]ia|[Vv]iale|[Pp]iazza|Corso|Vicolo|Rua|Travessa|Largo|Estrada|ul\.|ulica)"
-)
+"""A town with the postcode of the United States, Britain, Canada or Australia: any name before it may be a street's."""
 _SMALL = r"(?:(?:de|du|des|del|della|da|do|dos|di|la|le|les|los|las|el|l'|d'|of|the)\s?){0,2}"
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d\b")
 _IN = re.compile(r"\b(?:in|since|of|during|by|from|until)\s$", re.I)
@@ -65,8 +59,55 @@ def _no_year(m: re.Match[str]) -> bool:
     return not (_YEAR.match(m[0]) and _IN.search(m.string[max(0, m.start() - 8) : m.start()]))
 
 
-def _street(language: str, pattern: str, *needs: str, year: bool = True) -> Recognizer:
-    return Recognizer(language, "address", re.compile(pattern), context=None if year else _no_year, needs=needs)
+@dataclass(frozen=True)
+class Street:
+    """Finds addresses in the way of one language.
+
+    Attributes
+    ----------
+    name : str
+        Which way.
+    pattern : re.Pattern
+        Bounded repeats only. The datum is the group ``datum`` where there is one, else the whole match.
+    words : frozenset of str
+        A text without any of these words holds none.
+    glance : re.Pattern, optional
+        Likewise, a text in which this is not found.
+    year : bool
+        Whether the number at its beginning may be a year.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    words: frozenset[str] = frozenset()
+    glance: re.Pattern[str] | None = None
+    year: bool = True
+    kind: str = "address"
+
+    def find(self, text: str) -> Iterator[Found]:
+        """Yield every address; there is no checksum."""
+        if (self.words and self.words.isdisjoint(_words_of(text))) or (self.glance and not self.glance.search(text)):
+            return
+        group = "datum" if "datum" in self.pattern.groupindex else 0
+        for m in self.pattern.finditer(text):
+            if self.year or _no_year(m):
+                yield *m.span(group), True
+
+
+@lru_cache(maxsize=4)
+def _words_of(text: str) -> frozenset[str]:
+    words: set[str] = set()
+    for at in range(0, len(text), _PIECE):  # the list of all words of a long text would be several times its size
+        words.update(_ANY_WORD.findall(text, at, at + _PIECE + 40))
+    return frozenset(words)
+
+
+_ANY_WORD = re.compile(r"\w+")
+_PIECE = 100_000
+
+
+def _street(name: str, pattern: str, words: Iterable[str] = (), *, glance: str = "", year: bool = True) -> Street:
+    return Street(name, re.compile(pattern), frozenset(words), re.compile(glance) if glance else None, year)
 
 
 ADDRESSES = (
@@ -74,90 +115,87 @@ ADDRESSES = (
         "street as in English with the flat before it",
         rf"(?<!\w)(?:Flat|Unit|Apartment|Apt\.?|Suite) #?\d{{1,4}}[A-Za-z]?,? \d{{1,5}}[A-Za-z]?"
         rf"{_GAP}(?:{_WORD}{_GAP}){{1,4}}{_ENGLISH}{_REST}",
-        *("Flat ", "Unit ", "Ap", "Suite "),
+        ("Flat", "Unit", "Apartment", "Apt", "Suite"),
     ),
     _street(
         "street as in English: number, name, kind of street",
         r"[0-9](?<![^\W_].)(?<!\d[.,/-].)\d{0,4}(?:[-/]\d{1,4})?[A-Za-z]?"
         rf"{_GAP}(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th)?){_GAP}){{1,4}}{_ENGLISH}{_REST}",
-        *_ENGLISH_KINDS,
+        ENGLISH.words,
         year=False,
     ),
     _street(
         "street as in German with a preposition, and its town",
         rf"(?<!\w)(?:Am|An der|Im|In der|Zum|Zur|Auf der|Unter den|Hinter der) {_WORD} {_NUMBER}"
         rf"{_BREAK}(?:{_UNIT}{_BREAK})?\d{{5}} {_PLACE}",
-        *("Am ", "An der ", "Im ", "In der ", "Zu", "Auf der ", "Unter den ", "Hinter der "),
+        ("Am", "An", "Im", "In", "Zum", "Zur", "Auf", "Unter", "Hinter"),
     ),
     _street(
         "street as in German, Dutch or the Nordic languages: one word, number",
-        rf"[{_UPPER}](?<!\w.)[\w'-]{{1,24}}{_COMPOUND} {_NUMBER}{_REST}",
+        rf"[{_UPPER}](?<!\w.)[\w'-]{{1,24}}{ENDINGS}{NO_STREET} {_NUMBER}{_REST}",
+        glance=ENDED.pattern,
     ),
     _street(
         "street as in German: name, kind of street, number",
-        rf"(?<!\w){_WORD} {_GERMAN} {_NUMBER}{_REST}",
-        *("Straße", "Strasse", "Str.", "Weg", "Platz", "Allee", "Ring", "Ufer", "Damm", "Gasse", "Chaussee"),
+        rf"(?<!\w){_WORD} {GERMAN.pattern} {_NUMBER}{_REST}",
+        GERMAN.words,
     ),
     _street(
         "street as in French: number, kind of street, name",
         r"[0-9](?<![^\W_].)(?<!\d[.,/-].)\d{0,3}(?: ?(?:bis|ter|[A-D]))?"
-        rf",? {_FRENCH} {_SMALL}{_WORD}(?:[ -]{_SMALL}{_WORD}){{0,3}}{_REST}",
-        *(
-            "ue ",
-            "v. ",
-            "oulevard ",
-            "d ",
-            "d. ",
-            "lace ",
-            "hemin ",
-            "llée",
-            "mpasse ",
-            "uai ",
-            "ours ",
-            "oute ",
-            "assage ",
-        ),
-        *("aubourg ", "entier "),
+        rf",? {FRENCH.pattern} {_SMALL}{_WORD}(?:[ -]{_SMALL}{_WORD}){{0,3}}{_REST}",
+        FRENCH.words,
         year=False,
     ),
     _street(
-        "street as in Spanish, Italian, Portuguese or Polish: kind of street, name, number",
-        rf"(?<!\w){_SOUTHERN} {_SMALL}{_WORD}(?: {_SMALL}{_WORD}){{0,3}}"
-        rf",? (?:n(?:\.|[uú]m\.?)? ?[º°]?\.? ?)?(?:{_NUMBER}|s/n){_REST}",
-        *(
-            "alle ",
-            "/ ",
-            "venida ",
-            "vda",
-            "Av. ",
-            "laza ",
-            "Pza",
-            "aseo ",
-            "arrer ",
-            "Ronda ",
-            "amino ",
-            "arretera ",
-            "Ctra",
-        ),
-        *("Gran ", "Rambla ", "Travesía ", "Glorieta ", "ia ", "iale ", "iazza ", "Corso ", "Vicolo "),
-        *("Rua ", "Travessa ", "Largo ", "Estrada ", "ul. ", "ulica "),
+        "street as in Spanish, Italian, Portuguese, Polish, Greek or Russian: kind of street, name, number",
+        rf"(?<!\w)(?<!et ){BEFORE.pattern} {_SMALL}{_WORD}(?: {_SMALL}{_WORD}){{0,3}}"
+        rf",? (?:n(?:\.|r\.?|[uú]m\.?)? ?[º°]?\.? ?|č\. ?(?:p\. ?)?|д(?:\.|ом) ?)?(?:{_NUMBER}|s/n){_REST}",
+        BEFORE.words,
     ),
-    _street("post-office box", rf"(?<!\w)(?:P\. ?O\. ?|PO |Post Office )Box \d{{1,6}}{_TOWN}", "Box "),
+    _street(
+        "street as in the Nordic languages, Hungarian, Turkish or Russian: name, kind of street, number",
+        rf"[{_UPPER}](?<!\w.)[\w'’.-]{{1,24}} (?:{_WORD} ){{0,2}}(?:{BEHIND.pattern}|(?<=s )gate),?(?: No)?[ :.]{{1,3}}"
+        rf"{_NUMBER}{_REST}",
+        BEHIND.words | {"gate"},
+    ),
+    _street(
+        "number and name, with the town and its postcode",
+        r"[0-9](?<![^\W_].)(?<!\d[.,/-].)(?!(?<=1)9\d\d |(?<=2)0\d\d )\d{0,4}(?:[-/]\d{1,4})?[A-Za-z]?"
+        rf"{_GAP}(?:{_WORD}{_GAP}){{0,3}}{_WORD}(?:{_BREAK}{_UNIT}){{0,2}}{_CERTAIN_TOWN}",
+        glance=r"[A-Z](?:[A-Z]{1,2}[ \t]{1,3}\d{4}|\d[A-Z\d]? ?\d[A-Z]|\d[A-Z] ?\d)",
+        year=False,
+    ),
+    _street(
+        "street as in English in small letters, with its flat",
+        r"[0-9](?<![^\W_].)(?<!\d[.,/-].)\d{0,4}(?:[-/]\d{1,4})?[a-z]? (?:\w{1,24} ){1,4}"
+        r"(?:street|st|avenue|ave|road|rd|lane|drive|boulevard|blvd|terrace|highway|parkway)\b\.?,?"
+        r"[ \n]{1,2}(?:apartment|apt\.?|suite|ste\.?|unit|flat|floor) #?\d{1,5}[a-z]?(?!\w)",
+        ("apartment", "apt", "suite", "ste", "unit", "flat", "floor"),
+    ),
+    _street(
+        "corner of two streets",
+        r"[Cc]orner of (?P<datum>(?=[^\n]{0,48}(?:\d|[Ss]tr|[Aa]ve|[Rr]oad|[Ll]ane|\bSt\b|\bRd\b))"
+        rf"(?:the )?(?:\d{{1,5}}(?:st|nd|rd|th)? )?(?:[^\W\d_][\w.'’-]{{0,24}} ){{0,4}}(?:\d{{1,5}} )?(?:and|&) "
+        rf"(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th))(?: {_WORD}){{0,3}}|[^\W\d_]{{2,24}} [^\W\d_]{{2,24}}))",
+        ("corner", "Corner"),
+    ),
+    _street("post-office box", rf"(?<!\w)(?:P\. ?O\. ?|PO |Post Office )Box \d{{1,6}}{_TOWN}", ("Box",)),
     _street(
         "US military address",
         r"(?<!\w)(?:PSC|CMR|Unit|USNS|USS)[^\n]{1,30}\n?,?[ \t]{0,8}(?:APO|FPO|DPO),? A[AEP] \d{5}(?!\w)",
-        *("APO", "FPO", "DPO"),
+        ("APO", "FPO", "DPO"),
     ),
     _street(
         "street with a flat: name, number, Apt. or Suite",
         rf"(?<![\w.,/-])(?:\d{{1,5}} )?(?:[^\W\d_][\w.'’-]{{0,24}} ){{1,5}}\d{{1,5}}\.?{_BREAK}{_UNIT}{_TOWN}",
-        *("Apt", "Suite", "Ste ", "Flat "),
+        ("Apt", "Apartment", "Suite", "Ste", "Flat", "Unit"),
     ),
     _street(
         "street after a word that says so: name and number in either order",
-        r"(?:[Aa]ddress(?: is| with)?[:\s]\s{0,8}|[Ll]i(?:ves?|ving) at |[Rr]esid\w{1,5} at )"
+        r"(?:[Aa]ddress(?: is| with| to| at)?(?: at)?[:\s]\s{0,8}|[Ll]i(?:ves?|ving) at |[Rr]esid\w{1,5} at )"
         rf"(?P<datum>(?:\d{{1,5}} )?(?:{_SMALL}{_WORD} ){{1,4}}\d{{1,5}}(?![\w:%-]|[.,]\d|[ ,]{{1,2}}\d{{1,5}} [A-Z])"
         rf"{_REST})",
-        *("ddress", "live", "Live", "living at", "esid"),
+        glance=r"ddress|ives? at |iving at |esid",
     ),
 )

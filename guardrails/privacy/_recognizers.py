@@ -65,12 +65,8 @@ class Recognizer:
 
     def find(self, text: str) -> Iterator[Found]:
         """Yield every datum, valid or not."""
-        for piece in self.needs:  # a generator in any() would take as long as the search in a short text
-            if piece in text:
-                break
-        else:
-            if self.needs:
-                return
+        if self.needs and not holds_any(text, self.needs):
+            return
         group = "datum" if "datum" in self.pattern.groupindex else 0
         for m in self.pattern.finditer(text):
             if self.context is not None and not self.context(m):
@@ -82,6 +78,14 @@ class Recognizer:
                 yield start, start + end, True
             elif self.check(value) is False:
                 yield start, m.end(group), False
+
+
+def holds_any(text: str, pieces: tuple[str, ...]) -> bool:
+    """Whether a text holds one of some pieces."""
+    for piece in pieces:  # noqa: SIM110  (a generator in any() would take as long as the search in a short text)
+        if piece in text:
+            return True
+    return False
 
 
 def words(*any_of: str, after: bool = True) -> Callable[[re.Match[str]], bool]:

@@ -8,7 +8,7 @@ import re
 from base64 import urlsafe_b64decode
 from collections import Counter
 
-from ._recognizers import Recognizer
+from ._recognizers import Recognizer, holds_any
 
 BITS = {True: 3.0, False: 3.5}
 """Entropy of the characters, in bits each, from which an assigned value looks drawn at random: hexadecimal or not."""
@@ -56,11 +56,7 @@ _STEMS = (*_ENDS, *(end.upper() for end in _ENDS))
 
 def _named(m: re.Match[str]) -> bool:
     before = m.string[max(0, m.start() - 40) : m.start()].rstrip("\"'` \t]")
-    lower = before.lower()
-    for end in _ENDS:
-        if end in lower:
-            break
-    else:
+    if not holds_any(before.lower(), _ENDS):
         return False
     found = list(_ASSIGNED.finditer(before))
     return bool(found) and len(before) - found[-1].end() <= 4
