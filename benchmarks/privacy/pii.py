@@ -11,10 +11,10 @@ own threshold of 0.
 
 Read the figures for what they are. Precision and recall of telephone numbers were looked at on all 500 rows while the
 words that may stand before a number were chosen (26 of 29 at that time; a comma before a number has been allowed since,
-which made it 28), and the ways of writing a street were chosen after reading the same rows, Nordic and military ones
-among them. Halves of the templates are shown apart, by the parity of `template_id`: they show how far the figures
-depend on a few templates, not how they are on rows that nobody has seen. E-mail addresses, cards, accounts, social
-security numbers and IP addresses need no such choice.
+which made it 28), and the first ways of writing a street were chosen after reading the same rows, Nordic and military
+ones among them; the last on half of the rows, which stands apart below. Halves of the templates are shown apart, by the
+parity of `template_id`: they show how far the figures depend on a few templates, not how they are on rows that nobody
+has seen. E-mail addresses, cards, accounts, social security numbers and IP addresses need no such choice.
 
 An entity with fewer than 50 labels is judged in the pool of these, whose interval (Wilson, 95%) is printed. Addresses
 have 189 labels, but a third of these are the parts of one address, a house number or a postcode by itself.
@@ -26,6 +26,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
@@ -33,6 +34,7 @@ from typing import Any
 from logs import KINDS, lines
 
 from guardrails.core.statistics import wilson
+from guardrails.privacy._phones import valid
 from guardrails.privacy.scanner import FINDERS, scan
 
 BARS = {"precision": 0.95, "megabytes": 1.0, "faster": 20.0}
@@ -133,6 +135,7 @@ def seconds(find: Callable[[str], Any], texts: list[str]) -> float:
     """Return the CPU seconds that all texts take, after a first pass over a few of them."""
     for text in texts[:5]:
         find(text)
+    valid.cache_clear()  # or the second pass over the same telephone numbers would cost nothing
     begun = time.process_time()
     for text in texts:
         find(text)
@@ -162,6 +165,10 @@ def speed(texts: dict[str, list[str]], patterns: Callable[[list[str] | None], Ca
     return met
 
 
+def _kept_apart(row: dict[str, Any]) -> bool:
+    return sha256(row["full_text"].encode()).digest()[0] % 2 == 1
+
+
 def main() -> None:
     folder = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("GUARDRAILS_TEST_DATA", "")
     rows = json.loads((Path(folder) / "pii" / "synth_dataset_v2_first500.json").read_text(encoding="utf-8"))
@@ -172,8 +179,15 @@ def main() -> None:
     }
     found = {who: [find(row["full_text"]) for row in rows] for who, find in finders.items()}
     met = True
-    for name, part in (("even templates", 0), ("odd templates", 1), ("all", None)):
-        chosen = [i for i, row in enumerate(rows) if part is None or int(row["template_id"]) % 2 == part]
+    parts: dict[str, Callable[[dict[str, Any]], bool]] = {
+        "even templates": lambda row: int(row["template_id"]) % 2 == 0,
+        "odd templates": lambda row: int(row["template_id"]) % 2 == 1,
+        "half on which the last streets were chosen": lambda row: not _kept_apart(row),
+        "half that chose none of these": _kept_apart,
+        "all": lambda row: True,
+    }
+    for name, part in parts.items():
+        chosen = [i for i, row in enumerate(rows) if part(row)]
         print(f"\n{name}: {len(chosen)} rows")
         met = quality([rows[i] for i in chosen], {who: [spans[i] for i in chosen] for who, spans in found.items()})
     prose = "\n".join(topics.values())[:PROSE]

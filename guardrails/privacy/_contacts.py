@@ -170,8 +170,9 @@ _COLONS = re.compile(r":(?::|[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){4})")
 """What every address holds. A search for a fixed first character is ten times as fast as one for an address."""
 _IPV4 = re.compile(r"[0-9](?<![^\W_].)(?<!\d[._].)\d{0,2}(?:\.\d{1,3}){3}(?![^\W_]|\.\d|_[^\W_])")
 _IPV6 = re.compile(
-    # Behind a colon only where the word before it is no group: of five letters, or of others than a to f.
-    r"(?P<address>[0-9A-Fa-f:](?:(?<![\w:.].)|(?<=[g-zG-Z_)\]\"' ]:.)|(?<=\w{5}:.))"
+    # Behind a colon only where the word before it is no group: of five letters, or with others than a to f.
+    r"(?P<address>[0-9A-Fa-f:](?:(?<![\w:.].)|(?<=[g-zG-Z_)\]\"' ]:.)|(?<=\w{5}:.)"
+    r"|(?<=[g-zG-Z]\w:.)|(?<=[g-zG-Z]\w\w:.))"
     r"[0-9A-Fa-f:]{1,38}(?:\.\d{1,3}){0,3})"
     r"(?P<zone>%[0-9A-Za-z]{1,15})?(?P<prefix>/(?:12[0-8]|1[01]\d|[1-9]?\d)(?!\w))?(?![^\W_]|\.\d)"
 )

@@ -68,7 +68,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "ssn": _words(
         r"""
-        ssns? ss_(?:#|no) social[-_]?sec(?:urity)? soc\.?_sec\.? social n[uú]mero_de_seguro_social seguro_social
+        ssn(?:s|/(?:i?tin|ein))? s\.s\.n ss_(?:#|no|num(?:ber)?)
+        social[-_]?sec(?:urity)? soc\.?_sec\.? social n[uú]mero_de_seguro_social seguro_social
         us_tax_id itin taxpayer_id
         """
     ),

@@ -59,18 +59,20 @@ def _mod_97(number: str) -> bool:
     return bool(iban.is_valid(number, check_country=False))
 
 
-_ACCOUNT = re.compile(r"[A-Za-z]{2}[ -]?\d{2}[A-Za-z0-9]{0,30}(?: ?[ ./-] ?[A-Za-z0-9]{1,30}){0,9}")
+_ACCOUNT = re.compile(r"[A-Za-z]{2}[ -]?\d{2}[A-Za-z0-9]{0,30}(?: ?[ ./_|:~-] ?[A-Za-z0-9]{1,30}){0,9}")
 
 _ISSUED = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"
     r"|3(?:0[0-5]|095|[689]\d)\d{11}|6(?:011|4[4-9]\d|5\d\d)\d{12,15}|35(?:2[89]|[3-8]\d)\d{12,15}|62\d{14,17}"
-    r"|(?:5018|5020|5038|5[678]\d\d|6304|6759|676[1-3])\d{8,15}|(?:2131|1800)\d{11}|220[0-4]\d{12,15}"
+    r"|(?:5018|5020|5038|5[678]\d\d|6304|6759|676[1-3])\d{8,15}|(?:2131|1800)\d{11}|220[0-4]\d{12,15}|9792\d{12}|50(?:6[67]|8[5-9]|9\d)\d{12}|60[6-9]\d{13}"
 )
 """The ranges of the large issuers, with their lengths (ISO 7812)."""
-_ANY_ISSUER = re.compile(r"(?=\d{12,19}$)(?:4|5|6|3|2131|1800|2[2-7])\d{1,18}")
+_ANY_ISSUER = re.compile(r"(?=\d{12,19}$)(?:4|5|6|3|2131|1800|2[2-7]|9792)\d{1,18}")
 _GAP = "(?:[ ./-]| - |  )"
 _CARD = re.compile(
-    rf"[1-6]{LEFT}(?:\d{{11,18}}|\d{{3,7}}{_GAP}\d{{3,8}}(?:{_GAP}\d{{3,8}}){{0,3}}(?:[ ./-]\d{{1,3}})?){RIGHT}"
+    rf"[1-69]{LEFT}(?:\d{{11,18}}|\d{{3,7}}{_GAP}\d{{3,8}}(?:{_GAP}\d{{3,8}}){{0,3}}(?:[ ./-]\d{{1,3}})?"
+    # Other separators, where all are alike: such a number counts beside a word only.
+    rf"|\d{{3}}(?P<s>[_|~*:;,\\']| [/.] |   )\d{{4}}(?P=s)\d{{4}}(?P=s)\d{{4}}){RIGHT}"
 )
 _GROUPS = re.compile(
     r"\d{4}([ ./-]| - |  )\d{4}\1\d{4}\1(?:\d{4}(?:\1\d{3})?|\d{1,3})|\d{4}([ .-])\d{6}\2\d{4,5}"
@@ -111,7 +113,9 @@ class Cards:
             ]
             if right:
                 yield m.start(), min(right)[2], True
-            elif any(_ISSUED.fullmatch(digits) and len(digits) > 13 for _, digits, _ in readings[:1]):
+            elif m["s"] is None and any(
+                _ISSUED.fullmatch(digits) and len(digits) > 13 for _, digits, _ in readings[:1]
+            ):
                 yield m.start(), m.end(), False
 
 
@@ -119,16 +123,21 @@ _IDENTIFIER = re.compile(r"(?i:(?<!pa)id)[\"']?[ \t]{0,2}[=:][ \t]{0,2}[\"']?$")
 """The name of a field that ends as ``gclid`` and ``traceId`` do."""
 
 
+_A_NUMBER = re.compile(r"(?i:number)\W{0,3}(?:is|was)?\W{0,3}$")
+
+
 def _is_card(text: str, at: int, digits: str, value: str) -> bool:
     name = named_as(text, at)
     if name == "card" or topic_before(text, at) == "card":
         return True
+    if name == "phone" and _A_NUMBER.search(text[max(0, at - 24) : at]):  # my number: of a telephone or a card
+        name = None
     if name is not None or joined_to_word(text, at) or _IDENTIFIER.search(text[max(0, at - 24) : at]):
         return False
     return _ISSUED.fullmatch(digits) is not None and (value.isdigit() or _GROUPS.fullmatch(value) is not None)
 
 
-_SSN = re.compile(rf"[0-9]{LEFT}\d{{2}}(?:([ .-]| - )\d{{2}}\1\d{{4}}|[ ./-]?\d{{2}}[ ./-]?\d{{4}}){RIGHT}")
+_SSN = re.compile(rf"[0-9]{LEFT}\d{{2}}(?:([ .-]| - )\d{{2}}\1\d{{4}}|[ ./_|:~-]?\d{{2}}[ ./_|:~-]?\d{{4}}){RIGHT}")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ MOST, FEWEST = 44, 7
 _BREAK = re.compile(
     # Quoted-printable ends a line with =; in a mail or a comment each line begins with a sign.
     r"[\n\r\t\v\f=](?<=[0-9A-Z)./ \t-](?s:.))(?:(?<=[\n\t\v\f])|(?<=\r)\n?|(?<==)\r?\n)"
-    r"[ \t]{0,16}(?:(?:[>|#*]|//)[ \t]{0,3}){0,3}(?=[\d(]|[A-Z]{1,4}[ -]?\d)"
+    r"[ \t]{0,16}(?:(?:[>|#*]|//)[ \t]{0,3}){0,3}(?=[\d(]|[A-Z]{1,4}(?:[ -]|\s{1,3})?\d)"
 )
 _LEFT = re.compile(
     r"(?<![^\W_])(?:[A-Z]{2}(?:[ -]?\d\d?)?|[+(]{0,2}\d)(?:[ ./()-]{0,3}[0-9A-Z]){0,43}[ ./)-]{0,2}[ \t]{0,3}$"

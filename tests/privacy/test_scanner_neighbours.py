@@ -178,6 +178,34 @@ def test_words_and_ways_of_writing_of_four_languages(text: str, expected: tuple[
     assert found(text) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *[
+            (f"card {s.join(['4111', '1111', '1111', '1111'])}", "card")
+            for s in ("_", "|", "~", ":", ";", ",", " / ", "   ")
+        ],
+        *[(f"IBAN {s.join(['GB82', 'WEST', '1234', '5698', '7654', '32'])}", "iban") for s in ("_", "|", ":", "~")],
+        *[(f"SSN {s.join(['460', '89', '9847'])}", "ssn") for s in ("_", "|", ":", "~")],
+        ("my number is 4111111111111111, valid", "card"),
+        ("the number is 5067 9912 3456 7898", "card"),
+        ("DE893704 00440532013000", "iban"),
+        ("SS number 460899847", "ssn"),
+        ("SSN/TIN 460899847", "ssn"),
+        ("s.s.n. 460 89 9847", "ssn"),
+        ("src:2001:db8::ff00:42:8329 dst", "ip"),
+        ("eth0:fe80::1ff:fe23:4567", "ip"),
+    ],
+)
+def test_less_usual_separators_and_labels(text: str, expected: str) -> None:
+    assert [s.kind for s in scan(text) if s.valid] == [expected]
+
+
+@pytest.mark.parametrize("separator", ["_", "|", "~", ":", ";", ",", " / ", "   "])
+def test_less_usual_separators_make_no_card_without_a_word(separator: str) -> None:
+    assert found(f"we had {separator.join(['4111', '1111', '1111', '1111'])} of them") == []
+
+
 @given(st.integers(0, 10**16 - 1))
 def test_an_order_number_is_never_a_card(number: int) -> None:
     assert found(f"order={number:016d} shipped") == []
