@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from unicodedata import normalize
 
@@ -41,6 +41,8 @@ class Cells:
         What `values` hold.
     marks : set of str
         Which texts other than the empty one stood for a missing value.
+    bounds : set of str
+        Which texts gave only a bound, such as ``<5``, and are read as the number.
     """
 
     codes: NDArray[np.int64]
@@ -48,6 +50,7 @@ class Cells:
     values: pd.Series[Any] | None
     kind: Kind | None
     marks: set[str]
+    bounds: set[str] = field(default_factory=set)
 
     @property
     def empty(self) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from ...core.errors import ConfigurationError
 from .calendar import OFFSET, dates, durations, order_of
 from .cells import Cells, Kind, cells
-from .marks import without_marks
+from .marks import without_bounds, without_marks
 from .numerals import Style, ambiguous, bare_code, codes_why, numbers_among, styles, unit_of, values
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def decide(tables: Mapping[str, pd.DataFrame], *, dates_are: Sequence[str] = (),
         name: {table: cells(frame[name]) for table, frame in tables.items()} for name in names
     }
     if not plain:
-        parts = {name: without_marks(part) for name, part in parts.items()}
+        parts = {name: without_marks(without_bounds(part)) for name, part in parts.items()}
     usual = {
         table: _usual_style([parts[name][table].texts for name in names], frame.attrs.get("delimiter"))
         for table, frame in tables.items()
@@ -99,7 +99,9 @@ def decide(tables: Mapping[str, pd.DataFrame], *, dates_are: Sequence[str] = (),
         read.frames[table] = pd.DataFrame(columns[table], index=range(len(frame)))
         marks = sorted(set().union(*(parts[name][table].marks for name in names)))
         missing = [f"missing values written as {', '.join(marks)}"] if marks else []
-        read.notes[table] = [*notes[table], *missing]
+        bounds = sorted(set().union(*(parts[name][table].bounds for name in names)))
+        read_as_numbers = [f"{', '.join(bounds)} read as the number"] if bounds else []
+        read.notes[table] = [*notes[table], *missing, *read_as_numbers]
     return read
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -92,5 +93,25 @@ def test_a_text_of_its_own_in_every_row_is_left_out(text: str) -> None:
 @pytest.mark.parametrize("write", [lambda n: f"{n}.0", lambda n: f"{n},00"])
 def test_numbers_among_words_are_equal_however_they_are_written(censored: str, write: Any) -> None:
     one = read(target=[*map(write, NUMBERS), censored], corpus=[*NUMBERS, censored], holdout=[*NUMBERS, censored])
+    assert one.kinds["x"] == "number"
+    bound = float(censored.strip("<+"))
+    assert [one.frames[table]["x"].tolist() for table in ("target", "corpus")] == [[*map(float, NUMBERS), bound]] * 2
+    assert f"{censored} read as the number" in one.notes["target"]
+
+
+@pytest.mark.parametrize("bounds", [["<9000", ">90"], ["≥90 ", "> 90.5"], [">=90", "<=2"], ["90 +", "unknown"]])
+def test_bounds_are_numbers_among_numbers(bounds: list[str]) -> None:
+    one = read(target=[*(f"{n}.5" for n in NUMBERS), *bounds], corpus=[*NUMBERS, *bounds], holdout=NUMBERS)
+    assert one.kinds["x"] == "number"
+    near = np.abs(one.frames["target"]["x"] - one.frames["corpus"]["x"])
+    assert np.nanmax(near) == 0.5
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["<5", "5+"] * 30, ["<18", "18-24", "25-64", "65+"] * 15, [f"<{n}" for n in NUMBERS], ["A+", "B", "5+"] * 20],
+)
+def test_bounds_without_numbers_beside_them_are_classes(values: list[str]) -> None:
+    one = read(target=values, corpus=values, holdout=values)
     assert one.kinds["x"] == "category"
-    assert one.frames["target"]["x"].tolist() == [*NUMBERS, censored]
+    assert one.frames["target"]["x"].tolist() == values
