@@ -30,6 +30,8 @@ from ..kit.documents import comparable
 from ..kit.exact import ExactIndex, exact_copies
 from ..kit.starts import largest_start, written_in_each_form
 from ..targets.spikes import SpikedTexts
+from . import _letters
+from ._letters import index_of_letters, longest_runs
 from ._passages import (
     bounds,
     clustered,
@@ -67,10 +69,10 @@ class Overlap(Probe):
     title = "Verbatim overlap of outputs with the training data"
     question = "Do the model's outputs hold passages of its training data word for word?"
     limits = (
-        "A run counts from 100 characters within one document, letter by letter: copies with altered words, spacing or "
-        "case are missed, but for whole documents with other spacing, which exact_copies counts where there is a "
-        "holdout. Outputs shorter than that (melodies, molecules, levels, short answers) are counted by exact_copies "
-        "alone. "
+        "A run counts from 100 characters within one document, letter by letter; normalised_overlap counts runs of 100 "
+        "letters and digits in any case, spacing, punctuation, HTML or Markdown, in a corpus of up to 100 million "
+        "characters. Copies with altered words are missed, and those in another language or script. Outputs shorter "
+        "than that (melodies, molecules, levels, short answers) are counted by exact_copies alone. "
         "Common passages (licences, quotations, forms) count too: compare the holdout's rate, and in how many "
         "documents a run stands. Sees only what the sampled outputs hold."
     )
@@ -92,6 +94,7 @@ class Overlap(Probe):
         self._built: tuple[Any, CorpusIndex] | None = None
         self._known: tuple[Any, Any, frozenset[int]] | None = None
         self._equal: tuple[Any, Any, ExactIndex] | None = None
+        self._letters: tuple[Any, CorpusIndex | None] | None = None
 
     def index(self, subject: Subject) -> CorpusIndex:
         """Return the index of this subject's corpus: mapped from its folder, or built once in memory."""
@@ -119,6 +122,12 @@ class Overlap(Probe):
             self._equal = (subject.corpus, subject.holdout, ExactIndex(*keys))
         return self._equal[2]
 
+    def letters(self, subject: Subject) -> CorpusIndex | None:
+        """Return the index of the letters of this subject's corpus, or None where that is too large."""
+        if self._letters is None or self._letters[0] is not subject.corpus:
+            self._letters = (subject.corpus, index_of_letters(subject.corpus))
+        return self._letters[1]
+
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         """Draw outputs, and beside each a passage of the holdout while there are any."""
         sources = _sources(subject, OUTPUTS[budget], seed)
@@ -143,21 +152,32 @@ class Overlap(Probe):
             texts = [comparable(text) for text in texts]  # as an index holds them
         index = self.index(subject)
         rows: list[Row] = [
-            {"item": item["item"], "arm": "outputs", "prompt": item.get("prompt")} | found
-            for item, found in zip(items, look_up(index, texts, asked), strict=True)
+            {"item": item["item"], "arm": "outputs", "prompt": item.get("prompt")} | found | letters
+            for item, found, letters in zip(
+                items,
+                look_up(index, texts, asked),
+                longest_runs(self.letters(subject), texts, asked),
+                strict=True,
+            )
         ]
         if subject.holdout is not None:
             rows = [row | self.equal(subject).look_up(_key(text)) for row, text in zip(rows, texts, strict=True)]
         held = [(*item["holdout"], len(text)) for item, text in zip(items, texts, strict=True) if "holdout" in item]
         passages = [subject.holdout[document][start : start + length] for document, start, length in held]
+        unasked = [None] * len(held)
         return rows + [
-            {"item": f"holdout:{document}:{start}", "arm": "holdout"} | found
-            for (document, start, _), found in zip(held, look_up(index, passages, [None] * len(held)), strict=True)
+            {"item": f"holdout:{document}:{start}", "arm": "holdout"} | found | letters
+            for (document, start, _), found, letters in zip(
+                held,
+                look_up(index, passages, unasked),
+                longest_runs(self.letters(subject), passages, unasked),
+                strict=True,
+            )
         ]
 
     @largest_start
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
-        """Return overlap_rate, with the holdout's rate as baseline, overlap_excess and exact_copies."""
+        """Return overlap_rate with the holdout's as baseline, overlap_excess, normalised_overlap and exact_copies."""
         arms = {arm: [r for r in rows if r["arm"] == arm and r.get("size", 0) >= RUN] for arm in ("outputs", "holdout")}
         outputs, n, held = arms["outputs"], len(arms["outputs"]), len(arms["holdout"])
         errors = sum("error" in r for r in rows)
@@ -165,6 +185,7 @@ class Overlap(Probe):
         note = self._notes(rows, subject, held)
         equal = "letter by letter but for white space and characters that are not seen, at any length"
         whole = [exact_copies(rows, probe=self.id, errors=errors, equal=equal)] if subject.has("holdout") else []
+        whole += _normalised(rows, common, confidence=simultaneous(0.95, readings), seed=seed)
         if n < MINIMUM:
             reason = f"{n} outputs of at least {RUN} characters; at least {MINIMUM} are needed.{note}"
             return [
@@ -321,6 +342,40 @@ def _held_out(rows: Sequence[Row], confidence: float, seed: int) -> Interval:
     """Return the same share of held-out passages; those of one document are no independent ones."""
     documents = [r["item"].split(":")[1] for r in rows]
     return clustered(list(map(_counts, rows)), documents, confidence=confidence, seed=seed)
+
+
+def _normalised(rows: Sequence[Row], common: Mapping[str, Any], *, confidence: float, seed: int) -> list[Measurement]:
+    """Return the share of outputs with a run of letters and digits, whatever stands between them."""
+    arms = {
+        arm: [
+            {"item": row["item"], "prompt": row.get("prompt"), "length": row["letters"][1], "prompted": False}
+            for row in rows
+            if row["arm"] == arm and row.get("letters", [0])[0] >= RUN
+        ]
+        for arm in ("outputs", "holdout")
+    }
+    outputs, n, held = arms["outputs"], len(arms["outputs"]), len(arms["holdout"])
+    shared: dict[str, Any] = dict(common) | {"metric": "normalised_overlap", "n": n}
+    if n < MINIMUM:
+        reason = f"{n} outputs of at least {RUN} letters and digits; at least {MINIMUM} are needed"
+        if any(row["arm"] == "outputs" and "size" in row and "letters" not in row for row in rows):
+            reason = f"the corpus has more than {_letters.MOST:,} characters: only verbatim runs were looked for"
+        return [Measurement(**shared, value=None, reason=reason, method="none", needed=MINIMUM)]
+    rate, interval = _rate(outputs, confidence, seed)
+    baseline = _held_out(arms["holdout"], confidence, seed) if held >= MINIMUM else None
+    hits = sum(map(_counts, outputs))
+    return [
+        Measurement(
+            **shared,
+            **bounds(rate),
+            method=f"longest run of letters and digits of each output in the whole corpus, in lower case and without"
+            f" white space, punctuation, tags and entities, at least {RUN}; {interval}",
+            baseline=Baseline(what=_HELD_OUT, n=held, **bounds(baseline)) if baseline else None,
+            detectable=smallest_detectable_rate(n, baseline=baseline.value if baseline else 0.0),
+            explanation=f"{hits} of {n} outputs hold a run of at least {RUN} letters and digits of a training document"
+            " in any case, punctuation and markup.",
+        )
+    ]
 
 
 def _survival(arm: str, rows: Sequence[Row]) -> Series:

@@ -14,6 +14,7 @@ from guardrails.core.base import Access, Batch, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.statistics import newcombe, wilson
 from guardrails.kit.corpus import StoredCorpus
+from guardrails.memorization import _letters
 from guardrails.memorization._passages import difference
 from guardrails.memorization.index_folder import build_index
 from guardrails.memorization.overlap import MINIMUM, OUTPUTS, RUN, Overlap
@@ -299,3 +300,45 @@ def test_a_document_with_other_white_space_is_an_exact_copy(spelt: Any) -> None:
         rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=0)]
         found = {m.metric: m for m in PROBE.measure(rows, subject, seed=0)}
         assert found["exact_copies"].value == rate
+
+
+MARKUP: dict[str, Any] = {
+    "capitals": str.upper,
+    "html": lambda text: "<p>" + text.replace(" ", "</b> <b>").replace("w", "&#119;") + "<br/></p>",
+    "markdown": lambda text: "> **" + text.replace(" ", "** _x_ **".replace("x", "")) + "**",
+    "quotes": lambda text: " ".join(f"“{word}”," for word in text.split()),
+    "bullets": lambda text: "\n".join(f"- {word}" for word in text.split()),
+    "joined": lambda text: text.replace(" ", ""),
+}
+
+
+@pytest.mark.parametrize("way", MARKUP)
+def test_copies_in_another_case_or_markup_are_counted_beside_verbatim_ones(way: str) -> None:
+    change = MARKUP[way]
+    copies = [change(text[:300]) for text in CORPUS[:30]] + [change(text) for text in FRESH]
+    _, measured = audited(Subject(Writer(copies), corpus=CORPUS, holdout=HOLDOUT))
+    normalised = measured["normalised_overlap"]
+    assert normalised.value == pytest.approx(min(1, 30 / len(copies)), abs=0.02)
+    assert normalised.n >= len(FRESH) - 5
+    assert normalised.low <= normalised.value <= normalised.high
+    assert normalised.baseline is not None
+    assert normalised.baseline.value == 0
+    assert measured["overlap_rate"].value == 0
+
+
+def test_letters_that_the_prompt_holds_are_the_prompter_s_and_clean_outputs_hold_none() -> None:
+    prompts = [text[:300].upper() for text in CORPUS]
+    said = Writer([f"{prompt} and so on" for prompt in prompts])
+    subject = Subject(said, corpus=CORPUS, holdout=HOLDOUT, prompts=prompts)
+    assert audited(subject)[1]["normalised_overlap"].value == 0
+    clean = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=HOLDOUT))[1]["normalised_overlap"]
+    assert clean.value == 0
+    assert clean.high > 0
+
+
+def test_of_a_large_corpus_only_verbatim_runs_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_letters, "MOST", 1000)
+    _, measured = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=HOLDOUT), probe=Overlap())
+    assert measured["normalised_overlap"].value is None
+    assert "more than 1,000 characters" in measured["normalised_overlap"].reason
+    assert measured["overlap_rate"].value == 0
