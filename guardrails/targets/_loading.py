@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from ..core.errors import TargetError
 
-OURS = (TargetError, KeyboardInterrupt, SystemExit, GeneratorExit)
+OURS = (TargetError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
+"""Errors of the target already, or none of its doing."""
 
 
 @contextmanager

@@ -7,9 +7,12 @@ from typing import Any
 
 from ..core.errors import TargetError
 from ._causal import refuse_lone_surrogate
+from ._tokenizer_limits import TimedTokenizer
 
 SAMPLES = ("The cat sat.", "9 to 5", "the", "Äpfel, Birnen\nund mehr")
 """Texts that a tokenizer is tried on: tokens that stand around all of them are put there by the tokenizer."""
+MAX_AROUND = 64
+"""Tokens that may be put around a text."""
 FEW, MAX_UNKNOWN = 16, 0.5
 """Tokens of a text, and the largest share of them that may be the unknown one."""
 
@@ -33,12 +36,14 @@ class TextTokenizer:
     Raises
     ------
     TargetError
-        Where it puts different tokens around different texts, or before each a token without an embedding.
+        Where it puts different tokens around different texts, more than `MAX_AROUND`, or a token without an embedding.
     """
 
     def __init__(self, tokenizer: Any, rows: int, *, start: int | None = None) -> None:
-        self._tokenizer, self._rows = tokenizer, rows
-        self.lead, self.tail = _around(tokenizer)
+        self._tokenizer, self._rows = TimedTokenizer(tokenizer), rows
+        self.lead, self.tail = _around(self._tokenizer)
+        if (around := len(self.lead) + len(self.tail)) > MAX_AROUND:
+            raise TargetError(f"the tokenizer puts {around:,} tokens around each text; at most {MAX_AROUND} are read")
         if max(self.lead, default=0) >= rows:
             lead = self._names(self.lead)
             raise TargetError(f"the tokenizer puts {lead} before each text; the model has embeddings for {rows} tokens")
@@ -94,8 +99,8 @@ class TextTokenizer:
         """
         refuse_lone_surrogate(text)
         tokens = _encode(self._tokenizer, text, special=False)
-        while tokens and tokens[-1] == self._tokenizer.eos_token_id:
-            tokens = tokens[:-1]
+        last = next((i for i in range(len(tokens), 0, -1) if tokens[i - 1] != self._tokenizer.eos_token_id), 0)
+        tokens = tokens[:last]
         if beyond := next((t for t in tokens if t >= self._rows), None):
             raise TargetError(
                 f"the text holds {self._names([beyond])}, token {beyond}; the model has embeddings for {self._rows}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -19,6 +20,7 @@ from ._model_folder import MODEL, TOKENIZER, ModelFolder, parsed, read_model
 from ._model_size import check_built, check_config
 from ._quiet import offline, quiet
 from ._tokenizer import TextTokenizer
+from ._tokenizer_limits import check_parts
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
@@ -62,7 +64,7 @@ class HuggingFaceTarget(CausalTarget):
             self._files = read_model(readable, (*MODEL, *TOKENIZER))
             check_config(parsed(self._files.settings["config.json"], "config.json"), self._files.weights.values())
             with quiet(), offline(), self._files.staged() as stage:
-                self._tokenizer = _load_tokenizer(stage)
+                self._tokenizer = _load_tokenizer(stage, self._files)
                 self._model, self._stored_as = _load_model(stage, self._files)
         except TargetError as error:
             raise TargetError(f"{self.name}: the model cannot be loaded ({error})") from None
@@ -190,11 +192,18 @@ def _check(folder: Path, name: str) -> None:
         raise TargetError(f"{name}: no tokenizer in the folder; tokenizer.save_pretrained(folder) writes it")
 
 
-def _load_tokenizer(stage: Path) -> Any:
+def _load_tokenizer(stage: Path, files: ModelFolder) -> Any:
     from transformers import AutoTokenizer
 
+    described = files.settings.get("tokenizer.json")
+    if described is not None:
+        check_parts(parsed(described, "tokenizer.json"))
     with target_errors("its tokenizer"):
-        return AutoTokenizer.from_pretrained(stage, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(stage, local_files_only=True, trust_remote_code=False)
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if described is None and backend is not None:
+            check_parts(json.loads(backend.to_str()))
+    return tokenizer
 
 
 def _load_model(stage: Path, files: ModelFolder) -> tuple[Any, str]:
