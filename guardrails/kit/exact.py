@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.base import Row
 from ..core.results import Baseline, Measurement
-from ..core.statistics import Match, excess_matches, smallest_detectable_rate, wilson
+from ..core.statistics import Match, excess_matches, simultaneous, smallest_detectable_rate, wilson
 from .documents import comparable
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class ExactIndex:
         return [self.look_up(key) for key in keys]
 
 
-def exact_copies(rows: Sequence[Row], *, probe: str, errors: int, equal: str, also: str = "") -> Measurement:
+def exact_copies(
+    rows: Sequence[Row], *, probe: str, errors: int, equal: str, also: str = "", readings: int = 1
+) -> Measurement:
     """Return the share of outputs that equal a training item, beyond what equals one by chance.
 
     Parameters
@@ -87,7 +89,10 @@ def exact_copies(rows: Sequence[Row], *, probe: str, errors: int, equal: str, al
         When two items are equal, in words.
     also : str
         A sentence for the explanation.
+    readings : int
+        Of how many readings this may be the largest: their intervals hold together.
     """
+    confidence = simultaneous(0.95, readings)
     done = [row for row in rows if "equal" in row]
     sizes = done[0]["real"] if done else [0, 0, 0]
     shared: dict[str, Any] = {
@@ -103,8 +108,8 @@ def exact_copies(rows: Sequence[Row], *, probe: str, errors: int, equal: str, al
         return Measurement(**shared, value=None, reason=reason, needed=MINIMUM)
     found, n = matches(done), len(done)
     trained, unseen, twins = sizes
-    hits, there = (wilson(sum(row["equal"][arm] > 0 for row in done), n) for arm in (1, 2))
-    excess = excess_matches(found, outputs=n, corpus=trained, holdout=unseen, twins=twins)
+    hits, there = (wilson(sum(row["equal"][arm] > 0 for row in done), n, confidence=confidence) for arm in (1, 2))
+    excess = excess_matches(found, outputs=n, corpus=trained, holdout=unseen, twins=twins, confidence=confidence)
     return Measurement(
         **shared, **excess._asdict(),
         baseline=Baseline(what="outputs that equal an item of the holdout", n=n, **there._asdict()),

@@ -304,9 +304,22 @@ def largest_start(measure: _Measures) -> Callable[..., list[Measurement]]:
         # What failed after one start might have been the larger reading.
         worst = max((some[0] for some in measured_by.values()), key=lambda m: m.errors)
         update |= {"errors": worst.errors, "first_error": worst.first_error}
-        return [top.model_copy(update=update), *rest]
+        return [top.model_copy(update=update), *(_largest(m, best, measured_by) for m in rest)]
 
     return measured
+
+
+def _largest(measurement: Measurement, best: str, readings: Mapping[str, Sequence[Measurement]]) -> Measurement:
+    """Return the largest reading of a further metric, which may be of another form than that of the headline."""
+    name, largest = best, measurement
+    for other, some in readings.items() if measurement.higher_is_worse else ():
+        for m in some:
+            if m.metric == measurement.metric and _headline([m]) > _headline([largest]):
+                name, largest = other, m
+    if name == best:
+        return measurement
+    said = f"{largest.explanation} The largest of {len(readings)} readings: each document begun {name}."
+    return largest.model_copy(update={"explanation": said.strip()})
 
 
 def _headline(measurements: Sequence[Measurement]) -> float:

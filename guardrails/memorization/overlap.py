@@ -27,7 +27,7 @@ from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
 from ..kit.corpus import StoredCorpus
 from ..kit.documents import comparable
-from ..kit.exact import ExactIndex, exact_copies
+from ..kit.exact import METRIC, ExactIndex, exact_copies
 from ..kit.starts import largest_start, written_in_each_form
 from ..targets.spikes import SpikedTexts
 from . import _letters
@@ -56,6 +56,9 @@ MINIMUM = 20
 PLANTED, PLANTED_LENGTH = 64, 150
 """How many passages of the corpus a spike draws from, and their characters."""
 _HELD_OUT = "the same rate for passages that the model was not trained on, cut to the outputs' lengths"
+_NO_SPIKE = (
+    " No whole documents were planted to test this count: the spike plants passages, which the overlap rate looks for."
+)
 LENGTHS = (10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000)
 SHOWN, SHOWN_WORDS = 5, 8
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -81,6 +84,7 @@ class Overlap(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus"})
     headline = "overlap_rate"
+    metrics = ("overlap_rate", "overlap_excess", METRIC)
     shares_coverage = True
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02", "atlas-t0057")
@@ -184,7 +188,8 @@ class Overlap(Probe):
         common: dict[str, Any] = {"probe": self.id, "unit": "share", "higher_is_worse": True, "n": n, "errors": errors}
         note = self._notes(rows, subject, held)
         equal = "letter by letter but for white space and characters that are not seen, at any length"
-        whole = [exact_copies(rows, probe=self.id, errors=errors, equal=equal)] if subject.has("holdout") else []
+        copies = exact_copies(rows, probe=self.id, errors=errors, equal=equal, also=_NO_SPIKE, readings=readings)
+        whole = [copies] if subject.has("holdout") else []
         whole += _normalised(rows, common, confidence=simultaneous(0.95, readings), seed=seed)
         if n < MINIMUM:
             reason = f"{n} outputs of at least {RUN} characters; at least {MINIMUM} are needed.{note}"

@@ -38,6 +38,14 @@ def test_copies_stand_in_the_explanation() -> None:
     assert found.explanation.startswith("25 of 500 outputs equal a training item and 0 an item of the holdout.")
 
 
+def test_the_largest_of_several_readings_has_a_wider_interval() -> None:
+    rows = ExactIndex(range(1000), range(2000, 3000)).look_up_all([*range(25), *range(-475, 0)])
+    one, two = (exact_copies(rows, probe="p", errors=0, equal="letter by letter", readings=k) for k in (1, 2))
+    assert one.value == two.value
+    assert two.low < one.low < one.high < two.high
+    assert two.baseline.high > one.baseline.high
+
+
 def test_texts_are_equal_but_for_line_ends_and_the_space_around() -> None:
     assert text_key("\ufeffa \r\nb\n") == text_key("a\nb")
     assert text_key("cafe\u0301") == text_key("caf\u00e9")

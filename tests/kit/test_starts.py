@@ -129,6 +129,26 @@ def test_the_interval_is_that_of_the_largest_reading():
     assert (top.value, top.low, top.high) == (3, 2, 11)
 
 
+def test_a_further_metric_is_the_largest_of_its_readings_too():
+    class Two(Counting):
+        @largest_start
+        def measure(self, rows, subject, *, seed, readings=1):
+            value = rows[0]["value"]
+            common = {"probe": "a.b", "n": 1, "unit": "", "method": "x", "low": -9, "high": 9}
+            worse, better = {"higher_is_worse": True}, {"higher_is_worse": False}
+            return [
+                Measurement(**common, **worse, metric="m", value=value),
+                Measurement(**common, **worse, metric="copies", value=-value, explanation="Copies."),
+                Measurement(**common, **better, metric="novelty", value=-value),
+            ]
+
+    probe, subject = Two(), Subject(target=Echo())
+    rows = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
+    top, copies, novelty = probe.measure(rows, subject, seed=0)
+    assert (top.value, copies.value, novelty.value) == (3, -2, -3)
+    assert copies.explanation == f"Copies. The largest of 2 readings: each document begun {PLAIN}."
+
+
 def test_what_failed_after_one_start_counts_against_the_reading():
     class Failing(Counting):
         @largest_start
