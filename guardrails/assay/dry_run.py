@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.base import Modality
 from ..core.errors import GuardrailsError
 from ..core.results import Threshold
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ..kit.starts import readings
 from .controls import cached_outcome
-from .plan import make_settings
+from .plan import OBJECT, make_settings
 from .scope import Assay, Scope, count
+from .sources import files_sha256
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,16 @@ class DryRun:
 
     command: str
     forecasts: tuple[Forecast, ...]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
         return asdict(self)
 
     def lines(self) -> Iterable[str]:
-        """Yield one line of text for each probe, after the command."""
+        """Yield one line of text for each probe, after the command and what was noticed about the data."""
         yield self.command
+        yield from self.notes
         for f in self.forecasts:
             if not f.runs:
                 yield f"{f.probe}: would not run: {f.note}"
@@ -79,7 +83,27 @@ def dry_run(target: Any = None, *, plan: Path | None = None, **given: Any) -> Dr
     scope = Scope(settings, objects)
     assays, closed = scope.assays()
     shut = [Forecast(r.probe.id, runs=False, note=r.not_applicable or r.not_assessed or "") for r in closed]
-    return DryRun(settings.command(), tuple(shut + [_forecast(scope, assay) for assay in assays]))
+    forecasts = tuple(shut + [_forecast(scope, assay) for assay in assays])
+    return DryRun(settings.command(), forecasts, _shared(scope) if settings.target else ())
+
+
+def _shared(scope: Scope) -> tuple[str, ...]:
+    """Say how much of the holdout stands in the corpus: it is left out, and is no baseline."""
+    subject = scope.subject
+    if subject.corpus is None or subject.holdout is None:
+        return ()
+    if subject.modality is Modality.TEXT:
+        known = {text.strip() for text in subject.corpus}
+        shared, n = sum(text.strip() in known for text in subject.holdout), len(subject.holdout)
+    else:
+        given = {name: getattr(scope.settings, name) for name in ("corpus", "holdout")}
+        paths = {name: Path(path) for name, path in given.items() if path and not path.startswith(OBJECT)}
+        hashes = list(files_sha256(paths).values())
+        same = len({path.resolve() for path in paths.values()}) == 1 or len(hashes) == 2 > len(set(hashes))
+        shared, n = (1, 1) if same and len(paths) == 2 else (0, 1)
+    if shared == n:
+        return ("--holdout is --corpus again: nothing is held out, so that there is no baseline",)
+    return (f"{shared} of {n} holdout documents stand in the corpus too and will be left out",) if shared else ()
 
 
 def _forecast(scope: Scope, assay: Assay) -> Forecast:

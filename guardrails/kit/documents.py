@@ -226,7 +226,8 @@ def _chosen(sample: Sequence[Record], reading: Reading) -> Shape:
     if not fitting and shapes:
         best = max(shapes, key=lambda s: sum(_has(s, value, reading.role) for value in values))
         misfit = next(record for record in sample if not _has(best, record.value, reading.role))
-        raise ContentError(f"{misfit.where}: not of the shape of the other records ({best.what}){_keys(misfit.value)}")
+        hints = _keys(misfit.value) + _nested(misfit.value)
+        raise ContentError(f"{misfit.where}: not of the shape of the other records ({best.what}){hints}")
     shape = _only(fitting, rows, reading.role)
     if shape is None:
         raise _untold(first_object, fitting, rows)
@@ -365,7 +366,21 @@ def _untold(first: Record, shapes: Sequence[Shape], rows: Sequence[Mapping[str, 
     if not fields:
         return ContentError(f"{first.where}: no field holds text{_keys(first.value)}")
     what = "several fields could be the text" if shapes else "no field is known to be the text"
-    return ContentError(f"{first.where}: {what} ({fields}); name it with --text-field NAME")
+    return ContentError(f"{first.where}: {what} ({fields}); name it with --text-field NAME{_nested(first.value)}")
+
+
+def _nested(value: Any) -> str:
+    """Name the longest text of several words that stands deeper in a record than in a field of its own."""
+    best, todo = ("", ""), [(tuple[str, ...](), value)]
+    while todo:
+        path, one = todo.pop()
+        if isinstance(one, dict | list):
+            pairs = one.items() if isinstance(one, dict) else enumerate(one)
+            todo += [((*path, str(name)), inner) for name, inner in pairs]
+        elif isinstance(one, str) and len(path) > 1 and len(one) > len(best[1]) and _WORDS.search(one):
+            name = ".".join(path)
+            best = (name, one) if _at(value, name) == one else best
+    return f"; its longest text stands in '{shown(best[0])}', which --text-field can name" if best[0] else ""
 
 
 def _plain(text: str | None, prompt: str | None = None) -> Parts | None:

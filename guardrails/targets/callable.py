@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Image = NDArray[np.uint8]
 
 METHODS = ("generate", "sample", "predict")
+WRITTEN = ("generated_text", "summary_text", "translation_text", "choices")
+"""Fields in which pipelines of `transformers` and clients of models return what was written."""
 TRIAL = 2
 """How many outputs are asked for at first, to see what they are."""
 
@@ -202,6 +204,12 @@ def _modality(call: _Call, *, takes_prompts: bool) -> type[Any]:
     first = outputs[0]
     if isinstance(first, str):
         return TextCallable if takes_prompts else TextSampler
+    if takes_prompts and (part := _text_part(first)):
+        raise TargetError(
+            f"{call.name} returned {type(first).__name__} with {part} for each prompt; return the text alone, as in "
+            f"[answer{part} for answer in {call.name.split(':')[-1]}(prompts)], without the prompt (a pipeline of "
+            "transformers takes return_full_text=False)"
+        )
     if isinstance(first, Mapping):
         return TableCallable
     if hasattr(first, "getbands") or getattr(np.asarray(first), "ndim", 0) in (2, 3):
@@ -211,6 +219,14 @@ def _modality(call: _Call, *, takes_prompts: bool) -> type[Any]:
         f"{call.name} returned {type(first).__name__}, of which neither text, picture nor table rows can be made; "
         "return str, arrays (H, W, 3), or a data frame"
     )
+
+
+def _text_part(output: Any) -> str | None:
+    """Return where in an answer a written text stands, of those that `WRITTEN` names."""
+    first = isinstance(output, list) and bool(output)
+    answer = output[0] if first else output
+    field = next((name for name in WRITTEN if isinstance(answer, Mapping) and name in answer), None)
+    return f"{'[0]' if first else ''}['{field}']" if field else None
 
 
 def _is_table(outputs: Any) -> bool:

@@ -379,3 +379,26 @@ def test_a_control_that_cannot_be_made_is_a_failed_control(fake, tmp_path, monke
     result, _ = run_audit(fake.FakeTarget(0.0), out=tmp_path / "run")
     assert result.exit_code == 4
     assert result.findings[0].controls[0].reason == "its weights are not there"
+
+
+@pytest.mark.parametrize(
+    ("again", "said"), [(40, "holdout is --corpus again"), (7, "7 of 40 holdout documents"), (0, "")]
+)
+def test_a_dry_run_says_how_much_of_the_holdout_stands_in_the_corpus(tmp_path, again, said):
+    texts = [f"Document {i} of many, in a few words." for i in range(80)]
+    for name, some in (("corpus", texts[:40]), ("holdout", [*texts[:again], *texts[40 + again :]])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in some))
+    corpus, holdout = (str(tmp_path / f"{name}.jsonl") for name in ("corpus", "holdout"))
+    forecast = dry_run(f"jsonl:{corpus}", corpus=corpus, holdout=holdout, probes="memorization.overlap")
+    assert [line for line in forecast.lines() if "holdout" in line][1:] == list(forecast.notes)
+    assert said in "".join(forecast.notes)
+    assert bool(forecast.notes) == bool(said)
+
+
+def test_a_dry_run_knows_the_same_table_under_another_name(tmp_path):
+    rows = "a,b,c\n" + "".join(f"{i * 7 % 13},{i * i % 17},{'xyz'[i % 3]}\n" for i in range(90))
+    for name in ("out", "corpus", "holdout"):
+        (tmp_path / f"{name}.csv").write_text(rows)
+    given = {name: str(tmp_path / f"{name}.csv") for name in ("corpus", "holdout")}
+    (note,) = dry_run(f"table:{tmp_path}/out.csv", **given, probes="privacy.linkability").notes
+    assert "nothing is held out" in note

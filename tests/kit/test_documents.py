@@ -357,3 +357,19 @@ def test_a_folder_of_records_beside_a_readme(tmp_path: Path) -> None:
 )
 def test_prompts_are_what_is_asked(tmp_path: Path, rows: list[Any], prompts: list[str]) -> None:
     assert read_documents(write(tmp_path / "p.jsonl", as_lines(rows)), role="prompt") == prompts
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        ({"id": "a", "response": {"code": 200, "body": {"choices": [{"message": {"content": "the cat sat"}}]}}},
+         "response.body.choices.0.message.content"),
+        ({"n": 1, "data": {"inner": "a dog ran", "key": "k"}}, "data.inner"),
+    ],
+)  # fmt: skip
+def test_a_text_that_stands_deep_in_a_record_is_named(tmp_path, record, field):
+    file = tmp_path / "batch.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for _ in range(3)))
+    with pytest.raises(ContentError, match=f"its longest text stands in '{field}', which --text-field can name"):
+        read_documents(file, role="output")
+    assert len(read_documents(file, role="output", text_field=field)) == 3

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,6 +8,7 @@ from PIL import Image as Pillow
 from guardrails.core.base import Access, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
 from guardrails.core.errors import ConfigurationError, NotApplicable, TargetError
 from guardrails.targets import load_target
+from guardrails.targets.callable import callable_target
 
 
 def echo(prompts):
@@ -171,3 +174,22 @@ def test_a_series_is_read_by_place_whatever_its_index():
 
     target = load_target(lambda prompts: pd.Series([f"{p}!" for p in prompts], index=range(7, 7 + len(prompts))))
     assert target.generate(["a", "b"], max_new_tokens=4) == ["a!", "b!"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "part"),
+    [
+        ({"generated_text": "so"}, "['generated_text']"),
+        ([{"generated_text": "so"}], "[0]['generated_text']"),
+        ([{"translation_text": "so"}], "[0]['translation_text']"),
+        ({"id": "1", "choices": [{"message": {"content": "so"}}]}, "['choices']"),
+    ],
+)
+def test_an_answer_around_the_text_is_refused_with_what_to_return(answer, part):
+    def pipe(prompts):
+        return [answer for _ in prompts]
+
+    with pytest.raises(TargetError, match=re.escape(f"[answer{part} for answer in")) as caught:
+        callable_target(pipe, name="python:mine:pipe")
+    assert "pipe(prompts)]" in str(caught.value)
+    assert "return_full_text=False" in str(caught.value)
