@@ -61,6 +61,7 @@ class CounterfactualPronouns(Probe):
     modalities = frozenset({Modality.TEXT})
     requires = frozenset({Access.LOGPROBS})
     headline = "association_gap"
+    metrics = ("association_gap", "association_gap_signed", "stereotype_preference")
     controls = (Control("reference:gpt-text,bias=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-bias", "eu-ai-act-10")
     advice = (

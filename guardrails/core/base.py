@@ -1,4 +1,4 @@
-"""The contracts: target, subject, probe, control, detector.
+"""The contracts: subject, probe, control, detector; those of targets stand in `guardrails.core.targets`.
 
 A probe is three steps, so that a run can be resumed and scored again without the model::
 
@@ -14,42 +14,47 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from .results import Measurement, Threshold
+from .targets import (
+    Access,
+    ImageTarget,
+    LanguageModelTarget,
+    Modality,
+    TableTarget,
+    Target,
+    TextOutputs,
+    TextTarget,
+)
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
-    Image = NDArray[np.uint8]
-    """(H, W, 3) or (H, W), 0–255."""
+__all__ = [
+    "Access",
+    "Batch",
+    "Budget",
+    "Control",
+    "Detection",
+    "Detector",
+    "ImageTarget",
+    "LanguageModelTarget",
+    "Modality",
+    "Probe",
+    "Row",
+    "Segment",
+    "Subject",
+    "TableTarget",
+    "Target",
+    "TextOutputs",
+    "TextTarget",
+    "Verdict",
+]
 
 Row = dict[str, Any]
 """One finished sample: JSON only, always with the key ``item`` (unique within its probe and run)."""
-
-
-class Access(StrEnum):
-    """What the auditor may use of a target."""
-
-    OUTPUTS = "outputs"
-    SAMPLING = "sampling"
-    LOGPROBS = "logprobs"
-    WEIGHTS = "weights"
-    TRAINING_DATA = "training-data"
-    HOLDOUT = "holdout"
-    RETRAINING = "retraining"
-
-
-class Modality(StrEnum):
-    """What a target makes."""
-
-    TEXT = "text"
-    IMAGE = "image"
-    VIDEO = "video"
-    AUDIO = "audio"
-    TABLE = "table"
 
 
 class Budget(StrEnum):
@@ -59,102 +64,6 @@ class Budget(StrEnum):
     QUICK = "quick"
     STANDARD = "standard"
     THOROUGH = "thorough"
-
-
-@runtime_checkable
-class Target(Protocol):
-    """What is audited. `access` says which of the modality's methods below may be called."""
-
-    name: str
-    modality: Modality
-    access: frozenset[Access]
-
-    def identity(self) -> dict[str, str]:
-        """Return hashes and versions that say exactly what was audited."""
-        ...
-
-
-@runtime_checkable
-class TextTarget(Target, Protocol):
-    """A target that writes text (`SAMPLING`)."""
-
-    def generate(
-        self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
-    ) -> list[str]:
-        """Return one continuation per prompt, without the prompt. Temperature 0 is greedy."""
-        ...
-
-
-@runtime_checkable
-class LanguageModelTarget(TextTarget, Protocol):
-    """A text target whose tokens and log-probabilities can be read (`LOGPROBS`)."""
-
-    def encode(self, text: str) -> list[int]: ...
-
-    def decode(self, tokens: Sequence[int]) -> str: ...
-
-    @property
-    def context_length(self) -> int:
-        """The longest sequence of tokens that the model can read."""
-        ...
-
-    def continue_tokens(self, prefixes: Sequence[Sequence[int]], *, n: int) -> list[list[int]]:
-        """Return the greedy continuation of each prefix, n tokens long (shorter only at an end-of-text token)."""
-        ...
-
-    def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
-        """Return, per sequence, log p(token | tokens before it) for every token but the first: (length − 1,), ≤ 0."""
-        ...
-
-
-@runtime_checkable
-class TextOutputs(Target, Protocol):
-    """Texts that a target wrote without being asked for anything: what it says of itself (`OUTPUTS`)."""
-
-    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
-        """Return n texts. A model writes them from its first token; a file returns n of its rows without replacement.
-
-        Raises
-        ------
-        TargetError
-            Where a file holds fewer than n rows.
-        """
-        ...
-
-    @property
-    def available(self) -> int | None:
-        """How many texts there are, or None where there is no end."""
-        ...
-
-
-@runtime_checkable
-class ImageTarget(Target, Protocol):
-    """A target that makes pictures, or a folder of them."""
-
-    def sample_images(self, n: int, *, seed: int) -> Sequence[Image]:
-        """Return n pictures as (H, W, 3) uint8. A folder returns n of its files without replacement, read lazily.
-
-        Raises
-        ------
-        TargetError
-            Where a folder holds fewer than n readable pictures.
-        """
-        ...
-
-    @property
-    def available(self) -> int | None:
-        """How many pictures there are, or None where there is no end."""
-        ...
-
-
-@runtime_checkable
-class TableTarget(Target, Protocol):
-    """A target that makes rows, or a table of them."""
-
-    def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame: ...
-
-    @property
-    def available(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -222,6 +131,8 @@ class Probe(ABC):
     """Of ``corpus``, ``holdout``, ``reference``, ``prompts``: without these there is no measurement."""
     headline: ClassVar[str]
     """The metric that the policy gates and the controls are judged by."""
+    metrics: ClassVar[tuple[str, ...]] = ()
+    """Every metric that it may measure, the headline among them: what a policy can gate."""
     controls: ClassVar[tuple[Control, ...]]
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
     """Default limits that a probe of another distribution brings, with their origin; those of the library's own probes

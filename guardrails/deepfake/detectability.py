@@ -43,6 +43,7 @@ class Detectability(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"reference"})
     headline = "detectability_auc"
+    metrics = ("detectability_auc",)
     controls = (Control("real:gan-art", "found"), Control("reference:gan-art", "clear"))
     advice = (
         "Outputs that no small detector tells from real pictures have to carry their origin themselves: sign them"

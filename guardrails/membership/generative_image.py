@@ -21,7 +21,7 @@ from ..core.seeding import derive_seed
 from ..core.statistics import Interval
 from ..kit.blind import blind_pictures
 from ._image_attacks import nearest_output, white_box_scores
-from ._separation import PRECISION, measurements
+from ._separation import METRICS, PRECISION, measurements
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +54,7 @@ class ImageMembership(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = PRECISION
+    metrics = METRICS
     controls = (Control("reference:vae-medical,memorize=1", "found"), Control("reference:vae-medical", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (

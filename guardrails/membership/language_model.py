@@ -23,7 +23,7 @@ from ..kit.starts import encode_each, in_each_form, largest_start, longest_start
 from ..targets.spikes import spiked_language_model
 from . import _token_attacks as attacks
 from ._ngram import ByteModel
-from ._separation import HEADLINE, measurements
+from ._separation import HEADLINE, METRICS, measurements
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,6 +66,7 @@ class LanguageModelMembership(Probe):
     requires = frozenset({Access.LOGPROBS})
     needs = frozenset({"corpus", "holdout"})
     headline = HEADLINE
+    metrics = METRICS
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02")
     advice = (

@@ -59,6 +59,7 @@ class ReferenceModels(Probe):
     requires = frozenset({Access.RETRAINING})
     needs = frozenset({"corpus", "holdout"})
     headline = HEADLINE
+    metrics = METRICS
     controls = (Control("classifier:tabular,overfit=1", "found"), Control("classifier:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (

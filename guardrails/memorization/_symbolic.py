@@ -90,6 +90,7 @@ class SymbolicCopies(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = "copy_rate"
+    metrics = _METRICS
     advice = (
         "Remove duplicates from the training data, train for fewer epochs on them, and filter outputs against them; "
         "look at the pairs that the evidence names."

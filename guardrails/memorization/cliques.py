@@ -48,6 +48,7 @@ class Cliques(Probe):
     modalities = frozenset({Modality.IMAGE})
     requires = frozenset({Access.OUTPUTS})
     headline = "clique_rate"
+    metrics = _METRICS
     controls = (
         Control("reference:diffusion-photo,memorize=1", "found"),
         Control("reference:diffusion-photo", "clear"),

@@ -51,6 +51,7 @@ class Copies(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = "copy_rate"
+    metrics = ("copy_rate", "copy_excess", "descriptor_copy_rate", "tile_copy_rate", METRIC)
     controls = (Control("reference:vae-medical,memorize=1", "found"), Control("reference:vae-medical", "clear"))
     advice = (
         "Remove duplicates from the training data, stop training earlier or add noise to it, and filter outputs against"
@@ -104,7 +105,7 @@ class Copies(Probe):
         return rows
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
-        from ._copy_search import DESCRIPTOR, TILE, WAYS
+        from ._copy_search import WAYS
 
         good = [row for row in rows if "error" not in row]
         errors = len(rows) - len(good)
@@ -112,8 +113,7 @@ class Copies(Probe):
         if len(good) >= MIN_OUTPUTS:
             search = self.search(subject)
         if isinstance(search, str):
-            metrics = ["copy_rate", "copy_excess", DESCRIPTOR.metric, TILE.metric, METRIC]
-            return [self._none(metric, search, len(good), errors) for metric in metrics]
+            return [self._none(metric, search, len(good), errors) for metric in self.metrics]
         found = [self._rate(way, good, search, errors) for way in WAYS]
         exact = exact_copies(rows, probe=self.id, errors=errors, equal="pixel by pixel")
         return [found[0], self._excess(good, search, errors), *found[1:], exact]

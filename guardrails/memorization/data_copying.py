@@ -67,6 +67,7 @@ class DataCopying(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = "closer_rate"
+    metrics = _METRICS
     controls = (Control("reference:vae-medical,memorize=1", "found"), Control("reference:vae-medical", "clear"))
     advice = (
         "Train on more data, for less long or with more regularization; look at the near-copies first, and compare the "

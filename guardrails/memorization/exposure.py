@@ -67,6 +67,7 @@ class Exposure(Probe):
     requires = frozenset({Access.LOGPROBS})
     needs = frozenset({"corpus", "holdout"})
     headline = "exposed_rate"
+    metrics = ("exposed_rate", "exposed_excess", "exposure", "extrapolated_exposure")
     shares_coverage = True
     controls = (Control("canaries:gpt-text,memorize=1", "found"), Control("canaries:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02", "atlas-t0057")

@@ -75,6 +75,7 @@ class VerbatimExtraction(Probe):
     requires = frozenset({Access.SAMPLING, Access.LOGPROBS})
     needs = frozenset({"corpus"})
     headline = "extraction_rate"
+    metrics = ("extraction_rate", "extraction_excess", "near_extraction_rate", "contained_rate")
     shares_coverage = True
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02", "atlas-t0057")

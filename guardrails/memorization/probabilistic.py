@@ -78,6 +78,7 @@ class ProbabilisticExtraction(Probe):
     requires = frozenset({Access.LOGPROBS})
     needs = frozenset({"corpus"})
     headline = "probabilistic_extraction_rate"
+    metrics = ("probabilistic_extraction_rate", "probabilistic_extraction_excess")
     shares_coverage = True
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02", "atlas-t0057")

@@ -62,6 +62,7 @@ class GenerateAndRank(Probe):
     modalities = frozenset({Modality.TEXT})
     requires = frozenset({Access.SAMPLING, Access.LOGPROBS})
     headline = "ranked_precision"
+    metrics = ("ranked_precision",)
     # At dose 1 the reference knows twice as many texts after their beginnings, but begins fewer of them by itself.
     controls = (Control("reference:gpt-text,memorize=0.5", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02", "atlas-t0057")

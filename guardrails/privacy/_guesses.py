@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEADLINE = "epsilon_lower_bound"
+METRICS = (HEADLINE, "blind_auc")
 GUESSED = 5
 """One example in five is guessed, fixed beforehand; of the others nothing is said."""
 MINIMUM = 50

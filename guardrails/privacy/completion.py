@@ -56,6 +56,7 @@ class Completion(Probe):
     requires = frozenset({Access.SAMPLING})
     needs = frozenset({"corpus"})
     headline = "completion_rate"
+    metrics = ("completion_rate", "completion_excess")
     shares_coverage = True
     controls = (Control("reference:gpt-text,pii=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02")

@@ -41,6 +41,7 @@ class PrivacyBound(Probe):
     requires = frozenset({Access.LOGPROBS})
     needs = frozenset({"corpus", "holdout"})
     headline = _guesses.HEADLINE
+    metrics = _guesses.METRICS
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = "Train with differential privacy and count its ε, remove repeated documents, or train for fewer passes."

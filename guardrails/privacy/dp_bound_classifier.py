@@ -43,6 +43,7 @@ class ClassifierPrivacyBound(Probe):
     requires = frozenset({Access.LOGPROBS})
     needs = frozenset({"corpus", "holdout"})
     headline = _guesses.HEADLINE
+    metrics = _guesses.METRICS
     controls = (Control("classifier:tabular,overfit=1", "found"), Control("classifier:tabular,private=1", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (

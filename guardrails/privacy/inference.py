@@ -50,6 +50,7 @@ class Inference(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = "inference_risk"
+    metrics = ("inference_risk", "largest_column_risk")
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (

@@ -46,6 +46,7 @@ class Linkability(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = "linkability_risk"
+    metrics = ("linkability_risk",)
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (

@@ -52,6 +52,7 @@ class PersonalData(Probe):
     modalities = frozenset({Modality.TEXT})
     requires = frozenset({Access.OUTPUTS})
     headline = "pii_leak_rate"
+    metrics = ("pii_leak_rate", "pii_rate", "name_leak_rate")
     controls = (Control("reference:gpt-text,pii=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02")
     advice = (

@@ -47,6 +47,7 @@ class SinglingOut(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = "singling_out_risk"
+    metrics = tuple(METRICS.values())
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (

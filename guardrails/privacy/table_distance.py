@@ -12,7 +12,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import newcombe, wilson
 from ..core.statistics.intervals import score_interval
-from ..kit.exact import ExactIndex, exact_copies
+from ..kit.exact import METRIC, ExactIndex, exact_copies
 from . import _attacked
 from ._gower import Gower
 from ._rows import Rows, Tables
@@ -56,6 +56,7 @@ class TableDistance(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = "closer_to_training"
+    metrics = ("closer_to_training", "novelty", METRIC)
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (

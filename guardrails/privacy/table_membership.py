@@ -54,6 +54,7 @@ class TableMembership(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = "membership_auc"
+    metrics = ("membership_auc", "tpr_at_1pct_fpr", "blind_auc")
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (

@@ -42,6 +42,7 @@ class Collapse(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"reference"})
     headline = "coverage_loss"
+    metrics = METRICS
     controls = (Control("reference:gan-art,collapse=1", "found"), Control("reference:gan-art", "clear"))
     advice = (
         "Look at the reference pictures that no output comes near; give them more weight or data in training, or use a"

@@ -288,6 +288,29 @@ def test_metrics_that_a_probe_measures_beside_its_headline_are_known(tmp_path):
     assert mistakes_in(load_policy("default")) == []
 
 
+@pytest.mark.parametrize("word", ["corpus", "share", "memorization.extraction", "prefix"])
+def test_a_word_of_a_probe_s_code_is_no_metric(tmp_path, word):
+    (wrong,) = mistakes_in(load_policy(policy_file(tmp_path, row("memorization.extraction", word, **NEW))))
+    assert f"memorization.extraction measures no '{word}'" in wrong
+
+
+@pytest.mark.parametrize("metrics", [(), ("yes_rate", "no_rate")])
+def test_a_plug_in_that_declares_no_metrics_is_said_to_declare_none(tmp_path, monkeypatch, metrics):
+    from guardrails.assay import policy, policy_check
+
+    mine = type("Mine", (), {"id": "mine.yes", "headline": "yes_rate", "metrics": metrics, "thresholds": ()})
+    for module in (policy, policy_check):
+        monkeypatch.setattr(module, "probes", lambda: {**probes(), "mine.yes": mine})
+    read = load_policy(policy_file(tmp_path, row("mine.yes", "yes_rate", **NEW), row("mine.yes", "maybe", **NEW)))
+    said = {r["metric"]: r["from"] for r in policy_check.rows(read) if r["probe"] == "mine.yes"}
+    if metrics:
+        assert mistakes_in(read) == ["mine.yes measures no 'maybe'. Known: no_rate, yes_rate."]
+    else:
+        assert mistakes_in(read) == []
+        assert said["maybe"] == "this policy; metrics not declared: whether the probe measures it is not known"
+    assert said["yes_rate"] == "this policy"
+
+
 def test_a_byte_order_mark_is_no_mistake(tmp_path):
     path = policy_file(tmp_path, row("privacy.pii", "pii_leak_rate", **NEW))
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())

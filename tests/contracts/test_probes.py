@@ -66,6 +66,26 @@ def test_the_default_policy_gates_its_headline(probe: Probe) -> None:
 
 
 @EVERY
+def test_it_declares_what_a_policy_can_gate(probe: Probe) -> None:
+    assert len(set(probe.metrics)) == len(probe.metrics)
+    gated = {metric for name, metric in load_policy("default").thresholds if name == probe.id}
+    assert {probe.headline, *gated} <= set(probe.metrics)
+    assert {m.metric for m in probe.measure([], subject(probe.id), seed=0)} <= set(probe.metrics)
+
+
+@EVERY
+@pytest.mark.slow
+def test_it_measures_what_it_declares(probe: Probe) -> None:
+    control = subject(probe.id)
+    batches = probe.plan(control, Budget.CONTROL, seed=0)
+    some = {b.index: b for b in (*batches[:SEVERAL], *batches[-SEVERAL:])}.values()  # of both arms
+    rows = [row for batch in some for row in probe.collect(control, batch, seed=0)]
+    measured = {m.metric for m in probe.measure(rows, control, seed=0)}
+    assert measured
+    assert measured <= set(probe.metrics)
+
+
+@EVERY
 def test_its_controls_can_be_read_by_it(probe: Probe) -> None:
     probe.applicable(subject(probe.id))
     assert probe.missing(subject(probe.id)) == []
