@@ -13,9 +13,9 @@ from ..core.results import Threshold
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ..kit.starts import readings
 from .controls import cached_outcome
+from .file_hash import file_sha256
 from .plan import OBJECT, make_settings
 from .scope import Assay, Scope, count
-from .sources import files_sha256
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,18 @@ def _shared(scope: Scope) -> tuple[str, ...]:
         known = {text.strip() for text in subject.corpus}
         shared, n = sum(text.strip() in known for text in subject.holdout), len(subject.holdout)
     else:
-        given = {name: getattr(scope.settings, name) for name in ("corpus", "holdout")}
-        paths = {name: Path(path) for name, path in given.items() if path and not path.startswith(OBJECT)}
-        hashes = list(files_sha256(paths).values())
-        same = len({path.resolve() for path in paths.values()}) == 1 or len(hashes) == 2 > len(set(hashes))
-        shared, n = (1, 1) if same and len(paths) == 2 else (0, 1)
+        shared, n = int(_same_place(scope.settings.corpus, scope.settings.holdout)), 1
     if shared == n:
         return ("--holdout is --corpus again: nothing is held out, so that there is no baseline",)
     return (f"{shared} of {n} holdout documents stand in the corpus too and will be left out",) if shared else ()
+
+
+def _same_place(one: str | None, two: str | None) -> bool:
+    """Whether two settings name one place, or files of the same bytes."""
+    if not one or not two or OBJECT in (one[: len(OBJECT)], two[: len(OBJECT)]):
+        return False
+    a, b = Path(one), Path(two)
+    return a.resolve() == b.resolve() or (a.is_file() and b.is_file() and file_sha256(a) == file_sha256(b))
 
 
 def _forecast(scope: Scope, assay: Assay) -> Forecast:

@@ -68,7 +68,9 @@ def findings_of(reading: Reading, policy: Policy, settings: Settings) -> list[Fi
         _finding(reading, m, details if m.metric == probe.headline or len(gated) == 1 else (), policy, settings)
         for m in gated
     ]
-    absent = {t.metric for t in policy.of_probe(probe.id)} - {m.metric for m in reading.measurements}
+    # What need not be measured has no row where there is nothing to measure, as duplicates in a corpus without any.
+    wanted = {t.metric for t in policy.of_probe(probe.id) if t.required or t.metric not in probe.metrics}
+    absent = wanted - {m.metric for m in reading.measurements}
     if not reading.expected:
         findings += [_finding(reading, None, (), policy, settings, absent=metric) for metric in sorted(absent)]
     return findings

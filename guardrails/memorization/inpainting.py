@@ -77,7 +77,7 @@ class Inpainting(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus", "holdout"})
     headline = "recovered_rate"
-    metrics = _METRICS
+    metrics = (*_METRICS, "blind_auc")
     controls = (Control("reference:vae-medical,memorize=1", "found"), Control("reference:vae-medical", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (

@@ -84,7 +84,7 @@ class Overlap(Probe):
     requires = frozenset({Access.OUTPUTS})
     needs = frozenset({"corpus"})
     headline = "overlap_rate"
-    metrics = ("overlap_rate", "overlap_excess", METRIC)
+    metrics = ("overlap_rate", "overlap_excess", METRIC, "normalised_overlap")
     shares_coverage = True
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02", "atlas-t0057")
@@ -189,8 +189,10 @@ class Overlap(Probe):
         note = self._notes(rows, subject, held)
         equal = "letter by letter but for white space and characters that are not seen, at any length"
         copies = exact_copies(rows, probe=self.id, errors=errors, equal=equal, also=_NO_SPIKE, readings=readings)
-        whole = [copies] if subject.has("holdout") else []
-        whole += _normalised(rows, common, confidence=simultaneous(0.95, readings), seed=seed)
+        if not subject.has("holdout"):
+            reason = "needs --holdout, to tell copies from what chance explains"
+            copies = copies.model_copy(update={"reason": reason, "needed": None})
+        whole = [copies, *_normalised(rows, common, confidence=simultaneous(0.95, readings), seed=seed)]
         if n < MINIMUM:
             reason = f"{n} outputs of at least {RUN} characters; at least {MINIMUM} are needed.{note}"
             return [

@@ -421,3 +421,74 @@ def test_documents_with_counts_documents_not_places(texts: list[str], held: list
 
 def test_a_rate_by_times_is_not_drawn_where_all_are_in_one_bin() -> None:
     assert rate_by_times("x", [2, 3, 4], [True, False, True], "times") == ()
+
+
+def with_copies(singles: int, twice: int, times: int) -> tuple[list[str], list[str]]:
+    """Return a corpus in which some documents stand several times, and those."""
+    repeated = documents(twice, "r")
+    corpus = [*documents(singles, "s"), *(repeated * times)]
+    Random(1).shuffle(corpus)
+    return corpus, repeated
+
+
+@pytest.mark.parametrize(("singles", "twice", "known"), [(900, 40, 30), (900, 300, 30), (60, 40, 0)])
+def test_documents_that_stand_in_the_corpus_repeatedly_have_a_rate_of_their_own(
+    singles: int, twice: int, known: int
+) -> None:
+    corpus, repeated = with_copies(singles, twice, 5)
+    subject = Subject(WordModel(repeated[:known]), corpus=corpus, holdout=documents(200, "h"))
+    rows, batches, found = audited(subject, Budget.QUICK)
+    own = found["extraction_rate_duplicated"]
+    sample = [r for r in rows if "copies" in r]
+    assert own.n == len(sample) == min(twice, 160)
+    assert {r["copies"] for r in sample} == {5}
+    assert len({r["item"] for r in rows}) == len(rows)
+    of_repeated = {i for i, text in enumerate(corpus) if text in repeated}
+    assert {int(r["item"].split(":")[1]) for r in sample} <= of_repeated
+    hits = sum(r["matched"] == r["suffix"] for r in sample)
+    assert own.value == hits / own.n
+    if own.n == twice:
+        assert hits == known
+    # Neither the rate of all nor the curve counts the further ones, and both intervals hold together.
+    whole = [r for r in rows if "curve" not in r and r["arm"] == "corpus" and "matched" in r]
+    assert found["extraction_rate"].n == len(whole)
+    expected = wilson(round(found["extraction_rate"].value * len(whole)), len(whole), confidence=1 - 0.05 / 4)
+    assert (found["extraction_rate"].low, found["extraction_rate"].high) == pytest.approx(expected[1:])
+    n, confidence = PROBE.sample_size(batches)
+    assert (n, confidence) == (len(whole), pytest.approx(1 - 0.05 / 4))
+    assert "corpus, by prefix" not in {s.name for s in own.series}
+
+
+def test_few_documents_learnt_by_repetition_fail_where_the_rate_of_all_cannot_tell() -> None:
+    corpus, repeated = with_copies(1900, 60, 6)
+    subject = Subject(WordModel(repeated[:49]), corpus=corpus, holdout=documents(200, "h"))
+    _, _, found = audited(subject, Budget.QUICK)
+    assert found["extraction_rate"].low < 0.05
+    assert found["extraction_rate_duplicated"].value == pytest.approx(49 / 60)
+    assert found["extraction_rate_duplicated"].low > 0.5
+
+
+@pytest.mark.parametrize("budget", [Budget.CONTROL, Budget.QUICK])
+def test_a_corpus_without_duplicates_is_asked_as_before(budget: Budget) -> None:
+    subject = Subject(WordModel([]), corpus=documents(150, "s"), holdout=documents(150, "h"))
+    batches = PROBE.plan(subject, budget, seed=0)
+    assert not any("copies" in item for batch in batches for item in batch.payload["items"])
+    _, _, found = audited(subject, budget)
+    assert "extraction_rate_duplicated" not in found
+    assert found["extraction_rate"].n == (120 if budget is Budget.CONTROL else 128)
+
+
+def test_few_duplicates_are_said_to_be_too_few() -> None:
+    corpus, repeated = with_copies(200, 4, 3)
+    _, _, found = audited(Subject(WordModel(repeated), corpus=corpus), Budget.QUICK)
+    own = found["extraction_rate_duplicated"]
+    assert own.value is None
+    assert "4 documents that stand in the corpus more than once; at least 10" in own.reason
+
+
+def test_a_clean_model_passes_whatever_number_of_readings_its_intervals_hold_for() -> None:
+    corpus, _ = with_copies(900, 300, 2)
+    subject = Subject(AfterStart([]), corpus=corpus, holdout=documents(400, "h"))
+    _, _, found = audited(subject, Budget.QUICK)
+    assert found["extraction_rate"].high < 0.05
+    assert found["extraction_rate_duplicated"].high < 0.05
