@@ -33,11 +33,12 @@ from .scan_resume import (
     take_up,
 )
 from .scan_summary import summary_of
+from .scan_watch import Patience
 from .sources import sources_sha256
 
 DEFAULT = ("deepfake.fusion", "deepfake.face", "deepfake.video", "deepfake.spectro")
 """What looks where nothing else is said: of these, the ones whose weights are there."""
-CONTROL_PATIENCE = 3600.0
+CONTROL_PATIENCE = Patience(3600, 3600)
 ENGINES = ("local", "ray")
 
 Report = Callable[[int, int, str], None] | None

@@ -81,6 +81,7 @@ def _begun(pool: Pool, temporary: Path, numbered: tuple[int, dict[str, Any]]) ->
         done.set_result(NOTHING)
         return done
     detector = entry["detector"] if number < HEATS else None
+    done.set_running_or_notify_cancel()
     asked = pool.ask({"do": "show", "path": one.path, "modality": row["type"], "detector": detector})
     asked.add_done_callback(partial(_pictured, one, done))
     return done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from ..core.base import Modality
 from ..core.registry import detectors
 from .scan_file import Identified, identify
 from .scan_listing import Listing
-from .scan_pool import PATIENCE, Crashed, Pool, ordered
+from .scan_pool import Crashed, Pool, ordered
+from .scan_watch import PATIENCE, Patience
 from .scan_worker import unheard
 
 Row = dict[str, Any]
@@ -66,8 +67,8 @@ def task_of(one: Identified) -> dict[str, Any]:
     return {"do": "examine", "path": one.path, "modality": modality and modality.value, "format": one.content.format}
 
 
-def patience_of(one: Identified) -> float:
-    """Return how long a worker may take, in seconds."""
+def patience_of(one: Identified) -> Patience:
+    """Return how long a worker may take."""
     assert one.content is not None
     return PATIENCE.get(one.content.modality or "", PATIENCE["image"])
 
@@ -86,11 +87,12 @@ def examined(row: Row, answer: dict[str, Any] | Crashed) -> Row:
 
 def _completed(one: Identified, row: Row, answer: Future[dict[str, Any]]) -> Future[Row]:
     done: Future[Row] = Future()
+    done.set_running_or_notify_cancel()  # a scan that is broken off cannot cancel what it then is told
 
     def complete(future: Future[dict[str, Any]]) -> None:
         one.drop()
         if future.cancelled():
-            done.cancel()
+            done.set_exception(CancelledError())
             return
         error = future.exception()
         if error is not None and not isinstance(error, Crashed):

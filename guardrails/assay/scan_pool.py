@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,12 +14,11 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from ..core.errors import ConfigurationError, TargetError
+from .scan_watch import PATIENCE, Patience, Watch, memory_each
 
 A = TypeVar("A")
 B = TypeVar("B")
 
-PATIENCE = {"image": 600.0, "audio": 3600.0, "video": 6 * 3600.0}
-"""Seconds that one file may take before its decoder counts as hanging."""
 QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 """Of damaged videos OpenCV and FFmpeg say a line or more each."""
 MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
@@ -39,48 +37,42 @@ class Worker:
     ----------
     detectors : sequence of str
         What it loads.
+    memory : int, optional
+        Bytes that it may need for one task.
     """
 
-    def __init__(self, detectors: Sequence[str]) -> None:
-        self.detectors = list(detectors)
+    def __init__(self, detectors: Sequence[str], memory: int | None = None) -> None:
+        self.detectors, self.memory = list(detectors), memory
         self._process: subprocess.Popen[str] | None = None
 
     def ask(
-        self, task: dict[str, Any], patience: float = PATIENCE["image"], told: Callable[[int], None] | None = None
+        self,
+        task: dict[str, Any],
+        patience: Patience = PATIENCE["image"],
+        told: Callable[[int], None] | None = None,
     ) -> dict[str, Any]:
         """Return the answer to a task; `told` hears how many items of a control were shown.
 
         Raises
         ------
         Crashed
-            Where the process died over it, or did not answer in time.
+            Where the process died over it, or was ended: it did not answer in time, or needed too much memory.
         ConfigurationError
             Where a detector cannot be loaded.
         TargetError
             Where no process can be started.
         """
         process = self._process or self._start()
-        late = threading.Event()
-
-        def end() -> None:
-            late.set()
-            process.kill()
-
-        timer = threading.Timer(patience, end)
-        timer.start()
-        try:
+        with Watch(process.pid, process.kill, patience, self.memory) as watch:
             answer = _exchange(process, json.dumps(task))
-            while answer is not None and "shown" in answer:
-                if told is not None:
+            while answer is not None and ("shown" in answer or "live" in answer):
+                watch.live()
+                if told is not None and "shown" in answer:
                     told(answer["shown"])
                 answer = _exchange(process, None)
-        finally:
-            timer.cancel()
         if answer is None:
             code = self.close()
-            raise Crashed(
-                f"it took longer than {patience:,.0f} s" if late.is_set() else f"the decoder crashed{_ended(code)}"
-            )
+            raise Crashed(watch.reason or f"the decoder crashed{_ended(code)}")
         return answer
 
     def _start(self) -> subprocess.Popen[str]:
@@ -98,6 +90,12 @@ class Worker:
             self.close()
             raise ConfigurationError(ready["problem"])
         return process
+
+    def kill(self) -> None:
+        """End the process in the middle of its work; the task that it does is `Crashed`."""
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def close(self) -> int | None:
         """End the process; return its exit status."""
@@ -148,7 +146,7 @@ class Pool:
 
     def __init__(self, detectors: Sequence[str], workers: int) -> None:
         self.size = workers
-        self._workers = [Worker(detectors) for _ in range(workers)]
+        self._workers = [Worker(detectors, memory_each(workers)) for _ in range(workers)]
         self._free: SimpleQueue[Worker] = SimpleQueue()
         for worker in self._workers:
             self._free.put(worker)
@@ -157,16 +155,20 @@ class Pool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._threads.shutdown(cancel_futures=True)
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if kind is not None:  # nobody waits for what they still do
+            for worker in self._workers:
+                worker.kill()
+        self._threads.shutdown()
         for worker in self._workers:
             worker.close()
 
-    def ask(self, task: dict[str, Any], patience: float = PATIENCE["image"]) -> Future[dict[str, Any]]:
+    def ask(self, task: dict[str, Any], patience: Patience = PATIENCE["image"]) -> Future[dict[str, Any]]:
         """Return the answer to come; its exceptions are those of `Worker.ask`."""
         return self._threads.submit(self._ask, task, patience)
 
-    def _ask(self, task: dict[str, Any], patience: float) -> dict[str, Any]:
+    def _ask(self, task: dict[str, Any], patience: Patience) -> dict[str, Any]:
         worker = self._free.get()
         try:
             return worker.ask(task, patience)

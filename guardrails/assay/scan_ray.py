@@ -13,6 +13,7 @@ from .scan_file import Identified, identify
 from .scan_listing import Found, Listing
 from .scan_local import Row, as_duplicate, examined, patience_of, task_of
 from .scan_pool import Crashed, Worker
+from .scan_watch import memory_each
 
 BATCH = 8
 LEAST_CPUS = 2
@@ -28,7 +29,7 @@ class Examiner:
     """
 
     def __init__(self, detectors: Sequence[str]) -> None:
-        self.worker = Worker(detectors)
+        self.worker = Worker(detectors, memory_each(os.cpu_count() or 1))  # a node has an actor a core at most
         self.folder = Path(gettempdir()) / f"guardrails-scan-{os.getpid()}"
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:

@@ -8,20 +8,28 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, get_args
 
 from ..core.base import Detection, Detector, Modality, Verdict
 from ..core.errors import ContentError, GuardrailsError
 from ..core.registry import load_detector
 from ..kit.content import Content, facts_of
+from ..kit.io import shown
+from ..kit.progress import listening, step
 
 if TYPE_CHECKING:
     Answer = dict[str, Any]
+
+BEAT = 1.0
+"""Seconds from one sign of life to the next."""
 
 
 class Examiner:
@@ -60,8 +68,9 @@ class Examiner:
             items: dict[Any, Any] = {}
             for name, detector in chosen.items():
                 answer["detections"].append(detection_row(name, _attempt(detector, Path(path), items)))
+                step()
         except ContentError as error:
-            answer["error"] = str(error).removeprefix(f"{path}: ")
+            answer["error"] = str(error).removeprefix(f"{path}: ").removeprefix(f"{shown(path)}: ")
         except MemoryError:
             answer["error"] = "it needs more memory than there is"
         return answer
@@ -131,6 +140,10 @@ def main() -> None:
     """Answer tasks from stdin to the end of it; what libraries print goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
+    tasks = os.fdopen(os.dup(0), encoding="ascii")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # no decoder can read the tasks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a whole terminal: the scan ends its workers itself
+    Thread(target=_outlive_nobody, args=[os.getppid()], daemon=True).start()
     _one_thread()
 
     def told(shown: int) -> None:
@@ -142,8 +155,24 @@ def main() -> None:
         print(json.dumps({"problem": str(error)}), file=answers, flush=True)
         return
     print("{}", file=answers, flush=True)  # ready
-    for line in sys.stdin:
-        print(json.dumps(examiner.answer(json.loads(line)), allow_nan=False), file=answers, flush=True)
+    last = 0.0
+
+    def live() -> None:
+        nonlocal last
+        if time.monotonic() - last > BEAT:
+            last = time.monotonic()
+            print(json.dumps({"live": True}), file=answers, flush=True)
+
+    with listening(live):
+        for line in tasks:
+            print(json.dumps(examiner.answer(json.loads(line)), allow_nan=False), file=answers, flush=True)
+
+
+def _outlive_nobody(parent: int) -> None:
+    """End this process, whatever a decoder does, once the one that started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(BEAT)
+    os._exit(1)
 
 
 def _one_thread() -> None:

@@ -42,12 +42,15 @@ def tiles_of(image: Bytes) -> Bytes:
     -------
     array of uint8, (T, TILE, TILE, 3)
     """
-    short = [max(0, TILE - length) for length in image.shape[:2]]
-    if any(short):
-        image = np.pad(image, [(0, short[0]), (0, short[1]), (0, 0)], mode="symmetric")
     most = int(MAX_TILES**0.5)
-    rows, columns = (np.linspace(0, length - TILE, min(most, length // TILE)).astype(int) for length in image.shape[:2])
-    return np.stack([image[r : r + TILE, c : c + TILE] for r in rows for c in columns])
+    padded = [max(TILE, length) for length in image.shape[:2]]
+    rows, columns = (np.linspace(0, length - TILE, min(most, length // TILE)).astype(int) for length in padded)
+    tiles = np.stack([image[r : r + TILE, c : c + TILE] for r in rows for c in columns])
+    if tiles.shape[1:3] == (TILE, TILE):
+        return tiles
+    # Of a long, narrow picture only the tiles are mirrored out, and not all of it.
+    short = [(0, TILE - length) for length in tiles.shape[1:3]]
+    return np.pad(tiles, [(0, 0), *short, (0, 0)], mode="symmetric")
 
 
 class Tiles:

@@ -68,7 +68,7 @@ def spectra(sound: NDArray[np.floating]) -> Spectra:
     x = np.append(x[0] * (1 - PRE_EMPHASIS), x[1:] - PRE_EMPHASIS * x[:-1])
     frames = np.lib.stride_tricks.sliding_window_view(x, FRAME)[::HOP]
     window, bank = np.hamming(FRAME), filters()
-    parts = [frames[i : i + CHUNK] * window for i in range(0, len(frames), CHUNK)]
+    parts = (frames[i : i + CHUNK] * window for i in range(0, len(frames), CHUNK))
     power = np.concatenate([np.abs(np.fft.rfft(part, POINTS)) ** 2 @ bank.T for part in parts])
     total = power.mean(axis=1)
     if not (high := float(np.quantile(total, 0.95))):
@@ -77,7 +77,9 @@ def spectra(sound: NDArray[np.floating]) -> Spectra:
     loud = total >= LOUD * level
     if loud.sum() < FEWEST:
         raise ContentError(f"{loud.sum() * HOP / RATE:.2f} s of sound are too few: {FEWEST * HOP / RATE:g} are needed")
-    scaled = (x / np.sqrt((frames[total >= 0.1 * high] ** 2).mean())).astype(np.float32)
+    squares = frames[total >= 0.1 * high]
+    np.square(squares, out=squares)  # of an hour of sound a copy has a gigabyte
+    scaled = (x / np.sqrt(squares.mean())).astype(np.float32)
     return Spectra(np.log(power / level + FLOOR), loud, scaled)
 
 

@@ -7,14 +7,12 @@ the two classes of a training set, what is trained on it has to be encoded alike
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import ContentError
-from ..kit.io import FORMATS, MAX_FILE
+from ..kit.io import FORMATS, opened_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,22 +33,8 @@ def metadata(path: Path) -> NDArray[np.float64]:
     ContentError
         Where the file is missing, too large or no picture.
     """
-    from PIL import Image as Pillow
-
-    if not path.is_file():  # a pipe would wait for ever
-        raise ContentError(f"{path}: not a picture: no regular file is there")
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE:
-            raise ContentError(f"{path}: more than {MAX_FILE:,} bytes")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged metadata and of sizes: nothing is decoded here
-            with Pillow.open(path, formats=FORMATS) as picture:
-                return _numbers(picture, size)
-    except ContentError:
-        raise
-    except Exception as error:  # a damaged header raises anything: OSError, SyntaxError, struct.error, …
-        raise ContentError(f"{path}: not a picture that can be read ({error})") from None
+    with opened_picture(path) as picture:
+        return _numbers(picture, path.stat().st_size)
 
 
 def _numbers(picture: PillowImage.Image, size: int) -> NDArray[np.float64]:

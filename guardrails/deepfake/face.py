@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from ..core.base import Control, Detection
 from ..core.errors import ConfigurationError, ContentError
 from ..kit.faces import Face, Finder, find_faces, read_boxes, yunet
+from ..kit.picture_bounds import MAX_PIXELS
 from ._image import ImageDetector
 from ._kinds import FACE
 from ._picture import Picture
@@ -258,7 +259,8 @@ def _named(boxes: Mapping[str, list[Face]], name: str) -> list[Face]:
 def _judged(face: Face, pixels: Image) -> bool:
     x, y, width, height = face.box
     inside = 0 <= x + width / 2 < pixels.shape[1] and 0 <= y + height / 2 < pixels.shape[0]
-    return inside and min(width, height) >= SMALLEST and max(width, height) <= 2 * max(pixels.shape)
+    small_enough = max(width, height) <= 2 * max(pixels.shape) and max(width, height) ** 2 <= MAX_PIXELS
+    return inside and min(width, height) >= SMALLEST and small_enough
 
 
 def train_shipped(folder: Path, *, seed: int = 0) -> list[Path]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.base import Modality
 from ..core.errors import ContentError
-from .io import MAX_FILE, MAX_PIXELS, readable_formats
+from .io import MAX_STREAMED, open_file, opened_picture, readable_formats, shown
 from .text_file import text_encoding
 
 if TYPE_CHECKING:
@@ -222,8 +220,8 @@ def facts_of(path: Path, content: Content) -> dict[str, Any]:
         return {}
     try:
         return reader(path, content)
-    except ContentError:
-        raise
+    except ContentError as error:
+        raise ContentError(str(error).removeprefix(f"{shown(path)}: ")) from None
     except Exception as error:  # damaged headers make decoders raise anything
         raise ContentError(f"damaged or cut short ({_brief(error)})") from None
 
@@ -234,27 +232,13 @@ def _brief(error: Exception) -> str:
 
 
 def _of_picture(path: Path, content: Content) -> dict[str, Any]:
-    from PIL import Image as Pillow
-    from PIL import UnidentifiedImageError
-
-    if path.stat().st_size > MAX_FILE:
-        raise ContentError(f"more than {MAX_FILE:,} bytes")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged metadata, and of sizes that are bounded here
-        try:
-            with Pillow.open(path, formats=readable_formats()) as picture:
-                width, height = picture.size
-                if width * height > MAX_PIXELS:
-                    raise ContentError(f"{width} x {height} pixels are more than the limit of {MAX_PIXELS:,}")
-                facts: dict[str, Any] = {"width": width, "height": height, "mode": picture.mode}
-                if getattr(picture, "is_animated", False):  # how many frames would mean reading them all
-                    facts["animated"] = True
-                facts |= _orientation(picture)
-                return facts
-        except Pillow.DecompressionBombError:
-            raise ContentError(f"more pixels than the limit of {MAX_PIXELS:,}") from None
-        except UnidentifiedImageError:
-            raise ContentError(not_read(content)) from None
+    if not is_read(content):
+        raise ContentError(not_read(content))
+    with opened_picture(path) as picture:
+        facts: dict[str, Any] = {"width": picture.width, "height": picture.height, "mode": picture.mode}
+        if getattr(picture, "is_animated", False):  # how many frames would mean reading them all
+            facts["animated"] = True
+        return facts | _orientation(picture)
 
 
 def is_read(content: Content) -> bool:
@@ -270,28 +254,25 @@ def not_read(content: Content) -> str:
 def _orientation(picture: Any) -> dict[str, Any]:
     try:
         turned = picture.getexif().get(0x0112, 1)
+    except ContentError:  # out of bounds
+        raise
     except Exception:  # damaged EXIF: the pixels are still good
         return {}
     return {"orientation": turned} if isinstance(turned, int) and 1 < turned <= 8 else {}
 
 
 def _of_video(path: Path, content: Content) -> dict[str, Any]:
-    from .video import opencv, read_video
+    from .video import Shots
 
-    first = next(read_video(path, max_frames=1), None)
+    shots = Shots(path, max_frames=1)
+    first = next(iter(shots), None)
     if first is None:
         raise ContentError("a video of which no frame can be read")
-    cv2 = opencv()
-    reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        rate, frames = reader.get(cv2.CAP_PROP_FPS), reader.get(cv2.CAP_PROP_FRAME_COUNT)
-    finally:
-        reader.release()
-    facts: dict[str, Any] = {"width": first.shape[1], "height": first.shape[0]}
-    if math.isfinite(rate) and 1 <= rate <= 1000:
-        facts["rate"] = round(rate, 3)
-    if math.isfinite(frames) and 0 < frames < 1e9:
-        facts["frames"] = int(frames)
+    facts: dict[str, Any] = {"width": first[1].shape[1], "height": first[1].shape[0]}
+    if shots.stated is not None:
+        facts["rate"] = round(shots.stated, 3)
+    if shots.claimed is not None:
+        facts["frames"] = shots.claimed
     if "rate" in facts and "frames" in facts:
         facts["seconds"] = round(facts["frames"] / facts["rate"], 3)
     return facts
@@ -300,8 +281,8 @@ def _of_video(path: Path, content: Content) -> dict[str, Any]:
 def _of_recording(path: Path, content: Content) -> dict[str, Any]:
     import soundfile
 
-    about = soundfile.info(str(path))
-    if about.frames < 1 or about.samplerate < 1:
-        raise ContentError("a recording without samples")
-    seconds = round(about.frames / about.samplerate, 3)
-    return {"rate": about.samplerate, "channels": about.channels, "seconds": seconds}
+    with open_file(path, max_bytes=MAX_STREAMED) as file, soundfile.SoundFile(file.fileno(), closefd=False) as about:
+        if about.frames < 1 or about.samplerate < 1:
+            raise ContentError("a recording without samples")
+        seconds = round(about.frames / about.samplerate, 3)
+        return {"rate": about.samplerate, "channels": about.channels, "seconds": seconds}

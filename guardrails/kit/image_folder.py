@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, overload
 from ..core.base import Modality
 from ..core.errors import ContentError
 from .content import HEAD, content_of, is_read, misnamed, not_read, promised
-from .io import MAX_PIXELS, MAX_STREAMED, check_file, read_image, read_picture, shown
+from .io import MAX_STREAMED, check_file, read_image, read_picture, shown
+from .picture_bounds import MAX_PIXELS
 
 if TYPE_CHECKING:
     from .io import Image

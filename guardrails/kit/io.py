@@ -10,11 +10,14 @@ import io
 import os
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ..core.errors import ContentError
+from .picture_bounds import CHUNK, MAX_PIXELS, Metered, check_before_opening, check_opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
-MAX_PIXELS = 50_000_000
 MAX_FILE = 1_000_000_000
 MAX_STREAMED = 1 << 40
 """Bytes of a file of which only parts are in memory at a time."""
@@ -80,32 +82,48 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
 def read_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture as `read_image` does, and say what file it came from. Errors as there."""
     import numpy as np
+
+    with opened_picture(path, max_pixels=max_pixels) as picture:
+        several = bool(getattr(picture, "is_animated", False))
+        pixels = np.ascontiguousarray(np.asarray(_to_rgb(_upright(picture)), dtype=np.uint8))
+        return Picture(pixels, picture.format or "", several)
+
+
+@contextmanager
+def opened_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Iterator[PillowImage.Image]:
+    """Open a picture with Pillow, within the bounds of `picture_bounds`; nothing is decoded yet.
+
+    Every picture of a stranger is opened here. What Pillow raises in the body of the ``with`` becomes a ContentError.
+
+    Raises
+    ------
+    ContentError
+        As `read_image`.
+    """
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
-    path = Path(path)
-    check_file(path)
-    with warnings.catch_warnings():
+    name = shown(path)
+    with warnings.catch_warnings(), open_file(path) as file:
         warnings.simplefilter("ignore")  # Pillow warns of damaged metadata and of sizes that we bound ourselves
         try:
-            with Pillow.open(path, formats=readable_formats()) as picture:
-                width, height = picture.size
-                if width * height > max_pixels:
-                    raise ContentError(
-                        f"{shown(path)}: {width} x {height} pixels are more than the limit of {max_pixels:,}"
-                    )
-                several = bool(getattr(picture, "is_animated", False))
-                pixels = np.ascontiguousarray(np.asarray(_to_rgb(_upright(picture)), dtype=np.uint8))
-                return Picture(pixels, picture.format or "", several)
+            size = os.fstat(file.fileno()).st_size
+            source: Any = Metered(file, check_before_opening(file, size))
+            with Pillow.open(source, formats=readable_formats()) as picture:
+                check_opened(picture, file, max_pixels=max_pixels)
+                source.allow(2 * size + CHUNK)
+                yield picture
         except ContentError as error:
-            raise error if shown(path) in str(error) else ContentError(f"{shown(path)}: {error}") from None
+            raise error if name in str(error) else ContentError(f"{name}: {error}") from None
         except UnidentifiedImageError:
             formats = ", ".join(readable_formats())
-            raise ContentError(f"{shown(path)}: not a picture in a format that is read ({formats})") from None
+            raise ContentError(f"{name}: not a picture in a format that is read ({formats})") from None
         except Pillow.DecompressionBombError:
-            raise ContentError(f"{shown(path)}: more pixels than the limit of {max_pixels:,}") from None
+            raise ContentError(f"{name}: more pixels than the limit of {max_pixels:,}") from None
+        except MemoryError:
+            raise ContentError(f"{name}: it needs more memory than there is") from None
         except Exception as error:  # decoders of damaged files raise anything: OSError, SyntaxError, struct.error, …
-            raise ContentError(f"{shown(path)}: damaged or cut short ({error})") from None
+            raise ContentError(f"{name}: damaged or cut short ({error})") from None
 
 
 def _upright(picture: PillowImage.Image) -> PillowImage.Image:
@@ -115,6 +133,8 @@ def _upright(picture: PillowImage.Image) -> PillowImage.Image:
     picture.load()
     try:
         orientation = picture.getexif().get(0x0112, 1)
+    except ContentError:  # out of bounds
+        raise
     except Exception:  # damaged EXIF: the pixels are still good
         orientation = 1
     turn = {
@@ -134,7 +154,7 @@ def _to_rgb(picture: PillowImage.Image) -> PillowImage.Image:
     from PIL import Image as Pillow
 
     if picture.mode.startswith("I"):
-        values = np.asarray(picture).astype(np.int64)
+        values = np.asarray(picture)
         if values.min() < 0 or values.max() > 65535:
             raise ContentError("samples of more than 16 bits; save it with 8 or 16")
         picture = Pillow.fromarray((values // 257).astype(np.uint8))
@@ -162,6 +182,25 @@ def check_file(path: Path, *, max_bytes: int | None = None) -> None:
         raise ContentError(f"{shown(path)}: {about.st_size:,} bytes are more than the limit of {limit:,}")
     if not os.access(path, os.R_OK):
         raise ContentError(f"{shown(path)}: cannot be read (Permission denied)")
+
+
+def open_file(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> BinaryIO:
+    """Open a regular file for reading bytes; a pipe that takes its place meanwhile is not waited for.
+
+    Raises
+    ------
+    ContentError
+        As `check_file`.
+    """
+    check_file(Path(path), max_bytes=max_bytes)
+    try:
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise ContentError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise ContentError(f"{shown(path)}: not a regular file")
+    return os.fdopen(number, "rb")
 
 
 def shown(name: str | os.PathLike[str]) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import ContentError
+from .io import MAX_STREAMED, open_file
+from .progress import step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +23,10 @@ RATE = 16_000
 MAX_SECONDS = 3600
 MIN_RATE, MAX_RATE = 4_000, 384_000
 MAX_CHANNELS = 64
+MAX_SAMPLES = 4_000_000_000
+"""Of all channels together: an hour of eleven at 96,000 a second."""
+MAX_BLOCK = 8_000_000
+"""Samples of all channels that are in memory at a time: a block has fewer seconds where there are more channels."""
 FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU")
 """Of libsndfile's formats those that say by themselves what they are."""
 REACH = 10
@@ -66,9 +72,14 @@ def sound_blocks(
     if not path.is_file():
         raise ContentError(f"{path}: no such file")
     try:
-        with soundfile.SoundFile(path) as file:
+        # By its descriptor: libsndfile takes "-" for standard input, and some names for formats without a header.
+        with (
+            open_file(path, max_bytes=MAX_STREAMED) as opened,
+            soundfile.SoundFile(opened.fileno(), closefd=False) as file,
+        ):
             own = _checked(path, file, max_seconds)
-            yield from resampled(_mono(path, file, max_seconds, int(seconds * own)), own, rate)
+            frames = min(int(seconds * own), MAX_BLOCK // file.channels)
+            yield from resampled(_mono(path, file, max_seconds, frames), own, rate)
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise ContentError(f"{path}: not a recording that libsndfile reads ({error})") from None
 
@@ -84,6 +95,8 @@ def _checked(path: Path, file: Any, max_seconds: float) -> int:
         raise ContentError(f"{path}: {channels} channels are more than the limit of {MAX_CHANNELS}")
     if file.frames > max_seconds * rate:
         raise ContentError(f"{path}: {file.frames / rate:,.0f} s are more than the limit of {max_seconds:,.0f} s")
+    if file.frames * channels > MAX_SAMPLES:
+        raise ContentError(f"{path}: {file.frames * channels:,} samples are more than the limit of {MAX_SAMPLES:,}")
     return rate
 
 
@@ -91,6 +104,7 @@ def _mono(path: Path, file: Any, max_seconds: float, frames: int) -> Iterator[So
     """Yield the mean of the channels; what is decoded is counted, whatever the header says."""
     total = 0
     while len(block := file.read(frames, dtype="float32", always_2d=True)):
+        step()
         total += len(block)
         if total > max_seconds * file.samplerate:
             raise ContentError(f"{path}: it goes on after the limit of {max_seconds:,.0f} s, which its header denies")

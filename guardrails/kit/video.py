@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from ..core.errors import ConfigurationError, ContentError, MissingExtraError
+from .io import MAX_STREAMED, open_file
+from .picture_bounds import MAX_PIXELS, check_size
+from .progress import step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,13 +24,16 @@ if TYPE_CHECKING:
 CODECS = {".mkv": "FFV1", ".avi": "FFV1", ".mp4": "mp4v"}
 """FFV1 keeps every pixel as it is; mp4v is for players that read nothing else, and loses a little."""
 MAX_FRAMES = 100_000
-MAX_PIXELS = 50_000_000
+MAX_DECODED = 4_000_000_000_000
+"""Pixels that are decoded of one video: ten hours of 1920 x 1080 at 50 frames a second, and frames of 50 million pixels
+for less than an hour."""
 CREDIBLE_FRAMES = 1e9
 CREDIBLE_RATES = (1.0, 1000.0)
 """Frames a second that a header may state."""
 CREDIBLE_GAP = 60.0
 """Seconds between two frames."""
 ASSUMED_RATE = 25.0
+HEAD = 189
 CONTAINERS = (
     *((4, mark) for mark in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),  # MP4, QuickTime
     *(
@@ -34,6 +42,11 @@ CONTAINERS = (
     *((0, mark) for mark in (b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"0&\xb2u")),  # MPEG, ASF
 )
 """(place, bytes) that a file of each begins with."""
+DEMUXERS = "mov,matroska,webm,avi,ogg,flv,ivf,mpeg,mpegvideo,mpegts,asf"
+"""FFmpeg's names for these. Playlists, scripts, session descriptions and numbered pictures name other files and
+addresses in their content; none of them is opened, whatever FFmpeg takes the content for."""
+OPTIONS = f"protocol_whitelist;file|format_whitelist;{DEMUXERS}|max_pixels;{MAX_PIXELS}"
+ENVIRONMENT = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 LIBRARIES = {"libGL": "apt-get install libgl1", "libgthread": "apt-get install libglib2.0-0"}
 
 
@@ -95,7 +108,7 @@ def write_video(frames: Iterable[Image], path: str | os.PathLike[str], rate: flo
         raise ConfigurationError(f"{path}: an .mp4 needs even sides, these are {width} x {height}; write .mkv")
     cv2 = opencv()
     writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()]), float(rate), (width, height)
+        os.path.abspath(path), cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()]), float(rate), (width, height)
     )
     if not writer.isOpened():
         raise ConfigurationError(f"{path}: OpenCV {cv2.__version__} here cannot write it; is its folder there?")
@@ -144,10 +157,12 @@ class Shots:
     ----------
     claimed : int, optional
         How many frames the header says that there are.
+    stated : float, optional
+        Frames a second by the header, where that is credible.
     decoded : int
         How many there were so far.
     whole : bool
-        Whether the end was reached within `max_frames`; False until then.
+        Whether the end was reached within `max_frames` and `MAX_DECODED` pixels; False until then.
 
     Raises
     ------
@@ -162,33 +177,38 @@ class Shots:
     ) -> None:
         self.path, self.rate, self.max_frames = Path(path), rate, max_frames
         self.claimed: int | None = None
+        self.stated: float | None = None
         self.decoded, self.whole = 0, False
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
         if not self.path.is_file():
             raise ContentError(f"{self.path}: no such file")
         cv2 = opencv()
-        if not is_video(self.path):
-            raise ContentError(f"{self.path}: not a video that OpenCV {cv2.__version__} reads here")
-        reader = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
-        try:
-            self._bounded(reader.get(cv2.CAP_PROP_FRAME_WIDTH) * reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
-            if not reader.isOpened():
+        with open_file(self.path, max_bytes=MAX_STREAMED) as file:
+            if not _begins_as_video(file.read(HEAD)):
                 raise ContentError(f"{self.path}: not a video that OpenCV {cv2.__version__} reads here")
-            yield from self._frames(cv2, reader)
-        finally:
-            reader.release()
+            with _captured(cv2, file, self.path) as reader:
+                self._bounded(*(reader.get(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)))
+                if not reader.isOpened():
+                    raise ContentError(
+                        f"{self.path}: not a video that OpenCV {cv2.__version__} reads here, or its frames have more "
+                        f"than {MAX_PIXELS:,} pixels"
+                    )
+                yield from self._frames(cv2, reader)
 
     def _frames(self, cv2: Any, reader: Any) -> Iterator[tuple[float, Image]]:
         count, stated = (reader.get(prop) for prop in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS))
         self.claimed = int(count) if 0 < count < CREDIBLE_FRAMES else None
-        gap = 1 / stated if CREDIBLE_RATES[0] <= stated <= CREDIBLE_RATES[1] else 1 / ASSUMED_RATE
-        time, due = -gap, 0.0
-        while self.decoded < self.max_frames:
+        self.stated = stated if CREDIBLE_RATES[0] <= stated <= CREDIBLE_RATES[1] else None
+        gap = 1 / (self.stated or ASSUMED_RATE)
+        time, due, pixels = -gap, 0.0, 0
+        while self.decoded < self.max_frames and pixels < MAX_DECODED:
             if not reader.grab():
                 self.whole = True
                 return
+            step()
             self.decoded += 1
+            pixels += int(reader.get(cv2.CAP_PROP_FRAME_WIDTH) * reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
             told = reader.get(cv2.CAP_PROP_POS_MSEC) / 1000
             time = told if time < told < time + CREDIBLE_GAP else time + gap
             if self.rate is not None and time < due - gap / 2:
@@ -196,13 +216,42 @@ class Shots:
             there, frame = reader.retrieve()
             if not there:
                 continue
-            self._bounded(frame.shape[0] * frame.shape[1])
+            self._bounded(frame.shape[1], frame.shape[0])
             due = max(due + 1 / self.rate, time) if self.rate is not None else 0.0
             yield max(time, 0.0), np.ascontiguousarray(frame[..., ::-1])
 
-    def _bounded(self, pixels: float) -> None:
-        if pixels > MAX_PIXELS:
-            raise ContentError(f"{self.path}: {pixels:,.0f} pixels a frame are more than the limit of {MAX_PIXELS:,}")
+    def _bounded(self, width: float, height: float) -> None:
+        try:
+            check_size(width, height)
+        except ContentError as error:
+            raise ContentError(f"{self.path}: frames of {error}") from None
+
+
+@contextmanager
+def _captured(cv2: Any, file: BinaryIO, path: Path) -> Iterator[Any]:
+    """Open a video by its descriptor: FFmpeg sees addresses, scripts and patterns of pictures in names.
+
+    Without a ``/dev/fd`` it gets the absolute path, in which it sees no protocol; `OPTIONS` hold for both.
+    """
+    descriptor = f"/dev/fd/{file.fileno()}"
+    name = descriptor if os.path.exists(descriptor) else os.path.abspath(path)
+    with _OPENING:  # OpenCV takes options of FFmpeg from the environment alone
+        before = os.environ.get(ENVIRONMENT)
+        os.environ[ENVIRONMENT] = OPTIONS
+        try:
+            reader = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
+        finally:
+            if before is None:
+                del os.environ[ENVIRONMENT]
+            else:
+                os.environ[ENVIRONMENT] = before
+    try:
+        yield reader
+    finally:
+        reader.release()
+
+
+_OPENING = Lock()
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
@@ -210,7 +259,10 @@ def is_video(path: str | os.PathLike[str]) -> bool:
 
     A playlist, which would send FFmpeg to other files and addresses, is none, whatever its name.
     """
-    with Path(path).open("rb") as file:
-        head = file.read(189)
+    with open_file(path, max_bytes=MAX_STREAMED) as file:
+        return _begins_as_video(file.read(HEAD))
+
+
+def _begins_as_video(head: bytes) -> bool:
     stream = head[:1] == head[188:] == b"G"  # MPEG-TS: packets of 188 bytes
     return stream or any(head[at : at + len(mark)] == mark for at, mark in CONTAINERS)

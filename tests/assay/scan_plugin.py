@@ -19,8 +19,12 @@ import pytest
 from guardrails.core.base import Control, Detection, Detector, Modality
 from guardrails.core.registry import detectors
 from guardrails.kit.io import encode_png, read_image
+from guardrails.kit.progress import step
 
-NAMES = {"bright": "Bright", "deadly": "Deadly", "slow": "Slow", "orphan": "Orphan", "named": "Named"}
+NAMES = {
+    "bright": "Bright", "deadly": "Deadly", "slow": "Slow", "orphan": "Orphan", "named": "Named", "greedy": "Greedy",
+    "steady": "Steady",
+}  # fmt: skip
 
 
 class Bright(Detector):
@@ -72,6 +76,31 @@ class Slow(Bright):
 
     def one(self, score: float, item: Any) -> Detection:
         time.sleep(0.02)
+        return super().one(score, item)
+
+
+class Greedy(Bright):
+    """Takes ever more memory for black pictures."""
+
+    id = "own.greedy"
+
+    def one(self, score: float, item: Any) -> Detection:
+        taken = []
+        while score == 0:
+            taken.append(np.ones(2_000_000))
+            time.sleep(0.005)
+        return super().one(score, item)
+
+
+class Steady(Bright):
+    """Takes long and says all the while that it gets on."""
+
+    id = "own.steady"
+
+    def one(self, score: float, item: Any) -> Detection:
+        for _ in range(60):
+            time.sleep(0.05)
+            step()
         return super().one(score, item)
 
 

@@ -22,6 +22,7 @@ from guardrails.assay.scan_gallery import gallery_of
 from guardrails.assay.scan_kinds import kinds_in
 from guardrails.assay.scan_listing import Found
 from guardrails.assay.scan_pool import Crashed, Worker
+from guardrails.assay.scan_watch import Patience
 from guardrails.assay.scan_worker import Examiner, detection_row
 from guardrails.core.base import Control, Detection, Modality
 from guardrails.core.errors import ConfigurationError, JournalError
@@ -242,7 +243,7 @@ def test_a_decoder_that_hangs_is_ended(tmp_path: Path) -> None:
     try:
         worker.ask({**task, "modality": None})
         with pytest.raises(Crashed, match="longer than 1 s"):
-            worker.ask(task, patience=0.6)
+            worker.ask(task, patience=Patience(0.6, 0.6))
         assert worker.ask({**task, "modality": None})["notes"]
     finally:
         worker.close()

@@ -14,7 +14,7 @@ from ...core.base import Target
 from ...core.errors import ConfigurationError, TargetError
 from ...core.seeding import derive_seed
 from ...kit.image_folder import ImageFolder
-from ...kit.io import read_image, resize
+from ...kit.io import opened_picture, read_image, resize
 from ._spiked import SpikedOutputs
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _as_file(image: Image, path: Path) -> Image:
     """
     from PIL import Image as Pillow
 
-    with Pillow.open(path) as original:
+    with opened_picture(path) as original:
         kind, turned = original.format or "PNG", original.getexif().get(_ORIENTATION, 1)
     stored, exif = Pillow.fromarray(image), Pillow.Exif()
     if turned in _BACK:
