@@ -33,6 +33,7 @@ MAX_BLOCKS = 1_000_000
 """Code-blocks and precincts of JPEG 2000, for each of which OpenJPEG allocates hundreds of bytes."""
 MAX_PLAIN = 100_000_000
 """Bytes of a portable pixmap in decimal digits, which Pillow reads in Python."""
+MAX_COMMENTS = 1000
 CHUNK = 1 << 16
 
 
@@ -110,8 +111,8 @@ def check_before_opening(file: IO[bytes], size: int) -> int:
         _check_directory(file, head)
     elif head[8:16] == b"WEBPVP8X":  # its canvas is allocated in opening
         check_size(*(1 + int.from_bytes(head[i : i + 3], "little") for i in (24, 27)))
-    elif head[:2] in (b"P1", b"P2", b"P3") and size > MAX_PLAIN:
-        raise ContentError(f"{size:,} bytes of decimal digits are more than the limit of {MAX_PLAIN:,}")
+    elif head[:2] in (b"P1", b"P2", b"P3"):
+        _check_digits(file, size)
     file.seek(0)
     return most
 
@@ -142,6 +143,16 @@ def check_opened(picture: PillowImage.Image, file: IO[bytes], *, max_pixels: int
     elif picture.format == "TIFF":
         check_size(*(getattr(picture, "tag_v2", {}).get(tag, 1) for tag in _TILE))
     file.seek(place)
+
+
+def _check_digits(file: IO[bytes], size: int) -> None:
+    """Bound a portable pixmap in decimal digits and the comments in it: each costs Pillow a copy of a megabyte."""
+    if size > MAX_PLAIN:
+        raise ContentError(f"{size:,} bytes of decimal digits are more than the limit of {MAX_PLAIN:,}")
+    file.seek(0)
+    comments = sum(block.count(b"#") for block in iter(lambda: file.read(1 << 20), b""))
+    if comments > MAX_COMMENTS:
+        raise ContentError(f"{comments:,} comments are more than the limit of {MAX_COMMENTS:,}")
 
 
 _EXIF = re.compile(rb"\xff\xe1(..)Exif\0", re.DOTALL)

@@ -128,6 +128,7 @@ HOSTILE = {
     "code-blocks of 16 pixels": (lambda: codestream(7000, bytes([5, 0, 0, 0, 1]) + b"\xff" * 6), "code-blocks"),
     "a directory of numbers": (lambda: tiff((40_000, 3, 2_000_000, 8)), "numbers"),
     "a tile of gigabytes": (lambda: tiff((322, 4, 1, 60_000), (323, 4, 1, 60_000)), "more than the limit"),
+    "comments between digits": (lambda: b"P2 64 64 255\n" + b"#a\n" * 2000 + b"0 " * 4096, "2,000 comments"),
     "a canvas of gigabytes": (lambda: webp_canvas(16_383, 16_383), "more than the limit"),
 }  # fmt: skip
 
