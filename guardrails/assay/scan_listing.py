@@ -282,15 +282,17 @@ def _remote(url: str) -> Iterator[tuple[bytes, str | None]]:
         alone = [top] if system.exists(top) else []
         for path in sorted(system.glob(top)) if glob.has_magic(top) else alone:
             if system.isfile(path):
-                yield _encoded(system, path), None
+                yield _entry(system, path)
             else:
                 for root, _, names in system.walk(path):
-                    yield from ((_encoded(system, f"{root.rstrip('/')}/{name}"), None) for name in names if name)
+                    yield from (_entry(system, f"{root.rstrip('/')}/{name}") for name in names if name)
     except (ConfigurationError, JournalError):
         raise
     except Exception as error:
         raise ConfigurationError(f"{url}: it cannot be listed: {error}") from None
 
 
-def _encoded(system: Any, path: str) -> bytes:
-    return os.fsencode(str(system.unstrip_protocol(path)))
+def _entry(system: Any, path: str) -> tuple[bytes, str | None]:
+    """Return the URL of a remote file, and why it is not opened where its name is more than a name."""
+    url = str(system.unstrip_protocol(path))
+    return os.fsencode(url), "a name with '::', which fsspec reads as several addresses" if "::" in url else None

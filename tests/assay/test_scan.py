@@ -206,6 +206,15 @@ def test_remote_files_are_fetched_and_removed(folder: Path, finished: Path, tmp_
     assert not (tmp_path / "run" / "fetched").exists()
 
 
+def test_a_remote_name_that_fsspec_would_take_apart_is_an_error_row(tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/chained/a", picture(80))
+    memory.pipe("/chained/a::simplecache", picture(40))
+    plain, chained = scanned("memory://chained", tmp_path / "run")
+    assert plain["detections"][0]["score"] == pytest.approx(80 / 255)
+    assert (chained["error"], chained["sha256"]) == ("a name with '::', which fsspec reads as several addresses", None)
+
+
 def test_a_remote_file_that_vanishes_or_is_too_large_is_a_row(tmp_path: Path, monkeypatch: Any) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe("/big/1.png", picture(80))
