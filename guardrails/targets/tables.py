@@ -12,6 +12,7 @@ from ..core.errors import ConfigurationError, TargetError
 from ..kit.tables.choice import IGNORED, ROLES, Choice, shared_columns
 from ..kit.tables.identifiers import identifiers
 from ..kit.tables.kinds import Read, decide
+from ..kit.tables.nearly import all_but_one
 from ..kit.tables.scales import check_scales
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def read_together(subject: Subject, choice: Choice) -> Subject:
     frames = {name: frame[used] for name, frame in read.frames.items()}
     for name, remarks in check_scales(frames, read.kinds, skip=numbering).items():
         read.notes[name] += remarks
+    if "target" in frames:
+        read.notes["target"] += all_but_one(frames, skip=numbering)
     sentences = {name: _sentence(tables[name], read, name, used, left_out) for name in tables}
     for name, frame in frames.items():
         frame.attrs["read_as"] = sentences[name]
