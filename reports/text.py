@@ -3,42 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 
-_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_UNSEEN = (
-    "\u00ad\u034f\u115f\u1160\u3164\uffa0\u180e\u200b\u2028\u2029\u2060\u2061\u2062\u2063\u2064\ufeff\ufff9\ufffa\ufffb"
-)
+from guardrails.core.visible import visible
 
-
-def visible(text: str, *, lines: bool = False) -> str:
-    r"""Return text with every character that could hide or reorder other text written out as ``⟨U+202E⟩``.
-
-    Control characters, bidirectional overrides, invisible spaces, tag characters and lone surrogates are written out.
-    Zero-width joiners stay: Persian, Hindi and emoji cannot be written without them.
-
-    Parameters
-    ----------
-    text : str
-        Anything, for example a model's output.
-    lines : bool
-        Keep line breaks and tabs; else every run of white space becomes one space.
-
-    Examples
-    --------
-    >>> visible("cod\u202etxt.exe")
-    'cod⟨U+202E⟩txt.exe'
-    """
-    text = text.replace("\r\n", "\n") if lines else re.sub(r"[ \t\r\n]+", " ", text).strip()
-    return "".join(_shown(c) for c in text)
-
-
-def _shown(c: str) -> str:
-    if c in "\n\t" or " " <= c <= "~":
-        return c
-    hidden = unicodedata.category(c) in ("Cc", "Cs") or c in _BIDI or c in _UNSEEN or 0xE0000 <= ord(c) <= 0xE0FFF
-    return f"⟨U+{ord(c):04X}⟩" if hidden else c
+__all__ = ["clip", "number", "reading", "visible"]
 
 
 def clip(text: str, limit: int) -> str:

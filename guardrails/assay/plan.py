@@ -132,9 +132,7 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
         wrong.append("  columns and roles: for a target that is a table, and there is none")
     if wrong:
         where = f"plan {plan}" if plan else "the options"
-        raise ConfigurationError(
-            f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in {where}:\n" + "\n".join(wrong)
-        )
+        raise ConfigurationError(f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in {where}:", *wrong)
     return settings
 
 

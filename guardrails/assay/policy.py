@@ -124,7 +124,7 @@ def _load(name_or_file: str | Path, folder: Path, below: tuple[Path, ...]) -> Po
     try:
         file = _PolicyFile.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(f"policy {path}:\n" + "\n".join(mistakes(error))) from error
+        raise ConfigurationError(f"policy {path}:", *mistakes(error)) from error
     if file.extends is not None:
         base = _load(file.extends, path.parent, (*below, path.resolve()))
         sha256 = hashlib.sha256(text + base.sha256.encode()).hexdigest()
@@ -137,7 +137,7 @@ def _load(name_or_file: str | Path, folder: Path, below: tuple[Path, ...]) -> Po
     if not thresholds and not wrong:
         wrong.append("  it gates nothing; give at least one [[threshold]]")
     if wrong:
-        raise ConfigurationError(f"policy {path}:\n" + "\n".join(wrong))
+        raise ConfigurationError(f"policy {path}:", *wrong)
     changed = tuple(r.key for r in file.threshold if r.gate and r.key in base.thresholds)
     return Policy(file.name, sha256, thresholds, names, changed, tuple(r.key for r in file.threshold if not r.gate))
 

@@ -2,69 +2,121 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from rich.console import Console
+import rich.table
+from rich.console import Console as RichConsole
+from rich.segment import Segment
+from rich.text import Text
+
+from ..core.visible import is_hidden, visible
+from ._screen import say, screens
 
 SECONDS_BETWEEN_LINES = 10.0
 WIDTH_OF_A_FILE = 120
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_UNUSUAL = re.compile(r"[^\n\x20-\x7e]")
 
 Report = Callable[[int, int, str], None]
 """Takes (done, total, label)."""
 
 
+class Console(RichConsole):
+    """Rich's console, without markup and highlighting, whose texts cannot steer a terminal: names may be anyone's."""
+
+    def __init__(self, stream: Any, **options: Any) -> None:
+        file = getattr(stream, "rich_proxied_file", stream)
+        super().__init__(file=file, markup=False, highlight=False, emoji=False, **options)
+
+    def render(self, *args: Any, **kwargs: Any) -> Iterable[Segment]:
+        """Yield the segments of a renderable, with every hidden character of a text written out."""
+        for segment in super().render(*args, **kwargs):
+            yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
+
+
+class Table(rich.table.Table):
+    """A plain table; each cell is one line of visible text.
+
+    Parameters
+    ----------
+    *headings : str
+        Those of columns that may be folded.
+    """
+
+    def __init__(self, *headings: str) -> None:
+        super().__init__(box=None, pad_edge=False, header_style="bold", show_edge=False)
+        for heading in headings:
+            self.add_column(heading, overflow="fold")
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Add a row of str or Text."""
+        texts = (Text(visible(str(cell)), cell.style if isinstance(cell, Text) else "") for cell in cells)
+        super().add_row(*texts, **options)
+
+
 def stdout() -> Console:
-    """Return a console for data: no markup and no highlighting, since names and texts may be anyone's."""
-    own_width = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(markup=False, highlight=False, emoji=False, width=None if own_width else WIDTH_OF_A_FILE)
+    """Return a console for data."""
+    as_wide_as_the_terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(sys.stdout, width=None if as_wide_as_the_terminal else WIDTH_OF_A_FILE)
 
 
 def stderr() -> Console:
     """Return a console for progress and messages."""
-    return Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
-
-
-def say(message: str) -> None:
-    """Write one message for people to stderr."""
-    stderr().print(message)
+    return Console(sys.stderr, soft_wrap=True)
 
 
 def echo_json(value: Any) -> None:
-    """Write JSON to stdout."""
+    """Write a value as JSON to stdout."""
     import json
 
     write_json(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_json(text: str) -> None:
-    """Write JSON to stdout; what the terminal's encoding lacks is written as JSON's own escapes."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(_NOT_ASCII.sub(lambda match: _escaped(match.group(), encoding), text))
+    """Write JSON to stdout.
+
+    Hidden characters, and those that the terminal's encoding lacks, are written as JSON's own escapes: the same value.
+    """
+    _write_json(getattr(sys.stdout, "rich_proxied_file", sys.stdout), text)
 
 
-def _escaped(character: str, encoding: str) -> str:
-    import json
+def json_line_writer() -> Callable[[str], None]:
+    """Return what writes one line of JSON to this stdout, also while stdout is redirected.
 
+    It raises `BrokenPipeError` where nobody reads any more.
+    """
+    stream = getattr(sys.stdout, "rich_proxied_file", sys.stdout)
+
+    def write(line: str) -> None:
+        _write_json(stream, line)
+        stream.flush()
+        if getattr(stream, "closed_by_reader", False):
+            raise BrokenPipeError(errno.EPIPE, "standard output was closed")
+
+    return write
+
+
+def _write_json(stream: Any, text: str) -> None:
+    encoding = stream.encoding or "utf-8"
+    stream.write(_UNUSUAL.sub(lambda match: _json_escaped(match.group(), encoding), text))
+
+
+def _json_escaped(character: str, encoding: str) -> str:
     try:
         character.encode(encoding)
     except UnicodeEncodeError:
-        return json.dumps(character)[1:-1]
-    return character
-
-
-def replace_unknown_characters() -> None:
-    """Let text on stdout and stderr show a ``?`` for a character that the terminal's encoding lacks."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+        pass
+    else:
+        if not is_hidden(character):
+            return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 @contextmanager
@@ -78,10 +130,8 @@ def only_data_on_stdout() -> Iterator[None]:
 def progress() -> Iterator[Report]:
     """Show progress on stderr: a bar with the time left on a terminal, elsewhere a line now and then.
 
-    Labels may be names of files, which may be anyone's: they cannot steer the terminal.
+    Labels may be names of files, which may be anyone's: each stays one line.
     """
-    from reports.text import visible
-
     if stderr().is_terminal:
         with _bar() as report:
             yield lambda done, total, label: report(done, total, visible(label))
@@ -101,7 +151,8 @@ def _bar() -> Iterator[Report]:
         def report(done: int, total: int, label: str) -> None:
             bar.update(task, completed=done, total=total, description=label)
 
-        yield report
+        with screens():  # Rich put itself between, and would obey the escapes in what others print
+            yield report
 
 
 def _lines() -> Report:

@@ -24,14 +24,14 @@ def check_install() -> None:
         origin = Path(spec.origin).resolve() if spec and spec.origin else None
         if origin is None or origin.parent.parent != HOME:
             raise InstallConflictError(
-                f"'import {name}' finds {origin or 'nothing'} instead of this library's own package in {HOME}.\n"
+                f"'import {name}' finds {origin or 'nothing'} instead of this library's own package in {HOME}.",
                 "Install guardrails-audit in an environment of its own (not beside guardrails-ai), and run it from a "
-                f"folder without a {name}.py or {name}/ of its own."
+                f"folder without a {name}.py or {name}/ of its own.",
             )
     from .. import __dict__ as public
 
     if "load_probe" not in public.get("__all__", ()):
         raise InstallConflictError(
-            f"another distribution has overwritten {HOME / 'guardrails'}.\n"
-            "Install guardrails-audit in an environment of its own, not beside guardrails-ai."
+            f"another distribution has overwritten {HOME / 'guardrails'}.",
+            "Install guardrails-audit in an environment of its own, not beside guardrails-ai.",
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
-from ._console import stdout
+from ._console import Table, stdout
+from ._screen import show
 
 if TYPE_CHECKING:
     from ..core.results import AuditResult, Finding
@@ -26,11 +26,10 @@ VERDICTS = {
 
 def print_summary(result: AuditResult, page: Path) -> None:
     """Print a row for each finding, the verdict and where the report is, to stdout."""
-    console = stdout()
     self_check = result.kind == "self-check"
-    console.print(_self_check_table(result) if self_check else _audit_table(result))
+    stdout().print(_self_check_table(result) if self_check else _audit_table(result))
     lines = _self_check_lines(result) if self_check else _audit_lines(result)
-    console.print(*lines, f"report: {page}", sep="\n", soft_wrap=True)
+    show(*lines, f"report: {page}")
 
 
 def _audit_table(result: AuditResult) -> Table:
@@ -39,7 +38,7 @@ def _audit_table(result: AuditResult) -> Table:
         if finding.status == "not-applicable":
             continue
         status = Text(finding.status, STYLES[finding.status])
-        table.add_row(status, Text(finding.title), *_numbers(finding), _controls(finding))
+        table.add_row(status, finding.title, *_numbers(finding), _controls(finding))
     return table
 
 
@@ -77,7 +76,7 @@ def _self_check_table(result: AuditResult) -> Table:
     table = _table("probe", "reference generator", numbers=("reading", "interval", "limit", "n"), last="outcome")
     for finding in result.findings:
         source = finding.id.partition("@")[2]
-        row = (Text(finding.probe), Text(source.removeprefix("reference:")), *_numbers(finding), _outcome(finding))
+        row = (finding.probe, source.removeprefix("reference:"), *_numbers(finding), _outcome(finding))
         table.add_row(*row)
     return table
 
@@ -103,7 +102,7 @@ def _outcome(finding: Finding) -> Text:
 
 
 def _table(*words: str, numbers: tuple[str, ...], last: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    table = Table()
     for place, heading in enumerate(words):
         table.add_column(heading, overflow="fold", no_wrap=place == 0)
     for heading in numbers:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import ConfigurationError, JournalError
-from ._console import echo_json, only_data_on_stdout, progress, say, stdout, write_json
+from ._console import echo_json, only_data_on_stdout, progress, write_json
+from ._screen import say, show
 from ._summary import print_summary
 from .listing import TARGETS
 
@@ -160,8 +161,7 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
     if as_json:
         echo_json(what.to_dict())
         return
-    for line in what.lines():
-        stdout().print(line, soft_wrap=True)
+    show(*what.lines())
 
 
 def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool, salvage: bool) -> AuditResult:

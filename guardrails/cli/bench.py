@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from ..core.errors import ConfigurationError
-from ._console import only_data_on_stdout, progress, say
+from ._console import only_data_on_stdout, progress
+from ._screen import say, show
 
 Globs = list[str]
 
@@ -70,7 +71,7 @@ def bench(
     }
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
-        typer.echo(out / name)
+        show(str(out / name))
     for row in result["left_out"][:5]:
         say(f"left out: {row['what']}: {row['why']}")
     if len(result["left_out"]) > 5:

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from ._console import echo_json, stdout
+from ._console import Table, echo_json, stdout
 
 DISTRIBUTION = "guardrails-audit"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -49,12 +48,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For machines.")
 
 
 def _print(checks: list[Check]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for heading in ("", "what", "found", "to fix it, type"):
-        table.add_column(heading, overflow="fold")
+    table = Table("", "what", "found", "to fix it, type")
     words = {True: Text("ok", "green"), False: Text("broken", "bold red"), None: Text("absent", "dim")}
     for check in checks:
-        table.add_row(words[check.works], Text(check.what), Text(check.found), Text(check.fix))
+        table.add_row(words[check.works], check.what, check.found, check.fix)
     stdout().print(table)
 
 

@@ -11,7 +11,8 @@ import typer
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
 from . import _outputs as outputs
-from ._console import only_data_on_stdout, progress, say
+from ._console import only_data_on_stdout, progress
+from ._screen import say
 
 if TYPE_CHECKING:
     from generators.base import Generator

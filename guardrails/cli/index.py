@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from ..core.errors import JournalError
-from ._console import echo_json, only_data_on_stdout, progress, say
+from ._console import echo_json, only_data_on_stdout, progress
+from ._screen import say
 
 
 def index(

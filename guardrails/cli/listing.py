@@ -7,10 +7,8 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from ._console import echo_json, stdout
+from ._console import Table, echo_json, stdout
 
 Entry = dict[str, Any]
 
@@ -49,11 +47,11 @@ def list_(
         return
     if not entries:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    table = Table()
     for heading in entries[0]:
         table.add_column(heading, overflow="fold", no_wrap=heading == next(iter(entries[0])))
     for entry in entries:
-        table.add_row(*(Text(", ".join(v) if isinstance(v, list) else str(v)) for v in entry.values()))
+        table.add_row(*(", ".join(v) if isinstance(v, list) else str(v) for v in entry.values()))
     stdout().print(table)
 
 

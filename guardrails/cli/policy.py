@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import ConfigurationError
-from ._console import echo_json, stdout
+from ._console import echo_json
+from ._screen import show
 
 app = typer.Typer(help="Look at a policy.", no_args_is_help=True)
 
@@ -32,16 +33,14 @@ def check(
     read = load_policy(policy)
     if wrong := mistakes_in(read):
         count = f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''}"
-        raise ConfigurationError(f"{count} in policy {policy}:\n" + "\n".join(f"  {line}" for line in wrong))
+        raise ConfigurationError(f"{count} in policy {policy}:", *(f"  {line}" for line in wrong))
     table = rows(read)
     if as_json:
         echo_json({"name": read.name, "sha256": read.sha256, "extends": list(read.extends), "rows": table})
         return
-    out = stdout()
     extends = f", extends {' and '.join(read.extends)}" if read.extends else ""
-    out.print(f"policy {read.name}{extends}: {sum(row['gated'] for row in table)} thresholds", soft_wrap=True)
-    for row in table:
-        out.print(_line(row), soft_wrap=True)
+    show(f"policy {read.name}{extends}: {sum(row['gated'] for row in table)} thresholds")
+    show(*map(_line, table))
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import ConfigurationError
-from ._console import say, write_json
+from ._console import write_json
+from ._screen import say
 
 if TYPE_CHECKING:
     from ..core.results import AuditResult

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from ..core.errors import JournalError
-from ._console import only_data_on_stdout, progress, say, stdout
+from ._console import Table, json_line_writer, only_data_on_stdout, progress, stdout
+from ._screen import say, show
 
 CONTROLS = "works on known items (not: knows these files)"
 
@@ -64,7 +63,7 @@ def scan(
     from ..assay.scan import default_folder, how_to_resume, run_scan
 
     folder = out if out is not None or resume else default_folder()
-    write = _raw(sys.stdout) if format is Format.JSONL else None
+    write = json_line_writer() if format is Format.JSONL else None
     with progress() as report, only_data_on_stdout():
         try:
             summary, folder = run_scan(
@@ -83,10 +82,6 @@ def scan(
         _print(summary, folder, page)
 
 
-def _raw(stream: Any) -> Any:
-    return stream.write
-
-
 def _page(summary: dict[str, Any], folder: Path) -> Path:
     from reports.gallery import write_gallery
 
@@ -98,24 +93,21 @@ def _page(summary: dict[str, Any], folder: Path) -> Path:
 def _print(summary: dict[str, Any], folder: Path, page: Path | None) -> None:
     console = stdout()
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in summary["types"].items())
-    console.print(
-        f"files: {summary['files']:,} ({kinds}); duplicates: {summary['duplicates']:,}; errors: {summary['errors']:,}",
-        soft_wrap=True,
-    )
+    show(f"files: {summary['files']:,} ({kinds}); duplicates: {summary['duplicates']:,}; errors: {summary['errors']:,}")
     console.print(_detectors(summary))
     for name, why in summary["left_out"].items():
-        console.print(f"left out: {name}: {why}", soft_wrap=True)
+        show(f"left out: {name}: {why}")
     if any(counts.get("nothing found") for counts in summary["verdicts"].values()):
-        console.print("nothing found: no trace was found, which is no evidence of a camera or a voice", soft_wrap=True)
+        show("nothing found: no trace was found, which is no evidence of a camera or a voice")
     if summary["top"]:
         console.print(_top(summary))
     for row in summary["first_errors"]:
-        console.print(Text(_line(f"not read: {row['path']}: {row['error']}")), soft_wrap=True)
+        show(f"not read: {row['path']}: {row['error']}")
     if (more := summary["errors"] - len(summary["first_errors"])) > 0:
-        console.print(f"and {more:,} more that were not read")
-    console.print(f"rows: {folder / 'scan.jsonl'}", soft_wrap=True)
+        show(f"and {more:,} more that were not read")
+    show(f"rows: {folder / 'scan.jsonl'}")
     if page is not None:
-        console.print(f"gallery: {page}", soft_wrap=True)
+        show(f"gallery: {page}")
 
 
 def _detectors(summary: dict[str, Any]) -> Table:
@@ -124,15 +116,15 @@ def _detectors(summary: dict[str, Any]) -> Table:
     for outcome in summary["controls"]:
         counts = summary["verdicts"][outcome["detector"]]
         numbers = [f"{counts.get(word, 0):,}" for word in words]
-        table.add_row(Text(_line(outcome["detector"])), *numbers, _control(outcome))
+        table.add_row(outcome["detector"], *numbers, _control(outcome))
     return table
 
 
 def _control(outcome: dict[str, Any]) -> Text:
     if outcome["auc"] is None:
-        return Text(_line(f"failed: {outcome['reason']}"), "bold red")
+        return Text(f"failed: {outcome['reason']}", "bold red")
     n, on = " + ".join(map(str, outcome["n"])), outcome.get("measured_on") or ", ".join(outcome["controls"])
-    words = _line(f"AUC {outcome['auc']:.2f} [{outcome['low']:.2f}, {outcome['high']:.2f}], n {n}: {on}")
+    words = f"AUC {outcome['auc']:.2f} [{outcome['low']:.2f}, {outcome['high']:.2f}], n {n}: {on}"
     return Text(words, "green") if outcome["behaved"] else Text(f"failed: {words}", "bold red")
 
 
@@ -143,20 +135,12 @@ def _top(summary: dict[str, Any]) -> Table:
         said = [d for d in row["detections"] if d["detector"] in behaved and d["likelihood_ratio"] is not None]
         first = max(said, key=lambda d: d["likelihood_ratio"])
         ratio = f"{first['likelihood_ratio']:.3g}"
-        table.add_row(Text(_line(row["path"])), ratio, first["verdict"], Text(_line(first["detector"])))
+        table.add_row(row["path"], ratio, first["verdict"], first["detector"])
     return table
 
 
 def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column(first, overflow="fold")
+    table = Table(first)
     for heading in others:
         table.add_column(heading, no_wrap=heading != CONTROLS)
     return table
-
-
-def _line(text: str) -> str:
-    """Return a text on one line that cannot steer a terminal: names of files may be anyone's."""
-    from reports.text import visible
-
-    return visible(text)

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import ConfigurationError
-from ._console import only_data_on_stdout, say
+from ._console import only_data_on_stdout
+from ._screen import say, show
 
 app = typer.Typer(
     help="Train a reference generator, a detector or the copy descriptor anew: deterministic in the seed.",
@@ -91,7 +92,7 @@ def _train(train: Callable[..., Iterable[Path]], folder: Path, seed: int, name: 
     with only_data_on_stdout():
         files = train(folder, seed=seed)
     for file in files:
-        typer.echo(file)
+        show(str(file))
     say(f"trained {name} with seed {seed}; weights and card in {folder}")
 
 

@@ -22,7 +22,21 @@ from difflib import get_close_matches
 
 
 class GuardrailsError(Exception):
-    """The root of every error raised on purpose."""
+    """The root of every error raised on purpose.
+
+    Parameters
+    ----------
+    *lines : str
+        The message, one argument for each line: a line break inside one is not ours, and is shown as a space.
+    """
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return the lines of the message."""
+        return tuple(map(str, self.args)) or ("",)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class ConfigurationError(GuardrailsError):

@@ -90,7 +90,7 @@ def load_recognizers(path: str | Path) -> tuple[Finder, ...]:
         raise ConfigurationError(f"recognizers {error}") from None
     except ValidationError as error:
         wrong = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:20]]
-        raise ConfigurationError(f"recognizers {path}:\n" + "\n".join(wrong)) from error
+        raise ConfigurationError(f"recognizers {path}:", *wrong) from error
     found: list[Finder] = []
     wrong, clock = [], Clock()
     for number, entry in enumerate(file.recognizer):
@@ -101,7 +101,7 @@ def load_recognizers(path: str | Path) -> tuple[Finder, ...]:
     if not wrong and not file.recognizer and not file.presidio:
         wrong.append("  it holds no [[recognizer]] and no presidio = […]")
     if wrong:
-        raise ConfigurationError(f"recognizers {path}:\n" + "\n".join(wrong))
+        raise ConfigurationError(f"recognizers {path}:", *wrong)
     if file.presidio:
         from ._presidio import finders
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from guardrails import cli
+from guardrails.cli._app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -39,7 +39,7 @@ def blocks(page: Path, language: str) -> list[tuple[bool, str]]:
 
 def commands() -> dict[str, set[str]]:
     """Return the options of each command, by its words."""
-    group: Any = typer.main.get_command(cli.app)
+    group: Any = typer.main.get_command(app)
     known: dict[str, set[str]] = {"": {"--version", "--help", "-h"}}
     todo = [("", group)]
     while todo:

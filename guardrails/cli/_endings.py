@@ -1,0 +1,76 @@
+"""How a command ends: for each kind of error, what is said and the exit code. Exit codes are set here and nowhere else.
+
+An audit's own codes (0, 1, 3, 4) come with its result. Whatever is not foreseen is 5: never 0 (passed), never 1
+(a finding failed).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import traceback
+from typing import Any
+
+from ..core.errors import GuardrailsError, JournalError
+from ._screen import say
+
+PASSED, USAGE, BROKE = 0, 2, 5
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the program to end."""
+
+
+def let_signals_interrupt() -> None:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: files and worker processes are cleaned up."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise Stopped(signal.Signals(number).name)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+            signal.signal(number, stop)
+
+
+def explain(error: BaseException) -> int:
+    """Say why a command ended, on stderr, and return the exit code."""
+    if os.environ.get("GUARDRAILS_DEBUG"):
+        traceback.print_exception(error)
+    match error:
+        case JournalError():
+            say(*error.lines)
+            return BROKE
+        case GuardrailsError():
+            first, *more = error.lines
+            say(f"error: {first}", *more)
+            return USAGE
+        case KeyboardInterrupt():
+            say(f"interrupted by {error}" if str(error) else "interrupted")
+        case OSError():
+            where = f": {error.filename}" if error.filename else ""
+            say(f"error: {error.strerror or error}{where}")
+        case MemoryError():
+            say("error: out of memory; close other programs, or ask for less (--budget quick, fewer --probes)")
+        case SystemExit():
+            say(
+                f"error: a library or a module of yours ended the program (sys.exit({error.code!r})); {_details(error)}"
+            )
+        case _:
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            say(f"error: {what}; this is a defect in guardrails, not in your input; {_details(error)}")
+    return BROKE
+
+
+def _details(error: BaseException) -> str:
+    """Write the traceback to a file of its own, or to stderr where that cannot be; return where it is."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="guardrails-error-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.writelines(traceback.format_exception(error))
+    except OSError:
+        traceback.print_exception(error)
+        return "the details stand above"
+    return f"the details are in {file.name}"
