@@ -12,6 +12,7 @@ from guardrails.core.results import AuditResult
 
 __all__ = ["formats", "render", "render_fragment"]
 
+_PART = ".guardrails-report-"
 _MODULES = {"html": ".html", "json": ".json_", "markdown": ".markdown"}
 
 
@@ -67,15 +68,32 @@ def render_fragment(result: AuditResult) -> str:
 
 
 def _write(path: Path, text: str) -> None:
+    if path.exists() and not path.is_file():  # replacing it would do away with a device
+        raise ConfigurationError(f"the report cannot be written to {path}: it is no regular file")
+    part = None
     try:
-        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise ConfigurationError(f"the report cannot be written to {path}: {error.strerror}") from error
-    try:
+        _remove_left_over(path.parent)
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f"{_PART}{os.getpid()}-", suffix=".part")
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
         os.chmod(part, 0o644)
         os.replace(part, path)
     except OSError as error:
-        Path(part).unlink(missing_ok=True)
         raise ConfigurationError(f"the report cannot be written to {path}: {error.strerror}") from error
+    finally:
+        if part is not None:
+            Path(part).unlink(missing_ok=True)
+
+
+def _remove_left_over(folder: Path) -> None:
+    """Remove the parts of reports whose writer was killed."""
+    if os.name != "posix":  # elsewhere a process cannot be asked whether it lives without ending it
+        return
+    for part in folder.glob(f"{_PART}*.part"):
+        number = part.name.removeprefix(_PART).partition("-")[0]
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            part.unlink(missing_ok=True)
+        except (OSError, ValueError, OverflowError):  # it lives and is another user's; it is no part of ours
+            continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 6)
     text = " ".join(f"{x:g}" for x in value) if isinstance(value, list | tuple) else value
+    text = visible(text) if isinstance(text, str) else text
     # A spreadsheet runs what begins so.
     return f"'{text}" if isinstance(text, str) and text[:1] in "=+-@\t\r" else text
 
@@ -65,15 +67,15 @@ def to_markdown(result: Result) -> str:
             [name, *(cell.title if cell.shade is not None else cell.text for cell in cells)]
             for name, cells in grid.rows
         ]
-        parts.append(f"## {grid.title}: AUC\n\n{grid.what}\n\n{_table(['', *grid.columns], rows)}\n")
-    left = [f"- {_cell(row['what'])}: {_cell(row['why'])}" for row in result["left_out"]]
+        parts.append(f"## {_in_markdown(grid.title)}: AUC\n\n{grid.what}\n\n{_table(['', *grid.columns], rows)}\n")
+    left = [f"- {_in_markdown(row['what'])}: {_in_markdown(row['why'])}" for row in result["left_out"]]
     parts.append("## What was left out\n\n" + ("\n".join(left) or "Nothing.") + "\n")
     parts.append(f"## Provenance\n\n{_provenance(result)}\n")
     return "\n".join(parts)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([_cell(c) for c in row] for row in rows)]
+    lines = [map(_in_markdown, columns), ["---"] * len(columns), *(map(_in_markdown, row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -85,7 +87,7 @@ def to_html(result: Result) -> str:
     page = {
         "said": _said(result),
         "grids": list(_grids(result)),
-        "tables": [(t, c, [[_cell(x) for x in row] for row in r]) for t, c, r in _tables(result)],
+        "tables": [(t, c, [[visible(str(x)) for x in row] for row in r]) for t, c, r in _tables(result)],
         "curves": [(c.title, _markup(svg(c, f"curve-{i}"))) for i, c in enumerate(_curves(result))],
         "provenance": _provenance(result),
         "left_out": [(visible(row["what"]), visible(row["why"])) for row in result["left_out"]],
@@ -251,5 +253,7 @@ def _interval(value: float | None = None, low: float | None = None, high: float 
     return "–" if value is None or low is None or high is None else f"{value:.3f} [{low:.2f}, {high:.2f}]"
 
 
-def _cell(text: Any) -> str:
-    return visible(str(text)).replace("|", "\\|")
+def _in_markdown(text: Any) -> str:
+    """Return text on one line that is shown as it is; names are folders' and may be anyone's."""
+    shown = visible(str(text)).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\|`]|\](?=[(\[:]))", r"\\\1", shown)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..core.base import Batch, Probe, Row, Subject
-from ..core.errors import GuardrailsError, JournalError
+from ..core.errors import STOPS, GuardrailsError, JournalError
 from ..core.seeding import derive_seed
+from ..core.visible import visible
 from .journal import Journal
 
 T = TypeVar("T")
@@ -51,13 +52,13 @@ def attempt(label: str, work: Callable[[], T], log: Path) -> tuple[T | None, str
     """
     try:
         return work(), None
-    except (JournalError, OSError, MemoryError):
+    except (JournalError, OSError, *STOPS):
         raise
     except GuardrailsError as error:
         return None, str(error)
-    except Exception as error:
-        with log.open("a") as file:
-            file.write(f"{label}\n{traceback.format_exc()}\n")
+    except BaseException as error:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(visible(f"{label}\n{traceback.format_exc()}\n", lines=True))
         return None, f"the probe broke ({type(error).__name__}: {error}); the traceback is in {log.name}"
 
 

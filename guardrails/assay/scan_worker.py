@@ -19,7 +19,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, get_args
 
 from ..core.base import Detection, Detector, Modality, Verdict
-from ..core.errors import ContentError, GuardrailsError
+from ..core.errors import STOPS, ContentError, GuardrailsError
 from ..core.registry import load_detector
 from ..kit.content import Content, facts_of
 from ..kit.io import shown
@@ -73,6 +73,10 @@ class Examiner:
             answer["error"] = str(error).removeprefix(f"{path}: ").removeprefix(f"{shown(path)}: ")
         except MemoryError:
             answer["error"] = "it needs more memory than there is"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            answer["error"] = f"what reads it broke ({type(error).__name__}: {error})"
         return answer
 
     def control(self, name: str) -> Answer:
@@ -102,7 +106,9 @@ def _attempt(detector: Detector, path: Path, items: dict[Any, Any]) -> Detection
         return detector.score([items[way]])[0]
     except GuardrailsError as error:
         return Detection(str(path), None, reasons=(str(error).removeprefix(f"{path}: "),))
-    except Exception as error:  # a defect in one detector must not take the other readings with it
+    except STOPS:
+        raise
+    except BaseException as error:  # a defect in one detector must not take the other readings with it
         return Detection(str(path), None, reasons=(f"the detector broke ({type(error).__name__}: {error})",))
 
 
@@ -138,6 +144,7 @@ def _finite(value: float | None) -> float | None:
 
 def main() -> None:
     """Answer tasks from stdin to the end of it; what libraries print goes to stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
     tasks = os.fdopen(os.dup(0), encoding="ascii")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core.base import Batch, Budget, Control, Modality, Probe, Subject
-from ..core.errors import ConfigurationError, GuardrailsError, NotApplicable
+from ..core.errors import STOPS, ConfigurationError, GuardrailsError, NotApplicable
 from ..core.seeding import derive_seed
 from ..kit.corpus import StoredCorpus, is_index
 from .controls import CONTROL_SEED, control_subject, control_threshold
@@ -125,9 +125,9 @@ class Scope:
             except NotApplicable as error:
                 closed.append(Reading(probe, not_applicable=str(error)))
                 continue
-            except GuardrailsError:
+            except (GuardrailsError, *STOPS):
                 raise
-            except Exception as error:  # a defect in one probe must not take the other findings with it
+            except BaseException as error:  # a defect in one probe must not take the other findings with it
                 closed.append(Reading(probe, not_assessed=f"the probe broke ({type(error).__name__}: {error})"))
                 continue
             if missing:

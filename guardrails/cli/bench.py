@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import ConfigurationError
 from ._console import only_data_on_stdout, progress
+from ._new_folder import new_folder
 from ._screen import say, show
 
 Globs = list[str]
@@ -55,23 +55,21 @@ def bench(
 
     from ..assay.bench import bench as run
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigurationError(f"{out} is not empty; give a new folder")
-    with progress() as report, only_data_on_stdout():
-        result = run(
-            data or [], detectors=detectors or [], generators=generators or [], perturbations=perturbations or [],
-            leave_one_family_out=leave_one_family_out, n=n, seed=seed, progress=report,
-        )  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    files = {
-        "bench.json": json.dumps(result, indent=1, sort_keys=True, allow_nan=False) + "\n",
-        "bench.csv": reports.to_csv(result),
-        "bench.md": reports.to_markdown(result),
-        "bench.html": reports.to_html(result),
-    }
-    for name, text in files.items():
-        (out / name).write_text(text, encoding="utf-8")
-        show(str(out / name))
+    with new_folder(out):
+        with progress() as report, only_data_on_stdout():
+            result = run(
+                data or [], detectors=detectors or [], generators=generators or [], perturbations=perturbations or [],
+                leave_one_family_out=leave_one_family_out, n=n, seed=seed, progress=report,
+            )  # fmt: skip
+        files = {
+            "bench.json": json.dumps(result, indent=1, sort_keys=True, allow_nan=False) + "\n",
+            "bench.csv": reports.to_csv(result),
+            "bench.md": reports.to_markdown(result),
+            "bench.html": reports.to_html(result),
+        }
+        for name, text in files.items():
+            (out / name).write_text(text, encoding="utf-8")
+    show(*(str(out / name) for name in files))
     for row in result["left_out"][:5]:
         say(f"left out: {row['what']}: {row['why']}")
     if len(result["left_out"]) > 5:

@@ -12,6 +12,7 @@ from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
 from . import _outputs as outputs
 from ._console import only_data_on_stdout, progress
+from ._new_folder import new_folder
 from ._screen import say
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ def generate(
 
     from ..targets.reference import parse
 
-    _check_empty(out)
     base, settings = parse(name)
     cls = find_generator(base)
     with only_data_on_stdout():
@@ -48,12 +48,19 @@ def generate(
             generator = _with_faces(generator, faces, boxes, face_model)
         elif boxes is not None or face_model is not None:
             raise ConfigurationError("--boxes and --face-model say where the faces of --faces are; give that too")
-    out.mkdir(parents=True, exist_ok=True)
-    with progress() as report, only_data_on_stdout(), outputs.writer(generator, out) as write:
-        for start in range(0, n, CHUNK):
-            size = min(CHUNK, n - start)
-            write(start, generator.items(size, seed=derive_seed(seed, "generate", start // CHUNK)))
-            report(start + size, n, name)
+    with new_folder(out):
+        with progress() as report, only_data_on_stdout(), outputs.writer(generator, out) as write:
+            for start in range(0, n, CHUNK):
+                size = min(CHUNK, n - start)
+                write(start, generator.items(size, seed=derive_seed(seed, "generate", start // CHUNK)))
+                report(start + size, n, name)
+        _write_manifest(out, generator, base, settings, n=n, seed=seed, faces=faces)
+    say(f"wrote {n} outputs of {name} to {out}")
+
+
+def _write_manifest(
+    out: Path, generator: Generator, base: str, settings: Any, *, n: int, seed: int, faces: Path | None
+) -> None:
     manifest = {
         "generator": base,
         "settings": settings,
@@ -65,7 +72,6 @@ def generate(
         "sha256": generator.card["sha256"],
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    say(f"wrote {n} outputs of {name} to {out}")
 
 
 def _with_faces(generator: Any, faces: Path, boxes: Path | None, model: Path | None) -> Generator:
@@ -73,8 +79,3 @@ def _with_faces(generator: Any, faces: Path, boxes: Path | None, model: Path | N
         raise ConfigurationError(f"{generator.name} takes no --faces; faceswap does")
     made: Generator = generator.with_faces(faces, boxes=boxes, model=model)
     return made
-
-
-def _check_empty(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigurationError(f"--out {out} is not an empty folder; give a new one")

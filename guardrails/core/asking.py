@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .base import Batch, Row, Subject
-from .errors import GuardrailsError
+from .errors import STOPS, GuardrailsError
 from .seeding import derive_seed
 
 IN_A_ROW = 5
@@ -33,8 +33,8 @@ def item_by_item(**shared: Any) -> Callable[[Callable[..., list[Row]]], Callable
 
     The items of a batch are asked about together. Where that fails, each half is asked by itself, and so on down to
     one item, which becomes an error row. After `IN_A_ROW` failing items in a row the rest of the batch is not asked.
-    Any `Exception` is a failure of the items, also a lost connection and a file that is gone. A full disk or memory
-    ends the run (`MACHINE`, `MemoryError`). A payload without ``items`` is handed on as it is.
+    Whatever is raised is a failure of the items, also a lost connection, a file that is gone and a call of `sys.exit`.
+    A full disk or memory ends the run (`MACHINE`, `STOPS`). A payload without ``items`` is handed on as it is.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ class _Asked:
             return [self._failed(item, why) for item in items]
         try:
             rows = self._rows(batch, seed)
-        except MemoryError:
+        except STOPS:
             raise
-        except Exception as error:
+        except BaseException as error:
             if isinstance(error, OSError) and error.errno in MACHINE:
                 raise
             if len(items) == 1:

@@ -20,6 +20,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+STOPS = (KeyboardInterrupt, GeneratorExit, MemoryError)
+"""What no part of a run may take for a failure of one item. Code of others raises anything else: a Rust extension's
+panic is a `BaseException`, and a module may call ``sys.exit(0)``, which would read as *passed*."""
+
 
 class GuardrailsError(Exception):
     """The root of every error raised on purpose.

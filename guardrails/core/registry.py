@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from .base import Control, Detector, Probe
-from .errors import ConfigurationError, did_you_mean
+from .errors import STOPS, ConfigurationError, did_you_mean
 from .results import Threshold
 
 T = TypeVar("T")
@@ -69,7 +69,9 @@ def _discover(kind: type[T], group: str) -> dict[str, type[T]]:
             _check(cls, kind)
             if cls.id in found:
                 raise ConfigurationError(f"another one has the id {cls.id}")
-        except (Exception, SystemExit) as error:  # a broken plug-in must not take the library down with it
+        except STOPS:
+            raise
+        except BaseException as error:  # a broken plug-in must not take the library down with it
             what = " ".join(str(error).split())
             if not isinstance(error, ConfigurationError):
                 what = f"{type(error).__name__}: {what}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.base import Access, Modality, Target
-from ..core.errors import ConfigurationError, GuardrailsError, TargetError, did_you_mean
+from ..core.errors import STOPS, ConfigurationError, GuardrailsError, TargetError, did_you_mean
 from .estimator import EstimatorTarget, is_estimator
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def load(spec: str) -> Target:
         found: Any = import_module(module_name)
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"python:{spec}: there is no module '{error.name}' to import here") from None
-    except Exception as error:  # the user's code
+    except STOPS:
+        raise
+    except BaseException as error:  # the user's code, which may also call sys.exit
         raise TargetError(f"python:{spec}: importing it failed with {type(error).__name__}: {error}") from error
     for part in path.split("."):
         if not hasattr(found, part):
@@ -114,9 +116,9 @@ class _Call:
         """Return n outputs, as they come."""
         try:
             outputs = self._function(argument, **{k: v for k, v in options.items() if k in self._takes})
-        except GuardrailsError:
+        except (GuardrailsError, *STOPS):
             raise
-        except Exception as error:  # the user's code
+        except BaseException as error:  # the user's code, which may also call sys.exit
             raise TargetError(f"{self.name} failed with {type(error).__name__}: {error}") from error
         try:
             found = len(outputs)

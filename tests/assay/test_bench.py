@@ -258,7 +258,7 @@ def test_one_command_makes_the_tables_of_a_paper(folder: Path, tmp_path: Path, c
     assert "may have learnt from some of these" in text
     capsys.readouterr()
     assert run([*words, "--out", str(tmp_path / "one")]) == 2
-    assert "not empty" in capsys.readouterr().err
+    assert "not an empty folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
