@@ -13,6 +13,7 @@ import traceback
 from typing import Any
 
 from ..core.errors import GuardrailsError, JournalError
+from ..core.visible import visible
 from ._screen import say
 
 PASSED, USAGE, BROKE = 0, 2, 5
@@ -67,9 +68,9 @@ def _details(error: BaseException) -> str:
     """Write the traceback to a file of its own, or to stderr where that cannot be; return where it is."""
     try:
         with tempfile.NamedTemporaryFile(
-            "w", prefix="guardrails-error-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+            "w", prefix="guardrails-error-", suffix=".log", delete=False, encoding="utf-8"
         ) as file:
-            file.writelines(traceback.format_exception(error))
+            file.write(visible("".join(traceback.format_exception(error)), lines=True))
     except OSError:
         traceback.print_exception(error)
         return "the details stand above"

@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,16 +156,22 @@ ERRORS = (ConfigurationError, JournalError, ValueError, SystemExit, KeyboardInte
 @pytest.mark.parametrize("error", [*(kind(HOSTILE) for kind in ERRORS), OSError(2, HOSTILE, HOSTILE)])
 @pytest.mark.parametrize("debug", ["", "1"])
 def test_no_error_steers_the_terminal(
-    error: BaseException, debug: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: BaseException,
+    debug: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def broken() -> None:
         raise error
 
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("GUARDRAILS_DEBUG", debug)
     monkeypatch.setattr("guardrails.core.results.json_schema", broken)
     assert cli.run(["schema"]) in (2, 5)
     err = capsys.readouterr().err
     assert not STEERING.search(err), ascii(err)
+    assert not any(STEERING.search(file.read_text(encoding="utf-8")) for file in tmp_path.iterdir())
     assert debug or not re.search(r"^verdict: passed", err, re.MULTILINE)
 
 
