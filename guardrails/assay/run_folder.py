@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Self
 
 from ..core.errors import ConfigurationError, JournalError
 
+OF_A_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 START_AGAIN = "nothing of the run is kept: free some space or check the folder, and start again"
 
 
@@ -162,15 +164,18 @@ def locked(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def writing(folder: Path, again: str = "") -> Iterator[None]:
-    """Turn an operating-system error about the run's folder into a `JournalError` that says how to go on.
+    """Turn an operating-system error into a `JournalError` that says where it arose and how to go on.
 
-    `again` is the command that does; without it the run had not begun.
+    `again` is the command that does; without it the run had not begun. An error that names no file is one of the
+    folder only where a disk has such errors: a pipe may have closed.
     """
     try:
         yield
     except OSError as error:
         advice = f"what finished is kept; then: {again}" if again else START_AGAIN
-        raise JournalError(f"{folder}: {error.strerror or error}; {advice}") from error
+        where = error.filename or (folder if error.errno in OF_A_DISK else None)
+        what = error.strerror or str(error)
+        raise JournalError(f"{where}: {what}; {advice}" if where else f"{what}; {advice}") from error
 
 
 def write_whole(path: Path, text: str) -> None:

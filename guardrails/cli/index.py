@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..core.errors import JournalError
+from ..core.errors import ConfigurationError, JournalError
 from ._console import echo_json, only_data_on_stdout, progress
 from ._screen import say
 
@@ -36,7 +38,7 @@ def index(
     """
     from ..memorization.index_folder import build_index
 
-    with progress() as report, only_data_on_stdout():
+    with _alone_in(out), progress() as report, only_data_on_stdout():
         try:
             made = build_index(corpus, out, text_field=text_field, progress=report)
         except KeyboardInterrupt as error:
@@ -56,3 +58,24 @@ def index(
     families = f"{near['families']:,} families, the largest of {near['largest']:,}"
     say(f"{near['documents']:,} of them have a near-duplicate: {families}")
     say(f"next: guardrails audit TARGET --corpus {shlex.quote(str(out))}")
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Keep other builds out of a folder; one that came to nothing is not left behind."""
+    from ..assay.run_folder import locked
+    from ..memorization.index_folder import LOCK
+
+    was_there = out.exists()
+    if was_there and not out.is_dir():
+        raise ConfigurationError(f"--out {out} is not a folder; give a new one")
+    out.mkdir(parents=True, exist_ok=True)
+    lock = locked(out / LOCK)
+    try:
+        yield
+    finally:
+        lock.close()
+        if out.is_dir() and [file.name for file in out.iterdir()] == [LOCK]:
+            (out / LOCK).unlink()
+            if not was_there:
+                out.rmdir()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], None]
 MB = 1_000_000
+LOCK = "index.lock"
+"""Held by the command that builds."""
 
 
 def build_index(
@@ -82,7 +84,8 @@ def build_index(
         raise ConfigurationError(f"--text-field {text_field}: no file given has this field")
     if not shards:
         (out / MANIFEST).unlink()
-        out.rmdir()
+        if not any(out.iterdir()):
+            out.rmdir()
         raise ConfigurationError(f"{', '.join(map(str, paths))}: no document that is not blank")
     progress(total, total, "comparing documents")
     manifest |= {"shards": len(shards), "complete": True, "read_as": reading.sentence()}
@@ -103,7 +106,7 @@ def _begin(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
             raise ConfigurationError(
                 f"--out {out}: holds an index of other files, or they have changed; give a new folder"
             )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif out.exists() and (not out.is_dir() or any(not file.name.startswith(LOCK) for file in out.iterdir())):
         raise ConfigurationError(f"--out {out} is not an empty folder; give a new one")
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / MANIFEST, plan | {"shards": 0, "complete": False})
