@@ -46,7 +46,9 @@ class Accounts:
                 length -= c.isalnum()
                 if length == 0:
                     if i + 1 == len(number) or not number[i + 1].isalnum():
-                        yield m.start(), m.start() + i + 1, _mod_97(bare(number[: i + 1]).upper())
+                        valid = _mod_97(bare(number[: i + 1]).upper())
+                        if valid or _PRINTED.match(number):
+                            yield m.start(), m.start() + i + 1, valid
                     break
 
 
@@ -59,6 +61,8 @@ def _mod_97(number: str) -> bool:
     return bool(iban.is_valid(number, check_country=False))
 
 
+_PRINTED = re.compile(r"[A-Za-z]{2}[ -]?\d{2}(?:[A-Za-z0-9]{11}|(?: ?[ ./-] ?[A-Za-z0-9]{1,30}){2})")
+"""In one piece or parted behind the first four characters; otherwise only the checksum tells an account from words."""
 _ACCOUNT = re.compile(r"[A-Za-z]{2}[ -]?\d{2}[A-Za-z0-9]{0,30}(?: ?[ ./_|:~-] ?[A-Za-z0-9]{1,30}){0,9}")
 
 _ISSUED = re.compile(

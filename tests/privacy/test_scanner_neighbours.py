@@ -201,6 +201,10 @@ def test_less_usual_separators_and_labels(text: str, expected: str) -> None:
     assert [s.kind for s in scan(text) if s.valid] == [expected]
 
 
+def test_words_are_no_broken_account() -> None:
+    assert scan("Bring me 834 letters and the ring from there; the bus leaves at 74678 of noon and so on") == []
+
+
 @pytest.mark.parametrize("separator", ["_", "|", "~", ":", ";", ",", " / ", "   "])
 def test_less_usual_separators_make_no_card_without_a_word(separator: str) -> None:
     assert found(f"we had {separator.join(['4111', '1111', '1111', '1111'])} of them") == []
