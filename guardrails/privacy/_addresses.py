@@ -12,16 +12,16 @@ from ._street_kinds import BEFORE, BEHIND, ENDED, ENDINGS, ENGLISH, FRENCH, GERM
 
 _UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŤŪŮŰŲŹŻŽȘȚΆΈΉΊΌΎΏΑ-ΩЁІЇЄА-Я"
 _WORD = rf"[{_UPPER}](?:\w{{0,2}}\.(?= )|(?:\w|['’.-](?=\w)){{0,24}})"
-_NUMBER = r"\d{1,5}(?:[-/]\d{1,4})?(?:[A-Za-z]| [A-H](?=[,\n]| \d))?(?![\w.]\w|[^\W_])"
+_NUMBER = r"\d{1,5}(?:[-/]\d{1,4}){0,2}(?:/?[A-Za-z]| (?:[A-H](?= \d)|[A-Ha-h](?=[,\n])))?(?![\w.]\w|[^\W_])"
 _GAP = r"[ \t]{1,3}"
 _BREAK = r"(?:,[ \t]{0,3}|[ \t]{0,3},?\n(?:[ \t]{0,8}\n)?[ \t>|#*]{0,8}|[ \t]{1,3})"
 """Between the parts of an address: a comma, a line (in a quoted mail with its sign), or a blank."""
 _UNIT = (
     r"(?:(?i:apartment|apt\.?|suite|ste\.?|unit|flat|floor|room|appartement|appt\.?|app\.?|whg\.?|wohnung"
-    r"|piso|escalera|esc\.?|puerta|pta\.?|planta|portal|b[âa]t(?:iment|\.)?|int\.|interno|scala)"
+    r"|fl|depto\.?|dpto\.?|apto\.?|ap\.|bl\.|m\.|piso|escalera|esc\.?|puerta|pta\.?|planta|portal|b[âa]t(?:iment|\.)?|int\.|interno|scala)"
     r" #?(?:\d{1,5}[A-Za-z]?|[A-Za-z])(?!\w)|(?:кв|корп|стр|оф)\. ?\d{1,4}(?!\w)"
     r"|#\d{1,5}[A-Za-z]?(?!\w)"
-    r"|\d{1,2}\.?[ºª°](?:[ ,]{1,2}(?:[A-Z](?!\w)|\d{1,2}[ªº]|(?i:izq|dcha?|der|ext|int|centro)\w{0,8}\.?))?"
+    r"|\d{1,2}\.?[ºª°](?:[ ,]{1,2}(?:[A-Z](?!\w)|\d{1,2}[ªº]|(?i:izq|dcha?|der|ext|int|centro|esq|dto)\w{0,8}\.?))?"
     r"|\d{1,2}(?:er|e|ème|eme|º|°) étage|\d{1,2}\. ?(?:OG|Stock|Etage)"
     r"|(?i:bajo|ático|rdc|entresuelo)(?: [A-Z](?!\w))?(?!\w))"
 )
@@ -50,7 +50,12 @@ _CERTAIN_TOWN = (
     r"|[A-Z]{2}[ \t]{1,3}[A-Z]\d[A-Z] ?\d[A-Z]\d|(?:NSW|VIC|QLD|SA|WA|TAS|ACT|NT)[ \t]{1,3}\d{4})(?!\w)"
 )
 """A town with the postcode of the United States, Britain, Canada or Australia: any name before it may be a street's."""
-_SMALL = r"(?:(?:de|du|des|del|della|da|do|dos|di|la|le|les|los|las|el|l'|d'|of|the)\s?){0,2}"
+_SMALL = r"(?:(?:de|du|des|del|della|dei|da|do|das|dos|di|la|le|les|los|las|el|l'|d'|of|the)\s?){0,2}"
+_NO_NAME = (
+    r"(?:(?:Jan|Feb|Mar|Apr|Ma[iy]|Jun|Jul|Aug|Sep|Okt|Oct|Nov|De[cz])\w{0,6}\.?|Fig\.?|Figure|Table|Chapter|Section|Part"
+    r"|Vol\.?|Volume|Page|Psalm|Article|Version|Boeing|Airbus) \d"
+)
+"""Words that stand before a number and are no street's."""
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d\b")
 _IN = re.compile(r"\b(?:in|since|of|during|by|from|until)\s$", re.I)
 
@@ -155,8 +160,8 @@ ADDRESSES = (
     ),
     _street(
         "street as in the Nordic languages, Hungarian, Turkish or Russian: name, kind of street, number",
-        rf"[{_UPPER}](?<!\w.)[\w'’.-]{{1,24}} (?:{_WORD} ){{0,2}}(?:{BEHIND.pattern}|(?<=s )gate),?(?: No)?[ :.]{{1,3}}"
-        rf"{_NUMBER}{_REST}",
+        rf"[{_UPPER}](?<!\w.)[\w'’.-]{{1,24}} (?:{_WORD} ){{0,2}}(?:{BEHIND.pattern}|(?<=s )gate)"
+        rf",?(?: No| д)?[ :.]{{1,3}}{_NUMBER}{_REST}",
         BEHIND.words | {"gate"},
     ),
     _street(
@@ -165,6 +170,21 @@ ADDRESSES = (
         rf"{_GAP}(?:{_WORD}{_GAP}){{0,3}}{_WORD}(?:{_BREAK}{_UNIT}){{0,2}}{_CERTAIN_TOWN}",
         glance=r"[A-Z](?:[A-Z]{1,2}[ \t]{1,3}\d{4}|\d[A-Z\d]? ?\d[A-Z]|\d[A-Z] ?\d)",
         year=False,
+    ),
+    _street(
+        "name and number, with the postcode and its town",
+        rf"(?!{_NO_NAME})[{_UPPER}](?<!\w.)[\w'’-]{{1,24}} (?:(?!{_NO_NAME}){_SMALL}{_WORD} ){{0,3}}"
+        rf"\d{{1,3}}(?:[-/]\d{{1,3}})?(?: ?[a-h]|bis)?"
+        r"(?:,|[ \t]{0,3}\n)[ \t>|#*]{0,8}(?:[A-Z]{1,3}-)?"
+        rf"(?:\d{{5}}|\d{{4}} [A-Z]{{2}}|\d{{3}} \d{{2}}|\d{{2}}-\d{{3}}|\d{{4}}-\d{{3}}) {_PLACE}",
+        glance=r"[,\n][ \t>|#*]{0,8}(?:[A-Z]{1,3}-)?\d{2,5}[ -]",
+    ),
+    _street(
+        "street as in Colombia: kind, number, sign, two numbers",
+        r"(?:[Cc]alle|[Cc]arrera|Cra\.?|Cl\.|Diagonal|Transversal) \d{1,3} ?[A-Z]?(?: ?#| No\.?) ?\d{1,3}"
+        r" ?[A-Z]? ?- ?\d{1,3}"
+        rf"(?:, {_PLACE})?",
+        ("Calle", "calle", "Carrera", "carrera", "Cra", "Cl", "Diagonal", "Transversal"),
     ),
     _street(
         "street as in English in small letters, with its flat",

@@ -33,7 +33,8 @@ def _kinds(text: str, *, capitals: bool = False) -> Kinds:
 ENGLISH = _kinds(
     """
     Street St Avenue Ave Road Rd Lane Ln Drive Dr Boulevard Blvd Court Ct Place Square Sq Terrace Way Close Crescent
-    Highway Hwy Parkway Pkwy Circle Trail Gardens Grove Mews
+    Highway Hwy Parkway Pkwy Circle Trail Gardens Grove Mews Ter Quay Plaza Cres Alley Esplanade Turnpike Expressway
+    Freeway
     """
 )
 """Behind the name, the number before it."""
@@ -50,6 +51,7 @@ BEFORE = _kinds(
     """
     calle c/ avenida avda avda. Av. plaza Pza. paseo carrer Ronda camino carretera Ctra. Gran Rambla Travesía Glorieta
     Avinguda Passeig via viale piazza piazzale Corso Vicolo Contrada Rua Travessa Largo Estrada Praça Alameda Laan_van
+    Rue Avenue Boulevard Chaussée P.zza Plac Jalan Jl.
     strada str. bulevardul Bd. Calea ul. ulica ulice al. aleja os. pl. náměstí nám. Λεωφόρος Λεωφ. οδός πλατεία
     ул. улица вул. проспект пр. пр-т пер. переулок бульвар наб. шоссе площадь
     """,
@@ -71,7 +73,8 @@ BEHIND = _kinds(
 _ENDINGS = """
     straße strasse str. weg platz allee gasse damm ufer ring brücke graben promenade twiete chaussee straat laan plein
     gracht kade dreef singel steeg dijk gata gatan gade vej vägen veien veg vegur katu ntie polku stræde stræti braut
-    stígur gränd bakken -Straße -Strasse -Str. -Weg -Platz -Allee -Ring -Ufer -Damm -Gasse -Chaussee
+    stígur gränd bakken vejen gaten torget plassen
+    -Straße -Strasse -Str. -Weg -Platz -Allee -Ring -Ufer -Damm -Gasse -Chaussee
 """.split()  # noqa: SIM905
 ENDINGS = f"(?:{'|'.join(map(re.escape, _ENDINGS))})"
 """What ends the name of a street that is one word, as in German, Dutch and the Nordic languages."""

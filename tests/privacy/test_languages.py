@@ -93,6 +93,16 @@ def test_no_date_of_birth(text: str) -> None:
         "120 Bloor, Toronto, ON M4W 1B7",
         "7 Wattle, Fitzroy VIC 3065",
         "3747 fourth avenue suite 112",
+        "Rue de la Loi 16, 1000 Bruxelles",
+        "Rua das Flores 123, 1200-195 Lisboa",
+        "Damrak 1-5, 1012 LG Amsterdam",
+        "Plac Zamkowy 4, 00-277 Warszawa",
+        "Strandvejen 100, 2900 Hellerup",
+        "Mariahilfer Straße 10/5/12, 1070 Wien",
+        "Via Roma 12/B, 00184 Roma",
+        "Goethestr. 3 a, 60313 Frankfurt am Main",
+        "Carrera 7 No. 71-21, Bogotá",
+        "Na Příkopě 33, 110 00 Praha",
         "12 Larch Street\n> Apt. 4\n> Ford, OH 83080",
     ],
 )
@@ -117,6 +127,7 @@ def test_the_corner_of_two_streets() -> None:
         "10 minute drive, a 3 way street",
         "The 2019 Oscar Winners, Los Angeles, CA 90001",
         "moved to Windows 11",
+        "May 12, 20000 People; Fig. 3, 12-345 Units; Apollo 11, 1969 Moon",
     ],
 )
 def test_no_street(text: str) -> None:
