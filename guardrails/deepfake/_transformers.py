@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConfigurationError
+from ..core.errors import ConfigurationError, TargetError
+from ..targets._loading import first_line, target_errors
+from ..targets._model_folder import MODEL, PICTURES, ModelFolder, parsed, read_model
+from ..targets._model_size import check_built, check_config
+from ..targets._quiet import offline, quiet
 
 HUB = "hub:"
 
@@ -71,20 +74,24 @@ def load_model(auto: str, folder: Path, named: str, *, spare: tuple[str, ...] = 
     import torch
     import transformers
 
-    from ..targets._quiet import quiet
-
     try:
-        with quiet():
+        files = read_model(folder, MODEL)
+        check_config(parsed(files.settings["config.json"], "config.json"), files.weights.values())
+        with quiet(), offline(), files.staged() as stage, target_errors("its weights"):
+            config = transformers.AutoConfig.from_pretrained(stage, local_files_only=True, trust_remote_code=False)
+            with torch.device("meta"):
+                check_built(getattr(transformers, auto).from_config(config), files.weights.values())
             model, report = getattr(transformers, auto).from_pretrained(
-                folder,
+                stage,
+                config=config,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.float32,
                 output_loading_info=True,
             )
-    except Exception as error:  # transformers raises anything for a damaged folder
-        raise ConfigurationError(f"{named}: the model cannot be loaded ({first_line(error)})") from None
+    except TargetError as error:
+        raise ConfigurationError(f"{named}: the model cannot be loaded ({error})") from None
     missing = sorted(key for key in report["missing_keys"] if not any(part in key for part in spare))
     if missing:
         raise ConfigurationError(
@@ -94,26 +101,21 @@ def load_model(auto: str, folder: Path, named: str, *, spare: tuple[str, ...] = 
     return model.eval()
 
 
+def _files(folder: Path) -> ModelFolder:
+    return read_model(folder, (*MODEL, *PICTURES))
+
+
 def sha256_of(folder: Path) -> str:
     """Return the hash of weights and settings."""
-    from ..targets.files import hash_files
-
-    return hash_files(folder, sorted(p.name for pattern in ("*.json", "*.safetensors") for p in folder.glob(pattern)))
+    return _files(folder).sha256
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
     """Return preprocessor_config.json, or nothing where there is none that can be read."""
     try:
-        found = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return parsed(_files(folder).settings["preprocessor_config.json"], "preprocessor_config.json")
+    except (KeyError, TargetError):
         return {}
-    return found if isinstance(found, dict) else {}
-
-
-def first_line(error: Exception) -> str:
-    """Return the kind of an error and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 
 def load_processor(folder: Path, named: str) -> Any:
@@ -126,15 +128,12 @@ def load_processor(folder: Path, named: str) -> Any:
     """
     from transformers import AutoImageProcessor
 
-    from ..targets._quiet import quiet
-
     try:
-        with quiet():
+        with quiet(), offline(), _files(folder).staged() as stage, target_errors("its settings"):
             return AutoImageProcessor.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, backend="pil"
+                stage, local_files_only=True, trust_remote_code=False, backend="pil"
             )
-    except Exception as error:  # no preprocessor_config.json, an unknown kind, code of its own
+    except TargetError as error:  # no preprocessor_config.json, an unknown kind, code of its own
         raise ConfigurationError(
-            f"{named}: the image processor cannot be loaded ({first_line(error)}); processor.save_pretrained(folder)"
-            " writes it"
+            f"{named}: the image processor cannot be loaded ({error}); processor.save_pretrained(folder) writes it"
         ) from None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,10 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.base import Access, Modality
-from ..core.errors import ConfigurationError, MissingExtraError, TargetError
+from ..core.errors import ConfigurationError, ContentError, MissingExtraError, TargetError
 from ..core.seeding import derive_seed32
-from ._quiet import quiet
-from .files import hash_files
+from ..kit.settings_file import parse_json, read_bounded
+from ._loading import first_line, target_errors
+from ._model_folder import MODEL, PICTURES, TOKENIZER, ModelFolder, parsed, read_model
+from ._model_size import check_config
+from ._quiet import offline, quiet
+from ._tokenizer_limits import check_parts
+from ._weights import inside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +33,7 @@ INDEX = "model_index.json"
 INSTALL = "pip install 'guardrails-audit[diffusers]'"
 LIBRARIES = frozenset({"diffusers", "transformers"})
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-READ = (".json", ".safetensors", ".txt", ".model")
+SETTINGS = (*MODEL, *PICTURES, *TOKENIZER, "scheduler_config.json")
 STEPS = 25
 BATCH = 8
 
@@ -65,8 +68,12 @@ class DiffusersTarget:
 
     def __init__(self, place: str | Path, *, prompts: Sequence[str] | None = None, steps: int = STEPS) -> None:
         self.name, self.folder, self.steps = f"diffusers:{place}", Path(place), steps
-        self._class = _checked(self.folder, self.name)
-        self._pipeline = _load(self.folder, self.name)
+        self._class, self._files = _checked(self.folder, self.name)
+        try:
+            with _quiet(), offline(), self._files.staged() as stage:
+                self._pipeline = _load(stage)
+        except TargetError as error:
+            raise TargetError(f"{self.name}: the pipeline cannot be loaded ({error})") from None
         self._accepts = frozenset(inspect.signature(self._pipeline.__call__).parameters)
         self.prompts: list[str] | None = None
         if prompts is not None:
@@ -97,18 +104,13 @@ class DiffusersTarget:
 
         asked = "\0".join(self.prompts or ())
         return {
-            "sha256": self._sha256,
+            "sha256": self._files.sha256,
             "pipeline": self._class,
             "steps": str(self.steps),
             "prompts_sha256": hashlib.sha256(asked.encode()).hexdigest() if asked else "none",
             "diffusers": version("diffusers"),
             "torch": version("torch"),
         }
-
-    @cached_property
-    def _sha256(self) -> str:
-        files = sorted(path for path in self.folder.rglob("*") if path.suffix in READ and path.is_file())
-        return hash_files(self.folder, [path.relative_to(self.folder).as_posix() for path in files])
 
     def sample_images(self, n: int, *, seed: int) -> list[Image]:
         """Return n pictures.
@@ -136,7 +138,7 @@ class DiffusersTarget:
                 with _quiet(), torch.no_grad():
                     made = np.asarray(self._pipeline(**asked).images)
             except Exception as error:  # a pipeline raises anything
-                raise TargetError(f"{self.name}: it made no picture ({_first_line(error)})") from None
+                raise TargetError(f"{self.name}: it made no picture ({first_line(error)})") from None
             if made.ndim != 4 or len(made) != len(places) or not np.isfinite(made).all():
                 raise TargetError(f"{self.name}: it made no pictures but an array of {made.shape}")
             pixels = (made.clip(0, 1) * 255).round().astype(np.uint8)
@@ -194,8 +196,8 @@ class _NoisePredictor:
         return told
 
 
-def _checked(folder: Path, name: str) -> str:
-    """Return the class of the pipeline in a folder from which nothing but `diffusers` and `transformers` is needed."""
+def _checked(folder: Path, name: str) -> tuple[str, ModelFolder]:
+    """Return the class of a pipeline that needs `diffusers` and `transformers` alone, and its files."""
     if find_spec("diffusers") is None:
         raise MissingExtraError("diffusers", INSTALL)
     if not folder.is_dir():
@@ -203,9 +205,9 @@ def _checked(folder: Path, name: str) -> str:
     if not (folder / INDEX).is_file():
         raise TargetError(f"{name}: no {INDEX} in the folder; pipeline.save_pretrained(folder) writes it")
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TargetError(f"{name}: {INDEX} cannot be read ({_first_line(error)})") from None
+        index = parse_json(read_bounded(inside(folder, INDEX)), INDEX)
+    except (ContentError, TargetError) as error:
+        raise TargetError(f"{name}: {INDEX} cannot be read ({error})") from None
     kind = index.get("_class_name") if isinstance(index, dict) else None
     if not isinstance(kind, str):
         raise TargetError(f"{name}: {INDEX} names no pipeline of diffusers")
@@ -217,7 +219,32 @@ def _checked(folder: Path, name: str) -> str:
             f"{name}: it holds pickled weights ({', '.join(pickles[:3])}), which can run code when loaded and are never"
             " read; pipeline.save_pretrained(folder) writes safetensors"
         )
-    return kind
+    try:
+        return kind, _files(folder, [part for part, place in index.items() if isinstance(place, list)])
+    except TargetError as error:
+        raise TargetError(f"{name}: the pipeline cannot be loaded ({error})") from None
+
+
+def _files(folder: Path, parts: Sequence[str]) -> ModelFolder:
+    """Return the files of a pipeline's parts, each held against the sizes that its settings announce."""
+    whole = read_model(folder, [INDEX], config=INDEX)
+    settings, weights = dict(whole.settings), dict(whole.weights)
+    for part in parts:
+        if not (folder / part).is_dir():
+            continue
+        inside(folder, part)
+        for stem in ("diffusion_pytorch_model", "model"):
+            files = read_model(folder / part, SETTINGS, stem=stem, below=part)
+            settings |= files.settings
+            weights |= files.weights
+        config = settings.get(f"{part}/config.json")
+        if config is not None:
+            own = [file for name, file in weights.items() if name.startswith(f"{part}/")]
+            check_config(parsed(config, "config.json"), own, f"{part}/config.json")
+        tokenizer = settings.get(f"{part}/tokenizer.json")
+        if tokenizer is not None:
+            check_parts(parsed(tokenizer, "tokenizer.json"))
+    return ModelFolder(folder, settings, weights)
 
 
 def _is_known(library: Any) -> bool:
@@ -228,18 +255,15 @@ def _is_known(library: Any) -> bool:
     return own and find_spec(f"diffusers.pipelines.{library}") is not None
 
 
-def _load(folder: Path, name: str) -> Any:
+def _load(stage: Path) -> Any:
     import torch
 
-    try:
-        with _quiet():
-            from diffusers import DiffusionPipeline
+    with target_errors(INDEX):
+        from diffusers import DiffusionPipeline
 
-            pipeline = DiffusionPipeline.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, torch_dtype=torch.float32
-            )
-    except Exception as error:  # diffusers raises anything for a damaged folder
-        raise TargetError(f"{name}: the pipeline cannot be loaded ({_first_line(error)})") from None
+        pipeline = DiffusionPipeline.from_pretrained(
+            stage, local_files_only=True, use_safetensors=True, trust_remote_code=False, torch_dtype=torch.float32
+        )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -261,8 +285,3 @@ def _quiet() -> Iterator[None]:
     finally:
         logging.set_verbosity(verbosity)
         logging.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -262,8 +264,6 @@ def test_several_labels_can_be_named() -> None:
 
 
 def test_what_is_no_classifier_is_one_message(folder: Path, tmp_path: Path) -> None:
-    import shutil
-
     for place, said in (
         ("org/name", "hub:org/name"),
         ("hub:no-slash", "organisation/name"),
@@ -280,6 +280,25 @@ def test_what_is_no_classifier_is_one_message(folder: Path, tmp_path: Path) -> N
     (tmp_path / "bare" / "preprocessor_config.json").write_text("{")
     with pytest.raises(ConfigurationError, match="image processor cannot be loaded"):
         Classifier(str(tmp_path / "bare"))
+
+
+def test_a_classifier_is_loaded_from_what_was_checked(folder: Path, tmp_path: Path) -> None:
+    """No pickle that an index names, no file from elsewhere, no sizes that the weights do not hold."""
+    place = shutil.copytree(folder, tmp_path / "copy")
+    weights, config = place / "model.safetensors", json.loads((place / "config.json").read_text())
+    before = Classifier(str(place)).sha256
+    (place / "model.py").write_text("raise SystemExit('ran')")
+    assert Classifier(str(place)).sha256 == before
+    (place / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 10**7}))
+    with pytest.raises(ConfigurationError, match="num_hidden_layers = 10,000,000"):
+        Classifier(str(place))
+    (place / "config.json").write_text(json.dumps(config))
+    weights.rename(place / "other.safetensors")
+    index = {"metadata": {}, "weight_map": {"a": "pytorch_model.bin"}}
+    (place / "model.safetensors.index.json").write_text(json.dumps(index))
+    (place / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(ConfigurationError, match="no safetensors file"):
+        Classifier(str(place))
 
 
 def test_a_model_of_the_hub_is_fetched_only_when_named_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

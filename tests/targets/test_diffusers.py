@@ -1,6 +1,7 @@
 """A tiny pipeline, made here with random weights: text to picture through an autoencoder, and pixels from nothing."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -153,8 +154,6 @@ def test_a_pixel_pipeline_tells_noise_and_has_no_autoencoder(dreamer):
 
 
 def test_what_is_no_pipeline_is_one_clear_error(tmp_path, text_folder):
-    import shutil
-
     with pytest.raises(TargetError, match="no such folder"):
         DiffusersTarget(tmp_path / "absent")
     with pytest.raises(TargetError, match=r"no model_index.json"):
@@ -179,6 +178,57 @@ def test_what_is_no_pipeline_is_one_clear_error(tmp_path, text_folder):
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(TargetError, match="cannot be loaded"):
         DiffusersTarget(place)
+
+
+@pytest.fixture
+def place(tmp_path, pixel_folder):
+    return shutil.copytree(pixel_folder, tmp_path / "copy")
+
+
+def changed(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def refused(place, *words):
+    with pytest.raises(TargetError) as error:
+        DiffusersTarget(place)
+    assert all(word in str(error.value) for word in words), str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_index_of_a_part_names_safetensors_in_its_folder_alone(place):
+    weights = place / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(place / "elsewhere.safetensors")
+    index = weights.with_name(weights.name + ".index.json")
+    for name, why in (("../elsewhere.safetensors", "no file of the model's folder"), ("w.pkl2", "no safetensors file")):
+        index.write_text(json.dumps({"metadata": {}, "weight_map": {"a": name}}))
+        refused(place, "cannot be loaded", why)
+    index.unlink()
+    weights.symlink_to(place / "elsewhere.safetensors")
+    refused(place, "leads out")
+
+
+def test_a_part_may_not_lie_elsewhere_or_announce_more_than_it_holds(place, tmp_path):
+    changed(place / "unet" / "config.json", layers_per_block=10**7)
+    refused(place, "unet/config.json says layers_per_block = 10,000,000")
+    (place / "unet").rename(tmp_path / "unet")
+    (place / "unet").symlink_to(tmp_path / "unet")
+    refused(place, "leads out")
+
+
+def test_what_lies_beside_the_parts_is_neither_run_nor_hashed(place, dreamer):
+    """The identity is that of what is loaded, wherever it lies."""
+    (place / "pipeline.py").write_text("raise SystemExit('ran')")
+    (place / "unet" / "unet.py").write_text("raise SystemExit('ran')")
+    (place / "notes.txt").write_text("later")
+    changed(place / "unet" / "config.json", auto_map={"AutoModel": "unet.Unet"})
+    made = DiffusersTarget(place)
+    assert made.sample_images(1, seed=0)[0].shape == dreamer.sample_images(1, seed=0)[0].shape
+    before = made.identity()["sha256"]
+    (place / "notes.txt").write_text("sooner")
+    assert DiffusersTarget(place).identity()["sha256"] == before
+    changed(place / "unet" / "config.json", more=1)
+    assert DiffusersTarget(place).identity()["sha256"] != before
 
 
 def test_the_package_is_asked_for_where_it_is_missing(monkeypatch, text_folder):
