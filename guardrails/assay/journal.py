@@ -52,7 +52,31 @@ class Journal(Log):
     def get(self, key: str) -> Any:
         """Return a stored setting, or None."""
         number = self._settings.get(key)
-        return None if number is None else json.loads(self.body(number))
+        return None if number is None else self._loaded(number)
+
+    def table(self, key: str) -> dict[str, Any]:
+        """Return a stored setting that is a table, empty where there is none.
+
+        Raises
+        ------
+        JournalError
+            Where it is something else.
+        """
+        value = self.get(key)
+        if value is not None and not isinstance(value, dict):
+            raise self.strange(key)
+        return value or {}
+
+    def _loaded(self, number: int) -> Any:
+        """Return what an entry holds. Checksums tell damage; a stranger's journal can hold anything."""
+        try:
+            return json.loads(self.body(number))
+        except (ValueError, RecursionError):
+            raise self.strange(f"row {number} of its log") from None
+
+    def strange(self, what: str) -> JournalError:
+        """Return the error of a journal that holds what no run writes."""
+        return JournalError(f"{self.path}: {what} is nothing that a run writes; start a new run")
 
     def put(self, key: str, value: Any) -> None:
         """Store a setting (JSON)."""
@@ -79,7 +103,7 @@ class Journal(Log):
         """Return the batches of a series that are not finished, in order."""
         finished = self._rows.get(series, {})
         planned = sorted(self._plan.get(series, {}).items())
-        return [Batch(index, json.loads(self.body(number))) for index, number in planned if index not in finished]
+        return [Batch(index, self._loaded(number)) for index, number in planned if index not in finished]
 
     def finish(self, series: str, batch: Batch, rows: Sequence[Row], seconds: float = 0.0) -> None:
         """Write the rows of one batch, which marks it finished, in one transaction.
@@ -106,9 +130,13 @@ class Journal(Log):
 
     def rows(self, series: str) -> list[Row]:
         """Return the finished rows of a series in the order of the plan and, inside a batch, of the item."""
-        return [
-            row for _, number in sorted(self._rows.get(series, {}).items()) for row in json.loads(self.body(number))
-        ]
+        rows: list[Row] = []
+        for _, number in sorted(self._rows.get(series, {}).items()):
+            batch = self._loaded(number)
+            if not isinstance(batch, list) or not all(isinstance(row, dict) and "item" in row for row in batch):
+                raise self.strange(f"row {number} of its log")
+            rows += batch
+        return rows
 
     def seconds(self, series: str) -> float:
         """Return how long the finished batches of a series took, over all sittings."""

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from ..core.asking import first_error
 from ..core.base import Batch, Control, Probe, Subject
 from ..core.results import (
@@ -71,7 +73,7 @@ class Run:
             command=settings.command(),
             environment=versions() | {"sources": sources_sha256()},
             timing=Timing(
-                started=self.journal.get("started") or "",
+                started=str(self.journal.get("started") or ""),
                 seconds=round(time.perf_counter() - self.begun, 3),
                 per_probe={r.probe.id + r.suffix: round(r.seconds, 3) for r in readings},
             ),
@@ -111,7 +113,7 @@ class Run:
     def read(self, assay: Assay) -> Reading:
         """Return all that one probe brings back: controls, measurements, spike."""
         reading = Reading(assay.probe, suffix=assay.suffix, expected=assay.expected)
-        reading.not_assessed = (self.journal.get("spoiled") or {}).get(assay.key)
+        reading.not_assessed = self.journal.table("spoiled").get(assay.key)
         if reading.not_assessed:
             return reading
         reading.controls = tuple(self.control(assay.probe, c) for c in self.scope.judged_controls(assay))
@@ -142,9 +144,12 @@ class Run:
     def control(self, probe: Probe, control: Control) -> ControlOutcome:
         """Return what the instrument makes of a control, from the cache or by running it."""
         assay = self.scope.control_assay(probe, control)
-        if known := (self.journal.get("cached_controls") or {}).get(assay.key):
-            return ControlOutcome.model_validate(known)
-        reading = Reading(probe, not_assessed=(self.journal.get("spoiled") or {}).get(assay.key))
+        if known := self.journal.table("cached_controls").get(assay.key):
+            try:
+                return ControlOutcome.model_validate(known)
+            except ValidationError:
+                raise self.journal.strange("an outcome of a control") from None
+        reading = Reading(probe, not_assessed=self.journal.table("spoiled").get(assay.key))
         series = self.scope.series(assay)
         if reading.not_assessed is None:
             reading.not_assessed = self.run(series)
@@ -196,7 +201,7 @@ class Run:
     def records(self, assays: Sequence[Assay]) -> tuple[TargetRecord, ...]:
         if self.scope.settings.target is not None:
             # What was audited is what the run began with: that it is still the same is checked elsewhere.
-            identity, inputs = self.journal.get("identity"), stored_records(self.journal)
+            identity, inputs = self.journal.table("identity"), stored_records(self.journal)
             return (record(self.scope.subject, self.scope.settings.target, identity, inputs),)
         sources = sorted({a.control.source for a in assays if a.control})
         return tuple(record(control_subject(source), source) for source in sources)

@@ -259,6 +259,8 @@ def _believable(
         outcomes = _outcomes(stored, listing.path)
     elif file.is_file() and not resume:
         outcomes = _outcomes(file.read_text(encoding="utf-8", errors="replace"), file)
+        if not set(_concerned(names, listing)) <= {o["detector"] for o in outcomes} <= set(names):
+            raise ConfigurationError(f"{file}: the outcomes of other detectors' controls; give another --out")
     else:
         names, total = _concerned(names, listing), len(listing)
 
@@ -282,16 +284,33 @@ def _believable(
 
 
 def _outcomes(text: str, file: Path) -> list[Outcome]:
-    """Return the outcomes of controls as they were stored."""
+    """Return the outcomes of controls as they were stored.
+
+    Raises
+    ------
+    JournalError
+        Where they are none: the file may be anyone's.
+    """
+    number, optional = int | float | None, str | None
+    types: dict[str, Any] = {
+        "detector": str, "behaved": bool, "auc": number, "low": number, "high": number, "n": list, "controls": list,
+        "missing": bool, "reason": optional,
+    }  # fmt: skip
     try:
         outcomes: list[Outcome] = json.loads(text)
+        if not isinstance(outcomes, list):
+            raise ValueError
         for outcome in outcomes:
-            if not isinstance(outcome["detector"], str) or not outcome.keys() >= failed("", "").keys() - {
-                "measured_on"
-            }:
+            if not all(isinstance(outcome[key], kind) for key, kind in types.items()):
+                raise ValueError
+            if [type(n) for n in outcome["n"]] != [int, int] or not all(
+                isinstance(c, str) for c in outcome["controls"]
+            ):
+                raise ValueError
+            if outcome["behaved"] and None in (outcome["auc"], outcome["low"], outcome["high"]):
                 raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise JournalError(f"{file}: not the outcomes of controls: start a new scan in another folder") from None
+        raise JournalError(f"{file}: not the outcomes of controls; start a new scan in another folder") from None
     return outcomes
 
 

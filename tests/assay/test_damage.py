@@ -112,6 +112,7 @@ def test_a_salvaged_run_ends_with_the_result_of_the_undamaged_one(cut_off: Path,
     expected = without_times(run_audit(fakes.FakeTarget(0.3), resume=whole)[0])
     draw, refused = random.Random(1), []
     for i in range(20):
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # a control that is known from there says so
         folder = shutil.copytree(cut_off, tmp_path / f"run{i}")
         flip(folder / "journal.sqlite", draw)
         try:
@@ -157,6 +158,27 @@ def test_a_changed_row_is_named_and_salvaged_up_to_it(cut_off: Path) -> None:
     assert f"{kept} of {total} batches are kept; the others are asked again" in words[-1]
     assert len(target.asked) == 10 * 15  # of 20 batches of the target the first five
     assert (cut_off / "journal.sqlite.damaged").is_file()
+
+
+@pytest.mark.parametrize("body", ["3", "[3]", "[" * 100_000, '{"a": 1}', '[{"a": 1}]'])
+def test_what_no_run_writes_is_no_traceback(cut_off: Path, tmp_path: Path, body: str) -> None:
+    """A stranger can make checksums that fit."""
+    with Journal(cut_off / "journal.sqlite") as journal:
+        entries = [entry for _, entry, _ in log._verified(journal._db, journal.path)]
+    settings = {entry.name for entry in entries if entry.kind == "set"}
+    assert settings >= {"inputs", "identity", "cached_controls", "spoiled", "planned", "started", "policy"}
+    for what in ("plan", "rows", *settings):
+        folder = tmp_path / what
+        folder.mkdir()
+        changed = [e._replace(body=body) if what in (e.kind, e.name) else e for e in entries]
+        with Journal(folder / "journal.sqlite") as journal:
+            journal.append(changed)
+        try:
+            result, _ = run_audit(fakes.FakeTarget(0.3), resume=folder)
+        except GuardrailsError:
+            continue
+        assert what in ("plan", "rows", "planned", "started", "cached_controls", "spoiled")
+        assert what in ("planned", "started") or result.exit_code in (1, 3, 4)
 
 
 def test_a_row_that_was_removed_is_found(cut_off: Path) -> None:
@@ -299,6 +321,24 @@ def test_controls_are_those_that_the_scan_began_with(scanned: Path, tmp_path: Pa
     controlled(run, outcome("own.bright", behaved=False))
     summary, _ = run_scan([], out=run, resume=True)
     assert summary == json.loads((scanned / "summary.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3", "[3]", "{}", "[{}]", "[" * 100_000, json.dumps([outcome("own.bright", auc="x")]),
+             json.dumps([outcome("own.bright", auc=None)]), json.dumps([outcome("own.bright", n=[1])])]
+)  # fmt: skip
+def test_controls_that_are_none_are_one_message(scanned: Path, tmp_path: Path, text: str) -> None:
+    controlled(tmp_path / "run")
+    (tmp_path / "run" / "controls.json").write_text(text)
+    with pytest.raises(JournalError, match=r"controls.json: not the outcomes of controls"):
+        run_scan([str(scanned.parent / "in")], detectors=["own.bright"], out=tmp_path / "run", workers=1)
+
+
+@pytest.mark.parametrize("outcomes", [[], [outcome("own.slow")], [outcome("own.bright"), outcome("own.slow")]])
+def test_controls_of_other_detectors_are_refused(scanned: Path, tmp_path: Path, outcomes: list[Any]) -> None:
+    run = controlled(tmp_path / "run", *outcomes)
+    with pytest.raises(ConfigurationError, match="the outcomes of other detectors' controls"):
+        run_scan([str(scanned.parent / "in")], detectors=["own.bright"], out=run, workers=1)
 
 
 def test_salvage_goes_with_resume(tmp_path: Path) -> None:
