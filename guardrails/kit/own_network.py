@@ -6,12 +6,13 @@ where it states none, and in TorchScript, they are 224. A network that wants oth
 its first layer changed before it is exported. Of several outputs the first is read.
 
 The file is *run*: give only one that you trust. ONNX holds a graph of known operations, TorchScript may hold any code
-that TorchScript can express; neither is unpickled.
+that TorchScript can express; neither is unpickled. Weights that an ONNX graph keeps in other files are not read.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import warnings
 import zipfile
@@ -22,7 +23,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import ConfigurationError, MissingExtraError
+from ..core.errors import ConfigurationError, ContentError, MissingExtraError
+from .settings_file import read_bounded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,14 +95,13 @@ def _loaded(name: str, what: str, changed: int, size: int) -> Network:
     path = Path(name)
     if size > MAX_FILE:
         raise ConfigurationError(f"{what} {path}: {size:,} bytes are more than the limit of {MAX_FILE:,}")
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ConfigurationError(f"{what} {path} cannot be read: {error.strerror}") from error
     named = f"{what} {path}"
-    run, size_of = _onnx(path, named) if path.suffix.lower() == ".onnx" else _torchscript(path, named)
-    return Network(path.name, sha256, size_of, _normalised(run, named))
+    try:
+        content = read_bounded(path, max_bytes=MAX_FILE)
+    except ContentError as error:
+        raise ConfigurationError(f"{what} {error}") from None
+    run, size_of = _onnx(content, named) if path.suffix.lower() == ".onnx" else _torchscript(content, named)
+    return Network(path.name, hashlib.sha256(content).hexdigest(), size_of, _normalised(run, named))
 
 
 def _normalised(run: Run, named: str) -> Run:
@@ -117,15 +118,15 @@ def _normalised(run: Run, named: str) -> Run:
     return described
 
 
-def _torchscript(path: Path, named: str) -> tuple[Run, tuple[int, int]]:
+def _torchscript(content: bytes, named: str) -> tuple[Run, tuple[int, int]]:
     import torch
 
-    if not zipfile.is_zipfile(path):
+    if not zipfile.is_zipfile(io.BytesIO(content)):
         raise ConfigurationError(f"{named}: neither an .onnx file nor one that torch.jit.save wrote")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`torch.jit.load` is deprecated")  # networks in this format are many
-            module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            module = torch.jit.load(io.BytesIO(content), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except Exception as error:  # RuntimeError, and whatever else a damaged archive raises
         raise ConfigurationError(f"{named}: not a TorchScript model ({first_line(error)})") from None
 
@@ -140,7 +141,7 @@ def _torchscript(path: Path, named: str) -> tuple[Run, tuple[int, int]]:
     return run, (SIDE, SIDE)
 
 
-def _onnx(path: Path, named: str) -> tuple[Run, tuple[int, int]]:
+def _onnx(content: bytes, named: str) -> tuple[Run, tuple[int, int]]:
     try:
         onnxruntime: Any = import_module("onnxruntime")
     except ImportError:
@@ -148,7 +149,8 @@ def _onnx(path: Path, named: str) -> tuple[Run, tuple[int, int]]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # From memory no other file can be reached, so that what is hashed is what is run.
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class of its own for each of a graph's faults
         raise ConfigurationError(f"{named}: not an ONNX model ({first_line(error)})") from None
     inputs, outputs = session.get_inputs(), session.get_outputs()

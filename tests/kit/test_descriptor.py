@@ -250,6 +250,23 @@ def runtime() -> None:
 
 
 @pytest.mark.usefixtures("runtime")
+def test_weights_of_an_onnx_graph_in_another_file_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not in the hash."""
+    (tmp_path / "w.bin").write_bytes(b"\0" * 16)
+    monkeypatch.chdir(tmp_path)
+    entries = {"location": "w.bin", "offset": "0", "length": "16"}
+    elsewhere = b"".join(_field(13, _field(1, key) + _field(2, entry)) for key, entry in entries.items())
+    tensor = _field(1, 4) + _field(2, 1) + _field(8, "w") + elsewhere + _field(14, 1)
+    dims = b"".join(_field(1, _field(1, d)) for d in (1, 3, 4, 4))
+    values = {name: _field(1, name) + _field(2, _field(1, _field(1, 1) + _field(2, dims))) for name in "xy"}
+    node = _field(1, "x") + _field(1, "w") + _field(2, "y") + _field(4, "Add")
+    graph = _field(1, node) + _field(2, "g") + _field(5, tensor) + _field(11, values["x"]) + _field(12, values["y"])
+    (tmp_path / "m.onnx").write_bytes(_field(1, 8) + _field(7, graph) + _field(8, _field(1, "") + _field(2, 13)))
+    with pytest.raises(ConfigurationError, match="not an ONNX model"):
+        load_descriptor(tmp_path / "m.onnx")
+
+
+@pytest.mark.usefixtures("runtime")
 @pytest.mark.parametrize("shape", [("n", 3, 32, 32), (3, 3, 32, 32), ("n", "c", 32, 32)])
 def test_an_onnx_model_is_asked_at_the_size_that_it_states(tmp_path: Path, shape: tuple[int | str, ...]) -> None:
     descriptor = load_descriptor(onnx(tmp_path / "flat.onnx", shape))
