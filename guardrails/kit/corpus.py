@@ -349,7 +349,7 @@ def load_array(folder: Path, name: str, kind: str) -> NDArray[Any]:
 
     try:
         array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    except Exception as error:  # numpy parses the header as Python: a damaged one raises anything
         raise damaged(folder, f"{name}.npy: {str(error).splitlines()[0][:120] if str(error) else 'empty'}") from None
     if array.ndim != 1 or array.dtype != np.dtype(kind):
         raise damaged(folder, f"{name}.npy holds {array.dtype} of {array.ndim} dimensions")

@@ -354,7 +354,12 @@ def pickled(path: Path) -> None:
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
 
 
-@pytest.mark.parametrize("harm", [cut, other_kind, pickled, Path.unlink])
+def open_bracket(path: Path) -> None:
+    """Numpy reads the header as Python, which ends in errors of Python's own tokenizer."""
+    path.write_bytes(path.read_bytes().replace(b"}", b" ", 1))
+
+
+@pytest.mark.parametrize("harm", [cut, other_kind, pickled, open_bracket, Path.unlink])
 @pytest.mark.parametrize("name", ["text", "starts", "suffixes", "keys"])
 def test_a_damaged_folder_is_named(harm: Any, name: str, stored: Path) -> None:
     harm(stored / "shard-0003" / f"{name}.npy")

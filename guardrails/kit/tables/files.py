@@ -181,8 +181,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         metadata = file.metadata
         check_shape(path, metadata.num_rows, metadata.num_columns)
         decoded = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    if decoded > MAX_DECODED:
-        raise ContentError(f"{path}: {decoded:,} bytes when decoded are more than the limit of {MAX_DECODED:,}")
+        if decoded > MAX_DECODED:
+            raise ContentError(f"{path}: {decoded:,} bytes when decoded are more than the limit of {MAX_DECODED:,}")
+        for batch in file.iter_batches():
+            batch.validate(full=True)  # pandas would take text that is not UTF-8, and fail on it later
     table = pd.read_parquet(path)
     if any(name is not None for name in table.index.names):  # a column that pandas had set as the index
         table = table.reset_index()

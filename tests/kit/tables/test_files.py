@@ -283,3 +283,13 @@ def test_day_and_month_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> 
     (tmp_path / "t.csv").write_text("a,day\n" + "1,03/04/2020\n" * 5)
     with pytest.raises(ConfigurationError, match=r"column 'day' .* day and month cannot be told apart"):
         typed(tmp_path / "t.csv")
+
+
+def test_text_that_is_not_utf8_in_parquet_is_refused_and_not_found_later(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"city": ["Ulm", "Jena", "Gera"]}).to_parquet(path, compression=None, engine="pyarrow")
+    data = path.read_bytes()
+    assert b"Jena" in data
+    path.write_bytes(data.replace(b"Jena", b"J\xffna"))
+    with pytest.raises(ContentError, match="not a readable table"):
+        read_table(path)
