@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.base import Modality
 from ..core.errors import ContentError
-from .io import MAX_STREAMED, open_file, opened_picture, readable_formats, shown
+from .io import opened_picture, readable_formats, shown
 from .text_file import text_encoding
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def facts_of(path: Path, content: Content) -> dict[str, Any]:
     try:
         return reader(path, content)
     except ContentError as error:
-        raise ContentError(str(error).removeprefix(f"{shown(path)}: ")) from None
+        raise ContentError(str(error).removeprefix(f"{shown(path)}: ").removeprefix(f"{path}: ")) from None
     except Exception as error:  # damaged headers make decoders raise anything
         raise ContentError(f"damaged or cut short ({_brief(error)})") from None
 
@@ -279,9 +279,9 @@ def _of_video(path: Path, content: Content) -> dict[str, Any]:
 
 
 def _of_recording(path: Path, content: Content) -> dict[str, Any]:
-    import soundfile
+    from .sound import opened_sound
 
-    with open_file(path, max_bytes=MAX_STREAMED) as file, soundfile.SoundFile(file.fileno(), closefd=False) as about:
+    with opened_sound(path) as about:
         if about.frames < 1 or about.samplerate < 1:
             raise ContentError("a recording without samples")
         seconds = round(about.frames / about.samplerate, 3)

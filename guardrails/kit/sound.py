@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,22 +67,35 @@ def sound_blocks(
     path: str | os.PathLike[str], *, rate: int = RATE, max_seconds: float = MAX_SECONDS, seconds: float = 10.0
 ) -> Iterator[Sound]:
     """Yield a recording in blocks of some seconds that join to what `read_sound` returns. Errors as there."""
+    path = Path(path)
+    with opened_sound(path) as file:
+        own = _checked(path, file, max_seconds)
+        frames = min(int(seconds * own), MAX_BLOCK // file.channels)
+        yield from resampled(_mono(path, file, max_seconds, frames), own, rate)
+
+
+@contextmanager
+def opened_sound(path: Path) -> Iterator[Any]:
+    """Open a recording with soundfile, by its descriptor.
+
+    libsndfile takes the name "-" for standard input, and the endings of some names for formats without a header.
+
+    Raises
+    ------
+    ContentError
+        Where there is no file, or libsndfile cannot read it, here or in the body of the ``with``.
+    """
     import soundfile
 
-    path = Path(path)
     if not path.is_file():
         raise ContentError(f"{path}: no such file")
-    try:
-        # By its descriptor: libsndfile takes "-" for standard input, and some names for formats without a header.
-        with (
-            open_file(path, max_bytes=MAX_STREAMED) as opened,
-            soundfile.SoundFile(opened.fileno(), closefd=False) as file,
-        ):
-            own = _checked(path, file, max_seconds)
-            frames = min(int(seconds * own), MAX_BLOCK // file.channels)
-            yield from resampled(_mono(path, file, max_seconds, frames), own, rate)
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise ContentError(f"{path}: not a recording that libsndfile reads ({error})") from None
+    with open_file(path, max_bytes=MAX_STREAMED) as opened:
+        try:
+            with soundfile.SoundFile(opened.fileno(), closefd=False) as file:
+                yield file
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            why = getattr(error, "error_string", error)  # without the number of the descriptor
+            raise ContentError(f"{path}: not a recording that libsndfile reads ({why})") from None
 
 
 def _checked(path: Path, file: Any, max_seconds: float) -> int:

@@ -130,3 +130,24 @@ def test_they_tell_a_blurred_picture_from_itself():
         fit, unseen = x[:6], x[6:]
         direction = (fit[:, 1] - fit[:, 0]).mean(axis=0)
         assert ((unseen[:, 1] - unseen[:, 0]) @ direction > 0).all(), name
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 9))
+def test_tiles_of_small_pictures_are_those_of_the_picture_mirrored_out(height: int, width: int, seed: int) -> None:
+    picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    beyond = [(0, max(0, TILE - height)), (0, max(0, TILE - width)), (0, 0)]
+    mirrored = np.pad(picture, beyond, mode="symmetric")
+    assert np.array_equal(tiles_of(picture), tiles_of(mirrored))
+
+
+def test_a_narrow_picture_is_not_mirrored_out_as_a_whole() -> None:
+    """Ten million pixels a side have 30 MB; mirrored out to 64 they would have two gigabytes."""
+    import tracemalloc
+
+    picture = np.zeros((1, 10_000_000, 3), np.uint8)
+    tracemalloc.start()
+    tiles = tiles_of(picture)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert tiles.shape == (4, TILE, TILE, 3)
+    assert peak < 10_000_000

@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import resample_poly
 
+from guardrails.core.base import Modality
 from guardrails.core.errors import ContentError
+from guardrails.kit import sound
+from guardrails.kit.content import Content, facts_of
 from guardrails.kit.sound import as_sound, read_sound, resampled, sound_blocks
 
 
@@ -106,3 +109,44 @@ def test_samples_in_memory() -> None:
     ):
         with pytest.raises(ContentError):
             as_sound(samples, rate)
+
+
+@pytest.mark.parametrize("name", ["-", "a.raw", "a.sd2", "a.vox", "a.gsm", "http:", "é\n"])
+def test_a_recording_is_known_by_its_content_whatever_its_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libsndfile takes "-" for standard input, and some endings for formats that have no header."""
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, 4000).astype(np.float32)
+    with Path(name).open("wb") as file:
+        soundfile.write(file, x, 16_000, format="FLAC")
+    assert np.allclose(read_sound(name), x, atol=1e-4)
+    assert facts_of(Path(name), Content(Modality.AUDIO, "FLAC")) == {"rate": 16_000, "channels": 1, "seconds": 0.25}
+
+
+def test_many_channels_are_read_in_smaller_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).uniform(-1, 1, (48_000, 8))
+    soundfile.write(tmp_path / "a.wav", x, 48_000, subtype="FLOAT")
+    whole = read_sound(tmp_path / "a.wav")
+    monkeypatch.setattr(sound, "MAX_BLOCK", 8 * 4800)
+    assert np.array_equal(read_sound(tmp_path / "a.wav"), whole)
+    with soundfile.SoundFile(tmp_path / "a.wav") as file:
+        blocks = list(sound._mono(tmp_path / "a.wav", file, 9, sound.MAX_BLOCK // 8))
+    assert [len(block) for block in blocks] == [4800] * 10
+
+
+def test_samples_of_all_channels_together_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((1000, 4)), 16_000)
+    monkeypatch.setattr(sound, "MAX_SAMPLES", 3999)
+    with pytest.raises(ContentError, match=r"4,000 samples are more than the limit of 3,999"):
+        read_sound(tmp_path / "a.wav")
+
+
+def test_why_a_recording_cannot_be_read_is_the_same_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF\4\0\0\0WAVE")
+    with pytest.raises(ContentError, match=r"^not a recording that libsndfile reads") as once:
+        facts_of(path, Content(Modality.AUDIO, "WAV"))
+    with path.open("rb"), pytest.raises(ContentError) as again:  # the next descriptor has another number
+        facts_of(path, Content(Modality.AUDIO, "WAV"))
+    assert str(once.value) == str(again.value)
