@@ -17,13 +17,13 @@ from .tally import FAULTS, Attempt
 
 def in_lanes(tasks: list[Task], seed: int, folder: Path, deadline: float) -> list[Attempt]:
     """Work off the tasks, one lane to a core; return what became of all attempts."""
-    lanes = []
-    for number, core in enumerate(cores()):
+    lanes, available = [], cores()
+    for number, core in enumerate(available):
         log = folder / f"lane-{number}.jsonl"
         lanes.append((os.fork(), log))
         if lanes[-1][0] == 0:
             os.sched_setaffinity(0, {core})
-            _lane(tasks[number :: len(cores())], seed, folder, log, deadline)
+            _lane(tasks[number :: len(available)], seed, folder, log, deadline)
     attempts = []
     for pid, log in lanes:
         _, status = os.waitpid(pid, 0)

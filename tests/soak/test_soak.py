@@ -19,7 +19,9 @@ from . import inputs, jobs, kills
 from .child import Child, Ended
 from .jobs import Job, Result, Undisturbed, files
 from .judge import compared
+from .lanes import in_lanes
 from .mutate import mutated
+from .plan import Task
 from .readers import Reader
 from .tally import BEGIN, END, Attempt, table, write_between_markers
 
@@ -130,6 +132,16 @@ def test_the_table_stands_between_its_markers(tmp_path: Path) -> None:
     assert page.read_text() == "\n".join(["before", BEGIN, *lines, END, "after", ""])
     with pytest.raises(ValueError, match="has no"):
         write_between_markers(page, lines, begin="<!-- other -->")
+
+
+def test_each_task_is_done_once(tmp_path: Path) -> None:
+    def task(name: str) -> Task:
+        return Task(name, lambda rng, folder: [Attempt(name, "recovered", rng.randrange(100))])
+
+    tasks = [task(f"{i}") for i in range(9)]
+    done = in_lanes(tasks, 0, tmp_path, time.monotonic() + 60)
+    assert sorted(attempt.kind for attempt in done) == [f"{i}" for i in range(9)]
+    assert in_lanes(tasks, 0, tmp_path, time.monotonic() - 1) == []
 
 
 @pytest.mark.slow
