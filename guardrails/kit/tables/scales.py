@@ -42,8 +42,8 @@ NEW, UNLIKE = 0.02, 0.4
 """Share of rows with a code that the other table lacks, and difference of the frequencies, from which codes differ."""
 NEW_ROWS = 10
 """Rows that have to have such a code, however few there are."""
-RARE = 0.05
-"""Share of the rows whose code may stand in one or two of them only."""
+REPEATS, RARE = 3, 0.05
+"""Rows in which a code stands, and share of the rows whose code may stand in fewer."""
 FOLDED = 0.05
 """Share of rows that have a value of the corpus only if case and punctuation do not count."""
 _ADVICE = "write it the same way in all of the tables, or leave it out with --ignore-columns"
@@ -169,7 +169,7 @@ def other_coding(here: Floats, there: Floats) -> bool:
     if len(mine) < 2 or len(theirs) < 2 or mine.keys() == theirs.keys():
         return False
     before = _difference(mine, theirs)
-    outside = max(_outside(mine, theirs) * len(here), _outside(theirs, mine) * len(there))
+    outside = max(_outside(mine, theirs, len(here)), _outside(theirs, mine, len(there)))
     if before < UNLIKE and outside < max(NEW_ROWS, NEW * min(len(here), len(there))):
         return False
     return any(_difference(moved, theirs) <= min(ALIKE, before / 3) for moved in _moved(mine, theirs))
@@ -178,7 +178,7 @@ def other_coding(here: Floats, there: Floats) -> bool:
 def _codes(column: Floats) -> Shares:
     """Return the share of each of a few whole numbers that repeat; of another column none."""
     codes, times = np.unique(column, return_counts=True)
-    if len(codes) > CLASSES or times[times < 3].sum() > RARE * len(column) or (codes != np.floor(codes)).any():
+    if len(codes) > CLASSES or times[times < REPEATS].sum() > RARE * len(column) or (codes != np.floor(codes)).any():
         return {}
     return dict(zip(codes.tolist(), (times / len(column)).tolist(), strict=True))
 
@@ -193,8 +193,13 @@ def _moved(mine: Shares, theirs: Shares) -> Iterator[Shares]:
             yield dict(zip(codes, (mine[code] for code in sorted(mine)), strict=True))
 
 
-def _outside(mine: Shares, theirs: Shares) -> float:
-    return sum(share for code, share in mine.items() if code not in theirs)
+def _outside(mine: Shares, theirs: Shares, rows: int) -> float:
+    """Return in how many rows a code stands that repeats and that the other table lacks.
+
+    Amounts beside many zeros are new in every table, and each stands there once.
+    """
+    times = [share * rows for code, share in mine.items() if code not in theirs]
+    return sum(n for n in times if round(n) >= REPEATS)
 
 
 def _difference(mine: Shares, theirs: Shares) -> float:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.kit.tables.kinds import decide
-from guardrails.kit.tables.scales import check_scales, unit_factor
+from guardrails.kit.tables.scales import check_scales, other_coding, unit_factor
 
 N = 400
 Column = Callable[[Any], Any]
@@ -146,3 +146,25 @@ def test_a_power_of_ten_is_found_and_no_other_factor(seed: int, power: int, widt
     one, two = (unit * rng.lognormal(0, width, size) for size in (n, 900))
     assert unit_factor(one * 10.0**power, two) == (10.0**power if power else None)
     assert unit_factor(one * 3, two) is None
+
+
+@pytest.mark.parametrize("zeros", [0.95, 0.96, 0.97])
+def test_a_few_amounts_beside_many_zeros_are_no_codes(zeros: float) -> None:
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        tables = {
+            name: pd.DataFrame({"loss": np.where(rng.random(300) < zeros, 0, rng.lognormal(8, 1, 300).round())})
+            for name in ("target", "corpus", "holdout")
+        }
+        assert not any(remarks(tables).values())
+
+
+@given(
+    codes=st.lists(st.integers(0, 90), min_size=1, max_size=3, unique=True),
+    seed=st.integers(0, 99),
+)
+def test_codes_that_repeat_beside_one_common_code_are_compared(codes: list[int], seed: int) -> None:
+    there = np.concatenate([np.zeros(280), np.resize(np.array(codes) + 100.0, 20)])
+    np.random.default_rng(seed).shuffle(there)
+    assert not other_coding(there, there)
+    assert other_coding(there + 1000 * (there > 0), there)
