@@ -13,15 +13,27 @@ from .corpus_index import CorpusIndex
 MOST = 100_000_000
 """Characters of a corpus above which no second index is built: that takes about eight times as much memory."""
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,300}>|<!--.{0,1000}?-->", re.DOTALL)
+_LINK = re.compile(r"""(?<=\])\((?:https?:|mailto:|www\.|[/#.])[^()\s]{0,2000}(?:\s+"[^"()]{0,300}")?\)""")
+"""Where a link of Markdown leads."""
+_ESCAPE = re.compile(r"(?<!\\)\\++(?:u([0-9A-Fa-f]{4})|[nrt/])")
+"""How strings of JSON, and those of programs, write what is no letter of ASCII."""
 _OTHERS = re.compile(r"[\W_]+")
 
 
 def letters_of(text: str) -> str:
-    """Return the letters and digits of a text in lower case, without tags, entities decoded.
+    r"""Return the letters and digits of a text in lower case, without tags and targets of links, entities decoded.
 
     >>> letters_of("<p>“Käse” &amp; **BROT**,<br/> 2&nbsp;kg</p>")
     'käsebrot2kg'
+    >>> letters_of(r'{"K\u00e4se\nand": "[bread](https://example.org)"}')
+    'käseandbread'
     """
+    if "\\" in text:
+        text = _ESCAPE.sub(
+            lambda match: chr(int(match[1], 16)) if match[1] else "/" if match[0][-1] == "/" else " ", text
+        )
+    if "](" in text:
+        text = _LINK.sub(" ", text)
     if "<" in text:
         text = _TAG.sub(" ", text)
     if "&" in text:

@@ -309,6 +309,12 @@ MARKUP: dict[str, Any] = {
     "quotes": lambda text: " ".join(f"“{word}”," for word in text.split()),
     "bullets": lambda text: "\n".join(f"- {word}" for word in text.split()),
     "joined": lambda text: text.replace(" ", ""),
+    "links": lambda text: " ".join(f'[{word}](https://example.org/{i} "{i}")' for i, word in enumerate(text.split())),
+    "json": lambda text: (
+        json.dumps({"é": "<p>" + text.replace(" ", "é</p>\n<p>")}).replace("\\u00e9", "").replace("/", "\\/")
+    ),
+    "json in json": lambda text: json.dumps(json.dumps(text.replace(" ", "\r\n\t"))),
+    "json of letters": lambda text: '"' + "".join(f"\\u{ord(char):04x}" for char in text) + '"',
 }
 
 
