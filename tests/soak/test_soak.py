@@ -150,5 +150,5 @@ def test_a_part_of_the_soak_passes(repository: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.soak", "--minutes", MINUTES, "--keep", str(tmp_path)]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "| SIGKILL, audit of texts |" in done.stdout
-    assert "| damaged inputs, pictures |" in done.stdout
+    assert "| SIGKILL, " in done.stdout
+    assert "| damaged inputs, " in done.stdout
