@@ -31,7 +31,7 @@ from .resume import (
     what_is_read,
 )
 from .run import Run
-from .run_folder import write_whole, writing
+from .run_folder import make_folder, write_whole, writing
 from .scope import Scope
 from .sources import sources_sha256
 
@@ -98,7 +98,8 @@ def run_audit(
     progress : callable, optional
         Told `Progress` after each batch.
     tell : callable, optional
-        Told in words what a resumed run reads, and what was dropped of a damaged journal.
+        Told in words that a run without a target is the self-check, what a resumed run reads, and what was dropped of
+        a damaged journal.
 
     Returns
     -------
@@ -125,14 +126,16 @@ def run_audit(
         "probes": probes, "budget": budget, "seed": seed, "fail_on": fail_on,
     }  # fmt: skip
     settings = make_settings(given, Path(plan) if plan else None)
+    if settings.target is None and tell:
+        tell("no target is named: this is the self-check")
     folder = Path(out) if out else default_folder(settings.target)
     _refuse_begun(folder)
     inputs = Inputs(settings, objects, without=folder)
     records = inputs.records()  # before they are loaded: what changes in between is seen at the end
     scope = Scope(settings, objects)
     scope.assays()  # opens the target, so that a wrong name leaves no folder behind
+    make_folder(folder)
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(folder / JOURNAL)
     with journal:
         if journal.get("settings") is not None:  # another run was faster

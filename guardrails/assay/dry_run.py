@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,12 @@ class DryRun:
             )
 
 
-def dry_run(target: Any = None, *, plan: Path | None = None, **given: Any) -> DryRun:
+def dry_run(
+    target: Any = None, *, plan: Path | None = None, tell: Callable[[str], None] = lambda _: None, **given: Any
+) -> DryRun:
     """Say what `run_audit` would do with these arguments. The target is opened, never asked.
+
+    `tell` is told at once where there is no target: the self-check's data are then made first, which takes a while.
 
     Raises
     ------
@@ -80,6 +84,8 @@ def dry_run(target: Any = None, *, plan: Path | None = None, **given: Any) -> Dr
 
     objects = {"target": target} | {k: given.get(k) for k in ("corpus", "holdout", "reference", "prompts")}
     settings = make_settings(given | {k: name_of(v) for k, v in objects.items()}, plan)
+    if settings.target is None:
+        tell("no target is named: this is the self-check; its known samples are made, and nothing is run on them")
     scope = Scope(settings, objects)
     assays, closed = scope.assays()
     shut = [Forecast(r.probe.id, runs=False, note=r.not_applicable or r.not_assessed or "") for r in closed]
@@ -116,6 +122,8 @@ def _forecast(scope: Scope, assay: Assay) -> Forecast:
         batches = scope.plan(assay)
     except GuardrailsError as error:  # the run reports it as not assessed, for this reason
         return Forecast(assay.key, runs=False, note=str(error))
+    if assay.control is not None:  # what is there to see is known, so that what could be seen is no question
+        return Forecast(assay.key, runs=True, samples=count(batches))
     n, confidence = probe.sample_size(batches)
     confidence = simultaneous(confidence, readings(probe, assay.subject(), batches))
     controls = scope.judged_controls(assay)

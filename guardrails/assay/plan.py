@@ -30,11 +30,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    target: str | None = None
-    corpus: str | None = None
-    holdout: str | None = None
-    reference: str | None = None
-    prompts: str | None = None
+    target: str | None = Field(default=None, min_length=1)  # an empty name would be the self-check
+    corpus: str | None = Field(default=None, min_length=1)
+    holdout: str | None = Field(default=None, min_length=1)
+    reference: str | None = Field(default=None, min_length=1)
+    prompts: str | None = Field(default=None, min_length=1)
     text_field: str | None = None
     recognizers: str | None = None
     descriptor: str | None = None

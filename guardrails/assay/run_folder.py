@@ -143,9 +143,9 @@ def locked(path: Path) -> sqlite3.Connection:
     Raises
     ------
     ConfigurationError
-        Where another process holds it.
+        Where another process holds it, or the folder cannot be written into.
     JournalError
-        Where it cannot be had.
+        Where it cannot be had for another reason.
     """
     file = path.with_suffix(".lock")
     try:
@@ -156,10 +156,26 @@ def locked(path: Path) -> sqlite3.Connection:
             raise ConfigurationError(
                 f"a run is under way in {path.parent}; wait until it has ended, or give another --out"
             ) from None
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+            raise ConfigurationError(f"cannot write into this folder: {path.parent}: {error}") from error
         raise JournalError(f"{file}: {error}. Check that the folder can be written to") from error
     except sqlite3.DatabaseError as error:
         raise JournalError(f"{file}: {error}. Delete this file if no run is under way in its folder") from error
     return lock
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that a command writes into, where it is not there.
+
+    Raises
+    ------
+    ConfigurationError
+        Where it cannot be made: nothing was run.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"cannot make this folder: {folder}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from ..core.base import Modality
 from ..core.errors import ConfigurationError, JournalError, did_you_mean
 from ..core.registry import detectors as known_detectors
 from .detector_controls import Outcome, doubt, failed, kept_outcome
-from .run_folder import write_whole, writing
+from .run_folder import make_folder, write_whole, writing
 from .scan_arguments import arguments_sha256
 from .scan_kinds import kinds_in
 from .scan_listing import Listing, check_path
@@ -108,8 +108,8 @@ def run_scan(
     else:
         folder = out or default_folder()
         _check_new(folder, named)
+    make_folder(folder)
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         listing = Listing(folder / LISTING)
     with listing:
         if resume:

@@ -49,6 +49,7 @@ def _command(arguments: Sequence[str]) -> int:
 
     from ._app import app
 
+    _refuse_empty(arguments)
     command: Any = typer.main.get_command(app)
     try:
         # Not command(…): it would turn a closed pipe into exit code 1, which means that a finding failed.
@@ -62,3 +63,20 @@ def _command(arguments: Sequence[str]) -> int:
         message = error.format_message() or "no command given; see: guardrails --help"
         raise ConfigurationError(message) from error
     return PASSED
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse an empty argument, as of a variable that is not set: a path would be the current folder.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    before = "guardrails"
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if option.startswith("--") and equals and not value:
+            raise ConfigurationError(f"{option} is empty; give it a value, or leave it out")
+        if not argument:
+            raise ConfigurationError(f"the argument after {before} is empty; give it a value, or leave it out")
+        before = argument

@@ -6,6 +6,7 @@ An audit's own codes (0, 1, 3, 4) come with its result. Whatever is not foreseen
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import tempfile
@@ -17,6 +18,11 @@ from ..core.visible import visible
 from ._screen import say
 
 PASSED, USAGE, BROKE = 0, 2, 5
+MAX_LINE = 1500
+OF_A_NAME = frozenset(
+    {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL}
+)
+"""Errors of a file that was named and cannot be one, or may not be opened: a mistake, as a name of nothing is."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -41,17 +47,19 @@ def explain(error: BaseException) -> int:
         traceback.print_exception(error)
     match error:
         case JournalError():
-            say(*error.lines)
+            say(*error.lines)  # whole: the command that resumes a run is in it
             return BROKE
         case GuardrailsError():
-            first, *more = error.lines
+            first, *more = map(clipped, error.lines)
             say(f"error: {first}", *more)
             return USAGE
         case KeyboardInterrupt():
             say(f"interrupted by {error}" if str(error) else "interrupted")
         case OSError():
             where = f": {error.filename}" if error.filename else ""
-            say(f"error: {error.strerror or error}{where}")
+            say(clipped(f"error: {error.strerror or error}{where}"))
+            if error.filename and error.errno in OF_A_NAME:
+                return USAGE
         case MemoryError():
             say("error: out of memory; close other programs, or ask for less (--budget quick, fewer --probes)")
         case SystemExit():
@@ -60,8 +68,18 @@ def explain(error: BaseException) -> int:
             )
         case _:
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            say(f"error: {what}; this is a defect in guardrails, not in your input; {_details(error)}")
+            say(f"error: {clipped(what)}; this is a defect in guardrails, not in your input; {_details(error)}")
     return BROKE
+
+
+def clipped(line: str) -> str:
+    """Return a line of a message, the middle of a very long one left out: names may have any length.
+
+    >>> clipped("there is no 'model'")
+    "there is no 'model'"
+    """
+    left_out = len(line) - MAX_LINE
+    return line if left_out <= 0 else f"{line[: MAX_LINE // 2]} … ({left_out:,} characters) … {line[-MAX_LINE // 2 :]}"
 
 
 def _details(error: BaseException) -> str:

@@ -1,8 +1,8 @@
-"""A new or empty folder that one command fills."""
+"""A folder that one command fills: a new one, or one that is kept from other commands by a lock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,18 +20,55 @@ def new_folder(out: Path) -> Iterator[None]:
     ConfigurationError
         Where it is not an empty folder, or another command is filling it.
     """
+    from ..assay.run_folder import make_folder
+
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigurationError(f"--out {out} is not an empty folder; give a new one")
     was_there = out.exists()
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     marker = out / MARKER
     try:
         marker.touch(exist_ok=False)
     except FileExistsError:
         raise ConfigurationError(f"--out {out}: another command is filling this folder; give a new one") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot write into this folder: {out}: {error.strerror or error}") from error
     try:
         yield
     finally:
         marker.unlink(missing_ok=True)
         if not was_there and not any(out.iterdir()):
             out.rmdir()
+
+
+@contextmanager
+def locked_folder(out: Path, lock: str, *, is_ours: Callable[[Path], bool]) -> Iterator[None]:
+    """Make a folder, or take one, and keep other commands of the same kind out of it until the block ends.
+
+    Parameters
+    ----------
+    out : Path
+        The folder. One that was made here and is empty at the end is removed.
+    lock : str
+        Name of the file that is locked, with the suffix ``.lock``.
+    is_ours : callable
+        Whether the folder holds at the end what the command makes: else the file of the lock is removed.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the folder cannot be made or written into, or another command has locked it.
+    """
+    from ..assay.run_folder import locked, make_folder
+
+    was_there = out.exists()
+    make_folder(out)
+    database = locked(out / lock)
+    try:
+        yield
+    finally:
+        database.close()
+        if not is_ours(out):
+            (out / lock).unlink(missing_ok=True)
+            if not was_there and out.is_dir() and not any(out.iterdir()):
+                out.rmdir()

@@ -157,7 +157,7 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
     from ..assay.dry_run import dry_run
 
     with only_data_on_stdout():
-        what = dry_run(target, **options)
+        what = dry_run(target, **options, tell=say)
     if as_json:
         echo_json(what.to_dict())
         return
@@ -167,9 +167,9 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
 def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool, salvage: bool) -> AuditResult:
     from ..assay.audit import how_to_resume, run_audit
 
-    place: dict[str, Any] = {"resume": None, "out": folder}
+    place: dict[str, Any] = {"resume": None, "out": folder, "tell": say}
     if resume:
-        place = {"resume": folder, "out": None, "salvage": salvage, "tell": say}
+        place |= {"resume": folder, "out": None, "salvage": salvage}
 
     with progress() as report, only_data_on_stdout():
         try:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..core.errors import ConfigurationError, JournalError
+from ..core.errors import JournalError
 from ._console import echo_json, only_data_on_stdout, progress
+from ._new_folder import locked_folder
 from ._screen import say
 
 
@@ -36,9 +35,10 @@ def index(
 
     A build that was stopped goes on when the same command is given again.
     """
-    from ..memorization.index_folder import build_index
+    from ..kit.corpus import is_index
+    from ..memorization.index_folder import LOCK, build_index
 
-    with _alone_in(out), progress() as report, only_data_on_stdout():
+    with locked_folder(out, LOCK, is_ours=is_index), progress() as report, only_data_on_stdout():
         try:
             made = build_index(corpus, out, text_field=text_field, progress=report)
         except KeyboardInterrupt as error:
@@ -58,24 +58,3 @@ def index(
     families = f"{near['families']:,} families, the largest of {near['largest']:,}"
     say(f"{near['documents']:,} of them have a near-duplicate: {families}")
     say(f"next: guardrails audit TARGET --corpus {shlex.quote(str(out))}")
-
-
-@contextmanager
-def _alone_in(out: Path) -> Iterator[None]:
-    """Keep other builds out of a folder; one that came to nothing is not left behind."""
-    from ..assay.run_folder import locked
-    from ..memorization.index_folder import LOCK
-
-    was_there = out.exists()
-    if was_there and not out.is_dir():
-        raise ConfigurationError(f"--out {out} is not a folder; give a new one")
-    out.mkdir(parents=True, exist_ok=True)
-    lock = locked(out / LOCK)
-    try:
-        yield
-    finally:
-        lock.close()
-        if out.is_dir() and [file.name for file in out.iterdir()] == [LOCK]:
-            (out / LOCK).unlink()
-            if not was_there:
-                out.rmdir()

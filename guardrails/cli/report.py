@@ -59,6 +59,8 @@ def read_run(run: Path) -> tuple[AuditResult, Path]:
         raise ConfigurationError(f"{file} is larger than {MAX_RESULT_BYTES >> 20} MiB: not a result of guardrails")
     try:
         return AuditResult.from_json(file.read_text(encoding="utf-8")), file.parent
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValidationError, UnicodeDecodeError) as error:
         first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not UTF-8 text"
         raise ConfigurationError(f"{file} is not a result of this version of guardrails: {first}") from error

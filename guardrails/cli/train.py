@@ -13,12 +13,15 @@ import typer
 
 from ..core.errors import ConfigurationError
 from ._console import only_data_on_stdout
+from ._new_folder import locked_folder
 from ._screen import say, show
 
 app = typer.Typer(
     help="Train a reference generator, a detector or the copy descriptor anew: deterministic in the seed.",
     no_args_is_help=True,
 )
+
+LOCK = "train.lock"
 
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same weights on the same machine.")]
 Out = Annotated[
@@ -88,9 +91,8 @@ def descriptor(out: Out = None, seed: Seed = 0) -> None:
 
 
 def _train(train: Callable[..., Iterable[Path]], folder: Path, seed: int, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_data_on_stdout():
-        files = train(folder, seed=seed)
+    with locked_folder(folder, LOCK, is_ours=lambda _: False), only_data_on_stdout():
+        files = list(train(folder, seed=seed))
     for file in files:
         show(str(file))
     say(f"trained {name} with seed {seed}; weights and card in {folder}")

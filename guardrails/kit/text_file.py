@@ -127,9 +127,15 @@ class TextFile:
 
     def _binary(self) -> IO[bytes]:
         """Open the file; what is gzipped is unpacked to a temporary file first, and no further than the limit."""
-        file = self.path.open("rb")
-        head = file.read(8)
-        file.seek(0)
+        file = None
+        try:
+            file = self.path.open("rb")
+            head = file.read(8)
+            file.seek(0)
+        except OSError as error:
+            if file is not None:
+                file.close()
+            raise ContentError(f"{shown(self.path)}: cannot be read ({error.strerror or error})") from None
         kind = next((kind for mark, kind in COMPRESSED.items() if head.startswith(mark)), None)
         if kind:
             file.close()

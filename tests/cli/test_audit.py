@@ -101,7 +101,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_options_that_were_not_given_are_left_to_the_plan(asked: dict[str, Any], tmp_path: Path) -> None:
     cli.run(["audit", "dir:x", "--out", str(tmp_path / "run")])
-    assert asked == {"target": "dir:x", "out": tmp_path / "run", "resume": None}
+    assert asked == {"target": "dir:x", "out": tmp_path / "run", "resume": None, "tell": say}
 
 
 def test_every_option_is_passed_on(asked: dict[str, Any], tmp_path: Path) -> None:
@@ -122,6 +122,7 @@ def test_every_option_is_passed_on(asked: dict[str, Any], tmp_path: Path) -> Non
         "fail_on": "high",
         "out": tmp_path,
         "resume": None,
+        "tell": say,
     }
 
 
@@ -238,7 +239,7 @@ def test_a_dry_run_runs_nothing(
 
 def test_an_unwritable_folder_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
-    assert cli.run(["audit", "--out", str(tmp_path / "file" / "run")]) == 5
+    assert cli.run(["audit", "--out", str(tmp_path / "file" / "run")]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) <= 2
 
 
