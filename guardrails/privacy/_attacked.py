@@ -10,9 +10,12 @@ import numpy as np
 
 from ..core.base import Batch, Budget, Row, Subject
 from ..core.seeding import derive_seed
+from ..core.statistics import Interval
+from ..kit.blind import blind_table
 from ._rows import Rows, Tables, check_frame, read
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
@@ -23,6 +26,8 @@ ROWS = {Budget.CONTROL: 1000, Budget.QUICK: 20_000, Budget.STANDARD: 50_000, Bud
 BATCH = 64
 MINIMUM = 30
 """Attacked rows of each arm below which no risk is said."""
+WITHOUT = "the synthetic table"
+"""What the blind baseline does not see."""
 
 
 def order(n: int, seed: int) -> Ints:
@@ -161,3 +166,20 @@ def spiked(subject: Subject) -> Subject:
     corpus = check_frame("corpus", subject.corpus)
     target: Any = SpikedTable(subject.target, corpus, lambda seed: order(len(corpus), seed).tolist())
     return replace(subject, target=target)
+
+
+def blind(members: Rows, others: Rows) -> Interval:
+    """Return how well rows of the corpus are told from those of the holdout without the synthetic table."""
+    import pandas as pd
+
+    both = [np.concatenate([getattr(rows, part) for rows in (members, others)]) for part in ("numbers", "codes")]
+    columns = [pd.DataFrame(both[0]), pd.DataFrame(both[1]).astype(str)]
+    return blind_table(pd.concat(columns, axis=1, ignore_index=True), len(members))
+
+
+def side_by_side(subject: Subject, members: Sequence[int] | Ints, others: Sequence[int] | Ints) -> pd.DataFrame:
+    """Return rows of the corpus, then rows of the holdout, with the columns of the corpus."""
+    import pandas as pd
+
+    names = list(subject.corpus.columns)
+    return pd.concat([subject.corpus.iloc[members], subject.holdout[names].iloc[others]])  # type: ignore

@@ -12,10 +12,11 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import newcombe, wilson
 from ..core.statistics.intervals import score_interval
+from ..kit.blind import confounded, separating_columns, why_confounded
 from ..kit.exact import METRIC, ExactIndex, exact_copies
 from . import _attacked
 from ._gower import Gower
-from ._rows import Rows, Tables
+from ._rows import Rows, Tables, read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 OUTPUTS = {Budget.CONTROL: 1000, Budget.QUICK: 2000, Budget.STANDARD: 5000, Budget.THOROUGH: 20_000}
 SEARCHED = 50_000
 """Rows of each table that are searched, at most."""
+COMPARED = 1000
+"""Rows of corpus and of holdout from which it is told whether these differ by themselves, at most."""
 NEAR = 0.01
 """A row is copied where its categories are the same and its numbers within this share of its own."""
 
@@ -68,6 +71,7 @@ class TableDistance(Probe):
     def __init__(self) -> None:
         self._drawn = _attacked.Drawn()
         self._equal: tuple[Any, ExactIndex] | None = None
+        self._alone: tuple[Any, str] | None = None
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         first = _attacked.plan(subject, budget, attacks=1, seed=seed)[0].payload
@@ -125,6 +129,8 @@ class TableDistance(Probe):
                 f"{n} synthetic rows and {size} of corpus and holdout each; at least {_attacked.MINIMUM} are needed"
             )
             return [*(Measurement(**shared, **kind, value=None, reason=reason) for kind in kinds), exact]
+        if reason := self.confounding(subject, seed):
+            return [*(Measurement(**shared, **kind, value=None, reason=reason) for kind in kinds), exact]
         near, far = (np.array([row[key] for row in done]) for key in ("dcr", "to_holdout"))
         closer = float(((near < far) + 0.5 * (near == far)).mean())
         worth = trials([row["nearest"] for row in done])
@@ -150,6 +156,24 @@ class TableDistance(Probe):
             ),
             exact,
         ]  # fmt: skip
+
+    def confounding(self, subject: Subject, seed: int) -> str:
+        """Return why nearness tells nothing where corpus and holdout differ by themselves, or an empty text.
+
+        A generator's rows are then nearer to the corpus for being like it, and none of them need be copied.
+        """
+        key = (id(subject.corpus), id(subject.holdout), seed)
+        if self._alone is None or self._alone[0] != key:
+            tables = read(subject.corpus, subject.corpus, subject.holdout)
+            trained = _attacked.order(len(tables.corpus), seed)[:COMPARED]
+            unseen = _attacked.shuffled(tables.honest(), seed)[:COMPARED]
+            alone = _attacked.blind(tables.corpus[trained], tables.holdout[unseen])
+            reason = ""
+            if confounded(alone):
+                columns = separating_columns(_attacked.side_by_side(subject, trained, unseen), len(trained))
+                reason = why_confounded(alone, "rows", without=_attacked.WITHOUT, columns=columns)
+            self._alone = key, reason
+        return self._alone[1]
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
         return _attacked.spiked(subject)

@@ -11,7 +11,7 @@ import numpy as np
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Interval, delong, tpr_at_fpr, wilson
-from ..kit.blind import blind_measurement, blind_table, confounded, separating_columns, why_confounded
+from ..kit.blind import blind_measurement, confounded, separating_columns, why_confounded
 from . import _attacked
 from ._gower import Gower
 from ._rows import Rows, Tables, read
@@ -107,9 +107,11 @@ class TableMembership(Probe):
                 for one in (headline, rated, blind)
             ]
         alone = self.blind(trained, unseen, subject)
-        beside = blind_measurement(shared, alone, without=_WITHOUT)
+        beside = blind_measurement(shared, alone, without=_attacked.WITHOUT)
         if confounded(alone):
-            reason = why_confounded(alone, "rows", without=_WITHOUT, columns=self.columns(trained, unseen, subject))
+            reason = why_confounded(
+                alone, "rows", without=_attacked.WITHOUT, columns=self.columns(trained, unseen, subject)
+            )
             none = [Measurement(**shared, **one, value=None, reason=reason) for one in (headline, rated)]
             return [*none, beside]
         members, others = (np.array([r["score"] for r in arm]) for arm in (trained, unseen))
@@ -132,12 +134,8 @@ class TableMembership(Probe):
 
     def columns(self, trained: Sequence[Row], unseen: Sequence[Row], subject: Subject) -> list[str]:
         """Return the columns that tell these records apart by themselves."""
-        import pandas as pd
-
         members, others = ([row["record"] for row in arm] for arm in (trained, unseen))
-        names = list(subject.corpus.columns)
-        rows = pd.concat([subject.corpus.iloc[members], subject.holdout[names].iloc[others]])
-        return separating_columns(rows, len(members))
+        return separating_columns(_attacked.side_by_side(subject, members, others), len(members))
 
     def blind(self, trained: Sequence[Row], unseen: Sequence[Row], subject: Subject) -> Interval:
         """Return the blind baseline of these records; computed once for the same ones."""
@@ -145,7 +143,7 @@ class TableMembership(Probe):
         key = (id(subject.corpus), id(subject.holdout), records)
         if self._blind is None or self._blind[0] != key:
             tables = read(subject.corpus, subject.corpus, subject.holdout)
-            self._blind = key, _blind(tables.corpus[records[0]], tables.holdout[records[1]])
+            self._blind = key, _attacked.blind(tables.corpus[records[0]], tables.holdout[records[1]])
         return self._blind[1]
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
@@ -167,7 +165,6 @@ _METHOD = (
     "DOMIAS: log ratio of the nearest-neighbour (Gower) densities of the synthetic rows and of half of the holdout;"
     " DeLong's interval"
 )
-_WITHOUT = "the synthetic table"
 
 
 def scores(attacked: Rows, tables: Tables, reference: Rows) -> Floats:
@@ -175,14 +172,6 @@ def scores(attacked: Rows, tables: Tables, reference: Rows) -> Floats:
     gower = Gower(tables.synthetic, tables.corpus, tables.holdout)
     far, near = (gower.nearest(attacked, table, 1)[1][:, 0] for table in (reference, tables.synthetic))
     return np.asarray(np.log(far + FLOOR) - np.log(near + FLOOR))
-
-
-def _blind(members: Rows, others: Rows) -> Interval:
-    import pandas as pd
-
-    both = [np.concatenate([getattr(rows, part) for rows in (members, others)]) for part in ("numbers", "codes")]
-    columns = [pd.DataFrame(both[0]), pd.DataFrame(both[1]).astype(str)]
-    return blind_table(pd.concat(columns, axis=1, ignore_index=True), len(members))
 
 
 def _weak(found: Interval, alone: Interval) -> str:

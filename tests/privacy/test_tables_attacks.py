@@ -191,6 +191,29 @@ def test_a_split_that_the_rows_alone_give_away_is_not_assessed() -> None:
     assert blind.low > 0.55
 
 
+def test_nearness_to_a_corpus_that_lies_apart_from_the_holdout_is_not_assessed() -> None:
+    """Rows of an honest generator are nearer to the corpus where the holdout is of a later time."""
+    rng = np.random.default_rng(3)
+    months = np.arange(600) % 200 + 100.0 * (np.arange(600) >= 400)
+
+    def drifting(month: Any) -> pd.DataFrame:
+        trend = month / 50 + rng.normal(0, 1, len(month))
+        return pd.DataFrame({"a": trend.round(2), "b": (trend / 2 + rng.normal(0, 1, len(month))).round(2)})
+
+    real = drifting(months)
+    corpus, holdout = real[:400], real[400:].reset_index(drop=True)
+    closer, novelty, copies = audit(
+        TableDistance(), Subject(Table(drifting(rng.permutation(months[:400]))), corpus=corpus, holdout=holdout)
+    )
+    assert closer.value is novelty.value is None
+    assert "the split is confounded" in (closer.reason or "")
+    assert "Columns that tell them apart by themselves: 'a'" in (closer.reason or "")
+    assert copies.value is not None
+    leak = audit(TableDistance(), Subject(Table(corpus), corpus=corpus, holdout=holdout))
+    assert leak[2].low is not None
+    assert leak[2].low > 0.9
+
+
 def test_the_blind_baseline_is_a_half_where_the_split_is_honest() -> None:
     found = [audit(TableMembership(), subject(1.0, n=200 + 10 * i))[2].value for i in range(5)]
     assert abs(np.mean(found) - 0.5) < 0.06
