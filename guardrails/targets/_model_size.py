@@ -13,6 +13,10 @@ from ._weights import Weights
 
 LENGTH = re.compile("position|length|ctx|context|window|seq|chunk|block_size")
 LAYERS = re.compile("layer|block|depth")
+NO_COUNT = re.compile("per_layer|block_multiple|depthwise")
+"""Parts of names that stand for a size and not for a number of layers, as in ``vocab_size_per_layer_input``."""
+WHICH = re.compile(r"^(?!num_|n_).*(?<!of)_layers$|layer_(?:ids|indices|idxs)$")
+"""Lists that may name layers by their numbers, as ``moe_layers``: then these increase."""
 SIZE = re.compile("size|dim|head|expert|label|channel|width|vocab|rank|group|hidden|inner|kernel|^n_|^num_")
 MAX_LENGTH = 1 << 24
 FEW_LAYERS, SMALL = 128, 1 << 17
@@ -40,9 +44,9 @@ def check_config(config: Mapping[str, Any], weights: Iterable[Weights], name: st
         # One key may be read as several of these.
         if LENGTH.search(key):
             limit, why = MAX_LENGTH, "is the most that is read"
-        elif LAYERS.search(key):
+        elif _counts_layers(key):
             limit, why = tensors, "would be more than the weights hold tensors"
-        elif SIZE.search(key):
+        elif SIZE.search(key) or NO_COUNT.search(key):
             limit, why = largest, "would be more than any tensor of the weights is long"
         else:
             continue
@@ -51,19 +55,24 @@ def check_config(config: Mapping[str, Any], weights: Iterable[Weights], name: st
 
 
 def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, int]]:
-    """Yield every integer with the name that it stands under, and of a list how long it is and the sum."""
+    """Yield every integer with the name that it stands under, and of a list how long it is and the sum or largest."""
     if isinstance(value, Mapping):
         for inner, part in value.items():
             yield from _numbers(part, str(inner))
     elif isinstance(value, list):
         yield key, len(value)
         integers = [part for part in value if type(part) is int]
-        yield key, sum(integers) if LAYERS.search(key) else max(integers, default=0)
+        numbered = WHICH.search(key) is not None and integers == sorted(set(integers))
+        yield key, sum(integers) if _counts_layers(key) and not numbered else max(integers, default=0)
         for part in value:
             if not isinstance(part, int):
                 yield from _numbers(part, key)
     elif type(value) is int:
         yield key, value
+
+
+def _counts_layers(key: str) -> bool:
+    return LAYERS.search(NO_COUNT.sub("", key)) is not None
 
 
 def check_built(model: Any, weights: Iterable[Weights], *, quantised: bool = False) -> None:

@@ -62,6 +62,11 @@ class HuggingFaceTarget(CausalTarget):
         _check(readable, self.name)
         try:
             self._files = read_model(readable, (*MODEL, *TOKENIZER))
+            if not self._files.weights:
+                raise TargetError(
+                    "neither model.safetensors nor model.safetensors.index.json is in the folder, and other files are "
+                    "not read; rename them, or model.save_pretrained(folder) writes them"
+                )
             check_config(parsed(self._files.settings["config.json"], "config.json"), self._files.weights.values())
             with quiet(), offline(), self._files.staged() as stage:
                 self._tokenizer = _load_tokenizer(stage, self._files)

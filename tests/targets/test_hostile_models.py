@@ -14,6 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from guardrails.core.errors import TargetError
+from guardrails.targets._model_size import check_config
+from guardrails.targets._weights import Weights
 from guardrails.targets.huggingface import HuggingFaceTarget
 
 RAN: list[str] = []
@@ -242,6 +244,38 @@ def test_no_more_is_built_than_the_weights_hold(copy: Path, name: str) -> None:
     text = json.loads((copy / "config.json").read_text()) | BIG[name]
     (copy / "config.json").write_text(json.dumps(text))
     refused(copy, "the model cannot be loaded", "config")
+
+
+ORDINARY = {
+    "Lfm2": "block_multiple_of", "Gemma3nText": "vocab_size_per_layer_input", "Llama4Text": "moe_layers",
+    "Phi4Multimodal": "audio_config", "Mllama": "text_config", "Llama": "vocab_size",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_the_settings_of_ordinary_models_are_let_through(name: str) -> None:
+    import transformers
+
+    config = getattr(transformers, f"{name}Config")().to_dict()
+    assert ORDINARY[name] in config
+    check_config(config, [Weights(Path("model.safetensors"), (), tensors=250, elements=10**9, largest=300_000)])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"moe_layers": [10**6]},
+        {"moe_layers": list(range(1000))},
+        {"num_hidden_layers": list(range(120))},
+        {"depths": [100, 101, 102]},
+        {"vocab_size_per_layer_input": 10**8},
+        {"block_multiple_of": 10**8},
+        {"layers_per_block": 1000},
+    ],
+)
+def test_lists_and_sizes_by_layer_are_bounded(more: dict[str, Any]) -> None:
+    with pytest.raises(TargetError, match=next(iter(more))):
+        check_config(more, [Weights(Path("model.safetensors"), (), tensors=250, elements=10**9, largest=300_000)])
 
 
 HOSTILE = ["[" * 100_000, '{"a":' * 100_000, "9" * 5000, "{", "[]", "null", f'{{"a": 1{"0" * 400}}}', "\x00"]
