@@ -58,7 +58,7 @@ def load_pictures(
 
 def _read(path: str, run_folder: Path) -> Picture | str:
     try:
-        media = (run_folder / "media").resolve()
+        media = run_folder.resolve() / "media"
         place = (run_folder / path).resolve()
         if not place.is_relative_to(media):
             return "outside the run’s media folder"

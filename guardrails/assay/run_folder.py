@@ -12,6 +12,9 @@ from typing import Self
 from ..core.errors import ConfigurationError, JournalError
 
 OF_A_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+WRITTEN = ("journal", "scan", "salvaged-journal", "salvaged-scan", "result", "summary", "controls", "errors", "report")
+"""What the names of the files begin with, up to a dot, that a run or a scan writes into its folder."""
+FOLDERS = ("media", "fetched")
 START_AGAIN = "nothing of the run is kept: free some space or check the folder, and start again"
 
 
@@ -39,13 +42,14 @@ class Database:
     Raises
     ------
     ConfigurationError
-        Where another run has it open.
+        Where another run has it open, or a file that a run writes is a link.
     JournalError
         Where the file is no database, is damaged, was written by another version, or cannot be opened or written.
     """
 
     def __init__(self, path: Path, schema: str) -> None:
         self.path = path
+        refuse_links(path.parent)
         self._lock = locked(path)
         try:
             self._open(schema)
@@ -121,6 +125,21 @@ def is_damage(error: sqlite3.Error) -> bool:
     """Whether an error says that the file is damaged, not that it could not be read or written."""
     kept_whole = sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError
     return (isinstance(error, sqlite3.DatabaseError) and not isinstance(error, kept_whole)) or "UTF-8" in str(error)
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder in which a link stands where a run would write: it could be a stranger's, and lead anywhere.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    for inner in (folder, *(folder / name for name in FOLDERS)):
+        for path in inner.iterdir() if inner.is_dir() else ():
+            stem, dot, _ = path.name.partition(".")
+            ours = inner != folder or path.name in FOLDERS or (dot and stem in WRITTEN)
+            if ours and path.is_symlink():
+                raise ConfigurationError(f"{path} is a link, and a run would write where it leads; remove it")
 
 
 def _tables(db: sqlite3.Connection) -> set[tuple[str, ...]]:

@@ -376,3 +376,33 @@ def test_a_disk_that_fills_before_the_run_began_advises_no_resume(tmp_path: Path
         listing._db.execute("PRAGMA max_page_count = 1")
         with pytest.raises(JournalError, match="nothing of the run is kept"):
             listing.put("settings", "x" * 100_000)
+
+
+@pytest.mark.parametrize("name", ["result.part", "errors.log", "journal.lock", "journal.sqlite.damaged", "media/a.png"])
+def test_a_run_does_not_write_where_a_link_leads(cut_off: Path, tmp_path: Path, name: str) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    link = cut_off / name
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(precious)
+    with pytest.raises(ConfigurationError, match=rf"{name} is a link, and a run would write where it leads"):
+        run_audit(fakes.FakeTarget(0.3), resume=cut_off, salvage=True)
+    assert precious.read_text() == "mine"
+
+
+def test_other_links_in_a_runs_folder_are_let_be(cut_off: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("data", "notes.md"):
+        (cut_off / name).symlink_to(tmp_path / "data")
+    assert run_audit(fakes.FakeTarget(0.3), resume=cut_off)[0].exit_code in (0, 1, 3)
+
+
+def test_a_scan_does_not_write_where_a_link_leads(scanned: Path, tmp_path: Path) -> None:
+    run, precious = tmp_path / "run", tmp_path / "precious.txt"
+    shutil.copytree(scanned, run)
+    precious.write_text("mine")
+    (run / "summary.part").symlink_to(precious)
+    with pytest.raises(ConfigurationError, match=r"summary\.part is a link"):
+        run_scan([], out=run, resume=True)
+    assert precious.read_text() == "mine"
