@@ -11,6 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import ConfigurationError
 from ..core.results import InputRecord
 from ..kit.image_folder import files_below
 from .file_hash import file_sha256
@@ -46,6 +47,11 @@ class Inputs:
 
         A file that was hashed before is read again unless size, times and place are the same. What cannot be hashed, as
         a model on a hub or an object of an unknown type, is left out.
+
+        Raises
+        ------
+        ConfigurationError
+            Where an object that the run was given is not given again.
         """
         records = {name: self._record(name) for name in ("target", *DATA, "recognizers", "descriptor")}
         return {name: record for name, record in records.items() if record is not None}
@@ -55,6 +61,10 @@ class Inputs:
         if value is None:
             return None
         if value.startswith(OBJECT):
+            if self._objects[name] is None:
+                raise ConfigurationError(
+                    f"the run was given {name} as a {value}; give the same object to resume it, from Python"
+                )
             return None if name == "target" else self._object(value, self._objects[name])
         if name == "target":
             scheme, _, rest = value.partition(":")
@@ -185,4 +195,5 @@ def _difference(one: InputRecord | None, two: InputRecord | None) -> str:
 
 
 def _size(record: InputRecord) -> str:
-    return f"{record.files:,} file{'' if record.files == 1 else 's'} of {record.bytes:,} bytes"
+    files = f"{record.files:,} file{'' if record.files == 1 else 's'} of " if record.files else ""
+    return f"{files}{record.bytes:,} bytes"

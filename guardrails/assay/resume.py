@@ -85,9 +85,11 @@ def check_named(settings: Settings, named: Mapping[str, str | None], folder: Pat
         now, begun = named.get(name), getattr(settings, name)
         if now is not None and now != begun:
             label = "the target" if name == "target" else f"--{name}"
+            given = begun is not None and begun.startswith(OBJECT)
+            how = "give the same object to resume it" if given else "leave it out with --resume"
             raise ConfigurationError(
-                f"the run in {folder} was begun with {label} {begun or 'left out'}, not {now}; leave it out with"
-                " --resume, or start a new run"
+                f"the run in {folder} was begun with {label} {begun or 'left out'}, not {now}; {how}, or start a"
+                " new run"
             )
     missing = {name: why for name, why in to_be_named(settings).items() if named.get(name) is None}
     for name, why in missing.items():
@@ -112,8 +114,10 @@ def check_unchanged(journal: Journal, inputs: Inputs, folder: Path) -> None:
         raise ConfigurationError(f"guardrails or a library changed since the run in {folder} began; start a new one")
     if changed := journal.get("changed"):
         raise ConfigurationError(f"{changed}; the run cannot be resumed: start a new one")
-    if changed := changes(stored_records(journal), inputs.records(), f"since the run in {folder} began"):
-        raise ConfigurationError(f"{changed}; put it back, or start a new run")
+    before, now = stored_records(journal), inputs.records()
+    if changed := changes(before, now, f"since the run in {folder} began"):
+        here = f" (relative paths begin at the current folder, {os.getcwd()})" if before.keys() - now.keys() else ""
+        raise ConfigurationError(f"{changed}; put it back{here}, or start a new run")
 
 
 def stored_records(journal: Journal) -> Records:

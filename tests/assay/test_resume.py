@@ -160,6 +160,10 @@ def test_objects_have_to_be_the_same(tmp_path: Path) -> None:
         run_audit(fakes.FakeTarget(0.4), corpus=["a", "b"], resume=tmp_path / "run")
     with pytest.raises(ConfigurationError, match=r"begun with --corpus python object: list, not other"):
         run_audit(target, corpus="other", resume=tmp_path / "run")
+    with pytest.raises(ConfigurationError, match=r"was given corpus as a python object: list; give the same object"):
+        run_audit(target, resume=tmp_path / "run")
+    with pytest.raises(ConfigurationError, match=r"was given target as a python object: FakeTarget; give the same"):
+        run_audit(corpus=["a", "b"], resume=tmp_path / "run")
     result, _ = run_audit(target, corpus=["a", "b"], resume=tmp_path / "run")
     assert result.targets[0].inputs["corpus"].bytes == 2
 
@@ -179,6 +183,18 @@ def test_objects_are_told_by_their_content(tmp_path: Path, one: Any, two: Any) -
         Inputs(settings, {"corpus": value}, tmp_path).records()["corpus"].sha256 for value in (one, two, one)
     )
     assert first == again != second
+
+
+def test_another_current_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts(tmp_path / "corpus.jsonl", "a", 3)
+    run = (tmp_path / "run").resolve()
+    run_audit(f"jsonl:{texts(tmp_path / 'out.jsonl', 'yes')}", corpus="corpus.jsonl", out=run)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    with pytest.raises(ConfigurationError, match=r"not there now\); put it back \(relative paths begin at .*/other\)"):
+        run_audit(resume=run)
+    monkeypatch.chdir(tmp_path)
+    assert run_audit(resume=run)[0].exit_code in (0, 1, 3)
 
 
 def test_what_cannot_be_hashed_is_left_out(tmp_path: Path) -> None:
