@@ -6,6 +6,7 @@ A policy file may extend another: its rows then add to those of the other, chang
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -115,8 +116,9 @@ def load_policy(name_or_file: str | Path) -> Policy:
 def _load(name_or_file: str | Path, folder: Path, below: tuple[Path, ...]) -> Policy:
     """Read a policy; `folder` is where relative names start, `below` the files that extend it."""
     path = _path(name_or_file, folder)
-    if path.resolve() in below:
-        chain = " extends ".join(p.name for p in (*below[below.index(path.resolve()) :], path))
+    place = Path(os.path.realpath(path))  # Path.resolve raises where links lead in a circle
+    if place in below:
+        chain = " extends ".join(p.name for p in (*below[below.index(place) :], path))
         raise ConfigurationError(f"policy {path} extends itself: {chain}")
     if len(below) > LONGEST_CHAIN:
         raise ConfigurationError(f"policy {path}: more than {LONGEST_CHAIN} policies extend each other")
@@ -126,7 +128,7 @@ def _load(name_or_file: str | Path, folder: Path, below: tuple[Path, ...]) -> Po
     except ValidationError as error:
         raise ConfigurationError(f"policy {path}:", *mistakes(error)) from error
     if file.extends is not None:
-        base = _load(file.extends, path.parent, (*below, path.resolve()))
+        base = _load(file.extends, path.parent, (*below, place))
         sha256 = hashlib.sha256(text + base.sha256.encode()).hexdigest()
         names = (base.name, *base.extends)
     else:

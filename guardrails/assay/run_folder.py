@@ -213,6 +213,19 @@ def writing(folder: Path, again: str = "") -> Iterator[None]:
         raise JournalError(f"{where}: {what}; {advice}" if where else f"{what}; {advice}") from error
 
 
+@contextmanager
+def disk_errors(folder: Path, advice: str) -> Iterator[None]:
+    """Turn an error that only a disk has, such as that it is full, into a `JournalError` with advice."""
+    try:
+        yield
+    except OSError as error:
+        cut_short = error.errno is None and "requested and" in str(error)  # how NumPy says that a disk is full
+        if error.errno not in OF_A_DISK and not cut_short:
+            raise
+        why = "not all of a file could be written" if cut_short else error.strerror
+        raise JournalError(f"{error.filename or folder}: {why}; {advice}") from error
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file that appears whole or not at all."""
     part = path.with_suffix(".part")

@@ -18,9 +18,11 @@ def new_folder(out: Path) -> Iterator[None]:
     Raises
     ------
     ConfigurationError
-        Where it is not an empty folder, or another command is filling it.
+        Where it is not an empty folder, cannot be made or written into, or another command is filling it.
+    JournalError
+        Where the disk fails, as when it is full.
     """
-    from ..assay.run_folder import make_folder
+    from ..assay.run_folder import disk_errors, make_folder
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigurationError(f"--out {out} is not an empty folder; give a new one")
@@ -34,7 +36,8 @@ def new_folder(out: Path) -> Iterator[None]:
     except OSError as error:
         raise ConfigurationError(f"cannot write into this folder: {out}: {error.strerror or error}") from error
     try:
-        yield
+        with disk_errors(out, f"{out} is not complete: free some space, and start again with a new --out"):
+            yield
     finally:
         marker.unlink(missing_ok=True)
         if not was_there and not any(out.iterdir()):
@@ -58,14 +61,17 @@ def locked_folder(out: Path, lock: str, *, is_ours: Callable[[Path], bool]) -> I
     ------
     ConfigurationError
         Where the folder cannot be made or written into, or another command has locked it.
+    JournalError
+        Where the disk fails, as when it is full.
     """
-    from ..assay.run_folder import locked, make_folder
+    from ..assay.run_folder import disk_errors, locked, make_folder
 
     was_there = out.exists()
     make_folder(out)
     database = locked(out / lock)
     try:
-        yield
+        with disk_errors(out, "free some space, and give the same command again"):
+            yield
     finally:
         database.close()
         if not is_ours(out):

@@ -173,5 +173,8 @@ def _identity(path: Path) -> dict[str, Any]:
 
 def _write_json(path: Path, value: Any) -> None:
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    try:
+        part.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)  # of a full disk: with it the folder would be refused next time

@@ -167,3 +167,12 @@ def test_a_file_that_opens_and_cannot_be_read(folder: Path, capsys: Any) -> None
     (row,) = map(json.loads, (folder / "scan" / "scan.jsonl").read_text().splitlines())
     assert (row["error"], row["detections"]) == ("cannot be read: Input/output error", [])
     assert "not read: /proc/self/mem: cannot be read: Input/output error" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_policy_whose_link_leads_to_itself(folder: Path, capsys: Any) -> None:
+    (folder / "loop.toml").symlink_to("loop.toml")
+    assert cli.run(["policy", "check", "loop.toml"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: policy loop.toml")
+    assert "defect" not in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -170,3 +171,28 @@ def test_a_disk_that_fills_advises_nothing_that_is_refused(size: int, tmp_path: 
             [sys.executable, "-m", "guardrails", *words], cwd=tmp_path, capture_output=True, text=True, check=False
         )
     assert again.returncode in (0, 1, 3, 4), again.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of file sizes here")
+@pytest.mark.parametrize(
+    ("size", "command", "again"),
+    [
+        (100, "generate ar-molecules -n 300", "out is not complete: free some space, and start again with a new --out"),
+        (3000, "index texts.jsonl", "free some space, and give the same command again"),
+    ],
+)
+def test_a_disk_that_fills_under_a_new_folder_is_named(size: int, command: str, again: str, tmp_path: Path) -> None:
+    (tmp_path / "texts.jsonl").write_text('{"text": "some words that a model wrote"}\n' * 200)
+    words = [*command.split(), "--out", "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", FILLS, str(size), *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 5
+    why = "(File too large|not all of a file could be written)"
+    assert re.fullmatch(rf"out\S*: {why}; {re.escape(again)}", done.stderr.splitlines()[-1])
+    if words[0] == "index":
+        second = subprocess.run(
+            [sys.executable, "-m", "guardrails", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert second.returncode == 0, second.stderr
