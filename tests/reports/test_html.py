@@ -179,3 +179,13 @@ class TestPictures:
         page = read(reports.render(factory.audit(findings=(f,)), "html", run_folder=tmp_path))
         assert not page.all("img")
         assert f"not shown, {reason}" in page.text
+
+    def test_a_media_folder_that_is_a_link_is_not_followed(self, factory, read, tmp_path):
+        factory.png(tmp_path / "private/a.png")
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run/media").symlink_to(tmp_path / "private")
+        evidence = {"kind": "images", "caption": "Pairs", "media": ("media/a.png",)}
+        f = factory.extraction(measurement=factory.measurement(0.5, 0.4, 0.6, evidence=(evidence,)))
+        page = read(reports.render(factory.audit(findings=(f,)), "html", run_folder=tmp_path / "run"))
+        assert not page.all("img")
+        assert "not shown, outside the run’s media folder" in page.text

@@ -278,6 +278,11 @@ def test_lists_and_sizes_by_layer_are_bounded(more: dict[str, Any]) -> None:
         check_config(more, [Weights(Path("model.safetensors"), (), tensors=250, elements=10**9, largest=300_000)])
 
 
+def test_weights_by_another_name_are_asked_for_by_the_usual_one(copy: Path) -> None:
+    (copy / "model.safetensors").rename(copy / "model.fp16.safetensors")
+    refused(copy, "neither model.safetensors nor model.safetensors.index.json is in the folder")
+
+
 HOSTILE = ["[" * 100_000, '{"a":' * 100_000, "9" * 5000, "{", "[]", "null", f'{{"a": 1{"0" * 400}}}', "\x00"]
 
 
