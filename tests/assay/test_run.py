@@ -240,7 +240,7 @@ def test_a_run_killed_before_it_began_leaves_a_folder_that_serves_again(fake, tm
 
 def test_an_unwritable_folder_is_one_message(fake, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalError, match="file"):
+    with pytest.raises(ConfigurationError, match="file"):
         run_audit(fake.FakeTarget(0.0), out=tmp_path / "file" / "run")
 
 
