@@ -20,7 +20,7 @@ from guardrails.assay.plan import make_settings
 from guardrails.assay.policy import Policy
 from guardrails.assay.sources import versions
 from guardrails.core.base import Batch
-from guardrails.core.errors import ConfigurationError, JournalError, TargetError
+from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.results import AuditResult, Status
 
 FAKES = Path(__file__).with_name("fakes.py")
