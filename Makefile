@@ -12,6 +12,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOP := $(VENV)/.develop
 MODELS := $(VENV)/.models
 REST := slow or public_data or browser or models
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q --numprocesses 2 --dist loadscope
 
 .PHONY: audit test test-all check models bench evidence docs soak
 .DELETE_ON_ERROR:
@@ -20,10 +21,10 @@ audit: $(INSTALLED)
 	$(BIN)/guardrails audit --budget quick
 
 test: $(DEVELOP)
-	$(BIN)/pytest -q -m "not ($(REST))"
+	$(PYTEST) -m "not ($(REST))"
 
 test-all: $(DEVELOP)
-	$(BIN)/pytest -q -m "$(REST)"
+	$(PYTEST) -m "$(REST)"
 
 check: $(DEVELOP)
 	$(BIN)/ruff format --check --quiet
