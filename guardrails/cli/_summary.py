@@ -58,7 +58,7 @@ def _audit_lines(result: AuditResult) -> list[str]:
 
 
 def _spike_lines(result: AuditResult) -> list[str]:
-    """Say which readings pass because a planted fault was seen, and which do not because it was not."""
+    """Say which readings pass because a planted fault was seen, and why others are not assessed."""
     passed = [f.spike.kind if f.spike else "nothing" for f in result.findings if f.status == "pass"]
     words = {
         "spike": "a spike was seen",
@@ -66,9 +66,9 @@ def _spike_lines(result: AuditResult) -> list[str]:
         "nothing": "nothing planted",
     }
     counts = "; ".join(f"{word}: {passed.count(kind)}" for kind, word in words.items() if kind in passed)
-    unseen = [f for f in result.findings if f.status == "not-assessed" and f.spike and f.spike.smallest_dose is None]
+    reasons = {f.reason: f.title for f in reversed(result.findings) if f.status == "not-assessed" and f.reason}
     return [f"beside {len(passed)} passed reading{'s' * (len(passed) > 1)}: {counts}"] * bool(passed) + [
-        f"{f.title}: {f.reason}" for f in unseen
+        f"{title}: {reason}" for reason, title in reversed(reasons.items())
     ]
 
 

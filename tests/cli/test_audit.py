@@ -279,3 +279,13 @@ def test_any_terminal_gets_json_that_can_be_read_and_text(
             assert json.loads(text)["findings"][0]["title"] == title
         else:
             assert title.encode(encoding, "replace").decode(encoding).split()[0] in text
+
+
+def test_why_a_finding_is_not_assessed_is_shown_once(
+    asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = finding("not-assessed", measurement=None, reason="the holdout is the corpus")
+    asked["result"] = result(silent, silent, verdict="not-assessed", exit_code=3)
+    cli.run(["audit", "dir:x", "--out", str(tmp_path)])
+    captured = capsys.readouterr()
+    assert (captured.out + captured.err).count("the holdout is the corpus") == 1

@@ -48,10 +48,10 @@ def test_what_a_header_promises_is_not_decoded(tmp_path):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", 9000, 9000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", 7000, 7000, 8, 2, 0, 0, 0)
     path = tmp_path / "bomb.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
-    assert of(path)["short side"] == pytest.approx(np.log2(9000))
+    assert of(path)["short side"] == pytest.approx(np.log2(7000))
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n but no picture"])

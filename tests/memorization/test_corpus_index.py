@@ -320,7 +320,7 @@ def test_what_cannot_be_read_is_named_and_nothing_stands_in_the_way(
     assert made["documents"] == len(DOCUMENTS)
 
 
-@pytest.mark.parametrize(("column", "message"), [("body", "'body' .int64"), ("text", "no column of texts")])
+@pytest.mark.parametrize(("column", "message"), [("body", r"body .int64\)"), ("text", "no column of texts")])
 def test_a_table_needs_a_column_of_texts(column: str, message: str, tmp_path: Path) -> None:
     import pandas as pd
 
