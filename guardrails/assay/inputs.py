@@ -120,6 +120,8 @@ class Inputs:
 def _table_sha256(table: Any) -> str:
     from ..targets.table import FrameTarget
 
+    if table.empty:  # which no target is
+        return hashlib.sha256(f"{list(table.columns)}".encode()).hexdigest()
     return FrameTarget(table).identity()["sha256"]
 
 
