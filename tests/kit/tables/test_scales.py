@@ -140,8 +140,9 @@ def test_classes_that_only_the_outputs_have_are_named() -> None:
     ]
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(-5, 5), st.floats(0.1, 1.0), st.integers(300, 900), st.floats(1e-3, 1e6))
+@given(st.integers(0, 2**32 - 1), st.integers(-5, 5), st.floats(0.1, 0.4), st.integers(600, 900), st.floats(1e-3, 1e6))
 def test_a_power_of_ten_is_found_and_no_other_factor(seed: int, power: int, width: float, n: int, unit: float) -> None:
+    """Wider or shorter samples of one law have medians that differ by a quarter in one draw of a hundred."""
     rng = np.random.default_rng(seed)
     one, two = (unit * rng.lognormal(0, width, size) for size in (n, 900))
     assert unit_factor(one * 10.0**power, two) == (10.0**power if power else None)
