@@ -123,7 +123,8 @@ def test_a_real_language_model_from_a_package(test_data, tmp_path):
     for finding in findings(run).values():
         if finding["threshold"]:
             assert finding["measurement"]["low"] <= finding["measurement"]["value"] <= finding["measurement"]["high"]
-            assert finding["spike"]["recovery"] > 0.9
+            if finding["id"] != "memorization.extraction/extraction_rate_duplicated":  # no spike is planted for it
+                assert finding["spike"]["recovery"] > 0.9
             assert all(
                 c["observed"] == {"found": "found", "clear": "clear"}[c["expected"]] for c in finding["controls"]
             )
