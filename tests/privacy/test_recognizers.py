@@ -188,20 +188,26 @@ def test_a_match_without_a_datum_is_none(tmp_path: Path) -> None:
     assert [s.value for s in scan("goat, cat and kid", own)] == ["kid"]
 
 
+def audit_of_outputs(folder: Path, recognizers: Path) -> tuple[Scope, Any]:
+    """Return the audit of outputs.jsonl against corpus.txt by the scanner, with recognizers from a file."""
+    given = {
+        "target": f"jsonl:{folder / 'outputs.jsonl'}",
+        "corpus": str(folder / "corpus.txt"),
+        "recognizers": str(recognizers),
+        "probes": ("privacy.pii",),
+    }
+    scope = Scope(make_settings(given), dict.fromkeys(("target", "corpus", "holdout", "reference", "prompts")))
+    ((assay,), _) = scope.assays()
+    return scope, assay
+
+
 def test_an_audit_says_that_a_recognizer_took_too_long(tmp_path: Path, monkeypatch: Any) -> None:
     """Its outputs are error rows, and the finding is not assessed: not a share of nothing."""
     monkeypatch.setattr(_timed, "SECONDS", 0.1)
     (tmp_path / "outputs.jsonl").write_text("\n".join(json.dumps({"text": f"{'a' * 200}b{i}"}) for i in range(60)))
     (tmp_path / "corpus.txt").write_text("Rain fell.\n" * 60)
     path = file(tmp_path, "[[recognizer]]\nkind = 'slow'\npattern = '(?:a|aa)+$'")
-    given = {
-        "target": f"jsonl:{tmp_path / 'outputs.jsonl'}",
-        "corpus": str(tmp_path / "corpus.txt"),
-        "recognizers": str(path),
-        "probes": ("privacy.pii",),
-    }
-    scope = Scope(make_settings(given), dict.fromkeys(("target", "corpus", "holdout", "reference", "prompts")))
-    ((assay,), _) = scope.assays()
+    scope, assay = audit_of_outputs(tmp_path, path)
     subject, probe = assay.subject(), assay.probe
     rows = [row for batch in scope.plan(assay) for row in probe.collect(subject, batch, seed=0)]
     assert all("time" in row["error"] for row in rows)
@@ -223,14 +229,7 @@ def test_an_audit_hands_the_file_to_the_probe(tmp_path: Path) -> None:
     (tmp_path / "outputs.jsonl").write_text("\n".join(rows))
     (tmp_path / "corpus.txt").write_text("\n".join(corpus))
     path = file(tmp_path, "[[recognizer]]\nkind = 'room'\npattern = 'QX-[0-9]{4}'")
-    given = {
-        "target": f"jsonl:{tmp_path / 'outputs.jsonl'}",
-        "corpus": str(tmp_path / "corpus.txt"),
-        "recognizers": str(path),
-        "probes": ("privacy.pii",),
-    }
-    scope = Scope(make_settings(given), dict.fromkeys(("target", "corpus", "holdout", "reference", "prompts")))
-    ((assay,), _) = scope.assays()
+    scope, assay = audit_of_outputs(tmp_path, path)
     subject, probe = assay.subject(), assay.probe
     found = [row for batch in scope.plan(assay) for row in probe.collect(subject, batch, seed=0)]
     assert probe.measure(found, subject, seed=0)[0].value == 0.5
