@@ -86,8 +86,10 @@ class Database:
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""
-        self._db.close()
-        self._lock.close()
+        try:
+            self._db.close()
+        finally:  # also where it is interrupted: this process would find itself at work in the folder
+            self._lock.close()
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

@@ -11,7 +11,10 @@ import os
 import signal
 import tempfile
 import traceback
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
 
 from ..core.errors import GuardrailsError, JournalError
 from ..core.visible import visible
@@ -39,6 +42,16 @@ def let_signals_interrupt() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
             signal.signal(number, stop)
+
+
+def interrupted(error: KeyboardInterrupt, how_to_resume: Callable[[Path], str | None], folder: Path) -> NoReturn:
+    """Raise an interruption again, with the command that resumes the run in a folder where one has begun there."""
+    command = None
+    with suppress(GuardrailsError):  # interrupted while it opened or closed, the folder may still be locked
+        command = how_to_resume(folder)
+    if command is None:
+        raise error
+    raise JournalError(f"interrupted; resume with: {command}") from error
 
 
 def explain(error: BaseException) -> int:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.errors import ConfigurationError, JournalError
+from ..core.errors import ConfigurationError
 from ._console import echo_json, only_data_on_stdout, progress, write_json
+from ._endings import interrupted
 from ._screen import say, show
 from ._summary import print_summary
 from .listing import TARGETS
@@ -180,8 +181,5 @@ def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: b
                 progress=lambda step: report(step.done, step.total, step.label),
             )
         except KeyboardInterrupt as error:
-            command = how_to_resume(folder)
-            if command is None:
-                raise  # there is nothing to resume
-            raise JournalError(f"interrupted; resume with: {command}") from error
+            interrupted(error, how_to_resume, folder)
     return result

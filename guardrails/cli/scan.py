@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from ..core.errors import JournalError
 from ._console import Table, json_line_writer, only_data_on_stdout, progress, stdout
+from ._endings import interrupted
 from ._screen import say, show
 
 CONTROLS = "works on known items (not: knows these files)"
@@ -72,10 +72,9 @@ def scan(
             )  # fmt: skip
             page = _page(summary, folder) if format is Format.HTML else None
         except KeyboardInterrupt as error:
-            command = how_to_resume(folder) if folder is not None else None
-            if command is None:
-                raise  # there is nothing to resume
-            raise JournalError(f"interrupted; resume with: {command}") from error
+            if folder is None:
+                raise
+            interrupted(error, how_to_resume, folder)
     if format is Format.JSONL:
         say(f"rows: {folder / 'scan.jsonl'}")
     else:

@@ -130,3 +130,18 @@ def test_a_killed_run_leaves_no_lock(tmp_path):
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
     with Journal(path) as journal:
         assert journal.series() == []
+
+
+def test_an_interruption_while_it_closes_frees_the_lock(tmp_path):
+    class Interrupted:
+        def close(self):
+            raise KeyboardInterrupt
+
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    db, journal._db = journal._db, Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        journal.close()
+    db.close()
+    with Journal(path) as again:
+        assert again.series() == []

@@ -13,6 +13,7 @@ from guardrails import cli
 from guardrails.assay.engine import Progress
 from guardrails.assay.journal import Journal
 from guardrails.cli._console import say
+from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import (
     AuditResult,
     ControlOutcome,
@@ -211,6 +212,20 @@ def test_ctrl_c_says_how_to_go_on(
     assert message == f"interrupted; resume with: guardrails audit --resume guardrails-runs/{folder.name}"
     assert "/" not in folder.name
     assert " " not in folder.name
+
+
+def test_ctrl_c_while_the_folder_is_still_locked_is_an_interruption(
+    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was told as a mistake of the user, with exit code 2: that a run is under way in the folder."""
+
+    def locked(_: Path) -> None:
+        raise ConfigurationError("a run is under way")
+
+    monkeypatch.setattr("guardrails.assay.audit.how_to_resume", locked)
+    asked["error"] = KeyboardInterrupt()
+    assert cli.run(["audit", "dir:x", "--out", str(tmp_path)]) == 5
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
 
 
 def test_resume_takes_the_run_s_folder(asked: dict[str, Any], tmp_path: Path) -> None:
