@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -119,6 +120,7 @@ class Run:
         reading.controls = tuple(self.control(assay.probe, c) for c in self.scope.judged_controls(assay))
         series = self.scope.series(assay)
         reading.not_assessed = self.run(series)
+        self.keep_read_as()
         reading.seconds = self.journal.seconds(series.name)
         if reading.not_assessed:
             return reading
@@ -132,6 +134,15 @@ class Run:
             keep_outcome(assay.probe, control_outcome(assay.probe, assay.control, reading.headline, None))
         self.save_media(series, reading.measurements)
         return reading
+
+    def keep_read_as(self) -> None:
+        """Store how the first rows were read that a target made: a resumed run may have to make none again."""
+        if self.scope.settings.target is None or "target" in self.scope.subject.read_as:
+            return
+        from ..targets import read_as
+
+        if (reading := read_as(self.scope.subject.target)) and self.journal.get("read_as") is None:
+            self.journal.put("read_as", {"target": reading})
 
     def most(self, series: Series) -> int | None:
         """Return how many samples there are of what a probe counts: documents of the corpus, or outputs."""
@@ -202,7 +213,9 @@ class Run:
         if self.scope.settings.target is not None:
             # What was audited is what the run began with: that it is still the same is checked elsewhere.
             identity, inputs = self.journal.table("identity"), stored_records(self.journal)
-            return (record(self.scope.subject, self.scope.settings.target, identity, inputs),)
+            made = {name: str(said) for name, said in self.journal.table("read_as").items()}
+            subject = replace(self.scope.subject, read_as={**self.scope.subject.read_as, **made})
+            return (record(subject, self.scope.settings.target, identity, inputs),)
         sources = sorted({a.control.source for a in assays if a.control})
         return tuple(record(control_subject(source), source) for source in sources)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ WORDS = {
     "truth": ("truth value", "truth values"), "category": ("category", "categories"),
 }  # fmt: skip
 """Singular and plural of each kind of column."""
+NAMED = 20
+"""Columns left out that a sentence names; more are counted."""
 
 
 def read_together(subject: Subject, choice: Choice) -> Subject:
@@ -40,7 +42,7 @@ def read_together(subject: Subject, choice: Choice) -> Subject:
     -------
     Subject
         Columns that number the rows are left out; `roles` names them, and those that the user gave a role. `read_as`
-        has a sentence for each table.
+        has a sentence for each table; that on rows which the target makes is its own, once it has made some.
 
     Raises
     ------
@@ -67,18 +69,24 @@ def read_together(subject: Subject, choice: Choice) -> Subject:
     used = [name for name in used if name not in left_out]
     _enough(used, left_out)
     frames = {name: frame[used] for name, frame in read.frames.items()}
-    for name, remarks in check_scales(frames, read.kinds, skip=numbering).items():
-        read.notes[name] += remarks
-    if "target" in frames:
-        read.notes["target"] += all_but_one(frames, skip=numbering)
+    _compare(read, frames, numbering)
     sentences = {name: _sentence(tables[name], read, name, used, left_out) for name in tables}
     for name, frame in frames.items():
         frame.attrs["read_as"] = sentences[name]
     roles = {name: role for role in ROLES for name in choice.of(role) if name in used}
     roles |= {name: "id" for name, why in left_out.items() if why != IGNORED}
-    convert = _Converter(target.name, {name: frame[used] for name, frame in beside.items()}, read.kinds, used, choice)
+    convert = _Converter(
+        target.name, {name: frame[used] for name, frame in beside.items()}, read.kinds, used, left_out, choice
+    )
     typed = TypedTable(target, frames.get("target", convert))
     return _with_frames(replace(subject, target=typed, roles=roles), frames, sentences)
+
+
+def _compare(read: Read, frames: Mapping[str, pd.DataFrame], skip: Collection[str]) -> None:
+    """Note what sets the columns of a table apart from those of the corpus, but of those to skip."""
+    for name, remarks in check_scales(frames, read.kinds, skip=skip).items():
+        read.notes[name] += remarks
+    read.notes.get("target", []).extend(all_but_one(frames, skip=skip))
 
 
 def _enough(used: list[str], left_out: Mapping[str, str]) -> None:
@@ -110,8 +118,9 @@ def _sentence(table: pd.DataFrame, read: Read, name: str, used: list[str], left_
     counts = Counter(read.kinds[column] for column in used)
     kinds = ", ".join(f"{n} {WORDS[kind][n > 1]}" for kind, n in counts.most_common())
     columns = f"{len(used)} columns ({kinds})"
-    mine = {column: why for column, why in left_out.items() if column in table.columns}
-    out = [f"'{column}' left out ({why})" for column, why in mine.items()]
+    mine = [f"'{column}' left out ({why})" for column, why in left_out.items() if column in table.columns]
+    more = len(mine) - NAMED
+    out = [*mine[:NAMED], f"{more} more left out"] if more > 0 else mine
     return ", ".join([table.attrs.get("read_as") or "data frame", *read.notes[name], columns, *out])
 
 
@@ -124,10 +133,16 @@ class TypedTable:
         The user's.
     rows : DataFrame or callable
         The typed rows of a file; or what turns the rows that the target makes into typed ones.
+
+    Attributes
+    ----------
+    read_as : str
+        How the rows were read: those of a file, or the first that the target made; empty before it made any.
     """
 
     def __init__(self, target: Any, rows: pd.DataFrame | Callable[[pd.DataFrame], pd.DataFrame]) -> None:
         self.target, self._rows = target, rows
+        self.read_as = "" if callable(rows) else str(rows.attrs["read_as"])
         self.name, self.modality, self.access = target.name, target.modality, target.access
 
     @property
@@ -144,7 +159,9 @@ class TypedTable:
     def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
         """Return n rows."""
         if callable(self._rows):
-            return self._rows(self.target.sample_rows(n, seed=seed))
+            typed = self._rows(self.target.sample_rows(n, seed=seed))
+            self.read_as = self.read_as or typed.attrs["read_as"]
+            return typed
         from .files import draw
 
         chosen = draw(self.name, len(self._rows), n, seed, "rows")
@@ -159,6 +176,7 @@ class _Converter:
     real: Mapping[str, pd.DataFrame]
     kinds: Mapping[str, str]
     used: list[str]
+    left_out: dict[str, str]
     choice: Choice
 
     def __call__(self, made: pd.DataFrame) -> pd.DataFrame:
@@ -167,7 +185,7 @@ class _Converter:
             raise TargetError(f"{self.name}: its rows lack {', '.join(lacking[:5])}")
         try:
             read = decide({"target": made[self.used], **self.real}, dates_are=self.choice.of("date"))
-            check_scales(read.frames, read.kinds, skip=identifiers(read.frames))
+            _compare(read, read.frames, identifiers(read.frames))
         except ConfigurationError as error:
             raise TargetError(f"{self.name}: {error}") from None
         for column in self.used:
@@ -176,7 +194,15 @@ class _Converter:
                     f"{self.name}: column '{column}' holds values of the kind {read.kinds[column]} beside those of the"
                     f" data, which are of the kind {self.kinds[column]}"
                 )
-        return read.frames["target"]
+        rows = read.frames["target"]
+        made.attrs["read_as"] = f"{len(made):,} rows that it made"
+        rows.attrs["read_as"] = _sentence(made, read, "target", self.used, self.left_out | self._unread(made))
+        return rows
+
+    def _unread(self, made: pd.DataFrame) -> dict[str, str]:
+        """Return the columns of made rows that the data lack, and why each is left out."""
+        known = {*self.used, *self.left_out}
+        return {name: "no column of the data" for name in made.columns if name not in known}
 
 
 def _for_model(subject: Subject, beside: Mapping[str, pd.DataFrame], choice: Choice) -> Subject:

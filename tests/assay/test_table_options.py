@@ -13,8 +13,10 @@ import pytest
 import guardrails as gr
 from guardrails import cli
 from guardrails.assay import run
+from guardrails.assay.audit import run_audit
 from guardrails.assay.dry_run import dry_run
 from guardrails.assay.plan import make_settings
+from guardrails.cli._summary import print_summary
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, ControlOutcome
 
@@ -123,3 +125,34 @@ def test_a_leak_is_found_however_the_files_are_written(tmp_path: Path, monkeypat
         "`;`-separated, cp1252, decimal comma, 4 columns (3 numbers, 1 category)"
     )
     assert files.targets[0].read_as["corpus"].endswith("'row' left out (numbers the rows, and target lacks it)")
+
+
+def test_rows_that_a_generator_makes_are_told_as_those_of_a_file_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "cached_outcome", known)
+    rows = people(3).drop(columns="row").astype(str).assign(note="made")
+    rows["city"] = np.resize(["Berlin", "Bonn", "n/a"], len(rows))
+    rows["height"] = people(3)["height"] + 300
+    asked = []
+
+    class Maker:
+        def sample(self, n: int, seed: int = 0) -> pd.DataFrame:
+            asked.append(n)
+            return rows.sample(n, replace=True, random_state=seed % 2**32, ignore_index=True)
+
+    maker = Maker()
+    given: dict[str, Any] = {"target": maker, "corpus": people(1), "holdout": people(2)}
+    _, folder = run_audit(**given, probes=("privacy.linkability",), budget="quick", out=tmp_path / "run")
+    result, _ = run_audit(target=maker, corpus=given["corpus"], holdout=given["holdout"], resume=folder)
+    said = result.targets[0].read_as["target"]
+    assert said.startswith("1,000 rows that it made, ")
+    assert "'height' lies apart from corpus" in said
+    assert "missing values written as n/a" in said
+    assert "of 'city' are values that corpus lacks, such as 'Berlin'" in said
+    assert said.endswith("4 columns (3 numbers, 1 category), 'note' left out (no column of the data)")
+    print_summary(result, folder / "index.html")
+    assert f"target read as: {said}" in " ".join(capsys.readouterr().out.split())
+    made = len(asked)
+    run_audit(target=maker, corpus=given["corpus"], holdout=given["holdout"], resume=folder)
+    assert len(asked) <= made + 1  # what was read is known without the rows
