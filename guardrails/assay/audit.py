@@ -15,11 +15,12 @@ from typing import Any, ParamSpec
 from ..core.errors import ConfigurationError, JournalError
 from ..core.results import AuditResult
 from .engine import Progress
-from .inputs import Inputs, changes
+from .inputs import Inputs, changes, check_apart
 from .journal import Journal
-from .plan import OBJECT, make_settings
+from .plan import OBJECT, asked, make_settings
 from .resume import (
     JOURNAL,
+    check_asked,
     check_named,
     check_opened,
     check_unchanged,
@@ -92,7 +93,9 @@ def run_audit(
         The run's folder; default ``guardrails-runs/<time>-<target>``.
     resume : Path, optional
         The folder of a run that was cut off: its settings and plan are used, finished batches are not repeated. Data
-        and objects have to be given again as they were; so has a target that runs code or is fetched from a hub.
+        and objects have to be given again as they were; so has a target that runs code or is fetched from a hub. Other
+        options may be left out. What stands behind a callable, or what an estimator has learnt, cannot be compared:
+        give the very object that the run began with.
     salvage : bool
         With `resume`: of a damaged journal, keep what stands before the damage and ask the rest again.
     progress : callable, optional
@@ -115,21 +118,27 @@ def run_audit(
         under way: then no result is written.
     """
     objects = {"target": target, "corpus": corpus, "holdout": holdout, "reference": reference, "prompts": prompts}
+    options = {
+        "text_field": text_field, "recognizers": recognizers, "policy": policy, "columns": columns,
+        "ignore_columns": ignore_columns, "roles": roles, "probes": probes, "budget": budget, "seed": seed,
+        "fail_on": fail_on,
+    }  # fmt: skip
     if resume is not None:
         named = {name: name_of(value) for name, value in (objects | {"descriptor": descriptor}).items()}
-        return _resumed(journal_of(resume), objects, named, progress, tell or _silent, salvage=salvage)
+        folder = journal_of(resume)
+        if out is not None and Path(out).resolve() != folder.resolve():
+            raise ConfigurationError(f"the run in {folder} is resumed there; leave out={os.fspath(out)!r} out")
+        again = asked(options, Path(plan) if plan else None)
+        return _resumed(folder, objects, named, again, progress, tell or _silent, salvage=salvage)
     if salvage:
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
-    given = {k: name_of(v) for k, v in objects.items()} | {
-        "text_field": text_field, "recognizers": recognizers, "descriptor": descriptor, "policy": policy,
-        "columns": columns, "ignore_columns": ignore_columns, "roles": roles,
-        "probes": probes, "budget": budget, "seed": seed, "fail_on": fail_on,
-    }  # fmt: skip
+    given = {k: name_of(v) for k, v in objects.items()} | {"descriptor": descriptor} | options
     settings = make_settings(given, Path(plan) if plan else None)
     if settings.target is None and tell:
         tell("no target is named: this is the self-check")
     folder = Path(out) if out else default_folder(settings.target)
     _refuse_begun(folder)
+    check_apart(settings, folder)
     inputs = Inputs(settings, objects, without=folder)
     records = inputs.records()  # before they are loaded: what changes in between is seen at the end
     scope = Scope(settings, objects)
@@ -156,6 +165,7 @@ def _resumed(
     folder: Path,
     objects: dict[str, Any],
     named: Mapping[str, str | None],
+    again: Mapping[str, Any],
     progress: Report,
     tell: Callable[[str], None],
     *,
@@ -166,6 +176,7 @@ def _resumed(
     with Journal(folder / JOURNAL) as journal:
         settings = stored_settings(journal, folder)
         check_named(settings, named, folder)
+        check_asked(settings, again, folder)
         tell(f"resuming the run in {folder}; it reads: {what_is_read(settings)}")
         inputs = Inputs(settings, objects, without=folder)
         check_unchanged(journal, inputs, folder)

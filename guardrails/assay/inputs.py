@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,32 @@ class Inputs:
             return self._path(name, folder)
         if hasattr(value, "iloc") and hasattr(value, "columns"):
             return InputRecord(name=name, sha256=_table_sha256(value), bytes=0)
-        return _sequence_record(name, value)
+        return _collection_record(name, value)
+
+
+def check_apart(settings: Settings, folder: Path) -> None:
+    """Refuse a run's folder in a folder that is read: what the run writes there would be read as an input.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    for name in ("target", *DATA):
+        value = getattr(settings, name)
+        if value is None or value.startswith(OBJECT):
+            continue
+        scheme, _, place = value.partition(":") if name == "target" else ("", "", value)
+        if scheme in (*BY_SOURCES, "python") or not os.path.isdir(place):
+            continue
+        model = scheme in ("hf", "diffusers")  # of a model's folder only its own files are read
+        for real in (os.path.realpath, os.path.abspath):  # a link to the folder is followed too
+            run, read = Path(real(folder)), Path(real(place))
+            if run == read or (run.is_relative_to(read) and not model):
+                what = "target" if name == "target" else f"--{name}"
+                raise ConfigurationError(
+                    f"the run's folder {folder} lies in {what} {value}, and what the run writes would be read with it;"
+                    " give another --out"
+                )
 
 
 def _table_sha256(table: Any) -> str:
@@ -125,22 +150,33 @@ def _table_sha256(table: Any) -> str:
     return FrameTarget(table).identity()["sha256"]
 
 
-def _sequence_record(name: str, value: Any) -> InputRecord | None:
-    """Return the hash of a sequence of texts or arrays; of others None."""
-    if not (isinstance(value, Sequence) or hasattr(value, "__array_interface__")):
+def _collection_record(name: str, value: Any) -> InputRecord | None:
+    """Return the hash of a collection of texts, arrays or plain values; of others, as of an iterator, None."""
+    if not (isinstance(value, Iterable) and isinstance(value, Sized)):
         return None
     whole, total = hashlib.sha256(), 0
     for item in value:
-        if isinstance(item, str):
-            kind, content = "text", item.encode("utf-8", "surrogatepass")
-        elif hasattr(item, "__array_interface__") and hasattr(item, "tobytes"):
-            kind, content = f"{getattr(item, 'dtype', '')} {getattr(item, 'shape', '')}", item.tobytes()
-        else:
+        hashed = _item(item)
+        if hashed is None:
             return None
+        kind, content = hashed
         whole.update(f"{kind} {len(content)}\0".encode())
         whole.update(content)
         total += len(content)
     return InputRecord(name=name, sha256=whole.hexdigest(), bytes=total)
+
+
+def _item(item: Any) -> tuple[str, bytes] | None:
+    """Return the kind and the content of an item of a collection, or None where these cannot be told."""
+    if isinstance(item, str):
+        return "text", item.encode("utf-8", "surrogatepass")
+    if hasattr(item, "__array_interface__") and hasattr(item, "tobytes"):
+        dtype, shape = getattr(item, "dtype", ""), getattr(item, "shape", "")
+        # Of an array of Python objects the bytes are addresses.
+        return f"{dtype} {shape}", repr(item.tolist()).encode() if str(dtype) == "object" else item.tobytes()
+    if isinstance(item, int | float | bytes | list | tuple | dict | None):
+        return type(item).__name__, repr(item).encode("utf-8", "backslashreplace")
+    return None
 
 
 def _module_files(spec: str) -> list[tuple[str, Path]]:

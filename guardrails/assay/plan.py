@@ -94,14 +94,7 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     ConfigurationError
         With every mistake at once: unknown keys, budgets, probes and policies, missing files.
     """
-    merged: dict[str, Any] = dict(read_toml(plan, "plan")[0]) if plan else {}
-    merged |= {
-        key: os.fspath(value) if isinstance(value, os.PathLike) else value
-        for key, value in given.items()
-        if value not in (None, (), [], {})
-    }
-    if isinstance(merged.get("probes"), str):
-        merged["probes"] = (merged["probes"],)  # one glob, not its letters
+    merged = asked(given, plan)
     wrong: list[str] = []
     try:
         settings = Settings.model_validate(merged)
@@ -134,6 +127,25 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
         where = f"plan {plan}" if plan else "the options"
         raise ConfigurationError(f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in {where}:", *wrong)
     return settings
+
+
+def asked(given: Mapping[str, Any], plan: Path | None = None) -> dict[str, Any]:
+    """Return the options that were given and, beneath them, those of a plan file; unchecked.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the plan cannot be read.
+    """
+    merged: dict[str, Any] = dict(read_toml(plan, "plan")[0]) if plan else {}
+    merged |= {
+        key: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for key, value in given.items()
+        if value not in (None, (), [], {})
+    }
+    if isinstance(merged.get("probes"), str):
+        merged["probes"] = (merged["probes"],)  # one glob, not its letters
+    return merged
 
 
 def _known_policy(name: str) -> None:

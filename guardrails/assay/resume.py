@@ -100,6 +100,30 @@ def check_named(settings: Settings, named: Mapping[str, str | None], folder: Pat
         )
 
 
+def check_asked(settings: Settings, asked: Mapping[str, Any], folder: Path) -> None:
+    """Refuse options that differ from those that the run began with: they would have no effect.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    for name, value in asked.items():
+        try:
+            now = getattr(Settings.model_validate({name: value}), name)
+        except ValidationError:
+            now = value
+        begun = getattr(settings, name, None)
+        if now != begun:
+            raise ConfigurationError(
+                f"the run in {folder} was begun with {name} = {_option(begun)}, not {_option(now)}; leave it out to"
+                " resume the run, or start a new one"
+            )
+
+
+def _option(value: Any) -> str:
+    return repr(list(value) if isinstance(value, tuple) else getattr(value, "value", value))
+
+
 def check_unchanged(journal: Journal, inputs: Inputs, folder: Path) -> None:
     """Refuse to resume where something is not as it was when the run began.
 
@@ -118,6 +142,13 @@ def check_unchanged(journal: Journal, inputs: Inputs, folder: Path) -> None:
     if changed := changes(before, now, f"since the run in {folder} began"):
         here = f" (relative paths begin at the current folder, {os.getcwd()})" if before.keys() - now.keys() else ""
         raise ConfigurationError(f"{changed}; put it back{here}, or start a new run")
+    settings = stored_settings(journal, folder)
+    for name in DATA:
+        if (getattr(settings, name) or "").startswith(OBJECT) and name not in now:
+            raise ConfigurationError(
+                f"--{name} {getattr(settings, name)}: whether it is what the run in {folder} began with cannot be told;"
+                " start a new run, with a list of texts or arrays or a path"
+            )
 
 
 def stored_records(journal: Journal) -> Records:

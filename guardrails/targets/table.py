@@ -53,8 +53,11 @@ class FrameTarget:
     def _hash(self) -> str:
         import pandas as pd
 
+        # As text, 1 is "1" and a missing value is "nan": an audit reads these otherwise.
         values = pd.util.hash_pandas_object(self.table.astype(str), index=False).to_numpy()
-        return hashlib.sha256(f"{list(self.table.columns)}".encode() + values.tobytes()).hexdigest()
+        columns = f"{list(self.table.columns)} {[str(dtype) for dtype in self.table.dtypes]}"
+        missing = self.table.isna().to_numpy()
+        return hashlib.sha256(columns.encode() + values.tobytes() + missing.tobytes()).hexdigest()
 
     def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
         """Return n rows without replacement, each column typed by this table alone."""

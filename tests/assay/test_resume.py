@@ -15,7 +15,7 @@ import pytest
 from guardrails import cli
 from guardrails.assay import audit, resume, scan_resume
 from guardrails.assay.audit import how_to_resume, run_audit
-from guardrails.assay.inputs import Inputs
+from guardrails.assay.inputs import Inputs, check_apart
 from guardrails.assay.journal import Journal
 from guardrails.assay.plan import Settings
 from guardrails.assay.resume import check_named, resume_command, to_be_named
@@ -175,6 +175,12 @@ def test_objects_have_to_be_the_same(tmp_path: Path) -> None:
         ([np.zeros((2, 3), np.uint8)], [np.zeros((3, 2), np.uint8)]),
         (pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [2, 1]})),
         (np.zeros((2, 4)), np.ones((2, 4))),
+        (pd.Series(["a", "b"]), pd.Series(["a", "c"])),
+        (dict.fromkeys(["a", "b"]), dict.fromkeys(["a", "c"])),
+        (np.array([["a", 1]], object), np.array([["a", 2]], object)),
+        ([{"text": "a"}], [{"text": "b"}]),
+        (pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": ["1", "2"]})),
+        (pd.DataFrame({"a": [None, "x"]}, dtype=object), pd.DataFrame({"a": ["None", "x"]}, dtype=object)),
     ],
 )
 def test_objects_are_told_by_their_content(tmp_path: Path, one: Any, two: Any) -> None:
@@ -195,6 +201,62 @@ def test_another_current_folder_is_said(tmp_path: Path, monkeypatch: pytest.Monk
         run_audit(resume=run)
     monkeypatch.chdir(tmp_path)
     assert run_audit(resume=run)[0].exit_code in (0, 1, 3)
+
+
+def test_an_object_without_a_hash_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
+    def words() -> Any:
+        return (word for word in ("a", "b"))
+
+    with pytest.raises(CutError):
+        run_audit(fakes.FakeTarget(0.3), corpus=words(), out=tmp_path / "run", progress=cut)
+    with pytest.raises(ConfigurationError, match=r"--corpus python object: generator: whether it is .* cannot be told"):
+        run_audit(fakes.FakeTarget(0.3), corpus=words(), resume=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"seed": 5}, {"budget": "thorough"}, {"probes": "other.*"}, {"policy": "strict"},
+                {"fail_on": "critical"}, {"columns": "a,b"},
+                {"roles": {"id": "a"}}, {"text_field": "body"}, {"recognizers": "own.toml"}]
+)  # fmt: skip
+def test_options_of_a_resumed_run_are_those_that_it_began_with(tmp_path: Path, changed: dict[str, Any]) -> None:
+    target, begun = fakes.FakeTarget(0.3), {"seed": 3, "budget": "quick", "probes": "fake.*"}
+    with pytest.raises(CutError):
+        run_audit(target, **begun, out=tmp_path / "run", progress=cut)
+    name = next(iter(changed))
+    with pytest.raises(ConfigurationError, match=f"was begun with {name} = .*; leave it out to resume"):
+        run_audit(target, **begun | changed, resume=tmp_path / "run")
+    (tmp_path / "plan.toml").write_text("seed = 4\n")
+    with pytest.raises(ConfigurationError, match="was begun with seed = 3, not 4"):
+        run_audit(target, plan=tmp_path / "plan.toml", resume=tmp_path / "run")
+    with pytest.raises(ConfigurationError, match=r"is resumed there; leave out=.*other' out"):
+        run_audit(target, out=tmp_path / "other", resume=tmp_path / "run")
+    result, _ = run_audit(target, **begun, out=tmp_path / "run", resume=tmp_path / "run")
+    assert result.seed == 3
+
+
+@pytest.mark.parametrize("place", [".", "run", "../linked/run", "link"])
+@pytest.mark.parametrize("of", ["target", "corpus"])
+def test_a_run_is_not_written_into_what_it_reads(tmp_path: Path, place: str, of: str) -> None:
+    """Its files would be read as outputs or documents, and be a change of the input."""
+    folder = tmp_path / "data"
+    texts(folder / "texts.jsonl", "a", 3)
+    (tmp_path / "linked").symlink_to(folder)
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    given = {"target": f"dir:{folder}"} if of == "target" else {"target": fakes.FakeTarget(0.3), "corpus": folder}
+    with pytest.raises(ConfigurationError, match=r"the run's folder .* lies in (target|--corpus) .*another --out"):
+        run_audit(**given, out=folder / place)
+    assert not (folder / "run").exists()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_run_may_lie_in_the_folder_of_a_model(tmp_path: Path) -> None:
+    """Of a model's folder only its own files are read."""
+    (tmp_path / "model").mkdir()
+    settings = Settings(target=f"hf:{tmp_path / 'model'}")
+    check_apart(settings, tmp_path / "model" / "runs" / "one")
+    with pytest.raises(ConfigurationError, match="lies in target hf:"):
+        check_apart(settings, tmp_path / "model")
 
 
 def test_what_cannot_be_hashed_is_left_out(tmp_path: Path) -> None:
