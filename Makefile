@@ -38,6 +38,7 @@ models: $(MODELS)
 
 docs: $(DEVELOP)
 	$(BIN)/python scripts/write_docs.py
+	$(BIN)/python scripts/run_examples.py
 	$(BIN)/python scripts/check_links.py
 	$(BIN)/pytest -q tests/e2e/test_docs.py
 

@@ -3,8 +3,8 @@
 Usage: python scripts/report_picture.py RUN_FOLDER [docs/pictures/report.png]
        python scripts/report_picture.py --gallery [docs/pictures/gallery.png]
 
-The first is the first screen of a run's report.html. The second scans outputs of reference generators and photographs
-that scikit-image ships, and shows the files of its gallery.
+The first is the first screen of a run's report.html: for the README, of the audit that the README shows. The second scans
+outputs of reference generators and photographs that scikit-image ships, and shows the files of its gallery.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backg
 
 
 def take(report: Path, picture: Path, *, width: int = 1200, height: int = 1000, start: str = "body") -> None:
+    from PIL import Image
     from playwright.sync_api import sync_playwright
 
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -37,6 +38,8 @@ def take(report: Path, picture: Path, *, width: int = 1200, height: int = 1000, 
         page.locator(start).first.evaluate("element => element.scrollIntoView()")
         page.screenshot(path=picture)
         browser.close()
+    with Image.open(picture) as taken:
+        taken.convert("RGB").quantize(COLOURS).save(picture, optimize=True)
 
 
 def gallery(picture: Path, *, detector: str = "deepfake.fusion") -> None:
@@ -61,8 +64,6 @@ def gallery(picture: Path, *, detector: str = "deepfake.fusion") -> None:
         page = scan / "gallery.html"
         page.write_text(page.read_text("utf-8").replace(f"{files}/", ""), "utf-8")
         take(page, picture, height=1130, start="section[aria-labelledby=files]")
-    with Image.open(picture) as taken:
-        taken.convert("RGB").quantize(COLOURS).save(picture, optimize=True)
 
 
 def main(arguments: list[str]) -> None:

@@ -37,6 +37,16 @@ def blocks(page: Path, language: str) -> list[tuple[bool, str]]:
     return [(bool(run), code) for name, run, code in found if name == language]
 
 
+def has_output(page: Path) -> bool:
+    """Tell whether a page shows what commands print."""
+    return any(run for run, _ in blocks(page, "console"))
+
+
+def has_examples(page: Path) -> bool:
+    """Tell whether any of a page's Python is to be run."""
+    return any(run for run, _ in blocks(page, "python"))
+
+
 def commands() -> dict[str, set[str]]:
     """Return the options of each command, by its words."""
     group: Any = typer.main.get_command(app)
@@ -65,13 +75,31 @@ def test_python_is_python(page: Path) -> None:
         compile(code, str(page), "exec")
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(run for run, _ in blocks(page, "python"))], ids=str)
-def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "example"}
-    for run, code in blocks(page, "python"):
-        if run:
-            exec(compile(code, str(page), "exec"), names)
+@pytest.mark.parametrize("page", [page for page in PAGES if has_examples(page) and not has_output(page)], ids=str)
+def test_examples_run(page: Path, tmp_path: Path) -> None:
+    load("run_examples").refreshed(page, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if has_output(page)], ids=str)
+def test_commands_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
+    assert load("run_examples").refreshed(page, tmp_path) == page.read_text(encoding="utf-8"), "type: make docs"
+
+
+def test_an_example_that_prints_something_else_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console run\nguardrails list formats --json\n[]\n```\n\n```text\nguardrails list\n```\n")
+    text = load("run_examples").refreshed(page, tmp_path)
+    assert text.startswith("```console run\nguardrails list formats --json\n[\n")
+    assert "html" in text
+    assert text.endswith("]\n```\n\n```text\nguardrails list\n```\n")
+
+
+def test_an_example_that_is_refused_is_an_error(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console run\nguardrails audit nosuch:thing\n```\n")
+    with pytest.raises(RuntimeError, match="guardrails audit nosuch:thing\nexit code 2"):
+        load("run_examples").refreshed(page, tmp_path)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(run for run, _ in blocks(page, "toml"))], ids=str)
