@@ -3,8 +3,8 @@
 Usage: python scripts/report_picture.py RUN_FOLDER [docs/pictures/report.png]
        python scripts/report_picture.py --gallery [docs/pictures/gallery.png]
 
-The first is the first screen of a run's report.html: for the README, of the audit that the README shows. The second scans
-outputs of reference generators and photographs that scikit-image ships, and shows the files of its gallery.
+The first is the first screen of a run's report.html; the README shows that of the audit that it prints. The second
+scans outputs of reference generators and photographs that scikit-image ships, and shows the files of its gallery.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 GENERATORS = ("diffusion-photo", "gan-art")
-COLOURS = 96
+COLOURS = 256
 """Of the saved picture: a page of flat colours and small pictures needs no more, and is a third of the size."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -39,7 +39,8 @@ def take(report: Path, picture: Path, *, width: int = 1200, height: int = 1000, 
         page.screenshot(path=picture)
         browser.close()
     with Image.open(picture) as taken:
-        taken.convert("RGB").quantize(COLOURS).save(picture, optimize=True)
+        flat = taken.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)  # keeps a colour of few pixels
+        flat.save(picture, optimize=True)
 
 
 def gallery(picture: Path, *, detector: str = "deepfake.fusion") -> None:
