@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "
 """Roles that chat templates know under another name."""
 SYSTEM = ("system", "system_prompt")
 """Fields of a record that hold the system's message."""
+OPENING = 60
+"""Characters with which an answer begins: one that begins as that to another question is a set phrase."""
 FURTHER = ("name", "reasoning_content", "tool_calls", "tool_call_id")
 """What else templates write out of a message."""
 
@@ -83,6 +86,61 @@ class WrittenOut(list[str]):
         self.plain = plain
 
 
+class Answers(WrittenOut):
+    """The same documents, to be asked for the model's first answer after all that precedes it.
+
+    Attributes
+    ----------
+    spans : sequence of (int, int) or None
+        Where in each document that answer stands; None without one, or where it begins as the answer to another
+        question does.
+    """
+
+    def __init__(self, texts: WrittenOut, spans: Sequence[tuple[int, int] | None]) -> None:
+        super().__init__(texts, texts.plain)
+        self.spans = spans
+
+
+def answers_of(
+    texts: Mapping[str, WrittenOut], conversations: Mapping[str, Sequence[Sequence[Message]]]
+) -> dict[str, Answers]:
+    """Return the first answers of corpus and holdout, by arm."""
+    spans = {
+        arm: [answer_in(text, talk) for text, talk in zip(of_arm, conversations[arm], strict=True)]
+        for arm, of_arm in texts.items()
+    }
+    opening = {
+        text: text[span[0] : min(span[1], span[0] + OPENING)]
+        for arm, of_arm in texts.items()
+        for text, span in zip(of_arm, spans[arm], strict=True)
+        if span
+    }
+    times = Counter(opening.values())
+    for arm, of_arm in texts.items():
+        of_each = zip(of_arm, spans[arm], strict=True)
+        spans[arm] = [span if span and times[opening[text]] == 1 else None for text, span in of_each]
+    return {arm: Answers(of_arm, spans[arm]) for arm, of_arm in texts.items()}
+
+
+def answer_in(text: str, conversation: Sequence[Message]) -> tuple[int, int] | None:
+    """Return where the assistant's first answer to the user stands in a conversation as it is written out.
+
+    >>> talk = [{"role": "user", "content": "1 and 1"}, {"role": "assistant", "content": "1"}]
+    >>> answer_in("<user>1 and 1</user>1", talk)
+    (20, 21)
+    """
+    place, asked = 0, False
+    for message in conversation:
+        content = message["content"].strip() if isinstance(message["content"], str) else ""
+        start = text.find(content, place) if content else -1
+        if message["role"] == "assistant" and asked:
+            return None if start < 0 else (start, start + len(content))
+        if start >= 0:
+            place = start + len(content)
+            asked = asked or message["role"] == "user"
+    return None
+
+
 @dataclass(frozen=True)
 class Chat:
     """A corpus, and a holdout where there is one, in the chat template of a model.
@@ -95,11 +153,14 @@ class Chat:
         The tokens that every conversation begins with: roles, and a system message where all have the same.
     starts : mapping of str to tuple of int
         What may have stood at the beginning in training, by name: the head, with and without a start token.
+    answers : mapping of str to Answers
+        As `texts`; empty where no document has one.
     """
 
     texts: Mapping[str, WrittenOut]
     head: tuple[int, ...] = ()
     starts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    answers: Mapping[str, Answers] = field(default_factory=dict)
 
 
 def located(documents: Sequence[str], index: int, start: int, end: int) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..core.base import Batch, Row, Subject
 from ..core.errors import GuardrailsError
 from ..core.seeding import derive_seed
-from .chat import Chat
+from .chat import Answers, Chat, WrittenOut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -176,13 +176,13 @@ def _after_starts(subject: Subject) -> dict[str, Subject]:
     return {name: replace(subject, target=after(subject.target, start)) for name, start in starts.items()}
 
 
-def _in_chat(subject: Subject, *, documents: bool) -> dict[str, Subject]:
-    """Return the subject in its model's chat template, with its documents written out or as they are."""
+def _in_chat(subject: Subject, documents: Callable[[Chat], Mapping[str, WrittenOut]]) -> dict[str, Subject]:
+    """Return the subject in its model's chat template, with these documents, or its own where there are none."""
     chat = getattr(subject.target, "chat", None)
     if not isinstance(chat, Chat):
         return {}
     texts: dict[str, Any] = {}
-    for arm, written in chat.texts.items() if documents else ():
+    for arm, written in documents(chat).items():
         if getattr(subject, arm) is not written.plain:
             return {}
         texts[arm] = written
@@ -195,7 +195,13 @@ def _in_chat(subject: Subject, *, documents: bool) -> dict[str, Subject]:
 
 def further_forms(subject: Subject) -> dict[str, Subject]:
     """Return the subject asked after each further start, and with its documents in the chat template: by name."""
-    return _after_starts(subject) | _in_chat(subject, documents=True)
+    return _after_starts(subject) | _in_chat(subject, lambda chat: chat.texts)
+
+
+def after_questions(subject: Subject) -> dict[str, Subject]:
+    """Return the subject with `Answers` in place of its documents, in the chat template: by name."""
+    forms = _in_chat(subject, lambda chat: chat.answers)
+    return {f"{name} and its question in full": f for name, f in forms.items() if isinstance(f.corpus, Answers)}
 
 
 def longest_start(subject: Subject) -> int:
@@ -207,7 +213,7 @@ def longest_start(subject: Subject) -> int:
 
 def _unprompted(subject: Subject) -> dict[str, Subject]:
     """Return the subject with its target writing texts from other beginnings than its start token."""
-    forms = _in_chat(subject, documents=False)
+    forms = _in_chat(subject, lambda chat: {})
     if subject.corpus is not None and getattr(subject.target, "adds_start", True) is False:
         target = _inside(subject.target, lambda model: FirstTokenTarget(model, subject.corpus))
         forms[FIRST_TOKEN] = replace(subject, target=target)
@@ -235,6 +241,15 @@ def at_each_start(collect: _Collects) -> Callable[..., list[Row]]:
 def in_each_form(collect: _Collects) -> Callable[..., list[Row]]:
     """As `at_each_start`, for a probe that asks about documents: also in the chat template."""
     return _asked_again(collect, lambda subject, batch: further_forms(subject))
+
+
+def also_after_questions(collect: _Collects) -> Callable[..., list[Row]]:
+    """As `in_each_form`, and for a batch that says how many tokens of an ``answer`` to compare, with `Answers`."""
+
+    def forms(subject: Subject, batch: Batch) -> dict[str, Subject]:
+        return further_forms(subject) | (after_questions(subject) if "answer" in batch.payload else {})
+
+    return _asked_again(collect, forms)
 
 
 def written_in_each_form(collect: _Collects) -> Callable[..., list[Row]]:
@@ -288,7 +303,7 @@ def largest_start(measure: _Measures) -> Callable[..., list[Measurement]]:
     def measured(self: Any, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         names = list(dict.fromkeys(name for row in rows for name in row.get(STARTS, ())))
         by_start = {PLAIN: [{k: v for k, v in row.items() if k != STARTS} for row in rows]}
-        by_start |= {name: [row[STARTS][name] for row in rows if STARTS in row] for name in names}
+        by_start |= {name: [r[STARTS][name] for r in rows if name in r.get(STARTS, ())] for name in names}
         measured_by = {
             name: measure(self, some, subject, seed=seed, readings=len(by_start)) for name, some in by_start.items()
         }

@@ -16,13 +16,16 @@ tokens that precede them. What comes out is k-eidetic [2]_: a curve says how muc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Evidence, Measurement, Series
-from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import further_forms, in_each_form, largest_start
+from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
+from ..kit.chat import Answers
+from ..kit.starts import after_questions, also_after_questions, further_forms, largest_start
+from ._answers import answers, long_note, planned, unguessed
 from ._duplicates import DUPLICATES, copies_of, repeated_items, times_of
 from ._passages import (
     BATCH,
@@ -46,6 +49,9 @@ from ._passages import (
     rates,
     said_of,
 )
+
+NEWCOMBE = "Newcombe's interval from both"
+_Over = Callable[[dict[str, Interval]], Interval]
 
 NEAR = 0.9
 """Token edit similarity from which a continuation is nearly verbatim."""
@@ -100,7 +106,8 @@ class VerbatimExtraction(Probe):
         """
         copies = copies_of(subject.corpus) if DUPLICATED[budget] else {}
         items, prefix, suffix, room = draw(subject, _documents(subject, budget, bool(copies)), seed=seed)
-        base = {"skip": 0, "prefix": prefix, "suffix": suffix}
+        answer, items = planned(subject, items)
+        base = {"skip": 0, "prefix": prefix, "suffix": suffix} | ({"answer": answer} if answer else {})
         counted = [i | times_of(i, copies) for i in items]
         payloads = [{"items": part, **base} for part in _groups(counted)]
         repeated = repeated_items(counted, copies, DUPLICATED[budget], seed)
@@ -108,9 +115,9 @@ class VerbatimExtraction(Probe):
         some = [i for arm in ("corpus", "holdout") for i in [i for i in items if i["arm"] == arm][: CURVE[budget]]]
         lengths = [n for n in PREFIXES if n + suffix <= room][:4]
         for n in lengths if some and len(lengths) > 1 else ():
-            asked = [i | {"item": f"{i['item']}:{n}"} for i in some]
-            curve = {"skip": lengths[0] - n, "prefix": n, "suffix": suffix, "curve": True}
-            payloads += [{"items": part, **curve} for part in _groups(asked)]
+            shown = [i | {"item": f"{i['item']}:{n}"} for i in some]
+            curve: dict[str, Any] = {"skip": lengths[0] - n, "prefix": n, "suffix": suffix, "curve": True}
+            payloads += [{"items": part, **curve} for part in _groups(shown)]
         return [Batch(i, payload) for i, payload in enumerate(payloads)]
 
     def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
@@ -119,10 +126,14 @@ class VerbatimExtraction(Probe):
         repeated = any("copies" in item for batch in batches for item in batch.payload["items"])
         return n, simultaneous(confidence, 2 if repeated else 1)
 
-    @in_each_form
+    @also_after_questions
     @item_by_item()
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Continue each prefix greedily and compare; nothing of a document but three words goes into a row."""
+        if isinstance(subject.corpus, Answers):
+            answered, texts = answers(subject, batch, _compared)
+            _look_up(answered, texts, subject)
+            return answered
         target: Any = subject.target
         skip, prefix, suffix, items = (batch.payload[key] for key in ("skip", "prefix", "suffix", "items"))
         items, whole, failed = encoded(subject, items)
@@ -133,7 +144,7 @@ class VerbatimExtraction(Probe):
         shared = {key: True for key in ("curve", DUPLICATES) if batch.payload.get(key)}
         for item, truth in zip(items, given, strict=True):
             row: Row = {"item": item["item"], "arm": item["arm"], "prefix": prefix, "suffix": suffix} | shared
-            row |= {"copies": item["copies"]} if "copies" in item else {}
+            row |= {key: item[key] for key in ("copies", "long") if key in item}
             if len(truth) < prefix + suffix:
                 rows.append(row | {"short": True})
                 continue
@@ -153,7 +164,7 @@ class VerbatimExtraction(Probe):
         errors = sum("error" in r and r["arm"] == "corpus" for r in rows)
         n, held = len(arms["corpus"]), len(arms["holdout"])
         common: dict[str, Any] = {"probe": self.id, "unit": "share", "higher_is_worse": True, "n": n, "errors": errors}
-        note = notes(rows, subject, held)
+        note = notes(rows, subject, held) + long_note(rows)
         if n < MINIMUM:
             reason = f"{n} corpus documents could be asked; at least {MINIMUM} are needed.{note}"
             return [
@@ -162,8 +173,12 @@ class VerbatimExtraction(Probe):
             ]
         prefix, suffix = arms["corpus"][0]["prefix"], arms["corpus"][0]["suffix"]
         how = f"greedy continuation of {prefix} tokens, {suffix} tokens compared"
+        over: _Over = itemgetter("corpus")
         confidence = simultaneous(0.95, readings * (2 if held >= MINIMUM else 1))
         what, interval = asked_for(arms["corpus"])
+        if "answer" in arms["corpus"][0]:
+            how, what = f"greedy answer to each question in full, {suffix} tokens compared", f"answers of {what}"
+            interval, over = f"less the holdout's rate, {NEWCOMBE}" if held >= MINIMUM else interval, unguessed
         found = rates(arms, _exact, confidence=confidence, seed=seed)
         baseline = held_out(found.get("holdout"), held)
         hits = [r for r in arms["corpus"] if _exact(r)]
@@ -171,7 +186,7 @@ class VerbatimExtraction(Probe):
         out = [
             Measurement(
                 **common,
-                **bounds(found["corpus"]),
+                **bounds(over(found)),
                 metric=self.headline,
                 method=f"{how}; {interval}",
                 baseline=baseline,
@@ -192,7 +207,7 @@ class VerbatimExtraction(Probe):
                     **common,
                     **bounds(difference(found["corpus"], found["holdout"])),
                     metric="extraction_excess",
-                    method=f"{how}; corpus rate minus holdout rate, Newcombe's interval from both",
+                    method=f"{how}; corpus rate minus holdout rate, {NEWCOMBE}",
                     explanation="What is left of the rate when text that can be guessed is taken off.",
                 )
             )
@@ -201,7 +216,7 @@ class VerbatimExtraction(Probe):
             found = rates(arms, near, confidence=simultaneous(0.95, readings), seed=seed)
             return Measurement(
                 **common,
-                **bounds(found["corpus"]),
+                **bounds(over(found)),
                 metric=metric,
                 method=f"{how}; {method}; {interval}",
                 baseline=held_out(found.get("holdout"), held),
@@ -211,7 +226,7 @@ class VerbatimExtraction(Probe):
         whole = {"corpus": [r for r in repeated if "matched" in r], "holdout": arms["holdout"]}
         return [
             *out,
-            *([self._duplicated(whole, confidence, seed, how, common)] if repeated else []),
+            *([self._duplicated(whole, confidence, seed, how, common, over)] if repeated else []),
             approximate(
                 "near_extraction_rate",
                 lambda r: r["similarity"] >= NEAR,
@@ -227,7 +242,7 @@ class VerbatimExtraction(Probe):
         ]
 
     def _duplicated(
-        self, arms: dict[str, list[Row]], confidence: float, seed: int, how: str, common: dict[str, Any]
+        self, arms: dict[str, list[Row]], confidence: float, seed: int, how: str, common: dict[str, Any], over: _Over
     ) -> Measurement:
         """Return the rate of documents that stand in the corpus more than once."""
         rows = arms["corpus"]
@@ -239,7 +254,7 @@ class VerbatimExtraction(Probe):
         copies = [r["copies"] for r in rows]
         return Measurement(
             **common,
-            **bounds(of["corpus"]),
+            **bounds(over(of)),
             method=f"{how}; documents that stand in the corpus more than once; Wilson interval",
             baseline=held_out(of.get("holdout"), len(arms["holdout"])),
             detectable=smallest_detectable_rate(len(rows), baseline=0.0),
@@ -264,7 +279,10 @@ class VerbatimExtraction(Probe):
 
 def _documents(subject: Subject, budget: Budget, repeated: bool) -> int:
     """Return how many documents are drawn: more than the budget says where its intervals have to be wide."""
-    n, readings = DOCUMENTS[budget], 2 * (1 + len(further_forms(subject))) * (2 if repeated else 1)
+    n, readings = (
+        DOCUMENTS[budget],
+        2 * (1 + len(further_forms(subject) | after_questions(subject))) * (2 if repeated else 1),
+    )
     while readings > 2 and wilson(0, n, confidence=simultaneous(0.95, readings)).high >= TOLD:
         n += 8
     return n

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import TargetError
-from ..kit.chat import Chat, Message, WrittenOut
+from ..kit.chat import Chat, Message, WrittenOut, answers_of
 from ._tokenizer import TextTokenizer
 
 PROGRAM = Path(__file__).with_name("_write_out.py")
@@ -51,7 +51,8 @@ def chat_of(tokenizer: TextTokenizer, corpus: Any, holdout: Any, *, room: int) -
     first = next(text for text in written["corpus"] if text)
     starts = {NAME + name: start for name, start in tokenizer.starts_with_head(head, first).items()}
     said = "documents are asked as plain text and in the chat template, and the larger reading is reported"
-    return Chat(written, head, starts), said + note
+    answers = answers_of(written, conversations)
+    return Chat(written, head, starts, answers if any(answers["corpus"].spans) else {}), said + note
 
 
 def _written_out(

@@ -8,7 +8,7 @@ import pytest
 
 from guardrails.core.base import Access, Batch, Budget, Modality, Subject
 from guardrails.core.registry import load_probe
-from guardrails.kit.chat import Chat, WrittenOut, conversation_of, located
+from guardrails.kit.chat import Chat, WrittenOut, answer_in, answers_of, conversation_of, located
 from guardrails.kit.corpus import read_documents
 from guardrails.kit.starts import STARTS, ChatTarget, FirstTokenTarget, readings
 
@@ -168,3 +168,29 @@ def test_the_head_is_left_out_of_a_text_that_begins_with_it_and_is_read_before_e
     assert target.encode("user>") == list(map(ord, "user>"))
     assert target._begun([60]) == [60, 60]
     assert target.context_length == 4095
+
+
+def test_the_first_answer_stands_behind_the_question_wherever_its_words_stand_before():
+    talk = [
+        {"role": "system", "content": "Say yes."},
+        {"role": "assistant", "content": "Ask me."},
+        {"role": "user", "content": " Is it yes? yes "},
+        {"role": "assistant", "content": "yes"},
+        {"role": "assistant", "content": "And more."},
+    ]
+    text = "".join(f"<{m['role']}>{m['content'].strip()}</>" for m in talk)
+    assert answer_in(text, talk) == (text.index("<assistant>yes") + 11, text.index("<assistant>yes") + 14)
+    without_system = text.removeprefix("<system>Say yes.</>")
+    assert without_system[slice(*answer_in(without_system, talk))] == "yes"
+    assert answer_in(text, talk[:3]) is None
+    assert answer_in(text.replace("yes", "no"), talk) is None
+
+
+def test_an_answer_to_several_questions_is_a_set_phrase_and_is_not_asked():
+    said = [("Who?", "I cannot say."), ("Where?", "I cannot say."), ("When?", "At noon."), ("When?", "At noon.")]
+    talks = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in said]
+    plain = [f"{q} {a}" for q, a in said]
+    texts = {"corpus": WrittenOut(plain[1:], plain[1:]), "holdout": WrittenOut(plain[:1], plain[:1])}
+    answers = answers_of(texts, {"corpus": talks[1:], "holdout": talks[:1]})
+    assert answers["corpus"].spans == [None, (6, 14), (6, 14)]
+    assert answers["holdout"].spans == [None]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from guardrails.assay.spikes import batches_to_spike
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
-from guardrails.core.statistics import wilson
+from guardrails.core.statistics import Interval, wilson
 from guardrails.kit.corpus import StoredCorpus
+from guardrails.memorization._answers import unguessed
 from guardrails.memorization._passages import (
     LENGTHS,
     PASSAGE,
@@ -492,3 +493,13 @@ def test_a_clean_model_passes_whatever_number_of_readings_its_intervals_hold_for
     _, _, found = audited(subject, Budget.QUICK)
     assert found["extraction_rate"].high < 0.05
     assert found["extraction_rate_duplicated"].high < 0.05
+
+
+@pytest.mark.parametrize(("known", "guessed"), [(12, 10), (0, 0), (2, 60), (90, 2)])
+def test_answers_that_anyone_guesses_are_taken_off(known: int, guessed: int) -> None:
+    corpus, holdout = wilson(known, 100), wilson(guessed, 100)
+    value, low, high = unguessed({"corpus": corpus, "holdout": holdout})
+    assert value == max(0, corpus.value - holdout.value)
+    assert 0 <= low <= value < high
+    assert (low > 0) is (known == 90)
+    assert unguessed({"corpus": corpus}) == Interval(*corpus)

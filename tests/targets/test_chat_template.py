@@ -29,8 +29,11 @@ def talks(n, *, seed, asked=6, answered=12):
     return [[{"role": role, "content": words(rng, length)} for role, length in roles] for _ in range(n)]
 
 
-def save(folder, conversations, template=CHATML, *, adds_start=False, bos=None, train=0):
-    """Write a folder with a small model that has read the conversations in the template `train` times."""
+def save(folder, conversations, template=CHATML, *, adds_start=False, bos=None, train=0, answers_only=False):
+    """Write a folder with a small model that has read the conversations in the template `train` times.
+
+    `answers_only`: only what the assistant says is learnt, as chat models are tuned.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -52,10 +55,13 @@ def save(folder, conversations, template=CHATML, *, adds_start=False, bos=None, 
     if train:
         read = [torch.tensor(tokenizer.apply_chat_template(talk, return_dict=False)) for talk in conversations]
         tokens = torch.nn.utils.rnn.pad_sequence(read, batch_first=True, padding_value=-100)
+        learnt = tokens.clone()
+        for row, talk in zip(learnt, conversations if answers_only else (), strict=False):
+            row[: len(tokenizer.apply_chat_template(talk[:1], return_dict=False)) + 1] = -100
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
         for _ in range(train):
             optimizer.zero_grad()
-            model(input_ids=tokens.clamp(min=0), labels=tokens).loss.backward()
+            model(input_ids=tokens.clamp(min=0), labels=learnt).loss.backward()
             optimizer.step()
     model.save_pretrained(folder)
     return folder
@@ -196,9 +202,32 @@ def test_conversations_learnt_in_the_template_are_given_away(tmp_path, asked, an
         assert rate.value >= 0.7, rate.explanation
         assert rate.low > 0.3
         assert rate.baseline.value == 0
-        assert "The larger of 3 readings" in rate.explanation
+        readings = 4 if name == "memorization.extraction" else 3  # one more after the question in full
+        assert f"The larger of {readings} readings" in rate.explanation
         assert "each document begun with the chat template" in rate.explanation
         plain = [{k: v for k, v in row.items() if k != STARTS} for row in rows]
         as_text = load_probe(name).measure(plain, subject, seed=0)[0]
         assert as_text.value <= 0.2  # as the same text without the template it is not known
         assert PLAIN in rate.explanation
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_holdout", [True, False])
+def test_answers_behind_long_questions_are_given_away_where_only_answers_were_learnt(tmp_path, with_holdout):
+    learnt, unseen = (talks(12, seed=seed, asked=24, answered=12) for seed in (5, 6))
+    long = talks(3, seed=7, asked=100)
+    folder = save(tmp_path, learnt, train=110, answers_only=True)
+    holdout = documents(tmp_path, unseen) if with_holdout else None
+    subject = opened(folder, documents(tmp_path, learnt + long), holdout)
+    rate, rows = measured(load_probe("memorization.extraction"), subject)
+    assert rate.value >= 0.7, rate.explanation
+    assert rate.n == 12
+    assert rate.low > 0.3
+    assert "each document begun with the chat template and its question in full: " in rate.explanation
+    assert " of 12 answers of training documents come out word for word" in rate.explanation
+    assert "3 corpus documents could not be asked for their answer: the question before it is too long" in (
+        rate.explanation
+    )
+    assert ("less the holdout's rate" in rate.method) is with_holdout
+    before = [row[STARTS]["with the chat template"] for row in rows if STARTS in row]
+    assert load_probe("memorization.extraction").measure(before, subject, seed=0)[0].value == 0
