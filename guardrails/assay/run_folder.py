@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,13 +64,14 @@ class Database:
             tables = _tables(self._db)
             if not tables:
                 self._db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
+            elif (first := _names(schema)[0]) not in {name for kind, name, *_ in tables if kind == "table"}:
+                raise JournalError(
+                    f"{self.path} has no table '{first}': it was written by another version of guardrails. A run of "
+                    "another version cannot be resumed: start a new one; guardrails report still renders a finished one"
+                )
             elif tables != _expected(schema):
                 # Not only other columns: another type would sort otherwise, a trigger would run what it likes.
-                raise DamagedError(
-                    self.path,
-                    "its tables are not those that this version of guardrails makes (a run of another version cannot be"
-                    " resumed; guardrails report still renders a finished one)",
-                )
+                raise DamagedError(self.path, "its tables are not those that this version of guardrails makes")
             elif (problem := self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(problem)
 
@@ -142,6 +144,11 @@ def refuse_links(folder: Path) -> None:
             ours = inner != folder or path.name in FOLDERS or (dot and stem in WRITTEN)
             if ours and path.is_symlink():
                 raise ConfigurationError(f"{path} is a link, and a run would write where it leads; remove it")
+
+
+def _names(schema: str) -> list[str]:
+    """Return the names of the tables that a schema makes, in their order."""
+    return re.findall(r"CREATE TABLE (\w+)", schema)
 
 
 def _tables(db: sqlite3.Connection) -> set[tuple[str, ...]]:

@@ -35,6 +35,7 @@ TEXT_SUFFIXES = frozenset({".txt", ".md", ".abc", ".smi"})
 """Of a folder the files that are read as texts, with those without a suffix that hold text."""
 MAX_MINOR = 0.25
 """Largest share of a folder's bytes that may lie in files of the other kind, texts or records, and be left out."""
+FILES_NAMED = 3
 _TUNE = re.compile(r"^(?=X:)", re.MULTILINE)
 
 
@@ -73,8 +74,9 @@ def iter_documents(path: Path, reading: Reading | None = None) -> Iterator[str]:
 
     ``.jsonl``, ``.ndjson``, ``.json``, ``.csv``, ``.tsv`` and ``.parquet`` hold records: see
     `guardrails.kit.documents`. ``.smi``: a line is a SMILES string, with or without a name behind it; ``.abc``: each
-    tune, from one ``X:`` to the next; any other file is one document, such as a level. A folder holds files of texts or
-    files of records, read in the order of their names. Text files may be gzipped. Blank documents are left out.
+    tune, from one ``X:`` to the next; any other file is one document, such as a level, or one prompt a line. A folder
+    holds files of texts or files of records, read in the order of their names. Text files may be gzipped. Blank
+    documents are left out.
 
     Parameters
     ----------
@@ -98,6 +100,10 @@ def iter_texts(path: Path, reading: Reading) -> Iterator[tuple[str, str | None]]
     files, left_out = _chosen_files(path)
     if left_out:
         reading.notes[f"left out {listed(left_out)}"] = None
+    if reading.role == "prompt" and path.is_dir():  # a file is expected: what was read in its place is said
+        names = ", ".join(shown(file.relative_to(path)) for file in files[:FILES_NAMED])
+        more = f" and {len(files) - FILES_NAMED} more" if len(files) > FILES_NAMED else ""
+        reading.notes[f"from a folder, of which {names}{more} {'is' if len(files) == 1 else 'are'} read"] = None
     for file in files:
         yield from _texts_of_file(file, reading)
     reading.check()
@@ -117,7 +123,8 @@ def _texts_of_file(path: Path, reading: Reading) -> Iterator[tuple[str, str | No
 
 
 def _plain_texts(file: TextFile, reading: Reading) -> Iterator[tuple[str, str | None]]:
-    what, texts = _PLAIN.get(file.suffix, ("each file", _whole))
+    default = ("each line", _lines) if reading.role == "prompt" else ("each file", _whole)
+    what, texts = _PLAIN.get(file.suffix, default)
     reading.shapes[what] = None
     for where, text in texts(file):
         if (accepted := reading.accepted(text, where)) is not None:
@@ -127,6 +134,11 @@ def _plain_texts(file: TextFile, reading: Reading) -> Iterator[tuple[str, str | 
 
 def _whole(file: TextFile) -> Iterator[tuple[str, str]]:
     yield shown(file.path), file.text()
+
+
+def _lines(file: TextFile) -> Iterator[tuple[str, str]]:
+    lines = ((number, line) for number, line in file.lines() if line.strip())
+    yield from ((f"{shown(file.path)}, line {number}", line) for number, line in lines)
 
 
 def _smiles(file: TextFile) -> Iterator[tuple[str, str]]:

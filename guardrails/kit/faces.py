@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConfigurationError, ContentError
 from .image_folder import ImageFolder
-from .io import resize
+from .io import resize, shown
+from .settings_file import read_bounded
 from .video import opencv
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ SMALLEST = 0.12
 SCORE = 0.7
 MAX_BOXES_FILE = 20_000_000
 MAX_BOXES = 200_000
+COLUMNS = ("name", "x", "y", "width", "height")
+"""Of a CSV file of boxes."""
 
 
 @dataclass(frozen=True)
@@ -186,48 +189,79 @@ def read_boxes(path: str | os.PathLike[str]) -> dict[str, list[Face]]:
     Raises
     ------
     ConfigurationError
-        With the file and the row, where it is missing, too large or not of this shape.
+        With the file and the line (of JSON, the box), where it is missing, cannot be read, is too large or not of this
+        shape.
     """
     path = Path(path)
     if not path.is_file():
         raise ConfigurationError(f"no boxes at {path}; give a CSV or JSON file")
-    if path.stat().st_size > MAX_BOXES_FILE:
-        raise ConfigurationError(f"{path}: more than the limit of {MAX_BOXES_FILE:,} bytes")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = list(_json_rows(text) if path.suffix.lower() == ".json" else _csv_rows(text))
-    except (ValueError, RecursionError, csv.Error) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-    if len(rows) > MAX_BOXES:
-        raise ConfigurationError(f"{path}: {len(rows):,} boxes are more than the limit of {MAX_BOXES:,}")
+        content = read_bounded(path, max_bytes=MAX_BOXES_FILE)
+        text = _decoded(content, shown(path))
+    except ContentError as error:
+        raise ConfigurationError(*error.lines) from None
+    rows = _json_rows(text, str(path)) if path.suffix.lower() == ".json" else _csv_rows(text, str(path))
     out: dict[str, list[Face]] = {}
-    for where, name, values in rows:
-        try:
-            x, y, width, height = (float(value) for value in values)
-        except (TypeError, ValueError):
-            raise ConfigurationError(f"{path}, {where}: a box is x, y, width, height; got {values!r}") from None
-        if not all(map(math.isfinite, (x, y, width, height))) or width < 1 or height < 1:
-            raise ConfigurationError(f"{path}, {where}: {width:g} x {height:g} at {x:g}, {y:g} is no box in pixels")
-        out.setdefault(name, []).append(Face((x, y, width, height)))
+    for number, (where, name, values) in enumerate(rows, 1):
+        if number > MAX_BOXES:
+            raise ConfigurationError(f"{where}: more than the limit of {MAX_BOXES:,} boxes")
+        out.setdefault(name, []).append(Face(_box(values, where)))
     return {name: sorted(faces, key=lambda face: -face.area) for name, faces in out.items()}
 
 
-def _csv_rows(text: str) -> Iterator[tuple[str, str, Sequence[Any]]]:
-    reader = csv.DictReader(io.StringIO(text))
-    missing = {"name", "x", "y", "width", "height"} - set(reader.fieldnames or ())
-    if missing:
-        raise ValueError(f"its first row names no {', '.join(sorted(missing))}")
-    for row in reader:
-        yield f"line {reader.line_num}", row["name"], [row[k] for k in ("x", "y", "width", "height")]
+def _decoded(content: bytes, where: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ContentError(
+            f"{where}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save it as UTF-8"
+        ) from None
 
 
-def _json_rows(text: str) -> Iterator[tuple[str, str, Sequence[Any]]]:
-    boxes = json.loads(text)
-    if not isinstance(boxes, dict) or not all(isinstance(found, list) for found in boxes.values()):
-        raise ValueError('not an object {"name": [[x, y, width, height], …]}')
-    for name, found in boxes.items():
-        for k, box in enumerate(found):
-            yield f"'{name}', box {k + 1}", name, box
+def _box(values: Any, where: str) -> tuple[float, float, float, float]:
+    try:
+        if isinstance(values, str | Mapping):
+            raise TypeError
+        x, y, width, height = map(float, values)
+    except (TypeError, ValueError, OverflowError):
+        got = repr(values)
+        raise ConfigurationError(
+            f"{where}: a box is x, y, width, height; got {got if len(got) <= 100 else f'{got[:100]} …'}"
+        ) from None
+    if not all(map(math.isfinite, (x, y, width, height))) or width < 1 or height < 1:
+        raise ConfigurationError(f"{where}: {width:g} x {height:g} at {x:g}, {y:g} is no box in pixels")
+    return x, y, width, height
+
+
+def _csv_rows(text: str, path: str) -> Iterator[tuple[str, str, Sequence[Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        if missing := set(COLUMNS) - set(reader.fieldnames or ()):
+            raise ConfigurationError(f"{path}, line 1: its first row names no {', '.join(sorted(missing))}")
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if not row["name"]:
+                raise ConfigurationError(f"{where}: it names no picture")
+            yield where, row["name"], [row[column] for column in COLUMNS[1:]]
+    except csv.Error as error:
+        raise ConfigurationError(f"{path}, line {reader.reader.line_num}: not CSV ({error})") from None
+
+
+def _json_rows(text: str, path: str) -> Iterator[tuple[str, str, Any]]:
+    try:
+        boxes = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path}: not JSON: nested too deeply") from None
+    except ValueError:  # Python converts no more than 4,300 digits
+        raise ConfigurationError(f"{path}: not JSON: an integer of more than 4,300 digits") from None
+    if not isinstance(boxes, dict) or not all(isinstance(faces, list) for faces in boxes.values()):
+        raise ConfigurationError(f'{path}: not an object {{"name": [[x, y, width, height], …]}}')
+    for name, faces in boxes.items():
+        for number, box in enumerate(faces, 1):
+            yield f"{path}, '{name}', box {number}", name, box
 
 
 def faces_in_folder(

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,18 @@ from ._weights import INDEX, Weights, find_weights, inside
 
 MODEL = ("config.json", "generation_config.json")
 PICTURES = ("preprocessor_config.json", "processor_config.json")
-TOKENIZER = (
-    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
+VOCABULARIES = (
     *("tokenizer.json", "tokenizer.model", "tiktoken.model", "tekken.json", "vocab.json", "merges.txt", "vocab.txt"),
-    *("spiece.model", "spm.model", "sentencepiece.model", "sentencepiece.bpe.model", "bpe.codes", "dict.txt"),
-    *("source.spm", "target.spm", "normalizer.json"),
+    *("spiece.model", "spm.model", "spm_char.model", "sentencepiece.model", "sentencepiece.bpe.model", "bpe.codes"),
+    *("dict.txt", "source.spm", "target.spm", "target_vocab.json", "normalizer.json", "prophetnet.tokenizer"),
+    *("emoji.json", "word_shape.json", "word_pronunciation.json", "entity_vocab.json"),
+    *("vocab-src.json", "vocab-tgt.json"),
 )
-"""Files that the tokenizers of `transformers` are made of."""
+TEMPLATE, TEMPLATES = "chat_template.jinja", "additional_chat_templates"
+TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", TEMPLATE, *VOCABULARIES)
+"""Files that the tokenizers of `transformers` are made of: all that their classes name, but for ``byte_maps.json`` of
+MyT5, which is no causal model and may map a byte to any number of others."""
+MAX_TEMPLATES = 100
 ADAPTER = "adapter_config.json"
 MAX_SETTINGS, MAX_TOKENIZER = 10_000_000, 100_000_000
 MAX_TOKEN = 100_000
@@ -136,7 +142,8 @@ def read_model(
             f"the folder holds an adapter ({ADAPTER}), which is not applied; merge it into the model: "
             "model.merge_and_unload().save_pretrained(folder)"
         )
-    settings = {name: _read(folder, name) for name in names if os.path.lexists(folder / name)}
+    present = [name for name in names if os.path.lexists(folder / name)]
+    settings = {name: _read(folder, name) for name in [*present, *(_templates(folder) if TEMPLATE in names else ())]}
     named = parsed(settings[config], config).get("transformers_weights") if config in settings else None
     index, weights = find_weights(folder, stem, named=named)
     if index is not None:
@@ -166,6 +173,22 @@ def _read(folder: Path, name: str) -> bytes:
     if name.endswith(".json"):
         parsed(content, name)
     return content
+
+
+def _templates(folder: Path) -> list[str]:
+    """Return the places of the further chat templates, which a tokenizer has by name.
+
+    Raises
+    ------
+    TargetError
+        Where their folder leads out of the model's, or holds more than `MAX_TEMPLATES`.
+    """
+    if not (folder / TEMPLATES).is_dir():
+        return []
+    templates = sorted(path.name for path in islice(inside(folder, TEMPLATES).glob("*.jinja"), MAX_TEMPLATES + 1))
+    if len(templates) > MAX_TEMPLATES:
+        raise TargetError(f"{TEMPLATES} holds more than {MAX_TEMPLATES} templates")
+    return [f"{TEMPLATES}/{name}" for name in templates]
 
 
 def _without_code(name: str, content: bytes) -> bytes:

@@ -18,6 +18,8 @@ MAX_ADDED, MAX_ADDED_CHARACTERS, MAX_TOKEN = 100_000, 5_000_000, 100_000
 """Added tokens, characters of all of them, and of any one token."""
 SECONDS, SECONDS_EACH = 30.0, 1e-4
 """Time for a text, and more for each of its characters."""
+SPACES = "<SP><BR><TAB>"
+"""What the tokenizer that has an ``emoji.json`` puts for white space before it replaces emoji."""
 INNER = ("normalizers", "pretokenizers", "decoders", "processors")
 
 
@@ -77,6 +79,35 @@ def _longest_in_map(encoded: str) -> int:
         raise TargetError("the tokenizer's map of characters is damaged") from None
     texts = content[4 + int.from_bytes(content[:4], "little") :]
     return max((len(text.decode("utf-8", "replace")) for text in texts.split(b"\0")), default=1) or 1
+
+
+def check_emoji(emoji: Mapping[str, Any]) -> None:
+    """Check the replacements that ``emoji.json`` describes.
+
+    Raises
+    ------
+    TargetError
+        For replacements that can make a character longer than `MAX_GROWTH`.
+    """
+    try:
+        growth = max(_emoji_growth(dict(emoji["emoji"])), *map(len, ("", *dict(emoji["emoji_inv"]).values())))
+    except (AttributeError, TypeError, KeyError, ValueError):
+        raise TargetError("emoji.json does not describe what replaces emoji") from None
+    if growth > MAX_GROWTH:
+        raise TargetError(f"emoji.json can make a character {growth:,.0f} long; at most {MAX_GROWTH:,} are read")
+
+
+def _emoji_growth(replaced: Mapping[str, str]) -> float:
+    """Return how many characters one character becomes, at most; the replacements follow each other.
+
+    A replacement of a text with a character that no replacement writes uses that character up: there are no more of
+    those than the text has characters. Only texts that replacements may have written are replaced again, and multiply.
+    """
+    if "" in replaced:
+        raise ValueError("the empty text")
+    written = {*SPACES, *"".join(replaced.values())}
+    again = [len(content) / len(text) for text, content in replaced.items() if written.issuperset(text)]
+    return max(len(SPACES), *map(len, replaced.values()), 1) * math.prod(max(1.0, ratio) for ratio in again)
 
 
 class TimedTokenizer:

@@ -24,8 +24,8 @@ def load_data(
     source : path or object
         A path: for text a file or folder (see `guardrails.kit.corpus.iter_documents`) or, for a corpus, a folder that
         ``guardrails index`` wrote; for pictures a folder, for tables a CSV, TSV, Parquet or Excel file, of
-        which `guardrails.targets.tables.read_together` decides on the kinds of the columns. Prompts in a file that is
-        no JSON Lines, CSV or Parquet stand one on a line. Pictures and tables given as an array, a list or a data frame
+        which `guardrails.targets.tables.read_together` decides on the kinds of the columns. Prompts are read as a corpus
+        is, but stand one on a line in files without records. Pictures and tables given as an array, a list or a data frame
         are returned as they are, texts as a sequence of str.
     modality : Modality
         Of the target.
@@ -45,6 +45,8 @@ def load_data(
     ConfigurationError
         For data that are missing, empty, unreadable or of a kind that cannot be read.
     """
+    from ..kit.corpus import read_documents
+
     option, text = f"--{kind}", kind == "prompts" or modality is Modality.TEXT
     if not isinstance(source, str | Path):
         if hasattr(source, "__len__") and len(source) == 0:
@@ -55,7 +57,7 @@ def load_data(
         raise ConfigurationError(f"{option} {path}: no such file or folder")
     try:
         if kind == "prompts":
-            data = _prompts(path, text_field)
+            data = read_documents(path, role="prompt", text_field=text_field)
         elif modality is Modality.TEXT:
             data = _texts(path, text_field, comparable=comparable)
         else:
@@ -112,18 +114,6 @@ def _documents(source: Any, option: str, *, comparable: bool) -> Sequence[str]:
     except ContentError as error:
         raise ConfigurationError(f"{option} {error}") from None
     return given if texts == list(given) else Documents(texts, reading)
-
-
-def _prompts(path: Path, text_field: str | None) -> Sequence[str]:
-    from ..kit.corpus import Documents, read_documents
-    from ..kit.documents import Reading
-    from ..kit.records import RECORD_SUFFIXES
-
-    texts = read_documents(path, role="prompt", text_field=text_field)
-    if path.suffix.lower() == ".gz" or path.suffix.lower() in RECORD_SUFFIXES or path.is_dir():
-        return texts
-    lines = [line for text in texts for line in text.splitlines() if line.strip()]
-    return Documents(lines, Reading("prompt", shapes={"each line": None}, n=len(lines)))
 
 
 def _texts(path: Path, text_field: str | None, *, comparable: bool) -> Sequence[str]:

@@ -20,7 +20,7 @@ from ._loading import first_line, target_errors
 from ._model_folder import MODEL, PICTURES, TOKENIZER, ModelFolder, parsed, read_model
 from ._model_size import check_config
 from ._quiet import offline, quiet
-from ._tokenizer_limits import check_parts
+from ._tokenizer_limits import check_emoji, check_parts
 from ._weights import inside
 
 if TYPE_CHECKING:
@@ -244,6 +244,9 @@ def _files(folder: Path, parts: Sequence[str]) -> ModelFolder:
         tokenizer = settings.get(f"{part}/tokenizer.json")
         if tokenizer is not None:
             check_parts(parsed(tokenizer, "tokenizer.json"))
+        emoji = settings.get(f"{part}/emoji.json")
+        if emoji is not None:
+            check_emoji(parsed(emoji, "emoji.json"))
     return ModelFolder(folder, settings, weights)
 
 

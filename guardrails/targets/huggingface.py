@@ -16,16 +16,15 @@ from ._causal import CausalTarget
 from ._chat_template import chat_of
 from ._gguf import converted
 from ._loading import first_line, target_errors
-from ._model_folder import MODEL, TOKENIZER, ModelFolder, parsed, read_model
+from ._model_folder import MODEL, TOKENIZER, VOCABULARIES, ModelFolder, parsed, read_model
 from ._model_size import check_built, check_config
 from ._quiet import offline, quiet
 from ._tokenizer import TextTokenizer
-from ._tokenizer_limits import check_parts
+from ._tokenizer_limits import check_emoji, check_parts
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
-WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.spm", "*.codes", "*.tokenizer")
 
 
 class HuggingFaceTarget(CausalTarget):
@@ -193,7 +192,7 @@ def _check(folder: Path, name: str) -> None:
         raise TargetError(f"{name}: no weights (*.safetensors) in the folder")
     if not (folder / "config.json").exists():
         raise TargetError(f"{name}: no config.json in the folder; model.save_pretrained(folder) writes it")
-    if not any((folder / file).exists() for file in TOKENIZER_FILES):
+    if not any((folder / file).exists() for file in VOCABULARIES):
         raise TargetError(f"{name}: no tokenizer in the folder; tokenizer.save_pretrained(folder) writes it")
 
 
@@ -203,6 +202,8 @@ def _load_tokenizer(stage: Path, files: ModelFolder) -> Any:
     described = files.settings.get("tokenizer.json")
     if described is not None:
         check_parts(parsed(described, "tokenizer.json"))
+    if "emoji.json" in files.settings:
+        check_emoji(parsed(files.settings["emoji.json"], "emoji.json"))
     with target_errors("its tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(stage, local_files_only=True, trust_remote_code=False)
         backend = getattr(tokenizer, "backend_tokenizer", None)

@@ -240,8 +240,10 @@ def test_a_journal_of_the_version_before_is_refused_and_its_result_is_rendered(
     with connect(cut_off / "journal.sqlite") as db:
         db.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
     db.close()
-    with pytest.raises(JournalError, match=r"a run of another version cannot be resumed"):
-        run_audit(fakes.FakeTarget(0.3), resume=cut_off)
+    for salvage in (False, True):
+        with pytest.raises(JournalError, match=r"A run of another version cannot be resumed: start a new one") as told:
+            run_audit(fakes.FakeTarget(0.3), resume=cut_off, salvage=salvage)
+        assert "--salvage" not in str(told.value)  # there is nothing that it could keep
     assert cli.run(["report", str(cut_off), "--format", "markdown"]) == 0
     assert "fake.yes" in capsys.readouterr().out
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,38 @@ def test_boxes_of_another_shape_are_refused(tmp_path: Path, name: str, text: str
     (tmp_path / name).write_text(text)
     with pytest.raises(ConfigurationError, match=what):
         read_boxes(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("a.csv", b"name,x,y,width,height\nb.png,1,2,30,40\nc.png,1,2,30,\xff\n", "a.csv, line 3: byte 0xff"),
+        ("a.csv", b"name,x,y,width,height\n" + b"b" * 200_000 + b",1,2,30,40\n", "a.csv, line 2: not CSV"),
+        ("a.csv", b"x,y,width,height,name\n1,2,30,40\n", "a.csv, line 2: it names no picture"),
+        ("a.csv", b"", "a.csv, line 1: its first row"),
+        ("a.json", b'{"b.png": [[1, 2, 3, 4],\n [1, 2', "a.json, line 2: not JSON"),
+        ("a.json", b'{"b.png": [[1, 2, 3, ' + b"9" * 4000 + b"]]}", "a.json, 'b.png', box 1: a box is"),
+        ("a.json", b'{"b.png": [[1, 2, 3, ' + b"9" * 5000 + b"]]}", "a.json: not JSON: an integer"),
+        ("a.json", b'{"b.png": [[1, 2, 3, 4], "1234"]}', "a.json, 'b.png', box 2: a box is"),
+        ("a.json", b"[" * 100_000, "a.json: not JSON: nested too deeply"),
+    ],
+)
+def test_malformed_boxes_are_refused_by_file_and_line(tmp_path: Path, name: str, content: bytes, where: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigurationError) as refused:
+        read_boxes(tmp_path / name)
+    assert str(refused.value).startswith(f"{tmp_path}{os.sep}{where}")
+    assert len(str(refused.value)) < 400 + len(str(tmp_path))
+
+
+def test_boxes_that_cannot_be_read_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "a.csv").write_text("name,x,y,width,height\n")
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ConfigurationError, match=r"a\.csv cannot be read: Permission denied"):
+        read_boxes(tmp_path / "a.csv")
 
 
 def test_missing_or_binary_boxes_are_refused(tmp_path: Path) -> None:

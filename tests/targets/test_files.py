@@ -1,3 +1,4 @@
+import gzip
 import json
 import shutil
 
@@ -9,7 +10,7 @@ from PIL import Image as Pillow
 from guardrails.core.base import Access, Batch, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.kit.image_folder import ImageFolder
-from guardrails.targets import load_data, load_target
+from guardrails.targets import load_data, load_target, read_as
 
 
 @pytest.fixture
@@ -321,3 +322,26 @@ def test_corpus_and_holdout_of_a_model_are_joined_alike(tmp_path):
         check_form(one, one)
         check_form(one, ["own text"])
         check_form(None, one)
+
+
+def test_a_folder_of_prompts_is_read_as_a_corpus_is_and_its_files_are_named(tmp_path):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "a.txt").write_text("Who are you?\n\nWhat is this?\n")
+    (tmp_path / "more" / "b.txt").write_bytes("Où?\r\n".encode())
+    (tmp_path / "few.jsonl").write_text('"x"\n')
+    prompts = load_data("prompts", tmp_path, Modality.TEXT)
+    assert prompts == ["Who are you?", "What is this?", "Où?"]
+    assert read_as(prompts) == (
+        "3 prompts: each line; left out 1: few.jsonl (one of its records); from a folder, of which a.txt, more/b.txt "
+        "are read"
+    )
+    for name in "cde":
+        (tmp_path / f"{name}.txt").write_text("And?\n")
+    assert "of which a.txt, c.txt, d.txt and 2 more are read" in read_as(load_data("prompts", tmp_path, Modality.TEXT))
+
+
+def test_prompts_stand_one_on_a_line_in_a_packed_file_too_and_its_encoding_is_told(tmp_path):
+    (tmp_path / "asked.txt.gz").write_bytes(gzip.compress("Où?\n\nWho?\n".encode("cp1252")))
+    prompts = load_data("prompts", tmp_path / "asked.txt.gz", Modality.TEXT)
+    assert prompts == ["Où?", "Who?"]
+    assert read_as(prompts) == "2 prompts: each line; decoded as cp1252 (1 character would be read differently as cp1250)"

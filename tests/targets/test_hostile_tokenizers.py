@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import shutil
 import threading
@@ -12,11 +13,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guardrails.core.errors import TargetError
 from guardrails.targets import _tokenizer_limits
 from guardrails.targets._tokenizer import TextTokenizer
-from guardrails.targets._tokenizer_limits import TimedTokenizer, check_parts
+from guardrails.targets._tokenizer_limits import TimedTokenizer, _emoji_growth, check_emoji, check_parts
 from guardrails.targets.huggingface import HuggingFaceTarget
 
 
@@ -162,3 +165,39 @@ def test_a_text_of_end_tokens_alone_is_read_at_once(target: Any) -> None:
     started = time.process_time()
     assert text.encode("<end> " * 100_000) == []
     assert time.process_time() - started < 20
+
+
+def replaced_one_after_the_other(text: str, emoji: dict[str, str]) -> str:
+    """As the tokenizer of GPT-NeoX-Japanese does before it looks for words."""
+    for space, name in ((" ", "<SP>"), ("\n", "<BR>"), ("\t", "<TAB>")):
+        text = text.replace(space, name)
+    for before, after in emoji.items():
+        text = text.replace(before, after)
+    return text
+
+
+@given(
+    st.dictionaries(st.text("ab<☺", min_size=1, max_size=3), st.text("abc|", max_size=4), max_size=5),
+    st.text("ab<☺ \n", min_size=1, max_size=12),
+)
+def test_no_text_grows_more_by_its_emoji_than_is_foreseen(emoji: dict[str, str], text: str) -> None:
+    assert len(replaced_one_after_the_other(text, emoji)) <= _emoji_growth(emoji) * len(text) + 1e-9
+
+
+def test_emoji_that_multiply_are_refused_and_many_that_do_not_are_read() -> None:
+    plain = {chr(0x1F300 + i): f"<|emoji{i % 12 + 1}|>" for i in range(700)} | {"(^^)": "<|emoji1|>", "<3": "<|emoji2|>"}
+    back = {f"<|emoji{i}|>": "☺" for i in range(1, 13)}
+    check_emoji({"emoji": plain, "emoji_inv": back})
+    letters = "abcdefghijklmnop"
+    doubled = {one: 2 * two for one, two in itertools.pairwise(letters)}
+    assert len(replaced_one_after_the_other("a", doubled)) == 2**15
+    for hostile, message in [
+        ({"emoji": doubled, "emoji_inv": back}, "a character 212,992 long"),
+        ({"emoji": plain, "emoji_inv": {"<|emoji1|>": "x" * 2000}}, "2,000"),
+        ({"emoji": {"": "x"}, "emoji_inv": {}}, "does not describe"),
+        ({"emoji": {"a": 1}, "emoji_inv": {}}, "does not describe"),
+        ({"emoji": [1], "emoji_inv": {}}, "does not describe"),
+        ({}, "does not describe"),
+    ]:
+        with pytest.raises(TargetError, match=message):
+            check_emoji(hostile)

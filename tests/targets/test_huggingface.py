@@ -1,5 +1,9 @@
+import itertools
 import json
+import os
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,7 @@ import torch
 from guardrails.core.base import Access, LanguageModelTarget, Modality, TextOutputs, TextTarget
 from guardrails.core.errors import ConfigurationError, MissingExtraError, TargetError
 from guardrails.targets import load_target
+from guardrails.targets._model_folder import TOKENIZER
 from guardrails.targets.huggingface import HuggingFaceTarget
 
 
@@ -199,3 +204,82 @@ def test_the_hub_is_asked_for_names_that_look_like_it_and_failure_is_one_line(mo
     refused("/abs/olute", "no such folder")
     assert [name for name, _ in asked] == ["someone/something"]
     assert not any(pattern.endswith((".bin", ".py", "*")) for pattern in asked[0][1])
+
+
+def test_every_file_that_a_tokenizer_of_the_library_names_is_read():
+    import transformers
+
+    named = set()
+    for file in Path(transformers.__file__).parent.glob("models/*/tokenization_*.py"):
+        for block in re.findall(r"vocab_files_names\s*=\s*\{(.*?)\}", file.read_text(), re.DOTALL | re.IGNORECASE):
+            named |= set(re.findall(r':\s*"([^"]+)"', block))
+    assert {"emoji.json", "tokenizer.json"} < named
+    assert named - set(TOKENIZER) == {"byte_maps.json"}
+
+
+@pytest.fixture
+def japanese(tmp_path):
+    """A model whose tokenizer is made of vocab.txt and emoji.json."""
+    from transformers import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
+
+    words = ["<|endoftext|>", "<SP>", "<BR>", "猫", "が", "いる", "<|emoji1|>", *(f"<|byte{i}|>" for i in range(256))]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    emoji = {"emoji": {"☺": "<|emoji1|>", "(^^)": "<|emoji1|>"}, "emoji_inv": {"<|emoji1|>": "☺"}}
+    (tmp_path / "emoji.json").write_text(json.dumps(emoji))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "GPTNeoXJapaneseTokenizer"}')
+    config = GPTNeoXJapaneseConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=64,
+        bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    GPTNeoXJapaneseForCausalLM(config).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_tokenizer_with_a_file_of_emoji(japanese):
+    target = HuggingFaceTarget(japanese)
+    assert target.encode("猫 が(^^)") == [3, 1, 4, 6]
+    emoji = json.loads((japanese / "emoji.json").read_text())
+    (japanese / "emoji.json").write_text(json.dumps(emoji | {"emoji": {"☺": "<|emoji1|>"}}))
+    assert HuggingFaceTarget(japanese).identity() != target.identity()
+    growing = dict(itertools.pairwise(["(", "||", "||||||", "|" * 20, "|" * 100, "|" * 2000]))
+    (japanese / "emoji.json").write_text(json.dumps(emoji | {"emoji": growing}))
+    with pytest.raises(TargetError, match=r"emoji\.json can make a character"):
+        HuggingFaceTarget(japanese)
+
+
+def test_further_chat_templates_are_read_and_hashed(copy):
+    templates = copy / "additional_chat_templates"
+    templates.mkdir()
+    (copy / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    before = HuggingFaceTarget(copy).identity()
+    (templates / "tool_use.jinja").write_text("tools: {{ messages[0].content }}")
+    target = HuggingFaceTarget(copy)
+    assert target.tokenizer.chat_template == {
+        "default": "{{ messages[0].content }}", "tool_use": "tools: {{ messages[0].content }}",
+    }  # fmt: skip
+    assert target.identity() != before
+    assert target._text.chat_template == "{{ messages[0].content }}"
+
+
+def test_further_chat_templates_from_elsewhere_or_beyond_the_bound_are_refused(copy, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "x.jinja").write_text("x")
+    templates = copy / "additional_chat_templates"
+    templates.symlink_to(elsewhere)
+    with pytest.raises(TargetError, match="leads out of the model's folder"):
+        HuggingFaceTarget(copy)
+    templates.unlink()
+    templates.mkdir()
+    (templates / "x.jinja").symlink_to(elsewhere / "x.jinja")
+    with pytest.raises(TargetError, match="leads out of the model's folder"):
+        HuggingFaceTarget(copy)
+    (templates / "x.jinja").unlink()
+    os.mkfifo(templates / "x.jinja")
+    with pytest.raises(TargetError, match="no regular file"):
+        HuggingFaceTarget(copy)
+    (templates / "x.jinja").unlink()
+    for i in range(101):
+        (templates / f"{i}.jinja").touch()
+    with pytest.raises(TargetError, match="more than 100"):
+        HuggingFaceTarget(copy)
