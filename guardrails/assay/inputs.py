@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from importlib.machinery import PathFinder
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ BY_SOURCES = ("reference", "real", "package")
 SETTLED = 2.0
 """Seconds after which a file's times tell a later change: a change in the same tick of the clock leaves them as they
 are."""
+MAX_SOURCES = 10_000
+"""Python files of a ``python:`` target."""
 
 Records = dict[str, InputRecord]
 
@@ -180,28 +184,70 @@ def _item(item: Any) -> tuple[str, bytes] | None:
 
 
 def _module_files(spec: str) -> list[tuple[str, Path]]:
-    """Return the file of the module that ``python:`` names, of a package all its Python files; nothing is imported."""
-    parts = spec.partition(":")[0].split(".")
-    places: list[str] | None = [*sys.path, os.getcwd()]
-    found = None
-    for i in range(len(parts)):
-        try:
-            found = PathFinder.find_spec(".".join(parts[: i + 1]), places)
-        except (ImportError, ValueError, OSError):
-            found = None
-        if found is None:
-            return []
-        places = list(found.submodule_search_locations or ())
-    if found is None or not found.origin or not os.path.isfile(found.origin):
+    """Return the files of the module that ``python:`` names, with their places below the folder that holds it.
+
+    Those are the Python files of the module's whole top-level package and, in the same folder, of the modules and
+    packages that they import, found in the text of their ``import`` statements: nothing is imported. Of what is
+    installed, only the package itself.
+    """
+    top = spec.partition(":")[0].partition(".")[0]
+    places = _places(top)
+    beside = {place.parent for place in places if not _installed(place.parent)}
+    files, looked_up, waiting = dict[Path, str](), {top}, list[Path]()
+    while True:
+        for place in places:
+            further = {file: file.relative_to(place.parent).as_posix() for file in _python_files(place)}
+            waiting += further.keys() - files.keys()
+            files |= further
+        if len(files) > MAX_SOURCES:
+            raise ConfigurationError(
+                f"python:{spec}: it and what it imports are more than {MAX_SOURCES:,} Python files"
+            )
+        if not beside or not waiting:
+            return sorted((shown, file) for file, shown in files.items())
+        names = _imported(waiting.pop()) - looked_up
+        looked_up |= names
+        places = [place for one in names for place in _places(one) if place.parent in beside]
+
+
+def _places(name: str) -> list[Path]:
+    """Return the file of a top-level module, or the folder of a package; one without ``__init__.py`` may have more."""
+    try:
+        spec = PathFinder.find_spec(name, [*sys.path, os.getcwd()])
+    except (ImportError, ValueError, OSError):
         return []
-    origin = Path(found.origin)
-    if origin.name != "__init__.py":
-        return [(origin.name, origin)]
-    return [(path.relative_to(origin.parent).as_posix(), path) for path in sorted(_sources(origin.parent))]
+    if spec is None:
+        return []
+    places = [Path(os.path.abspath(place)) for place in spec.submodule_search_locations or [spec.origin or ""]]
+    return [place for place in places if place.is_dir() or place.is_file()]
 
 
-def _sources(package: Path) -> Iterator[Path]:
-    return (path for path in package.rglob("*.py") if path.is_file())
+def _python_files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    files = list(islice((path for path in place.rglob("*.py") if path.is_file()), MAX_SOURCES + 1))
+    if len(files) > MAX_SOURCES:
+        raise ConfigurationError(f"{place}: a package of more than {MAX_SOURCES:,} Python files")
+    return files
+
+
+def _installed(folder: Path) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(folder.parts) or folder == Path(os.__file__).parent
+
+
+def _imported(file: Path) -> set[str]:
+    """Return the top-level modules that a file's ``import`` statements name; none of a file that is no Python."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, OSError):
+        return set()
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def changes(before: Mapping[str, InputRecord], now: Mapping[str, InputRecord], when: str) -> str:

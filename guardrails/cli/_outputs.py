@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 if TYPE_CHECKING:
     from generators.base import Generator, Item
@@ -25,22 +26,30 @@ def writer(generator: Generator, folder: Path) -> Iterator[Write]:
     folder : path
         An empty folder.
     """
+    content = CONTENTS[generator.modality]
+    with ExitStack() as stack:
+        masks: ZipFile | None = None
+
+        def write(start: int, items: Sequence[Item]) -> None:
+            nonlocal masks
+            for number, item in enumerate(items, start):
+                content(generator, folder, number, item.content)
+                if item.facts:
+                    _append(folder / "facts.jsonl", {"item": number} | dict(item.facts))
+                if item.mask is not None:
+                    if masks is None:
+                        masks = stack.enter_context(ZipFile(folder / "masks.npz", "w", ZIP_DEFLATED))
+                    _add_array(masks, f"{number:06d}", item.mask)
+
+        yield write
+
+
+def _add_array(archive: ZipFile, name: str, array: Any) -> None:
+    """Add an array to an .npz file, as `numpy.savez_compressed` does with all of them at once."""
     import numpy as np
 
-    content = CONTENTS[generator.modality]
-    masks: dict[str, Any] = {}
-
-    def write(start: int, items: Sequence[Item]) -> None:
-        for number, item in enumerate(items, start):
-            content(generator, folder, number, item.content)
-            if item.facts:
-                _append(folder / "facts.jsonl", {"item": number} | dict(item.facts))
-            if item.mask is not None:
-                masks[f"{number:06d}"] = item.mask
-
-    yield write
-    if masks:
-        np.savez_compressed(folder / "masks.npz", **masks)
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:

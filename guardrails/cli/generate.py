@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 CHUNK = 256
 """Outputs that are in memory at once; each chunk has its own seed."""
 
+MOST = 10**9
+"""Outputs that may be asked for: years of work, and more files than a folder takes."""
+
 
 def generate(
     name: Annotated[str, typer.Argument(metavar="NAME[,DIAL=DOSE]", help="See: guardrails list generators")],
     out: Annotated[Path, typer.Option(help="A new or empty folder; nothing is written elsewhere.")],
-    n: Annotated[int, typer.Option("-n", "--n", min=1, help="How many outputs.")] = 16,
+    n: Annotated[int, typer.Option("-n", "--n", min=1, max=MOST, help="How many outputs.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same outputs.")] = 0,
     faces: Annotated[Path | None, typer.Option(help="faceswap: a folder of photographs to take faces from.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="A CSV or JSON file that says where the faces are.")] = None,

@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import tomllib
-from pathlib import Path
 from typing import Any
 
 from ..core.errors import ContentError
@@ -90,11 +89,6 @@ def parse_json(content: bytes, where: str, *, max_name: int = MAX_NAME) -> Any:
         raise ContentError(f"{where} is not JSON: {_short(error)}") from None
     _check(value, where, JSON_BITS, max_name)
     return value
-
-
-def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
-    """Return the value of a JSON file. Errors of `read_bounded` and `parse_json`."""
-    return parse_json(read_bounded(path, max_bytes=max_bytes), shown(path))
 
 
 def _check(value: Any, where: str, bits: int, max_name: int) -> None:

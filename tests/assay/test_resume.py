@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from guardrails.assay.resume import check_named, resume_command, to_be_named
 from guardrails.assay.scan_listing import Listing
 from guardrails.core.base import Row, Subject
 from guardrails.core.errors import ConfigurationError, JournalError
-from guardrails.core.results import AuditResult
+from guardrails.core.results import AuditResult, InputRecord
 
 from . import fakes
 
@@ -296,6 +297,69 @@ def test_the_result_and_the_report_state_the_inputs(tmp_path: Path, capsys: pyte
     )
 
 
+@pytest.mark.parametrize(
+    ("edited", "seen"),
+    [
+        ("mine_of_tests.py", True),
+        ("beside_of_tests.py", True),  # imported by the module
+        ("deep_of_tests/inner/part.py", True),  # of a package that beside_of_tests imports
+        ("parts_of_tests/data.py", True),  # of a package without __init__.py
+        ("other_of_tests.py", False),  # imported by none
+        ("deep_of_tests/notes.txt", False),
+    ],
+)
+def test_an_edit_of_what_a_module_imports_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: str, seen: bool
+) -> None:
+    files = {
+        "mine_of_tests.py": "import os, numpy\nimport beside_of_tests\n\ndef model(n): raise SystemExit\n",
+        "beside_of_tests.py": "def later():\n from deep_of_tests.inner import part\n import parts_of_tests.data\n",
+        "deep_of_tests/__init__.py": "import mine_of_tests\n",
+        "deep_of_tests/inner/__init__.py": "",
+        "deep_of_tests/inner/part.py": "broken(\n",
+        "parts_of_tests/data.py": "",
+        "other_of_tests.py": "",
+        "deep_of_tests/notes.txt": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+
+    def record() -> InputRecord:
+        return Inputs(Settings(target="python:mine_of_tests:model"), {}, tmp_path / "run").records()["target"]
+
+    before = record()
+    assert before.files == 6
+    assert record() == before
+    (tmp_path / edited).write_text("edited = 1\n")
+    assert (record() != before) is seen
+    assert not {"mine_of_tests", "beside_of_tests"} & set(sys.modules)
+
+
+def test_the_whole_package_of_a_module_is_hashed_and_of_an_installed_one_nothing_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "site-packages"
+    for folder in (tmp_path, installed):
+        (folder / "pack_of_tests" / "sub").mkdir(parents=True)
+        (folder / "pack_of_tests" / "__init__.py").write_text("")
+        (folder / "pack_of_tests" / "sub" / "mine.py").write_text(
+            "from pack_of_tests import shared\nimport near_of_tests\n"
+        )
+        (folder / "pack_of_tests" / "shared.py").write_text("")
+        (folder / "near_of_tests.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(target="python:pack_of_tests.sub.mine:f")
+    assert Inputs(settings, {}, tmp_path / "run").records()["target"].files == 4
+    monkeypatch.syspath_prepend(installed)
+    assert Inputs(settings, {}, tmp_path / "run").records()["target"].files == 3
+    assert Inputs(Settings(target="python:absent_of_tests:f"), {}, tmp_path / "run").records() == {}
+    monkeypatch.setattr("guardrails.assay.inputs.MAX_SOURCES", 2)
+    with pytest.raises(ConfigurationError, match="more than 2 Python files"):
+        Inputs(settings, {}, tmp_path / "run").records()
+
+
 def test_a_stranger_s_module_is_not_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mark = tmp_path / "mark"
     (tmp_path / "strange_model.py").write_text(MODULE.format(mark=str(mark)))
@@ -303,8 +367,6 @@ def test_a_stranger_s_module_is_not_imported(tmp_path: Path, capsys: pytest.Capt
     with pytest.raises(CutError):
         run_audit(named, out=tmp_path / "run", progress=cut)
     mark.unlink()
-    import sys
-
     del sys.modules["strange_model"]
     words = ["audit", "--resume", str(tmp_path / "run")]
     assert cli.run(words) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ import pytest
 
 from generators.base import WEIGHTS, Item, find_generator
 from guardrails import cli
+from guardrails.cli import _outputs as outputs
 from guardrails.cli import doctor, generate
 from guardrails.core.errors import ConfigurationError
 from guardrails.kit.image_folder import ImageFolder
@@ -153,6 +155,20 @@ def test_generate_keeps_what_is_known_beside_the_outputs(generator: type[Texts],
     assert len(ImageFolder(tmp_path / "out")) == 2
 
 
+def test_masks_are_written_as_they_come(tmp_path: Path) -> None:
+    items = (Item(np.zeros((4, 4, 3), np.uint8), {}, np.full((1000, 1000), i, np.uint8)) for i in range(30))
+    with outputs.writer(Forgeries(), tmp_path) as write:
+        tracemalloc.start()
+        for number, item in enumerate(items):
+            write(number, [item])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 10_000_000  # of 30 MB
+    with np.load(tmp_path / "masks.npz", allow_pickle=False) as masks:
+        assert len(masks) == 30
+        assert (masks["000029"] == 29).all()
+
+
 @pytest.mark.parametrize(
     ("generator", "files_there"),
     [(Videos, ["000000.avi", "000001.avi"]), (Sounds, ["000000.wav", "000001.wav"]), (Tables, ["outputs.csv"])],
@@ -189,10 +205,14 @@ def test_where_faces_are_is_said_of_faces_only(
     assert "give that too" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("n", ["0", "-3", "many"])
-def test_a_number_of_outputs_below_one_is_refused(n: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("n", ["0", "-3", "many", "1000000000000", "1" + 400 * "0"])
+@pytest.mark.parametrize("generator", [Texts], indirect=True)
+def test_a_number_of_outputs_below_one_or_beyond_any_use_is_refused(
+    generator: type[Texts], n: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "item", lambda *given: pytest.fail("it was asked"))
     assert cli.run(["generate", "vae-medical", "-n", n, "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.strip()
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 

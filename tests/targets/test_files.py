@@ -344,4 +344,6 @@ def test_prompts_stand_one_on_a_line_in_a_packed_file_too_and_its_encoding_is_to
     (tmp_path / "asked.txt.gz").write_bytes(gzip.compress("Où?\n\nWho?\n".encode("cp1252")))
     prompts = load_data("prompts", tmp_path / "asked.txt.gz", Modality.TEXT)
     assert prompts == ["Où?", "Who?"]
-    assert read_as(prompts) == "2 prompts: each line; decoded as cp1252 (1 character would be read differently as cp1250)"
+    assert (
+        read_as(prompts) == "2 prompts: each line; decoded as cp1252 (1 character would be read differently as cp1250)"
+    )

@@ -185,7 +185,10 @@ def test_no_text_grows_more_by_its_emoji_than_is_foreseen(emoji: dict[str, str],
 
 
 def test_emoji_that_multiply_are_refused_and_many_that_do_not_are_read() -> None:
-    plain = {chr(0x1F300 + i): f"<|emoji{i % 12 + 1}|>" for i in range(700)} | {"(^^)": "<|emoji1|>", "<3": "<|emoji2|>"}
+    plain = {chr(0x1F300 + i): f"<|emoji{i % 12 + 1}|>" for i in range(700)} | {
+        "(^^)": "<|emoji1|>",
+        "<3": "<|emoji2|>",
+    }
     back = {f"<|emoji{i}|>": "☺" for i in range(1, 13)}
     check_emoji({"emoji": plain, "emoji_inv": back})
     letters = "abcdefghijklmnop"
