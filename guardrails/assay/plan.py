@@ -135,9 +135,11 @@ def asked(given: Mapping[str, Any], plan: Path | None = None) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        Where the plan cannot be read.
+        Where the plan cannot be read, or holds no option.
     """
     merged: dict[str, Any] = dict(read_toml(plan, "plan")[0]) if plan else {}
+    if plan and not merged:  # left empty by mistake, it would be the self-check
+        raise ConfigurationError(f"plan {plan} holds no option")
     merged |= {
         key: os.fspath(value) if isinstance(value, os.PathLike) else value
         for key, value in given.items()

@@ -130,3 +130,12 @@ def test_a_pipe_in_place_of_any_input_is_refused(tmp_path: Path, what: str) -> N
     read = reads.get(what, lambda: make_settings({what: str(pipe)}))
     with pytest.raises((ConfigurationError, TargetError), match=r"pipe\.toml"):
         read()
+
+
+@pytest.mark.parametrize("content", ["", "\n# nothing yet\n"])
+def test_an_empty_plan_is_no_self_check(tmp_path: Path, content: str) -> None:
+    from guardrails.assay.plan import make_settings
+
+    (tmp_path / "plan.toml").write_text(content)
+    with pytest.raises(ConfigurationError, match=r"plan .*plan\.toml holds no option"):
+        make_settings({}, tmp_path / "plan.toml")

@@ -60,8 +60,11 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ContentError(f"{path}: no such file")
     if path.stat().st_size > MAX_FILE:
         raise ContentError(f"{path}: {path.stat().st_size:,} bytes are more than the limit of {MAX_FILE:,}")
-    with path.open("rb") as file:
-        head = file.read(16)
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise ContentError(f"{path}: cannot be read ({error.strerror or error})") from None
     try:
         table = _read(path, head)
     except GuardrailsError:

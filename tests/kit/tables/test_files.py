@@ -293,3 +293,13 @@ def test_text_that_is_not_utf8_in_parquet_is_refused_and_not_found_later(tmp_pat
     path.write_bytes(data.replace(b"Jena", b"J\xffna"))
     with pytest.raises(ContentError, match="not a readable table"):
         read_table(path)
+
+
+def test_a_table_that_cannot_be_read_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise OSError(5, "Input/output error")  # as of a failing disk, which names no file
+
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    monkeypatch.setattr(Path, "open", broken)
+    with pytest.raises(ContentError, match=r"a\.csv: cannot be read \(Input/output error\)"):
+        read_table(tmp_path / "a.csv")
