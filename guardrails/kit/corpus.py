@@ -1,13 +1,12 @@
 """Text corpora as streams of documents, and the documents of an index folder, read where they lie on disk.
 
 An index folder (``guardrails index``) holds ``index.json`` and one folder a shard: the documents as UTF-8, each
-followed by a byte that UTF-8 never uses, the place where each begins, and what `guardrails.memorization.corpus_index`
-adds.
+followed by a byte that UTF-8 never uses, the place where each begins, what `guardrails.memorization.corpus_index`
+adds, and the checksum of each file.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,19 +14,26 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..core.base import Modality
 from ..core.errors import ConfigurationError, ContentError
+from .checksums import check_files, with_checksum
 from .content import content_of, misnamed, promised
 from .documents import MAX_LEFT_OUT, Reading, Role, texts_of
 from .image_folder import files_below, head_of, listed
 from .io import shown
 from .records import RECORD_SUFFIXES, columns_without_text, holds_records, records_of
+from .settings_file import parse_json, read_bounded
 from .text_file import COMPRESSED, GZIP, TextFile
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FORMAT, VERSION = "guardrails corpus index", 1
+FORMAT, VERSION = "guardrails corpus index", 2
 MANIFEST = "index.json"
+MAX_MANIFEST = 100_000_000
+CHECKSUMS = "sha256.json"
+ARRAYS = ("text.npy", "starts.npy", "suffixes.npy", "keys.npy", "signatures.npy")
+SHARD_FILES = (*ARRAYS, CHECKSUMS)
+FAMILIES = "families.npy"
 SEPARATOR = 0xFF
 PAD = 512
 """Zero bytes after the last document of a shard, so that a comparison may read on past its end."""
@@ -258,6 +264,8 @@ def is_index(path: Path) -> bool:
 class StoredCorpus(Sequence[str]):
     """The documents of an index folder, each decoded when asked for.
 
+    Opening it reads every file once and holds it against its checksum.
+
     Attributes
     ----------
     folder : Path
@@ -278,6 +286,11 @@ class StoredCorpus(Sequence[str]):
         self.read_as = str(self.manifest.get("read_as", ""))
         if not self.manifest.get("complete"):
             raise ConfigurationError(f"{self.folder}: the index is unfinished; run guardrails index again to go on")
+        names = [FAMILIES, *(f"{shard.name}/{name}" for shard in self.shard_folders() for name in SHARD_FILES)]
+        try:
+            check_files(self.folder, names, self.manifest.get("sha256"))
+        except ContentError as error:
+            raise damaged(self.folder, str(error)) from None
         self.shards = [
             (load_array(shard, "text", "uint8"), _check_starts(load_array(shard, "starts", "int64"), shard))
             for shard in self.shard_folders()
@@ -331,18 +344,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         Where it is missing, damaged or of another version.
     """
     try:
-        with (folder / MANIFEST).open("rb") as file:
-            found = json.loads(file.read(100_000_000))
-    except OSError:
+        content = read_bounded(folder / MANIFEST, max_bytes=MAX_MANIFEST)
+    except ContentError:
         raise ConfigurationError(f"{folder}: no index; make one with: guardrails index CORPUS --out {folder}") from None
-    except (ValueError, RecursionError):
-        raise damaged(folder, f"{MANIFEST} is not JSON") from None
+    try:
+        found = parse_json(content, MANIFEST)
+    except ContentError as error:
+        raise damaged(folder, str(error)) from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ConfigurationError(f"{folder}: {MANIFEST} is not that of a corpus index")
-    if found.get("version") != VERSION:
-        raise ConfigurationError(
-            f"{folder}: an index of version {found.get('version')}, this is {VERSION}; make it again"
-        )
+    if (version := found.get("version")) != VERSION:
+        why = ", which has no checksums; delete the folder and" if version == 1 else f", this is {VERSION};"
+        raise ConfigurationError(f"{folder}: an index of version {version}{why} make it again")
+    if with_checksum(found) != found:
+        raise damaged(folder, f"{MANIFEST} does not match its checksum")
     shards = found.get("shards", 0)
     if not isinstance(shards, int) or not 0 <= shards <= 9999 or not isinstance(found.get("inputs"), list):
         raise damaged(folder, f"{MANIFEST} lacks shards or inputs")

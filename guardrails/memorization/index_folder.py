@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import ConfigurationError, ContentError
-from ..kit.corpus import FORMAT, MANIFEST, VERSION, StoredCorpus, files_of, is_index, iter_documents, read_manifest
+from ..kit.checksums import check_files, file_sha256, with_checksum
+from ..kit.corpus import (
+    ARRAYS, CHECKSUMS, FAMILIES, FORMAT, MANIFEST, VERSION, StoredCorpus, files_of, is_index, iter_documents,
+    read_manifest,
+)  # fmt: skip
 from ..kit.documents import Reading
+from ..kit.settings_file import read_json
 from ..targets.files import hash_files
 from ._minhash import families, signatures
 from .corpus_index import SHARD, SHARD_BYTES, Shard, group_documents
@@ -71,6 +76,8 @@ def build_index(
     reading = Reading(text_field=text_field, comparable=True)
     manifest = _begin(out, plan)
     if manifest.get("complete"):
+        progress(0, 1, "comparing checksums")
+        StoredCorpus(out)
         return manifest
     total = max(1, sum(entry["bytes"] for entry in manifest["inputs"]) // MB)
     try:
@@ -91,7 +98,10 @@ def build_index(
     manifest |= {"shards": len(shards), "complete": True, "read_as": reading.sentence()}
     manifest |= {"documents": sum(n for n, _ in shards), "bytes": sum(size for _, size in shards)}
     manifest["near_duplicates"] = _near_duplicates(out, len(shards))
+    manifest["sha256"] = _checksums(out, len(shards))
+    manifest = with_checksum(manifest)
     _write_json(out / MANIFEST, manifest)
+    progress(total, total, "comparing checksums")
     StoredCorpus(out)
     return manifest
 
@@ -109,23 +119,33 @@ def _begin(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
     elif out.exists() and (not out.is_dir() or any(not file.name.startswith(LOCK) for file in out.iterdir())):
         raise ConfigurationError(f"--out {out} is not an empty folder; give a new one")
     out.mkdir(parents=True, exist_ok=True)
-    _write_json(out / MANIFEST, plan | {"shards": 0, "complete": False})
-    return plan | {"shards": 0, "complete": False}
+    manifest = with_checksum(plan | {"shards": 0, "complete": False})
+    _write_json(out / MANIFEST, manifest)
+    return manifest
 
 
 def _write_shards(
     out: Path, documents: Iterable[str], shard_bytes: int, progress: Callable[[int, str], None]
 ) -> list[tuple[int, int]]:
-    """Write the shards that are not there; return documents and bytes of each."""
+    """Write the shards that are not there or are damaged; return documents and bytes of each."""
     done: list[tuple[int, int]] = []
     for number, group in enumerate(group_documents(documents, shard_bytes)):
         size = sum(map(len, group))
         folder = out / f"shard-{number:04d}"
         progress(sum(s for _, s in done) // MB, f"shard {number + 1}: sorting {size / MB:.0f} MB")
-        if not folder.is_dir():
+        if not _is_written(folder):
+            shutil.rmtree(folder, ignore_errors=True)
             _write_shard(folder, group)
         done.append((len(group), size))
     return done
+
+
+def _is_written(folder: Path) -> bool:
+    try:
+        check_files(folder, ARRAYS, read_json(folder / CHECKSUMS))
+    except ContentError:
+        return False
+    return True
 
 
 def _write_shard(folder: Path, group: Sequence[bytes]) -> None:
@@ -143,14 +163,24 @@ def _write_shard(folder: Path, group: Sequence[bytes]) -> None:
     }
     for name, array in arrays.items():
         np.save(part / f"{name}.npy", array, allow_pickle=False)
+    _write_json(part / CHECKSUMS, {name: file_sha256(part / name) for name in ARRAYS})
     part.rename(folder)
+
+
+def _checksums(out: Path, shards: int) -> dict[str, str]:
+    """Return the checksum of every file but ``index.json``: of arrays those that were taken when they were written."""
+    checksums = {FAMILIES: file_sha256(out / FAMILIES)}
+    for folder in (out / f"shard-{number:04d}" for number in range(shards)):
+        checksums |= {f"{folder.name}/{name}": value for name, value in read_json(folder / CHECKSUMS).items()}
+        checksums[f"{folder.name}/{CHECKSUMS}"] = file_sha256(folder / CHECKSUMS)
+    return checksums
 
 
 def _near_duplicates(out: Path, shards: int) -> dict[str, int]:
     """Return how many documents are near-duplicates of another one, how many families they are, and the largest."""
     found = [np.load(out / f"shard-{k:04d}" / "signatures.npy", allow_pickle=False) for k in range(shards)]
     family = families(np.concatenate(found))
-    np.save(out / "families.npy", family, allow_pickle=False)
+    np.save(out / FAMILIES, family, allow_pickle=False)
     return summary(family)
 
 

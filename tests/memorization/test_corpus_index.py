@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from guardrails.core.base import Modality, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import load_probe
-from guardrails.kit.corpus import StoredCorpus, iter_documents
+from guardrails.kit.checksums import file_sha256, with_checksum
+from guardrails.kit.corpus import CHECKSUMS, StoredCorpus, iter_documents
 from guardrails.memorization import index_folder
 from guardrails.memorization._minhash import NEAR, families, shingles, signatures
 from guardrails.memorization.corpus_index import CorpusIndex, Count, Match
@@ -359,10 +360,25 @@ def open_bracket(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"}", b" ", 1))
 
 
+def with_new_checksums(folder: Path) -> Path:
+    """Give a changed folder checksums that match, as somebody may who wants it to be read."""
+    for shard in folder.glob("shard-*"):
+        names = sorted(path.name for path in shard.glob("*.npy"))
+        (shard / CHECKSUMS).write_text(json.dumps({name: file_sha256(shard / name) for name in names}))
+    manifest = json.loads((folder / "index.json").read_text())
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "index.json"]
+    sums = {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+    (folder / "index.json").write_text(json.dumps(with_checksum(manifest | {"sha256": sums})))
+    return folder
+
+
 @pytest.mark.parametrize("harm", [cut, other_kind, pickled, open_bracket, Path.unlink])
 @pytest.mark.parametrize("name", ["text", "starts", "suffixes", "keys"])
 def test_a_damaged_folder_is_named(harm: Any, name: str, stored: Path) -> None:
     harm(stored / "shard-0003" / f"{name}.npy")
+    with pytest.raises(ConfigurationError, match=f"the index is damaged .*shard-0003/{name}.npy"):
+        CorpusIndex.open(stored)
+    with_new_checksums(stored)
     with pytest.raises(ConfigurationError, match="the index is damaged"):
         CorpusIndex.open(stored)
 
@@ -370,6 +386,7 @@ def test_a_damaged_folder_is_named(harm: Any, name: str, stored: Path) -> None:
 def test_places_outside_of_the_text_are_no_crash(stored: Path) -> None:
     path = stored / "shard-0000" / "suffixes.npy"
     np.save(path, np.load(path) + np.int32(10_000))
+    with_new_checksums(stored)
     with pytest.raises(ConfigurationError, match="damaged"):
         CorpusIndex.open(stored).longest(DOCUMENTS)
 
@@ -377,7 +394,8 @@ def test_places_outside_of_the_text_are_no_crash(stored: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 99}, "an index of version 99, this is 1; make it again"),
+        ({"version": 99}, "an index of version 99, this is 2; make it again"),
+        ({"version": 1}, "an index of version 1, which has no checksums; delete the folder and make it again"),
         ({"format": "something"}, "not that of a corpus index"),
         ({"shards": 99}, "damaged"),
         ({"shards": "many"}, "damaged"),
@@ -387,6 +405,9 @@ def test_places_outside_of_the_text_are_no_crash(stored: Path) -> None:
 def test_another_version_is_named(change: dict[str, Any], message: str | None, stored: Path) -> None:
     manifest = json.loads((stored / "index.json").read_text())
     (stored / "index.json").write_text(json.dumps(manifest | change))
+    with pytest.raises(ConfigurationError, match=message or "index.json does not match its checksum"):
+        load_data("corpus", stored, Modality.TEXT)
+    (stored / "index.json").write_text(json.dumps(with_checksum(manifest | change)))
     if message is None:
         assert list(StoredCorpus(stored)) == DOCUMENTS[: len(StoredCorpus(stored))]
         return
@@ -400,3 +421,65 @@ def test_a_manifest_that_is_no_json_is_named(stored: Path, tmp_path: Path) -> No
         StoredCorpus(stored)
     with pytest.raises(ConfigurationError, match="no index; make one with"):
         StoredCorpus(tmp_path / "none")
+
+
+# One flipped bit
+
+
+def every_answer(folder: Path) -> Any:
+    corpus = StoredCorpus(folder)
+    index = CorpusIndex.open(corpus)
+    outputs = ["a document 12 says", "ééé and no more", "nothing"]
+    return list(corpus), corpus.near_duplicates, index.counts(outputs), index.longest(outputs)
+
+
+def flip(path: Path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("flips")
+    build_index([jsonl(place / "c.jsonl", DOCUMENTS)], place / "index", shard_bytes=700)
+    return place
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_a_flipped_bit_in_any_file_is_refused_by_the_name_of_the_file(small: Path, data: st.DataObject) -> None:
+    folder = small / "index"
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    path = data.draw(st.sampled_from(files))
+    bit = data.draw(st.integers(0, 8 * path.stat().st_size - 1))
+    before = every_answer(folder)
+    flip(path, bit)
+    try:
+        with pytest.raises(ConfigurationError) as caught:
+            every_answer(folder)
+        assert path.name in str(caught.value) or path.name == "index.json"
+        with pytest.raises(ConfigurationError):
+            build_index([small / "c.jsonl"], folder, shard_bytes=700)
+    finally:
+        flip(path, bit)
+    assert every_answer(folder) == before
+
+
+def test_shards_that_were_damaged_while_a_build_stood_still_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out, whole = jsonl(tmp_path / "c.jsonl", DOCUMENTS), tmp_path / "index", tmp_path / "whole"
+    made = build_index([source], whole, shard_bytes=700)
+
+    def stop(path: Path, shards: int) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(index_folder, "_near_duplicates", stop)
+    with pytest.raises(KeyboardInterrupt):
+        build_index([source], out, shard_bytes=700)
+    monkeypatch.undo()
+    for number, name in enumerate(["text.npy", "signatures.npy", CHECKSUMS]):
+        flip(out / f"shard-{number:04d}" / name, 1000)
+    assert build_index([source], out, shard_bytes=700) == made
+    assert every_answer(out) == every_answer(whole)

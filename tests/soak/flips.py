@@ -1,4 +1,4 @@
-"""One bit of a run's folder is flipped: going on gives the same result, or is refused."""
+"""One bit of a run's or an index's folder is flipped: going on gives the same result, or is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .tally import Attempt
 
 def flipped(job: Job, alone: Undisturbed, rng: Random, folder: Path) -> list[Attempt]:
     """Flip a bit of a run that was killed, or of one that is complete, and go on with it."""
-    kind = f"bit flip, {job.name.partition(' of ')[0]}"
+    kind = f"bit flip, {job.name if 'index' in job.name else job.name.partition(' of ')[0]}"
     if rng.random() < 0.3:
         shutil.copytree(alone.folder, folder)
     elif not _cut_off(job, alone, rng, folder):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from guardrails import cli
+from guardrails.core.errors import ConfigurationError
 
 from .child import Child, Ended
 
@@ -16,7 +18,7 @@ PATIENCE, FIRST = 300.0, 1800.0
 """Seconds that a command may take before it counts as hanging; the first time, with all controls to be run."""
 DETECTOR = "deepfake.radial"
 SHARD_BYTES = 60_000
-PASSES, INTERRUPTED = 0, 5
+PASSES, REFUSED, INTERRUPTED = 0, 2, 5
 NOT_BEGUN = ("no run to resume", "cut off before it began", "no scan to resume")
 Result = dict[str, bytes]
 
@@ -144,6 +146,30 @@ def index(data: Path) -> Job:
         return files(folder, *(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()))
 
     return Job("index build", build, build, result)
+
+
+def indexed(data: Path) -> Job:
+    """Return an audit whose corpus is an index folder; it is gone on with by another audit of that folder."""
+    words = ["audit", f"jsonl:{data}/outputs.jsonl", "--corpus", "index", "--probes", "memorization.overlap"]
+    audit = command(*words, "--budget", "quick", "--out", "run")
+
+    def begin() -> int:
+        from guardrails.memorization.index_folder import build_index
+
+        manifest = Path("index", "index.json")
+        if not manifest.exists() or b'"complete": true' not in manifest.read_bytes():
+            try:
+                build_index([data / "corpus.jsonl"], "index", shard_bytes=SHARD_BYTES)
+            except ConfigurationError as error:
+                print(error)
+                return REFUSED
+        return audit()
+
+    def again() -> int:
+        shutil.rmtree("run", ignore_errors=True)
+        return begin()
+
+    return Job("audit of an index", begin, again, audit_result)
 
 
 def rendering(run: Path, format: str) -> Job:

@@ -66,11 +66,15 @@ def disturbances(folder: Path, share: float, wanted: Wanted) -> list[Task]:
         return []
     data = material.write_all(folder / "data")
     audits, scan, index = jobs.audits(data), jobs.scan(data), jobs.index(data)
-    alone = jobs.undisturbed([*audits, scan, index], folder / "undisturbed")
+    indexed = jobs.indexed(data)
+    alone = jobs.undisturbed([*audits, scan, index, indexed], folder / "undisturbed")
     run = alone[audits[0].name].folder / "run"
     renderings = [jobs.rendering(run, format) for format in ("html", "markdown", "json")]
     alone |= jobs.undisturbed(renderings, folder / "undisturbed")
-    some = {"kill": [*audits * 2, scan, scan, index, index, *renderings], "flip": [*audits, scan, scan]}
+    some = {
+        "kill": [*audits * 2, scan, scan, index, index, *renderings],
+        "flip": [*audits, scan, scan, index, indexed, indexed],
+    }
 
     def task(kind: str, name: str, number: int) -> Task:
         among = some.get(kind, [*audits, scan, index])
