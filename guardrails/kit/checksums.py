@@ -27,6 +27,7 @@ def check_files(folder: Path, names: Iterable[str], checksums: Any) -> None:
     Parameters
     ----------
     folder : path
+        Of the files.
     names : iterable of str
         Of the files, as the checksums name them.
     checksums : dict of str to str

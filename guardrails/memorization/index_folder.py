@@ -15,7 +15,16 @@ import numpy as np
 from ..core.errors import ConfigurationError, ContentError
 from ..kit.checksums import check_files, file_sha256, with_checksum
 from ..kit.corpus import (
-    ARRAYS, CHECKSUMS, FAMILIES, FORMAT, MANIFEST, VERSION, StoredCorpus, files_of, is_index, iter_documents,
+    ARRAYS,
+    CHECKSUMS,
+    FAMILIES,
+    FORMAT,
+    MANIFEST,
+    VERSION,
+    StoredCorpus,
+    files_of,
+    is_index,
+    iter_documents,
     read_manifest,
 )  # fmt: skip
 from ..kit.documents import Reading

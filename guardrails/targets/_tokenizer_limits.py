@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from threading import Thread
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 from ..core.errors import TargetError
 from ._loading import target_errors
 
-MAX_GROWTH = 1000
-"""Characters that one character of a text may become."""
+MAX_GROWTH = 128
+"""Characters that one character of a text may become. Ordinary tokenizers make at most 18 (U+FDFA in its normal form), or 36
+after a mark that is put before each text."""
 MAX_ADDED, MAX_ADDED_CHARACTERS, MAX_TOKEN = 100_000, 5_000_000, 100_000
 """Added tokens, characters of all of them, and of any one token."""
 SECONDS, SECONDS_EACH = 30.0, 1e-4
@@ -65,7 +67,7 @@ def _growth(part: Any) -> float:
     if part.get("type") == "Replace":
         # A pattern may match one character, or the empty text beside each.
         replaced = part["pattern"].get("String") or ""
-        grown *= max(1.0, (len(part["content"]) + (not replaced)) / max(1, len(replaced)))
+        grown *= max(1.0, (_length(part["content"]) + (not replaced)) / max(1, len(replaced)))
     if part.get("precompiled_charsmap"):
         grown *= _longest_in_map(part["precompiled_charsmap"])
     return grown
@@ -78,7 +80,12 @@ def _longest_in_map(encoded: str) -> int:
     except (binascii.Error, ValueError):
         raise TargetError("the tokenizer's map of characters is damaged") from None
     texts = content[4 + int.from_bytes(content[:4], "little") :]
-    return max((len(text.decode("utf-8", "replace")) for text in texts.split(b"\0")), default=1) or 1
+    return max((_length(text.decode("utf-8", "replace")) for text in texts.split(b"\0")), default=1) or 1
+
+
+def _length(text: str) -> int:
+    """Return how many characters a text has, or its longest normal form, which a later step may make of it."""
+    return len(text) if len(text) > MAX_GROWTH else max(len(text), len(unicodedata.normalize("NFKD", text)))
 
 
 def check_emoji(emoji: Mapping[str, Any]) -> None:

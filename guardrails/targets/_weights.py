@@ -19,7 +19,7 @@ MAX_SHARDS = 10_000
 
 @dataclass(frozen=True)
 class Weights:
-    """One safetensors file.
+    """One file of weights, as its header describes it.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Weights:
 
     def check(self) -> None:
         """Raise TargetError where the file is not the one that was checked."""
-        if _stamp(self.path) != self.stamp:
+        if stamp_of(self.path) != self.stamp:
             raise TargetError(f"{shown(self.path.name)} was changed while it was read; start again")
 
 
@@ -123,7 +123,7 @@ def _shards(value: Any, index: str) -> list[str]:
 def _read_header(path: Path, name: str) -> Weights:
     try:
         check_file(path, max_bytes=MAX_STREAMED)
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             rest = path.stat().st_size - 8 - length
@@ -165,7 +165,8 @@ def _numbers(tensor: Any, key: str) -> list[int] | None:
     return numbers
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def stamp_of(path: Path) -> tuple[int, ...]:
+    """Return what tells this file from another in its place, and from itself after a change."""
     try:
         about = path.stat()
     except OSError as error:

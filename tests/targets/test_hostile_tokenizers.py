@@ -8,6 +8,7 @@ import json
 import shutil
 import threading
 import time
+import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,6 +53,15 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
         {"normalizer": sequence("normalizers", *[sequence("normalizers", *[DOUBLED] * 4)] * 4)},
         "65,536 long",
     ),
+    "900 for one": ({"normalizer": replace({"String": "a"}, "b" * 900)}, "900 long; at most 128"),
+    "900 in two steps": (
+        {"normalizer": sequence("normalizers", replace({"String": "a"}, "b" * 30), replace({"String": "b"}, "c" * 30))},
+        "900 long",
+    ),
+    "characters that a later step makes long": (
+        {"normalizer": sequence("normalizers", replace({"String": "a"}, "\ufdfa" * 50), {"type": "NFKC"})},
+        "900 long",
+    ),
     "what is put before": ({"normalizer": {"type": "Prepend", "prepend": "b" * 2000}}, "long"),
     "a map of characters": (
         {"normalizer": {"type": "Precompiled", "precompiled_charsmap": charsmap("b" * 2000)}},
@@ -95,6 +105,37 @@ def test_ordinary_parts_are_read() -> None:
             "model": {"vocab": {"a": 1}},
         }
     )
+
+
+LONGEST = unicodedata.normalize("NFKC", "\ufdfa")
+LLAMA = sequence("normalizers", {"type": "Prepend", "prepend": "▁"}, replace({"String": " "}, "▁"))
+QUOTES = [replace({"String": "``"}, '"'), replace({"String": "''"}, '"')]
+MAP = {"type": "Precompiled", "precompiled_charsmap": charsmap(LONGEST)}
+BERT = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "lowercase": True}
+ORDINARY: dict[str, Any] = {
+    "BERT": BERT,
+    "GPT-2": None,
+    "Gemma": replace({"String": " "}, "▁"),
+    "LLaMA": LLAMA,
+    "Qwen": {"type": "NFC"},
+    "T5": sequence("normalizers", MAP, {"type": "Strip"}, replace({"Regex": " {2,}"}, "▁")),
+    "ALBERT": sequence(
+        "normalizers", *QUOTES, {"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}, MAP,
+        replace({"Regex": " {2,}"}, " "),
+    ),
+    "a map, and a mark before": sequence("normalizers", MAP, *LLAMA["normalizers"]),
+    "line ends as words": sequence("normalizers", MAP, replace({"String": "\n"}, "<0x0A>")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_normalizers_of_ordinary_tokenizers_are_read(copy: Path, name: str) -> None:
+    assert len(LONGEST) == 18
+    described = json.loads((copy / "tokenizer.json").read_text())
+    check_parts(described | {"normalizer": ORDINARY[name]})
+    if MAP not in (ORDINARY[name] or {}).get("normalizers", []):  # this map is for its texts alone
+        (copy / "tokenizer.json").write_text(json.dumps(described | {"normalizer": ORDINARY[name]}))
+        assert HuggingFaceTarget(copy).name.startswith("hf:")
 
 
 def test_a_growing_normalizer_is_refused_before_it_is_asked(copy: Path) -> None:

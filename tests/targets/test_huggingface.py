@@ -176,7 +176,7 @@ def test_a_damaged_gguf_file(tmp_path, monkeypatch):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "a.gguf").write_bytes(b"GGUF" + b"\0" * 100)
     refused(tmp_path / "m", "the GGUF file cannot be read")
-    assert not list((tmp_path / "cache" / "gguf").iterdir())
+    assert not list((tmp_path / "cache" / "gguf-2").iterdir())
 
 
 def test_gguf_without_its_packages_says_what_to_type(tmp_path, monkeypatch):
