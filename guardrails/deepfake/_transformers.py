@@ -79,8 +79,7 @@ def load_model(auto: str, folder: Path, named: str, *, spare: tuple[str, ...] = 
         check_config(parsed(files.settings["config.json"], "config.json"), files.weights.values())
         with quiet(), offline(), files.staged() as stage, target_errors("its weights"):
             config = transformers.AutoConfig.from_pretrained(stage, local_files_only=True, trust_remote_code=False)
-            with torch.device("meta"):
-                check_built(getattr(transformers, auto).from_config(config), files.weights.values())
+            check_built(lambda: getattr(transformers, auto).from_config(config), files.weights.values())
             model, report = getattr(transformers, auto).from_pretrained(
                 stage,
                 config=config,

@@ -18,7 +18,7 @@ OF_ITSELF = "sha256_of_this_file"
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a regular file, read in pieces. Raises ContentError where it cannot be read."""
     with open_file(path, max_bytes=MAX_STREAMED) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
 
 
 def check_files(folder: Path, names: Iterable[str], checksums: Any) -> None:

@@ -77,9 +77,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(alone, **given)
         config = AutoConfig.from_pretrained(alone, **given)
         check_config(config.to_dict(), weights, "its metadata")
-        with torch.device("meta"):
-            built = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-        check_built(built, weights)
+        check_built(lambda: AutoModelForCausalLM.from_config(config, trust_remote_code=False), weights)
         model, report = AutoModelForCausalLM.from_pretrained(
             alone, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True, **given
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..core.errors import TargetError
 from ..kit.io import shown
+from ._loading import in_time
 from ._weights import Weights
 
 LENGTH = re.compile("position|length|ctx|context|window|seq|chunk|block_size")
@@ -18,12 +19,16 @@ NO_COUNT = re.compile("per_layer|block_multiple|depthwise")
 WHICH = re.compile(r"^(?!num_|n_).*(?<!of)_layers$|layer_(?:ids|indices|idxs)$")
 """Lists that may name layers by their numbers, as ``moe_layers``: then these increase."""
 SIZE = re.compile("size|dim|head|expert|label|channel|width|vocab|rank|group|hidden|inner|kernel|^n_|^num_")
+NO_SIZE = re.compile("theta|seed|param|flop|step|version|date|bytes|_id$|_ids$")
+"""Numbers that no array or loop is made from. Any other may be, and has the bound of a length."""
 MAX_LENGTH = 1 << 24
 FEW_LAYERS, SMALL = 128, 1 << 17
 """Of layers and of any size that much is built whatever the weights hold: not every default is small."""
 PACKED = 8
 """Numbers in one stored element of quantised weights."""
 MAX_BUFFERS = 1 << 28
+SECONDS = 60.0
+"""Time to build a model without memory: one of 126 layers takes two seconds on one core."""
 MARGIN = 1_000_000
 """Parameters that may be missing before anything is loaded: which ones are then said by name."""
 
@@ -34,8 +39,8 @@ def check_config(config: Mapping[str, Any], weights: Iterable[Weights], name: st
     Raises
     ------
     TargetError
-        For more layers than there are tensors, a size that is larger than any dimension of a tensor, or a length of
-        more than `MAX_LENGTH`.
+        For more layers than there are tensors, a size that is larger than any dimension of a tensor, and a length or
+        another number, unless it is a known kind of `NO_SIZE`, of more than `MAX_LENGTH`.
     """
     files = list(weights)
     tensors = max(FEW_LAYERS, sum(file.tensors for file in files))
@@ -48,8 +53,10 @@ def check_config(config: Mapping[str, Any], weights: Iterable[Weights], name: st
             limit, why = tensors, "would be more than the weights hold tensors"
         elif SIZE.search(key) or NO_COUNT.search(key):
             limit, why = largest, "would be more than any tensor of the weights is long"
-        else:
+        elif NO_SIZE.search(key):
             continue
+        else:
+            limit, why = MAX_LENGTH, "is the most that is read"
         if number > limit:
             raise TargetError(f"{name} says {shown(key)[:50]} = {number:,}; {limit:,} {why}")
 
@@ -75,15 +82,28 @@ def _counts_layers(key: str) -> bool:
     return LAYERS.search(NO_COUNT.sub("", key)) is not None
 
 
-def check_built(model: Any, weights: Iterable[Weights], *, quantised: bool = False) -> None:
-    """Hold a model that was built without memory (on the device ``meta``) against its weights, before they are loaded.
+def check_built(build: Callable[[], Any], weights: Iterable[Weights], *, quantised: bool = False) -> None:
+    """Build a model without memory (on the device ``meta``) and compare it with its weights, before they are loaded.
+
+    An architecture may take hours over a number that `check_config` does not know: the time is limited.
 
     Raises
     ------
     TargetError
-        Where it has more than twice the parameters that are stored (`PACKED` times as many of quantised weights),
-        buffers of more than `MAX_BUFFERS` numbers, or does not fit into this machine's memory.
+        Where it takes more than `SECONDS` to build, has more than twice the parameters that are stored (`PACKED` times
+        as many of quantised weights), buffers of more than `MAX_BUFFERS` numbers, or does not fit into this machine's
+        memory.
     """
+    import torch
+
+    def without_memory() -> Any:
+        with torch.device("meta"):
+            return build()
+
+    try:
+        model = in_time(without_memory, SECONDS)
+    except TimeoutError:
+        raise TargetError(f"its configuration takes more than {SECONDS:.0f} s to build, without any weights") from None
     stored = sum(file.elements for file in weights)
     announced = sum(parameter.numel() for parameter in model.parameters())
     if announced > stored * (2 * PACKED if quantised else 2) + MARGIN:

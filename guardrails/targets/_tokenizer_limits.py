@@ -7,15 +7,14 @@ import binascii
 import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from threading import Thread
 from typing import Any
 
 from ..core.errors import TargetError
-from ._loading import target_errors
+from ._loading import in_time, target_errors
 
 MAX_GROWTH = 128
-"""Characters that one character of a text may become. Ordinary tokenizers make at most 18 (U+FDFA in its normal form), or 36
-after a mark that is put before each text."""
+"""Characters that one character of a text may become. Ordinary tokenizers make at most 18 (U+FDFA in its normal form),
+or 36 with a mark that is put before each text."""
 MAX_ADDED, MAX_ADDED_CHARACTERS, MAX_TOKEN = 100_000, 5_000_000, 100_000
 """Added tokens, characters of all of them, and of any one token."""
 SECONDS, SECONDS_EACH = 30.0, 1e-4
@@ -141,23 +140,14 @@ class TimedTokenizer:
     def _in_time(self, call: Callable[[], Any], size: int, unit: str) -> Any:
         if self._late:
             raise TargetError(f"{self._late}; it is not asked again")
-        answers: list[Any] = []
-        errors: list[BaseException] = []
 
-        def run() -> None:
-            try:
-                with target_errors("the tokenizer broke"):
-                    answers.append(call())
-            except BaseException as error:  # raised below, in the thread that asked
-                errors.append(error)
+        def guarded() -> Any:
+            with target_errors("the tokenizer broke"):
+                return call()
 
         seconds = SECONDS + SECONDS_EACH * size
-        thread = Thread(target=run, daemon=True)
-        thread.start()
-        thread.join(seconds)
-        if errors:
-            raise errors[0]
-        if not answers:
+        try:
+            return in_time(guarded, seconds)
+        except TimeoutError:
             self._late = f"the tokenizer took more than {seconds:.0f} s for {size:,} {unit}"
-            raise TargetError(self._late)
-        return answers[0]
+            raise TargetError(self._late) from None

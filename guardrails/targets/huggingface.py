@@ -220,9 +220,11 @@ def _load_model(stage: Path, files: ModelFolder) -> tuple[Any, str]:
     with target_errors("its weights"):
         config = AutoConfig.from_pretrained(stage, local_files_only=True, trust_remote_code=False)
         quantised = getattr(config, "quantization_config", None) is not None
-        with torch.device("meta"):
-            built = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-        check_built(built, files.weights.values(), quantised=quantised)
+        check_built(
+            lambda: AutoModelForCausalLM.from_config(config, trust_remote_code=False),
+            files.weights.values(),
+            quantised=quantised,
+        )
         model, report = AutoModelForCausalLM.from_pretrained(
             stage,
             config=config,

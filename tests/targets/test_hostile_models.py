@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import struct
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from guardrails.core.errors import TargetError
+from guardrails.targets import _model_size
 from guardrails.targets._model_size import check_config
 from guardrails.targets._weights import Weights
 from guardrails.targets.huggingface import HuggingFaceTarget
@@ -272,11 +275,36 @@ def test_the_settings_of_ordinary_models_are_let_through(name: str) -> None:
         {"vocab_size_per_layer_input": 10**8},
         {"block_multiple_of": 10**8},
         {"layers_per_block": 1000},
+        {"split_ngram_parts": 10**9},
+        {"hc_count": 10**8},
+        {"a_name_of_the_future": 10**8},
     ],
 )
 def test_lists_and_sizes_by_layer_are_bounded(more: dict[str, Any]) -> None:
     with pytest.raises(TargetError, match=next(iter(more))):
         check_config(more, [Weights(Path("model.safetensors"), (), tensors=250, elements=10**9, largest=300_000)])
+
+
+def test_numbers_that_are_no_sizes_may_be_large() -> None:
+    weights = [Weights(Path("model.safetensors"), (), tensors=250, elements=10**9, largest=300_000)]
+    check_config({"rope_theta": 10**9, "seed": 2**32, "total_params": 10**12, "eos_token_id": 2**25}, weights)
+
+
+def test_a_model_that_takes_long_to_build_is_stopped(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an architecture whose tables have prime sizes, where a setting says how many primes."""
+    ended = threading.Event()
+
+    def primes(*args: Any, **options: Any) -> None:
+        try:
+            for n in itertools.count(2):
+                all(n % m for m in range(2, 100))
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(_model_size, "SECONDS", 0.5)
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_config", primes)
+    refused(copy, "the model cannot be loaded", "takes more than 0 s to build")
+    assert ended.wait(20)
 
 
 def test_weights_by_another_name_are_asked_for_by_the_usual_one(copy: Path) -> None:
