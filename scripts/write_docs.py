@@ -98,14 +98,14 @@ def _probe(probe: type[Probe]) -> Iterator[str]:
     yield _method(probe)
     data = [f"`--{name}`" for name in sorted(probe.needs)]
     access = [f"`{access}`" for access in sorted(probe.requires)]
-    yield f"- Looks at: {', '.join(sorted(probe.modalities))}; needs {', '.join(access + data)}."
+    yield f"- Applies to: {', '.join(sorted(probe.modalities))}; needs {', '.join(access + data)}."
     yield f"- Headline: `{probe.headline}`{_limit(probe)}"
     yield from _controls(probe.controls)
     if probe.spike_what:
         yield f"- Planted in your own target: {probe.spike_what} ([spike or instrument check](concepts.md))."
-    yield f"- Its limits: {_sentence(probe.limits)}"
+    yield f"- Limits: {_sentence(probe.limits)}"
     if probe.advice:
-        yield f"- Where it fails: {_sentence(probe.advice)}"
+        yield f"- If this fails: {_sentence(probe.advice)}"
     yield ""
 
 
@@ -113,9 +113,9 @@ def _detector(detector: type[Detector]) -> Iterator[str]:
     yield f"## {detector.id}\n"
     yield f"**{_sentence(detector.title)}**\n"
     yield _method(detector)
-    yield f"- Looks at: {', '.join(sorted(detector.modalities))}, one item at a time."
+    yield f"- Applies to: {', '.join(sorted(detector.modalities))}, one item at a time."
     yield from _controls(detector.controls)
-    yield f"- Its limits: {_sentence(detector.limits)}"
+    yield f"- Limits: {_sentence(detector.limits)}"
     yield ""
 
 
