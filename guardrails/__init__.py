@@ -16,7 +16,7 @@ by heart.
 ['fail']
 >>> len(result.to_frame())
 1
->>> "memorization.extraction" in gr.render(result, "markdown")
+>>> b"memorization.extraction" in gr.render(result, "markdown")
 True
 >>> gr.load_detector("deepfake.radial").score([])
 []

@@ -1,41 +1,45 @@
-"""Reports: renderings of an `AuditResult`. They compute nothing, and any of them can be made again from stored JSON."""
+"""Reports: renderings of a result. They compute nothing, and any of them can be made again from the stored result."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guardrails.core.errors import ConfigurationError, did_you_mean
 from guardrails.core.results import AuditResult
 
+if TYPE_CHECKING:
+    from .renderer import Result
+
 __all__ = ["formats", "render", "render_fragment"]
 
 _PART = ".guardrails-report-"
-_MODULES = {"html": ".html", "json": ".json_", "markdown": ".markdown"}
 
 
-def formats() -> list[str]:
-    """Return the names of the formats.
+def formats(kind: type[Result] = AuditResult) -> list[str]:
+    """Return the names of the formats of one kind of result.
 
     >>> formats()
-    ['html', 'json', 'markdown']
+    ['csv', 'html', 'json', 'junit', 'markdown', 'sarif']
     """
-    return sorted(_MODULES)
+    from .registry import renderers
+
+    return [format for format, accepted in renderers() if accepted is kind]
 
 
 def render(
-    result: AuditResult, format: str, path: str | Path | None = None, *, run_folder: str | Path | None = None
-) -> str:
+    result: Result, format: str, path: str | Path | None = None, *, run_folder: str | Path | None = None
+) -> bytes:
     """Render a result, and write it where a path is given.
 
     Parameters
     ----------
-    result : AuditResult
+    result : AuditResult, ScanResult or BenchResult
         What to render.
     format : str
-        One of `formats`.
+        One of `formats` of this kind of result.
     path : str or Path, optional
         Where to write it. The file appears whole or not at all.
     run_folder : str or Path, optional
@@ -43,21 +47,37 @@ def render(
 
     Returns
     -------
-    str
-        The report.
+    bytes
+        The report; of a text format, UTF-8.
 
     Raises
     ------
     ConfigurationError
-        For an unknown format, or where the path cannot be written.
+        For a format that this kind of result does not have, one that cannot hold this result, or where the path cannot
+        be written.
     """
-    if format not in _MODULES:
-        raise ConfigurationError(f"unknown report format '{format}'.{did_you_mean(format, _MODULES)}")
-    module = import_module(_MODULES[format], __name__)
-    text = str(module.render(result, run_folder=None if run_folder is None else Path(run_folder)))
+    from .registry import renderers
+    from .renderer import KINDS
+
+    kind = next((kind for kind in KINDS if isinstance(result, kind)), None)
+    known = formats(AuditResult if kind is None else kind)
+    if format not in known:
+        others = [KINDS[other] for name, other in renderers() if name == format]
+        if others and kind:
+            raise ConfigurationError(
+                f"the format '{format}' is for results of {', '.join(others)}, not of {KINDS[kind]}; "
+                f"use {', '.join(known)}"
+            )
+        raise ConfigurationError(f"unknown report format '{format}'.{did_you_mean(format, known)}")
+    if kind is None:
+        raise ConfigurationError(f"a {type(result).__name__} is no result of an audit, a scan or a benchmark")
+    renderer = renderers()[format, kind]()
+    content = renderer.render(result, run_folder=None if run_folder is None else Path(run_folder))
+    if not isinstance(content, bytes):
+        raise ConfigurationError(f"the renderer of '{format}' returned {type(content).__name__}, not bytes")
     if path is not None:
-        _write(Path(path), text)
-    return text
+        _write(Path(path), content)
+    return content
 
 
 def render_fragment(result: AuditResult) -> str:
@@ -67,15 +87,15 @@ def render_fragment(result: AuditResult) -> str:
     return fragment(result)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():  # replacing it would do away with a device
         raise ConfigurationError(f"the report cannot be written to {path}: it is no regular file")
     part = None
     try:
         _remove_left_over(path.parent)
         descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f"{_PART}{os.getpid()}-", suffix=".part")
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         os.chmod(part, 0o644)
         os.replace(part, path)
     except OSError as error:

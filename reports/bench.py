@@ -7,9 +7,14 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from guardrails.core.bench_result import BenchResult
+
 from .charts import CurveChart, CurvePoint, svg
+from .csv_ import cell
+from .renderer import Renderer
 from .text import visible
 
 Row = Mapping[str, Any]
@@ -37,6 +42,39 @@ class Grid:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
+class BenchMarkdown(Renderer[BenchResult]):
+    """The tables of a paper."""
+
+    format = "markdown"
+    accepts = BenchResult
+    title = "the tables of a paper: means, the matrix of families, robustness, calibration"
+
+    def render(self, result: BenchResult, *, run_folder: Path | None = None) -> bytes:
+        return to_markdown(result.document).encode()
+
+
+class BenchHtml(Renderer[BenchResult]):
+    """One self-contained page."""
+
+    format = "html"
+    accepts = BenchResult
+    title = "heat maps, curves and tables as one self-contained page"
+
+    def render(self, result: BenchResult, *, run_folder: Path | None = None) -> bytes:
+        return to_html(result.document).encode()
+
+
+class BenchCsv(Renderer[BenchResult]):
+    """Every row of every table."""
+
+    format = "csv"
+    accepts = BenchResult
+    title = "every row of every table, for spreadsheets and data frames"
+
+    def render(self, result: BenchResult, *, run_folder: Path | None = None) -> bytes:
+        return to_csv(result.document).encode()
+
+
 def to_csv(result: Result) -> str:
     """Return every row of every table, with the table's name; columns that a table lacks are empty."""
     rows = [{"table": name, **row} for name, table in result["tables"].items() for row in table]
@@ -51,15 +89,14 @@ def to_csv(result: Result) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 6)
-    text = " ".join(f"{x:g}" for x in value) if isinstance(value, list | tuple) else value
-    text = visible(text) if isinstance(text, str) else text
-    # A spreadsheet runs what begins so.
-    return f"'{text}" if isinstance(text, str) and text[:1] in "=+-@\t\r" else text
+    if isinstance(value, list | tuple):
+        return cell(" ".join(f"{x:g}" if isinstance(x, int | float) else str(x) for x in value))
+    return cell(value)
 
 
 def to_markdown(result: Result) -> str:
     """Return the tables of a paper: mean and worst AUC, the matrix of families, robustness, calibration."""
-    parts = [f"# Detectors of generated pictures\n\n{_said(result)}\n"]
+    parts = [f"# Detectors of generated pictures\n\n{_in_markdown(_said(result))}\n"]
     for title, columns, rows in _tables(result):
         parts.append(f"## {title}\n\n{_table(columns, rows)}\n")
     for grid in _grids(result):
@@ -70,7 +107,7 @@ def to_markdown(result: Result) -> str:
         parts.append(f"## {_in_markdown(grid.title)}: AUC\n\n{grid.what}\n\n{_table(['', *grid.columns], rows)}\n")
     left = [f"- {_in_markdown(row['what'])}: {_in_markdown(row['why'])}" for row in result["left_out"]]
     parts.append("## What was left out\n\n" + ("\n".join(left) or "Nothing.") + "\n")
-    parts.append(f"## Provenance\n\n{_provenance(result)}\n")
+    parts.append(f"## Provenance\n\n{_in_markdown(_provenance(result))}\n")
     return "\n".join(parts)
 
 
@@ -224,7 +261,7 @@ def _shaded(row: Row | None) -> Cell:
     if row is None or row["auc"] is None:
         return Cell("–", None, "" if row is None else visible(row.get("reason", "")))
     shade = min(int(row["auc"] * SHADES), SHADES - 1)
-    return Cell(_number(row["auc"]), shade, _interval(row["auc"], row["auc_low"], row["auc_high"]))
+    return Cell(_number(row["auc"]), shade, _interval(row["auc"], row.get("auc_low"), row.get("auc_high")))
 
 
 def _curves(result: Result) -> Iterator[CurveChart]:

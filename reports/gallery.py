@@ -10,6 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from guardrails.core.errors import ConfigurationError
+from guardrails.core.scan_result import ScanResult
+
+from .renderer import Renderer
 from .text import clip, number, visible
 
 Row = Mapping[str, Any]
@@ -70,18 +74,23 @@ class Card:
     sayings: tuple[Saying, ...]
 
 
-def write_gallery(gallery: Mapping[str, Any], path: Path) -> Path:
-    """Write the page of a gallery, whole or not at all; return its path.
+class ScanHtml(Renderer[ScanResult]):
+    """The page with pictures of ``guardrails scan --format html``.
 
-    Raises
-    ------
-    ConfigurationError
-        Where it cannot be written.
+    Its pictures are made when the files are scanned: a stored result has none.
     """
-    from . import _write
 
-    _write(path, render_gallery(gallery))
-    return path
+    format = "html"
+    accepts = ScanResult
+    title = "a gallery of the largest likelihood ratios, made while scanning"
+
+    def render(self, result: ScanResult, *, run_folder: Path | None = None) -> bytes:
+        if result.gallery is None:
+            raise ConfigurationError(
+                "the pictures of a gallery are made while scanning; give the scan's own command again with "
+                "--resume and --format html"
+            )
+        return render_gallery(result.gallery).encode()
 
 
 def render_gallery(gallery: Mapping[str, Any]) -> str:

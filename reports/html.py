@@ -14,6 +14,7 @@ from guardrails.core.results import AuditResult
 from .charts import Chart, svg
 from .glossary import GLOSSARY
 from .pictures import load_pictures
+from .renderer import Renderer
 from .sections import page
 from .text import visible
 from .tree import Facts, Page, Pictures
@@ -23,9 +24,15 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render(result: AuditResult, *, run_folder: Path | None = None) -> str:
-    """Return the page, two megabytes at most: where it would be larger, less evidence is shown and the page says so."""
-    return fitted(lambda caps: _render(result, caps, run_folder))
+class AuditHtml(Renderer[AuditResult]):
+    """The page, two megabytes at most: where it would be larger, less evidence is shown and the page says so."""
+
+    format = "html"
+    accepts = AuditResult
+    title = "the report as one self-contained page, with charts and pictures"
+
+    def render(self, result: AuditResult, *, run_folder: Path | None = None) -> bytes:
+        return fitted(lambda caps: _render(result, caps, run_folder)).encode()
 
 
 def render_fragment(result: AuditResult) -> str:

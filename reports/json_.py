@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from guardrails.core.bench_result import BenchResult
 from guardrails.core.results import AuditResult
 
+from .renderer import Renderer
 
-def render(result: AuditResult, *, run_folder: Path | None = None) -> str:
-    """Return canonical JSON; the run's folder does not matter."""
-    return result.to_json()
+
+class AuditJson(Renderer[AuditResult]):
+    """What ``result.json`` holds."""
+
+    format = "json"
+    accepts = AuditResult
+    title = "the result itself, canonical: result.json"
+
+    def render(self, result: AuditResult, *, run_folder: Path | None = None) -> bytes:
+        return result.to_json().encode()
+
+
+class BenchJson(Renderer[BenchResult]):
+    """What ``bench.json`` holds."""
+
+    format = "json"
+    accepts = BenchResult
+    title = "the result itself, canonical: bench.json"
+
+    def render(self, result: BenchResult, *, run_folder: Path | None = None) -> bytes:
+        return result.to_json().encode()

@@ -11,7 +11,9 @@ from pathlib import Path
 from guardrails.core.results import AuditResult
 
 from .glossary import GLOSSARY
+from .renderer import Renderer
 from .sections import page
+from .text import visible
 from .tree import Block, Cell, Command, Excerpt, Facts, Figure, Item, Mark, Page, Part, Pictures, Prose, Table
 from .trim import fitted
 
@@ -20,9 +22,15 @@ _SPECIAL = re.compile(r"[\\`*_{}\[\]|~!$^#@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _START = re.compile(r"^(\d*)((?<=\d)[.)](?=\s|$)|(?<!\d)[-+=:])")
 
 
-def render(result: AuditResult, *, run_folder: Path | None = None) -> str:
-    """Return the report as Markdown; pictures are named by their path in the run's folder."""
-    return fitted(lambda caps: _write(page(result, caps)))
+class AuditMarkdown(Renderer[AuditResult]):
+    """The report as Markdown; pictures are named by their path in the run's folder."""
+
+    format = "markdown"
+    accepts = AuditResult
+    title = "the report as CommonMark with tables, for a pull request or a wiki"
+
+    def render(self, result: AuditResult, *, run_folder: Path | None = None) -> bytes:
+        return fitted(lambda caps: _write(page(result, caps))).encode()
 
 
 def _write(tree: Page) -> str:
@@ -96,7 +104,7 @@ def _block(block: Block) -> str:
         case Excerpt(caption=caption, text=text, redacted=redacted):
             return f"{escape(caption)}{' (redacted)' if redacted else ''}:\n\n{_quote(text)}"
         case Pictures(caption=caption, paths=paths):
-            return f"{escape(caption)}, pictures: {', '.join(escape(p) for p in paths)}"
+            return f"{escape(caption)}, pictures: {', '.join(escape(visible(p)) for p in paths)}"
         case Command(text=text):
             return _command(text)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
 import typer
 
 from . import audit, bench, doctor, generate, index, listing, policy, report, scan, schema, train
-from ._screen import show
+from ._screen import be_quiet, show
 
 app = typer.Typer(
     name="guardrails",
@@ -27,6 +32,31 @@ app.add_typer(policy.app, name="policy")
 app.command("list")(listing.list_)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
+
+
+QUIET = Annotated[bool, typer.Option("--quiet", help="Leave out progress and notes; warnings and errors stay.")]
+
+
+def _with_quiet(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command that takes ``--quiet`` too."""
+
+    @wraps(command)
+    def quietly(*args: Any, quiet: bool, **options: Any) -> Any:
+        if quiet:
+            be_quiet()
+        return command(*args, **options)
+
+    option = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=QUIET)
+    signature = inspect.signature(command, eval_str=True)
+    quietly.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    quietly.__annotations__ = {**command.__annotations__, "quiet": bool}
+    return quietly
+
+
+for group in (app, train.app, policy.app):
+    for registered in group.registered_commands:
+        assert registered.callback is not None
+        registered.callback = _with_quiet(registered.callback)
 
 
 @app.callback(invoke_without_command=True)

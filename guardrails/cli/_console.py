@@ -16,8 +16,9 @@ from rich.console import Console as RichConsole
 from rich.segment import Segment
 from rich.text import Text
 
+from ..core.errors import ConfigurationError
 from ..core.visible import is_hidden, visible
-from ._screen import say, screens
+from ._screen import is_quiet, note, screens
 
 SECONDS_BETWEEN_LINES = 10.0
 WIDTH_OF_A_FILE = 120
@@ -86,6 +87,20 @@ def write_json(text: str) -> None:
     _write_json(getattr(sys.stdout, "rich_proxied_file", sys.stdout), text)
 
 
+def write_report(content: bytes, format: str) -> None:
+    """Write a report to stdout; hidden characters are written out, as everywhere on a screen.
+
+    Raises
+    ------
+    ConfigurationError
+        Where it is no text.
+    """
+    try:
+        sys.stdout.write(content.decode())
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"the format '{format}' is no text; name a file for it: --out FILE") from None
+
+
 def json_line_writer() -> Callable[[str], None]:
     """Return what writes one line of JSON to this stdout, also while stdout is redirected.
 
@@ -128,11 +143,13 @@ def only_data_on_stdout() -> Iterator[None]:
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """Show progress on stderr: a bar with the time left on a terminal, elsewhere a line now and then.
+    """Show progress on stderr: a bar with the time left on a terminal, elsewhere a line now and then; quiet: nothing.
 
     Labels may be names of files, which may be anyone's: each stays one line.
     """
-    if stderr().is_terminal:
+    if is_quiet():
+        yield lambda done, total, label: None
+    elif stderr().is_terminal:
         with _bar() as report:
             yield lambda done, total, label: report(done, total, visible(label))
     else:
@@ -169,6 +186,6 @@ def _lines() -> Report:
         last = now
         newly, seconds = done - first[0], now - first[1]
         left = f", about {seconds / newly * (total - done):.0f} s left" if newly else ""
-        say(f"{done} of {total}: {label}{left}")
+        note(f"{done} of {total}: {label}{left}")
 
     return report

@@ -82,10 +82,14 @@ class Screen(Outlet):
         return len(text)
 
 
+_quiet = False
+
+
 @contextmanager
 def screens() -> Iterator[None]:
     """Put a `Screen` over standard output and standard error, and show each Python warning on one line."""
-    streams = sys.stdout, sys.stderr
+    global _quiet
+    streams, quiet_before = (sys.stdout, sys.stderr), _quiet
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a character that the terminal's encoding lacks
@@ -97,6 +101,7 @@ def screens() -> Iterator[None]:
             yield
         finally:
             sys.stdout, sys.stderr = streams
+            _quiet = quiet_before
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -113,6 +118,23 @@ def say(*lines: str) -> None:
     """Write a message for people to stderr, one line for each argument."""
     for line in lines:
         print(_one_line(line), file=sys.stderr)
+
+
+def note(*lines: str) -> None:
+    """Write a message that ``--quiet`` leaves out."""
+    if not _quiet:
+        say(*lines)
+
+
+def is_quiet() -> bool:
+    """Return whether the command that runs was given ``--quiet``."""
+    return _quiet
+
+
+def be_quiet() -> None:
+    """Leave out notes and progress until the command ends."""
+    global _quiet
+    _quiet = True
 
 
 def _one_line(text: str) -> str:

@@ -11,7 +11,7 @@ import typer
 from ..core.errors import ConfigurationError
 from ._console import echo_json, only_data_on_stdout, progress, write_json
 from ._endings import interrupted
-from ._screen import say, show
+from ._screen import note, show
 from ._summary import print_summary
 from .listing import TARGETS
 
@@ -130,7 +130,7 @@ def audit(
     render(result, "html", page, run_folder=folder)
     if as_json:
         write_json(result.to_json())
-        say(f"report: {page}")
+        note(f"report: {page}")
     else:
         print_summary(result, page)
     raise typer.Exit(result.exit_code)
@@ -158,7 +158,7 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
     from ..assay.dry_run import dry_run
 
     with only_data_on_stdout():
-        what = dry_run(target, **options, tell=say)
+        what = dry_run(target, **options, tell=note)
     if as_json:
         echo_json(what.to_dict())
         return
@@ -168,7 +168,7 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
 def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool, salvage: bool) -> AuditResult:
     from ..assay.audit import how_to_resume, run_audit
 
-    place: dict[str, Any] = {"resume": None, "out": folder, "tell": say}
+    place: dict[str, Any] = {"resume": None, "out": folder, "tell": note}
     if resume:
         place |= {"resume": folder, "out": None, "salvage": salvage}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from ._console import only_data_on_stdout, progress
 from ._new_folder import new_folder
-from ._screen import say, show
+from ._screen import note, show
 
 Globs = list[str]
 
@@ -51,9 +50,10 @@ def bench(
 
     Both classes pass through one random crop and JPEG first, so that the format of files is not what is measured.
     """
-    from reports import bench as reports
+    from reports import render
 
     from ..assay.bench import bench as run
+    from ..core.bench_result import BenchResult
 
     with new_folder(out):
         with progress() as report, only_data_on_stdout():
@@ -61,16 +61,11 @@ def bench(
                 data or [], detectors=detectors or [], generators=generators or [], perturbations=perturbations or [],
                 leave_one_family_out=leave_one_family_out, n=n, seed=seed, progress=report,
             )  # fmt: skip
-        files = {
-            "bench.json": json.dumps(result, indent=1, sort_keys=True, allow_nan=False) + "\n",
-            "bench.csv": reports.to_csv(result),
-            "bench.md": reports.to_markdown(result),
-            "bench.html": reports.to_html(result),
-        }
-        for name, text in files.items():
-            (out / name).write_text(text, encoding="utf-8")
-    show(*(str(out / name) for name in files))
+        formats = {"bench.json": "json", "bench.csv": "csv", "bench.md": "markdown", "bench.html": "html"}
+        for name, format in formats.items():
+            (out / name).write_bytes(render(BenchResult(result), format))
+    show(*(str(out / name) for name in formats))
     for row in result["left_out"][:5]:
-        say(f"left out: {row['what']}: {row['why']}")
+        note(f"left out: {row['what']}: {row['why']}")
     if len(result["left_out"]) > 5:
-        say(f"left out: {len(result['left_out']) - 5} more, see bench.json")
+        note(f"left out: {len(result['left_out']) - 5} more, see bench.json")

@@ -13,7 +13,7 @@ from ..core.seeding import derive_seed
 from . import _outputs as outputs
 from ._console import only_data_on_stdout, progress
 from ._new_folder import new_folder
-from ._screen import say
+from ._screen import note
 
 if TYPE_CHECKING:
     from generators.base import Generator
@@ -58,7 +58,7 @@ def generate(
                 write(start, generator.items(size, seed=derive_seed(seed, "generate", start // CHUNK)))
                 report(start + size, n, name)
         _write_manifest(out, generator, base, settings, n=n, seed=seed, faces=faces)
-    say(f"wrote {n} outputs of {name} to {out}")
+    note(f"wrote {n} outputs of {name} to {out}")
 
 
 def _write_manifest(

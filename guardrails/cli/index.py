@@ -11,7 +11,7 @@ import typer
 from ..core.errors import JournalError
 from ._console import echo_json, only_data_on_stdout, progress
 from ._new_folder import locked_folder
-from ._screen import say
+from ._screen import note
 
 
 def index(
@@ -52,9 +52,9 @@ def index(
                 **{key: made[key] for key in ("documents", "bytes", "shards", "near_duplicates", "read_as")},
             }
         )
-    say(f"read as: {made['read_as']}")
+    note(f"read as: {made['read_as']}")
     near = made["near_duplicates"]
-    say(f"indexed {made['documents']:,} documents, {made['bytes']:,} bytes, in {out}")
+    note(f"indexed {made['documents']:,} documents, {made['bytes']:,} bytes, in {out}")
     families = f"{near['families']:,} families, the largest of {near['largest']:,}"
-    say(f"{near['documents']:,} of them have a near-duplicate: {families}")
-    say(f"next: guardrails audit TARGET --corpus {shlex.quote(str(out))}")
+    note(f"{near['documents']:,} of them have a near-duplicate: {families}")
+    note(f"next: guardrails audit TARGET --corpus {shlex.quote(str(out))}")

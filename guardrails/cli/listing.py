@@ -105,9 +105,13 @@ def _policies() -> list[Entry]:
 
 
 def _formats() -> list[Entry]:
-    from reports import formats
+    from reports.registry import renderers
+    from reports.renderer import KINDS
 
-    return [{"format": name} for name in formats()]
+    return [
+        {"format": name, "of": f"guardrails {KINDS[kind]}", "title": cls.title}
+        for (name, kind), cls in renderers().items()
+    ]
 
 
 def _words(values: frozenset[Any]) -> list[str]:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..core.errors import ConfigurationError
-from ._console import write_json
-from ._screen import say
+from ._console import write_json, write_report
+from ._screen import note
 
 if TYPE_CHECKING:
-    from ..core.results import AuditResult
+    from reports.renderer import Result
 
 MAX_RESULT_BYTES = 1 << 28
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run's folder, or its result.json.")],
+    run: Annotated[Path, typer.Argument(help="The folder of an audit, a scan or a benchmark, or its result file.")],
     format: Annotated[str, typer.Option(help="See: guardrails list formats")],
     out: Annotated[Path | None, typer.Option(help="The file to write. Without it: stdout.")] = None,
 ) -> None:
@@ -27,14 +26,16 @@ def report(
     from reports import render
 
     result, folder = read_run(run)
-    text = render(result, format, out, run_folder=folder)
-    if out is None:
-        write_json(text) if format == "json" else sys.stdout.write(text)
+    content = render(result, format, out, run_folder=folder)
+    if out is not None:
+        note(f"wrote {out}")
+    elif format == "json":
+        write_json(content.decode())
     else:
-        say(f"wrote {out}")
+        write_report(content, format)
 
 
-def read_run(run: Path) -> tuple[AuditResult, Path]:
+def read_run(run: Path) -> tuple[Result, Path]:
     """Return the result of a run, and its folder.
 
     Raises
@@ -42,23 +43,37 @@ def read_run(run: Path) -> tuple[AuditResult, Path]:
     ConfigurationError
         Where there is no result there, or it is not one of this schema.
     """
-    from pydantic import ValidationError
+    from ..core.scan_result import ROWS, SUMMARY, ScanResult
 
-    from ..core.results import AuditResult
-
-    file = run / "result.json" if run.is_dir() else run
+    folder = run if run.is_dir() else run.parent
+    names = ("result.json", SUMMARY, "bench.json")
+    file = next((run / name for name in names if (run / name).is_file()), run / names[0]) if run.is_dir() else run
     if not file.is_file():
-        unfinished = (run / "journal.sqlite").is_file()
-        hint = (
-            f"the run is not finished; go on with: guardrails audit --resume {run}"
-            if unfinished
-            else "give a run's folder"
-        )
-        raise ConfigurationError(f"no result.json in {run}: {hint}")
+        raise ConfigurationError(f"no result.json in {run}: {_unfinished(run)}")
+    if file.name in (SUMMARY, ROWS):
+        return ScanResult.read(folder), folder
     if file.stat().st_size > MAX_RESULT_BYTES:
         raise ConfigurationError(f"{file} is larger than {MAX_RESULT_BYTES >> 20} MiB: not a result of guardrails")
+    return _parsed(file), folder
+
+
+def _unfinished(run: Path) -> str:
+    if (run / "journal.sqlite").is_file():
+        return f"the run is not finished; go on with: guardrails audit --resume {run}"
+    if (run / "scan.sqlite").is_file():
+        return f"the scan is not finished; go on with: guardrails scan --resume --out {run}"
+    return "give the folder of an audit, a scan or a benchmark"
+
+
+def _parsed(file: Path) -> Result:
+    from pydantic import ValidationError
+
+    from ..core.bench_result import BenchResult
+    from ..core.results import AuditResult
+
     try:
-        return AuditResult.from_json(file.read_text(encoding="utf-8")), file.parent
+        text = file.read_text(encoding="utf-8")
+        return BenchResult.from_json(text) if file.name == "bench.json" else AuditResult.from_json(text)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValidationError, UnicodeDecodeError) as error:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ._console import Table, json_line_writer, only_data_on_stdout, progress, stdout
 from ._endings import interrupted
-from ._screen import say, show
+from ._screen import note, show
 
 CONTROLS = "works on known items (not: knows these files)"
 
@@ -68,7 +68,7 @@ def scan(
         try:
             summary, folder = run_scan(
                 paths or (), detectors=detectors or (), out=folder, resume=resume, salvage=salvage,
-                engine=engine.value, progress=report, emit=write, tell=say,
+                engine=engine.value, progress=report, emit=write, tell=note,
             )  # fmt: skip
             page = _page(summary, folder) if format is Format.HTML else None
         except KeyboardInterrupt as error:
@@ -76,17 +76,21 @@ def scan(
                 raise
             interrupted(error, how_to_resume, folder)
     if format is Format.JSONL:
-        say(f"rows: {folder / 'scan.jsonl'}")
+        note(f"rows: {folder / 'scan.jsonl'}")
     else:
         _print(summary, folder, page)
 
 
 def _page(summary: dict[str, Any], folder: Path) -> Path:
-    from reports.gallery import write_gallery
+    from reports import render
 
     from ..assay.scan_gallery import gallery_of
+    from ..core.scan_result import ScanResult
 
-    return write_gallery(gallery_of(summary, folder), folder / "gallery.html")
+    page = folder / "gallery.html"
+    result = ScanResult.read(folder).model_copy(update={"gallery": gallery_of(summary, folder)})
+    render(result, "html", page)
+    return page
 
 
 def _print(summary: dict[str, Any], folder: Path, page: Path | None) -> None:

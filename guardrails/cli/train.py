@@ -14,7 +14,7 @@ import typer
 from ..core.errors import ConfigurationError
 from ._console import only_data_on_stdout
 from ._new_folder import locked_folder
-from ._screen import say, show
+from ._screen import note, show
 
 app = typer.Typer(
     help="Train a reference generator, a detector or the copy descriptor anew: deterministic in the seed.",
@@ -41,7 +41,7 @@ def generator(
     folder = out or WEIGHTS
     _train(cls.train_all, folder, seed, name)
     for row in _compared(_cards(folder, name), shipped):
-        say(row)
+        note(row)
 
 
 @app.command("detector")
@@ -95,7 +95,7 @@ def _train(train: Callable[..., Iterable[Path]], folder: Path, seed: int, name: 
         files = list(train(folder, seed=seed))
     for file in files:
         show(str(file))
-    say(f"trained {name} with seed {seed}; weights and card in {folder}")
+    note(f"trained {name} with seed {seed}; weights and card in {folder}")
 
 
 def _cards(folder: Path, name: str) -> dict[str, dict[str, Any]]:

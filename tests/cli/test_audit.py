@@ -12,7 +12,7 @@ import pytest
 from guardrails import cli
 from guardrails.assay.engine import Progress
 from guardrails.assay.journal import Journal
-from guardrails.cli._console import say
+from guardrails.cli._screen import note
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import (
     AuditResult,
@@ -102,7 +102,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_options_that_were_not_given_are_left_to_the_plan(asked: dict[str, Any], tmp_path: Path) -> None:
     cli.run(["audit", "dir:x", "--out", str(tmp_path / "run")])
-    assert asked == {"target": "dir:x", "out": tmp_path / "run", "resume": None, "tell": say}
+    assert asked == {"target": "dir:x", "out": tmp_path / "run", "resume": None, "tell": note}
 
 
 def test_every_option_is_passed_on(asked: dict[str, Any], tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_every_option_is_passed_on(asked: dict[str, Any], tmp_path: Path) -> Non
         "fail_on": "high",
         "out": tmp_path,
         "resume": None,
-        "tell": say,
+        "tell": note,
     }
 
 
@@ -230,7 +230,7 @@ def test_ctrl_c_while_the_folder_is_still_locked_is_an_interruption(
 
 def test_resume_takes_the_run_s_folder(asked: dict[str, Any], tmp_path: Path) -> None:
     assert cli.run(["audit", "--resume", str(tmp_path)]) == 1
-    assert asked == {"target": None, "out": None, "resume": tmp_path, "salvage": False, "tell": say}
+    assert asked == {"target": None, "out": None, "resume": tmp_path, "salvage": False, "tell": note}
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -72,6 +72,7 @@ def test_whatever_is_raised_at_any_stage_exits_5_with_one_line(
 
     if stage.endswith(("render", "print_summary", "write_whole")):
         monkeypatch.setattr("guardrails.assay.audit.Run.result", lambda self: Result())
+        monkeypatch.setattr("reports.render", lambda *_, **__: b"")
     monkeypatch.setattr(stage, broken)
     assert cli.run(["audit", f"jsonl:{texts}", "--probes", "quality.collapse", "--out", str(texts.parent / "run")]) == 5
     err = capsys.readouterr().err

@@ -77,7 +77,7 @@ def test_parts_of_a_killed_writer_are_removed_and_those_of_a_living_one_stay(tmp
     other = tmp_path / ".guardrails-report-x-abc.part"
     for path in (dead, living, other):
         path.write_text("half")
-    reports._write(tmp_path / "report.html", "whole")
+    reports._write(tmp_path / "report.html", b"whole")
     assert sorted(tmp_path.iterdir()) == sorted([living, other, tmp_path / "report.html"])
 
 
@@ -90,7 +90,7 @@ def test_a_report_that_cannot_be_written_leaves_no_part(
 
     monkeypatch.setattr("os.chmod", broken)
     with pytest.raises((KeyboardInterrupt, ConfigurationError)):
-        reports._write(tmp_path / "report.html", "whole")
+        reports._write(tmp_path / "report.html", b"whole")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -99,7 +99,7 @@ def test_a_report_replaces_no_device(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for place in (tmp_path / "pipe", tmp_path):
         with pytest.raises(ConfigurationError, match="no regular file"):
-            reports._write(place, "text")
+            reports._write(place, b"text")
     assert (tmp_path / "pipe").is_fifo()
 
 

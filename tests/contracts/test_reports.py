@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+import reports
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Finding, Measurement, NotTested, Severity, Status, TargetRecord, Timing
-from reports import formats, render
+from reports import formats
 
 EVERY = pytest.mark.parametrize("name", formats())
+
+
+def render(result: AuditResult, name: str, path: Path | None = None) -> str:
+    return reports.render(result, name, path).decode()
 
 
 def result(*findings: Finding) -> AuditResult:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reports.gallery import write_gallery
+from reports.gallery import render_gallery
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +27,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return write_gallery(module.gallery(), tmp_path_factory.mktemp("gallery") / "gallery.html").as_uri()
+    page = tmp_path_factory.mktemp("gallery") / "gallery.html"
+    page.write_text(render_gallery(module.gallery()), encoding="utf-8")
+    return page.as_uri()
 
 
 @pytest.fixture(scope="module")

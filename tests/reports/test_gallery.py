@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from guardrails.core.errors import ConfigurationError
-from reports.gallery import render_gallery, write_gallery
+from guardrails.core.scan_result import ScanResult
+from reports import render
+from reports.gallery import render_gallery
 from reports.html import csp_hash
 
 from .gallery_data import HOSTILE, gallery
@@ -65,7 +66,13 @@ def test_a_picture_that_is_no_base64_is_left_out(read: Any) -> None:
 
 
 def test_it_is_written_whole(tmp_path: Path) -> None:
-    path = write_gallery(gallery(), tmp_path / "g.html")
-    assert re.search("</html>\\s*$", path.read_text())
+    result = ScanResult(**gallery()["summary"], folder=tmp_path, gallery=gallery())
+    render(result, "html", tmp_path / "g.html")
+    assert (tmp_path / "g.html").read_text(encoding="utf-8") == render_gallery(gallery())
     with pytest.raises(ConfigurationError, match="cannot be written"):
-        write_gallery(gallery(), tmp_path / "no" / "g.html")
+        render(result, "html", tmp_path / "no" / "g.html")
+
+
+def test_without_its_pictures_it_says_how_to_make_them(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--resume and --format html"):
+        render(ScanResult(**gallery()["summary"], folder=tmp_path), "html")

@@ -20,9 +20,13 @@ ALLOWED = frozenset(
 )
 
 
+def text_of(*args, **options):
+    return reports.render(*args, **options).decode()
+
+
 @pytest.fixture(scope="module", params=["audit", "self_check", "hostile"])
 def page(request, factory, read):
-    return read(reports.render(getattr(factory, request.param)(), "html"))
+    return read(text_of(getattr(factory, request.param)(), "html"))
 
 
 def test_the_policy_allows_this_style_sheet_and_nothing_else(page):
@@ -50,11 +54,9 @@ def test_nothing_can_run_or_load(page):
 
 
 def test_only_web_addresses_become_links(factory, read):
-    links = [
-        a["href"] for a in read(reports.render(factory.hostile(), "html")).all("a") if not a["href"].startswith("#")
-    ]
+    links = [a["href"] for a in read(text_of(factory.hostile(), "html")).all("a") if not a["href"].startswith("#")]
     assert links == []
-    assert 'href="https://doi.org/10.6028/NIST.AI.600-1"' in reports.render(factory.audit(), "html")
+    assert 'href="https://doi.org/10.6028/NIST.AI.600-1"' in text_of(factory.audit(), "html")
 
 
 def test_the_page_can_be_read_without_eyes(page):
@@ -79,14 +81,14 @@ def test_the_page_can_be_read_without_eyes(page):
 
 
 def test_every_payload_stays_text(factory, read):
-    text = read(reports.render(factory.hostile(), "html")).text
+    text = read(text_of(factory.hostile(), "html")).text
     for payload in factory.PAYLOADS:
         shown = " ".join(visible(payload, lines=True).split())
         assert shown in text, payload
 
 
 def test_no_character_can_hide_or_reorder(factory):
-    html = reports.render(factory.hostile(), "html")
+    html = text_of(factory.hostile(), "html")
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", html)
     assert "⟨U+202E⟩" in html
     assert "⟨U+0000⟩" in html
@@ -103,7 +105,7 @@ def test_no_text_changes_the_structure(factory, read, text):
         m = factory.measurement(0.5, 0.4, 0.6, metric=t, method=t, explanation=t, evidence=evidence)
         f = factory.extraction(title=t, question=t, limits=t, advice=t, reason=t, measurement=m)
         target = factory.audit().targets[0].model_copy(update={"name": t, "identity": {"sha": t}})
-        return read(reports.render(factory.audit(findings=(f,), targets=(target,), environment={"a": t}), "html")).shape
+        return read(text_of(factory.audit(findings=(f,), targets=(target,), environment={"a": t}), "html")).shape
 
     assert shape(f"x{text}") == shape("x")
 
@@ -111,7 +113,7 @@ def test_no_text_changes_the_structure(factory, read, text):
 class TestPictures:
     def test_they_are_embedded(self, factory, read, tmp_path):
         result = factory.with_pictures(tmp_path)
-        images = read(reports.render(result, "html", run_folder=tmp_path)).all("img")
+        images = read(text_of(result, "html", run_folder=tmp_path)).all("img")
         assert len(images) == 6
         for i, image in enumerate(images):
             data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
@@ -123,7 +125,7 @@ class TestPictures:
         factory.png(tmp_path / "media/sheet.png", 544)
         evidence = {"kind": "images", "caption": "Outputs", "media": ("media/sheet.png",)}
         f = factory.extraction(measurement=factory.measurement(0.5, 0.4, 0.6, evidence=(evidence,)))
-        image = read(reports.render(factory.audit(findings=(f,)), "html", run_folder=tmp_path)).all("img")[0]
+        image = read(text_of(factory.audit(findings=(f,)), "html", run_folder=tmp_path)).all("img")[0]
         assert (image["width"], image["height"]) == ("544", "544")
 
     def test_many_large_pictures_do_not_make_the_page_too_large(self, factory, read, tmp_path):
@@ -131,7 +133,7 @@ class TestPictures:
         for i in range(20):
             with (tmp_path / f"media/pair-{i}.png").open("ab") as file:
                 file.write(bytes(200 * 1024))
-        text = reports.render(result, "html", run_folder=tmp_path)
+        text = text_of(result, "html", run_folder=tmp_path)
         assert len(text) <= 2_000_000
         assert 1 <= len(read(text).all("img")) < 20
         assert "the pictures would make the page too large" in text
@@ -139,14 +141,14 @@ class TestPictures:
     def test_without_a_folder_they_are_named(self, factory, read):
         evidence = {"kind": "images", "caption": "Pairs", "media": ("media/a.png",)}
         f = factory.extraction(measurement=factory.measurement(0.5, 0.4, 0.6, evidence=(evidence,)))
-        page = read(reports.render(factory.audit(findings=(f,)), "html"))
+        page = read(text_of(factory.audit(findings=(f,)), "html"))
         assert not page.all("img")
         assert "media/a.png: not shown, no run folder was given" in page.text
         assert "1 pictures not embedded" in page.text
 
     def test_a_page_holds_two_dozen(self, factory, read, tmp_path):
         result = factory.with_pictures(tmp_path, 40)
-        page = read(reports.render(result, "html", run_folder=tmp_path))
+        page = read(text_of(result, "html", run_folder=tmp_path))
         assert len(page.all("img")) == 24
         assert "16 pictures" in page.text
 
@@ -176,7 +178,7 @@ class TestPictures:
         (tmp_path / "media/bomb.png").write_bytes(good[:16] + b"\0\0\x80\0\0\0\x80\0" + good[24:])
         evidence = {"kind": "images", "caption": "Pairs", "media": (path,)}
         f = factory.extraction(measurement=factory.measurement(0.5, 0.4, 0.6, evidence=(evidence,)))
-        page = read(reports.render(factory.audit(findings=(f,)), "html", run_folder=tmp_path))
+        page = read(text_of(factory.audit(findings=(f,)), "html", run_folder=tmp_path))
         assert not page.all("img")
         assert f"not shown, {reason}" in page.text
 
@@ -186,6 +188,6 @@ class TestPictures:
         (tmp_path / "run/media").symlink_to(tmp_path / "private")
         evidence = {"kind": "images", "caption": "Pairs", "media": ("media/a.png",)}
         f = factory.extraction(measurement=factory.measurement(0.5, 0.4, 0.6, evidence=(evidence,)))
-        page = read(reports.render(factory.audit(findings=(f,)), "html", run_folder=tmp_path / "run"))
+        page = read(text_of(factory.audit(findings=(f,)), "html", run_folder=tmp_path / "run"))
         assert not page.all("img")
         assert "not shown, outside the run’s media folder" in page.text

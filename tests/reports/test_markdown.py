@@ -15,6 +15,10 @@ from reports.text import visible
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough")
 
 
+def text_of(*args, **options):
+    return reports.render(*args, **options).decode()
+
+
 def flat(text: str) -> list[Token]:
     out: list[Token] = []
     for token in PARSER.parse(text):
@@ -29,7 +33,7 @@ def shown(text: str) -> str:
 
 @pytest.mark.parametrize("kind", ["audit", "self_check", "hostile"])
 def test_no_markup_comes_through(factory, kind):
-    text = reports.render(getattr(factory, kind)(), "markdown")
+    text = text_of(getattr(factory, kind)(), "markdown")
     kinds = {token.type for token in flat(text)}
     assert not kinds & {
         "html_inline",
@@ -46,13 +50,13 @@ def test_no_markup_comes_through(factory, kind):
 
 
 def test_every_payload_stays_text(factory):
-    text = re.sub(r"\s+", " ", shown(reports.render(factory.hostile(), "markdown")))
+    text = re.sub(r"\s+", " ", shown(text_of(factory.hostile(), "markdown")))
     for payload in factory.PAYLOADS:
         assert re.sub(r"\s+", " ", visible(payload)).strip() in text, payload
 
 
 def test_tables_keep_their_columns(factory):
-    tokens = PARSER.parse(reports.render(factory.hostile(), "markdown"))
+    tokens = PARSER.parse(text_of(factory.hostile(), "markdown"))
     width = None
     for token in tokens:
         if token.type == "tr_open":
@@ -85,12 +89,12 @@ def test_no_text_changes_the_structure(factory, text):
         f = factory.extraction(title=t, question=t, limits=t, advice=t, reason=t, measurement=m)
         return [
             token.type
-            for token in PARSER.parse(reports.render(factory.audit(findings=(f,), environment={"a": t}), "markdown"))
+            for token in PARSER.parse(text_of(factory.audit(findings=(f,), environment={"a": t}), "markdown"))
         ]
 
     assert shape(f"x{text}") == shape("x")
 
 
 def test_a_command_can_be_copied(factory):
-    text = reports.render(factory.audit(), "markdown")
+    text = text_of(factory.audit(), "markdown")
     assert f"```sh\n{factory.audit().command}\n```" in text

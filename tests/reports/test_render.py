@@ -19,14 +19,18 @@ PROMISES = re.compile(
 )
 
 
+def text_of(*args, **options):
+    return reports.render(*args, **options).decode()
+
+
 def test_formats_are_those_that_render(factory):
     for name in reports.formats():
-        assert reports.render(factory.audit(), name)
+        assert text_of(factory.audit(), name)
 
 
 def test_an_unknown_format_names_the_nearest():
     with pytest.raises(ConfigurationError, match="Did you mean 'markdown'"):
-        reports.render(None, "markdwon")
+        text_of(None, "markdwon")
 
 
 @pytest.mark.parametrize("name", ["html", "json", "markdown"])
@@ -34,18 +38,18 @@ def test_an_unknown_format_names_the_nearest():
 def test_every_format_renders_the_same_from_stored_json(factory, name, kind):
     result = getattr(factory, kind)()
     again = AuditResult.from_json(result.to_json())
-    assert reports.render(again, name) == reports.render(result, name)
+    assert text_of(again, name) == text_of(result, name)
 
 
 def test_json_is_the_canonical_result(factory):
     result = factory.audit()
-    assert reports.render(result, "json") == result.to_json()
-    assert AuditResult.model_validate(json.loads(reports.render(result, "json"))) == result
+    assert text_of(result, "json") == result.to_json()
+    assert AuditResult.model_validate(json.loads(text_of(result, "json"))) == result
 
 
 def test_a_report_is_written_whole(factory, tmp_path):
     path = tmp_path / "report.html"
-    text = reports.render(factory.audit(), "html", path)
+    text = text_of(factory.audit(), "html", path)
     assert path.read_text("utf-8") == text
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
@@ -59,14 +63,14 @@ def test_a_failed_write_keeps_the_old_report_and_leaves_nothing(factory, tmp_pat
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(ConfigurationError, match="No space left on device"):
-        reports.render(factory.audit(), "markdown", path)
+        text_of(factory.audit(), "markdown", path)
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_missing_folder_is_one_clear_message(factory, tmp_path):
     with pytest.raises(ConfigurationError, match=r"cannot be written to .*No such file"):
-        reports.render(factory.audit(), "json", tmp_path / "absent" / "result.json")
+        text_of(factory.audit(), "json", tmp_path / "absent" / "result.json")
 
 
 @pytest.mark.parametrize("name", ["html", "markdown"])
@@ -74,7 +78,7 @@ def test_a_missing_folder_is_one_clear_message(factory, tmp_path):
 @pytest.mark.parametrize("kind", ["audit", "self-check"])
 def test_a_report_promises_nothing(factory, read, name, verdict, kind):
     base = factory.audit() if kind == "audit" else factory.self_check()
-    text = reports.render(base.model_copy(update={"verdict": verdict}), name)
+    text = text_of(base.model_copy(update={"verdict": verdict}), name)
     text = read(text).text if name == "html" else text
     assert not PROMISES.findall(text)
 
@@ -82,7 +86,7 @@ def test_a_report_promises_nothing(factory, read, name, verdict, kind):
 @pytest.mark.parametrize("name", ["html", "markdown"])
 def test_every_number_stands_with_its_interval_n_limit_and_origin(factory, read, name):
     result = factory.audit()
-    text = reports.render(result, name)
+    text = text_of(result, name)
     text = read(text).text if name == "html" else text.replace("\\", "")
     for finding in result.findings:
         if finding.status is Status.NOT_APPLICABLE:
@@ -117,7 +121,7 @@ def test_every_number_stands_with_its_interval_n_limit_and_origin(factory, read,
 
 @pytest.mark.parametrize("name", ["html", "markdown"])
 def test_no_report_is_larger_than_two_megabytes(factory, name):
-    text = reports.render(factory.huge(), name)
+    text = text_of(factory.huge(), name)
     assert len(text.encode()) <= 2_000_000
     assert "Left out of this page" in text
     assert "findings, all of which are in result.json" in text
@@ -135,12 +139,12 @@ def test_no_report_is_larger_than_two_megabytes(factory, name):
 )
 def test_the_verdict_is_the_first_heading(factory, verdict, words):
     result = factory.audit(verdict=verdict, findings=factory.findings()[verdict != "fail" :])
-    assert reports.render(result, "markdown").splitlines()[0].endswith(words)
-    assert re.search(rf"<h1[^>]*>.*{words}</h1>", reports.render(result, "html"))
+    assert text_of(result, "markdown").splitlines()[0].endswith(words)
+    assert re.search(rf"<h1[^>]*>.*{words}</h1>", text_of(result, "html"))
 
 
 def test_an_issue_below_the_failing_severity_is_still_named(factory, read):
-    text = read(reports.render(factory.audit(verdict="pass", exit_code=0), "html")).text
+    text = read(text_of(factory.audit(verdict="pass", exit_code=0), "html")).text
     assert "Only lesser issues were found" in text
     assert "No issue found" not in text
     assert "1 of 5 checks of hf:models/storyteller failed, none so severely that the audit fails" in text
@@ -149,16 +153,16 @@ def test_an_issue_below_the_failing_severity_is_still_named(factory, read):
 def test_an_empty_audit_renders(factory):
     empty = factory.audit(findings=(), not_tested=(), targets=(), environment={}, command="", verdict="not-assessed")
     for name in reports.formats():
-        assert reports.render(empty, name)
-    assert "No check ran" in reports.render(empty, "html")
+        assert text_of(empty, name)
+    assert "No check ran" in text_of(empty, "html")
 
 
 def test_a_self_check_shows_expected_and_observed(factory, read):
-    good = read(reports.render(factory.self_check(), "html")).text
+    good = read(text_of(factory.self_check(), "html")).text
     assert "5 of 5 planted faults were found; 0 of 15 readings" in good
     assert "Every instrument behaved" in good
     assert "Instruments that misbehaved" not in good
-    bad = read(reports.render(factory.self_check(broken=True), "html")).text
+    bad = read(text_of(factory.self_check(broken=True), "html")).text
     assert ": missed" in bad
     assert "Instruments that misbehaved" in bad
     assert "1 missed" in bad
@@ -169,7 +173,7 @@ def test_a_misbehaved_control_is_on_the_first_screen(factory, read):
         status="not-assessed", controls=factory.controls(good=False), reason="its own control failed"
     )
     result = factory.audit(verdict="control-failed", findings=(*factory.findings()[1:], broken))
-    text = read(reports.render(result, "html")).text
+    text = read(text_of(result, "html")).text
     first = text[: text.index("All checks at a glance")]
     assert "control reference:gpt-text: expected clear, observed found" in first
 
@@ -200,7 +204,7 @@ def test_checks_that_do_not_apply_are_counted_and_not_listed(factory):
         for i in range(20)
     ]
     for format in ("html", "markdown"):
-        text = reports.render(factory.audit(findings=(*applies, *absent)), format)
+        text = text_of(factory.audit(findings=(*applies, *absent)), format)
         assert "20 not applicable" in text
         assert "Absent" not in text
 
@@ -210,20 +214,20 @@ def test_the_verdict_counts_the_issues(factory):
         f.model_copy(update={"id": f"x/{i}"}) for f in factory.findings() if f.status is Status.FAIL for i in range(3)
     ]
     for count, words in ((1, "An issue was found"), (3, "3 issues were found")):
-        assert words in reports.render(factory.audit(findings=tuple(failed[:count])), "markdown")
+        assert words in text_of(factory.audit(findings=tuple(failed[:count])), "markdown")
 
 
 def test_an_inconclusive_clean_control_says_why_it_counts_as_behaved(factory):
     control = ControlOutcome(source="reference:x", expected="clear", observed="inconclusive", reason="it straddles")
     finding = factory.findings()[0].model_copy(update={"controls": (control,)})
-    assert "no alarm, which is all that a clean sample must show; it straddles" in reports.render(
+    assert "no alarm, which is all that a clean sample must show; it straddles" in text_of(
         factory.audit(findings=(finding,)), "markdown"
     )
 
 
 def test_every_report_explains_its_terms(factory):
     for format in ("html", "markdown"):
-        text = reports.render(factory.audit(), format)
+        text = text_of(factory.audit(), format)
         assert "Inconclusive" in text
         assert "more samples may settle it" in text
 
@@ -249,14 +253,14 @@ def test_a_pass_without_a_spike_says_so(factory, name):
 
 
 def rendered(factory, name, finding):
-    return reports.render(factory.audit().model_copy(update={"findings": (finding,)}), name)
+    return text_of(factory.audit().model_copy(update={"findings": (finding,)}), name)
 
 
 def test_how_the_input_was_read_stands_with_what_was_audited(factory):
     result = factory.audit()
     target = result.targets[0].model_copy(update={"read_as": {"corpus": "`;`-separated, 12 columns (3 dates)"}})
     for format in ("html", "markdown"):
-        text = reports.render(result.model_copy(update={"targets": (target,)}), format).replace("\\", "")
+        text = text_of(result.model_copy(update={"targets": (target,)}), format).replace("\\", "")
         first = (
             text[: text.index("What was not tested")] if format == "markdown" else text[: text.index('id="not-tested"')]
         )

@@ -1,0 +1,273 @@
+"""What every renderer must keep to, for every kind of result that it accepts."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+import unicodedata
+from collections import Counter
+from html.parser import HTMLParser
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import junitparser
+import pytest
+
+import reports
+from guardrails.core.bench_result import BenchResult
+from guardrails.core.errors import ConfigurationError
+from guardrails.core.results import AuditResult, Status
+from guardrails.core.scan_result import ScanResult
+from reports import registry
+from reports.renderer import Renderer
+
+sys.path.append(str(Path(__file__).parents[1] / "reports"))
+kinds = importlib.import_module("result_kinds")
+factory = importlib.import_module("report_factory")
+
+EVERY = pytest.mark.parametrize(
+    ("format", "kind"), [pytest.param(*key, id=f"{key[0]}-{key[1].__name__}") for key in registry.renderers()]
+)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[type, list[Any]]:
+    folder = tmp_path_factory.mktemp("scan")
+    scan = kinds.scan(folder)
+    gallery = importlib.import_module("gallery_data").gallery()
+    return {
+        AuditResult: [factory.audit(), factory.self_check(broken=True), kinds.hostile_audit()],
+        ScanResult: [scan.model_copy(update={"gallery": gallery})],
+        BenchResult: [kinds.bench()],
+    }
+
+
+@EVERY
+def test_it_returns_the_same_bytes_again(format: str, kind: type, results: dict[type, list[Any]]) -> None:
+    for result in results[kind]:
+        first = reports.render(result, format)
+        assert isinstance(first, bytes)
+        assert first
+        assert reports.render(result, format) == first
+
+
+@EVERY
+def test_hostile_strings_stay_text(format: str, kind: type, results: dict[type, list[Any]]) -> None:
+    for result in results[kind]:
+        content = reports.render(result, format)
+        text = content.decode("utf-8")  # a half of a surrogate pair would not be
+        if format != "json":  # which must hold the strings as they are; its escapes are JSON's own
+            assert [c for c in set(text) if unicodedata.category(c) == "Cc" and c not in "\n\t"] == []
+            assert not re.search("[\u202a-\u202e\u2066-\u2069]", text)
+        HARMLESS[format](content)
+
+
+def harmless_html(content: bytes) -> None:
+    tags: list[tuple[str, dict[str, str | None]]] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))  # type: ignore[method-assign]
+    parser.feed(content.decode())
+    assert {"script", "iframe", "object", "embed", "form", "base"}.isdisjoint(tag for tag, _ in tags)
+    assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
+    assert {attributes["href"] for tag, attributes in tags if tag == "link"} <= {"data:,"}
+
+
+def harmless_junit(content: bytes) -> None:
+    assert b"<!" not in content
+    assert kinds.junit_cases(content)
+    assert sum(suite.tests for suite in junitparser.JUnitXml.fromstring(content)) == len(kinds.junit_cases(content))
+
+
+def harmless_sarif(content: bytes) -> None:
+    run = kinds.sarif_run(content)
+    notes = run["invocations"][0]["toolExecutionNotifications"]
+    for message in [item["message"]["text"] for item in (*run["results"], *notes)]:
+        assert not re.search(r"(?<!\\)\[[^\[\]]*\]\(", message), message  # no link
+        assert not re.search(r"(?<!\{)\{(\{\{)*\d", message.replace("{{", "")), message  # no placeholder
+
+
+def harmless_csv(content: bytes) -> None:
+    assert kinds.formulas(content) == []
+
+
+def harmless_markdown(content: bytes) -> None:
+    assert b"<script" not in content
+    assert b"<img" not in content
+
+
+def harmless_json(content: bytes) -> None:
+    assert json.loads(content)
+
+
+HARMLESS = {
+    "csv": harmless_csv, "html": harmless_html, "json": harmless_json, "junit": harmless_junit,
+    "markdown": harmless_markdown, "sarif": harmless_sarif,
+}  # fmt: skip
+
+
+@EVERY
+def test_no_outcome_is_lost(format: str, kind: type, results: dict[type, list[Any]]) -> None:
+    for result in results[kind]:
+        COUNTS[kind](format, result, reports.render(result, format))
+
+
+def audit_counts(format: str, result: AuditResult, content: bytes) -> None:
+    counts = Counter(finding.status.value for finding in result.findings)
+    match format:
+        case "csv":
+            assert Counter(row["outcome"] for row in kinds.csv_rows(content)) == counts | Counter(
+                {"not-tested": len(result.not_tested)}
+            )
+        case "sarif":
+            run = kinds.sarif_run(content)
+            assert Counter(one["properties"]["outcome"] for one in run["results"]) == counts
+            notes = run["invocations"][0]["toolExecutionNotifications"]
+            assert sum(n["message"]["text"].startswith("Not tested: ") for n in notes) == len(result.not_tested)
+        case "junit" if result.kind == "audit":
+            words = Counter(map(kinds.junit_word, kinds.junit_cases(content)))
+            assert words.pop("not-tested") == len(result.not_tested)
+            broken = words.pop("control-failed", 0) + words.pop("items-failed", 0)
+            assert words + Counter({"not-assessed": broken}) == counts
+        case "junit":
+            cases = [case for case in kinds.junit_cases(content) if kinds.junit_word(case) != "not-tested"]
+            assert len(cases) == len(result.findings)
+            passed = sum(kinds.junit_word(case) == "pass" for case in cases)
+            assert passed == sum(finding.behaved for finding in result.findings)
+        case "json":
+            assert Counter(f["status"] for f in json.loads(content)["findings"]) == counts
+        case _:
+            text = re.sub(r"<[^>]*>|\\", " ", content.decode()) if format == "html" else content.decode()
+            for status, words in (("fail", "fail"), ("pass", "pass"), ("not-assessed", "not assessed")):
+                if counts[status] and result.kind == "audit":
+                    assert re.search(rf"\b{counts[status]}\s+{words}\b", text), (status, format)
+
+
+def scan_counts(format: str, result: ScanResult, content: bytes) -> None:
+    said = Counter({(name, verdict): n for name, counts in result.verdicts.items() for verdict, n in counts.items()})
+    verdicts = Counter(verdict for (_, verdict), n in said.items() for _ in range(n))
+    match format:
+        case "csv":
+            words = Counter(row["outcome"] for row in kinds.csv_rows(content))
+            assert (words.pop("error"), words.pop("duplicate")) == (result.errors, result.duplicates)
+            del words["no-detector"]
+            assert words == verdicts
+        case "junit":
+            cases = [case for case in kinds.junit_cases(content) if case.attrib["classname"] != "controls"]
+            words = Counter(map(kinds.junit_word, cases))
+            assert (words.pop("not-read"), words.pop("duplicate")) == (result.errors, result.duplicates)
+            del words["no-detector"]
+            words["nothing found"] = words.pop("pass")
+            assert words == verdicts
+        case "sarif":
+            run = kinds.sarif_run(content)
+            assert Counter(one["properties"]["outcome"] for one in run["results"]) == verdicts
+            notes = Counter(n["level"] for n in run["invocations"][0]["toolExecutionNotifications"])
+            assert notes["error"] == result.errors + sum(not c.behaved for c in result.controls)
+        case _:
+            assert f"{result.gallery['summary']['files']:,} files scanned".encode() in content  # type: ignore[index]
+
+
+def bench_counts(format: str, result: BenchResult, content: bytes) -> None:
+    tables = result.document["tables"]
+    match format:
+        case "csv":
+            assert Counter(row["table"] for row in kinds.csv_rows(content)) == {k: len(v) for k, v in tables.items()}
+        case "json":
+            assert json.loads(content) == result.document
+        case _:
+            assert content.count(b"0.500 [0.40, 0.60]") >= len(tables["shipped"])
+
+
+COUNTS: dict[type, Any] = {AuditResult: audit_counts, ScanResult: scan_counts, BenchResult: bench_counts}
+
+
+def test_every_kind_and_the_formats_of_this_page_are_covered() -> None:
+    assert {kind for _, kind in registry.renderers()} == set(COUNTS)
+    assert {format for format, _ in registry.renderers()} == set(HARMLESS)
+    assert {finding.status for finding in kinds.hostile_audit().findings} == set(Status)
+
+
+class Complete(Renderer[AuditResult]):
+    format = "verdict"
+    accepts = AuditResult
+    title = "one word"
+
+    def render(self, result: AuditResult, *, run_folder: Path | None = None) -> bytes:
+        return result.verdict.encode()
+
+
+class Taken(Complete):
+    format = "html"
+
+
+class Named(Complete):
+    format = "Two words"
+
+
+class Wrong(Complete):
+    accepts = dict  # type: ignore[assignment]
+    title = ""
+
+
+class Partial(Renderer[AuditResult]):
+    format = "partial"
+    accepts = AuditResult
+    title = "nothing"
+
+
+class Textual(Complete):
+    format = "textual"
+
+    def render(self, result: AuditResult, *, run_folder: Path | None = None) -> bytes:
+        return "text"  # type: ignore[return-value]
+
+
+@pytest.fixture
+def plug_in(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def install(cls: Any) -> None:
+        point = EntryPoint("mine", "mine:cls", registry.GROUP)
+        monkeypatch.setattr(EntryPoint, "load", lambda self: cls)
+        monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+        registry.renderers.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    registry.renderers.cache_clear()
+
+
+def test_a_plug_in_is_one_format_among_the_others(plug_in: Any) -> None:
+    plug_in(Complete)
+    assert "verdict" in reports.formats()
+    assert reports.render(factory.audit(), "verdict") == b"fail"
+    assert "verdict" not in reports.formats(BenchResult)
+
+
+@pytest.mark.parametrize(
+    ("cls", "why"),
+    [
+        (Taken, "another renderer has the format 'html' for results of audit"),
+        (Named, "no word of lower-case letters"),
+        (Wrong, "none of AuditResult, ScanResult, BenchResult; it has no title"),
+        (Partial, r"it has no render\(\)"),
+        (dict, "it is no Renderer class"),
+    ],
+)
+def test_a_plug_in_that_is_not_complete_is_left_out_with_a_warning(cls: Any, why: str, plug_in: Any) -> None:
+    known = reports.formats()
+    plug_in(cls)
+    with pytest.warns(UserWarning, match=f"plug-in mine .* is left out: .*{why}"):
+        assert reports.formats() == known
+
+
+def test_a_renderer_that_returns_no_bytes_is_a_mistake(plug_in: Any) -> None:
+    plug_in(Textual)
+    with pytest.raises(ConfigurationError, match="'textual' returned str, not bytes"):
+        reports.render(factory.audit(), "textual")
+
+
+def test_a_format_of_another_kind_of_result_is_answered_with_those_of_this_kind() -> None:
+    with pytest.raises(ConfigurationError, match=r"for results of audit, scan, not of bench"):
+        reports.render(kinds.bench(), "sarif")
