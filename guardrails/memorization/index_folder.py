@@ -28,7 +28,7 @@ from ..kit.corpus import (
     read_manifest,
 )  # fmt: skip
 from ..kit.documents import Reading
-from ..kit.settings_file import read_json
+from ..kit.settings_file import parse_json, read_bounded
 from ..targets.files import hash_files
 from ._minhash import families, signatures
 from .corpus_index import SHARD, SHARD_BYTES, Shard, group_documents
@@ -151,10 +151,14 @@ def _write_shards(
 
 def _is_written(folder: Path) -> bool:
     try:
-        check_files(folder, ARRAYS, read_json(folder / CHECKSUMS))
+        check_files(folder, ARRAYS, _read_checksums(folder))
     except ContentError:
         return False
     return True
+
+
+def _read_checksums(folder: Path) -> Any:
+    return parse_json(read_bounded(folder / CHECKSUMS), CHECKSUMS)
 
 
 def _write_shard(folder: Path, group: Sequence[bytes]) -> None:
@@ -180,7 +184,7 @@ def _checksums(out: Path, shards: int) -> dict[str, str]:
     """Return the checksum of every file but ``index.json``: of arrays those that were taken when they were written."""
     checksums = {FAMILIES: file_sha256(out / FAMILIES)}
     for folder in (out / f"shard-{number:04d}" for number in range(shards)):
-        checksums |= {f"{folder.name}/{name}": value for name, value in read_json(folder / CHECKSUMS).items()}
+        checksums |= {f"{folder.name}/{name}": value for name, value in _read_checksums(folder).items()}
         checksums[f"{folder.name}/{CHECKSUMS}"] = file_sha256(folder / CHECKSUMS)
     return checksums
 
