@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardrails.privacy import _phones
 from guardrails.privacy.scanner import KINDS, Span, canonical, redact, redact_text, scan
 
 RANDOM = "q7Zt1LmX9vR4kB2nW8yD"
@@ -360,3 +361,35 @@ def test_prose_without_personal_data_is_left_alone() -> None:
     rng = Random(0)
     years = " ".join(f"In {rng.randrange(1200, 2030)} the {rng.randrange(99)} ships of {i} came." for i in range(2000))
     assert found(years) == []
+
+
+def test_a_number_with_its_country_code_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsing takes most of the time that a log with another number in every line needs."""
+    import phonenumbers
+
+    def parse(*_: object) -> None:
+        raise AssertionError("parsed")
+
+    monkeypatch.setattr(phonenumbers, "parse", parse)
+    for i in range(20):
+        assert found(f"leg=9 caller=+1212555{1900 + i} lost=3") == [("phone", f"+1212555{1900 + i}")]
+
+
+def test_what_is_not_parsed_is_valid_as_if_it_were() -> None:
+    import phonenumbers
+
+    random, known = Random(0), 0
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        example = phonenumbers.example_number(region)
+        assert example is not None
+        for _ in range(4):
+            digits = list(str(example.national_number))
+            for _ in range(random.randrange(4)):
+                digits[random.randrange(len(digits))] = str(random.randrange(10))
+            number = f"+{example.country_code}{''.join(digits)}"
+            if _phones._in_main_plan(number):
+                known += 1
+                assert phonenumbers.is_valid_number(phonenumbers.parse(number, None)), number
+    assert known > 300
+    for number in ("+", "+1", "+999123456", "+49", "+4901512345678", "1 212 555 0187", "+1²125550187", f"+1{'2' * 40}"):
+        assert not _phones._in_main_plan(number)
