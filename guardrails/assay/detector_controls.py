@@ -219,7 +219,7 @@ def _kept(name: str) -> Path | None:
     id, colon, argument = name.partition(":")
     if not detectors()[id].__module__.startswith("guardrails."):
         return None
-    digest = hashlib.sha256(f"{name}\n{N}\n{SEED}".encode())
+    digest = hashlib.sha256(f"{name}\n{N}\n{SEED}".encode("utf-8", "surrogatepass"))
     if colon:
         if not os.path.exists(argument):
             return None

@@ -166,4 +166,10 @@ def load_detector(name: str) -> Detector:
         raise ConfigurationError(f"{id} takes no argument; '{argument}' was given")
     if colon and not argument:
         raise ConfigurationError(f"{name}: after the colon comes {cls.takes}")
-    return cls(argument) if colon else cls()  # type: ignore[call-arg]
+    if not colon:
+        return cls()
+    try:
+        return cls(argument)  # type: ignore[call-arg]
+    except (OSError, UnicodeError) as error:  # a name that no file can have, or a file that cannot be read
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"{id}: what '{argument}' names cannot be read: {why}") from None

@@ -202,3 +202,13 @@ def test_listing_imports_nothing_heavy():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"torch", "cv2", "transformers", "scipy.stats", "sklearn", "skimage", "pandas", "fairlearn"}
     assert not heavy & set(loaded)
+
+
+@pytest.mark.parametrize("argument", ["a" * 300, "a/" * 3000, "a\udcff"])
+@pytest.mark.parametrize("id", ["deepfake.classifier", "deepfake.network", "deepfake.reconstruction"])
+def test_a_name_that_no_file_can_have_is_a_mistake(id: str, argument: str) -> None:
+    from guardrails.assay.detector_controls import kept_outcome
+
+    with pytest.raises(ConfigurationError):
+        registry.load_detector(f"{id}:{argument}")
+    assert kept_outcome(f"{id}:{argument}") is None
