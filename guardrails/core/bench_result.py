@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from .errors import ConfigurationError
 from .json_object import json_object
@@ -21,8 +21,14 @@ def _strength(name: str) -> str:
     return name
 
 
+def _whole(rate: list[float]) -> list[float]:
+    if len(rate) not in (0, 3):
+        raise ValueError("a rate is its share, low and high, or empty")
+    return rate
+
+
 Change = Annotated[str, AfterValidator(_strength)]
-Rate = Annotated[list[float], Field(max_length=3)]
+Rate = Annotated[list[float], AfterValidator(_whole)]
 """Share, low and high; empty where there is none."""
 
 
