@@ -43,7 +43,7 @@ class Database:
     Raises
     ------
     ConfigurationError
-        Where another run has it open, or a file that a run writes is a link.
+        Where another run has it open, or a file that a run writes is a link or a pipe.
     JournalError
         Where the file is no database, is damaged, was written by another version, or cannot be opened or written.
     """
@@ -132,7 +132,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse a folder in which a link stands where a run would write: it could be a stranger's, and lead anywhere.
+    """Refuse a folder in which a link or a pipe stands where a run would write: a stranger's link may lead anywhere.
 
     Raises
     ------
@@ -144,6 +144,8 @@ def refuse_links(folder: Path) -> None:
             ours = inner != folder or path.name in FOLDERS or (dot and stem in WRITTEN)
             if ours and path.is_symlink():
                 raise ConfigurationError(f"{path} is a link, and a run would write where it leads; remove it")
+            if ours and not (path.is_file() or path.is_dir()) and path.exists():  # a pipe would be waited for
+                raise ConfigurationError(f"{path} is no file or folder, and a run would write to it; remove it")
 
 
 def _names(schema: str) -> list[str]:

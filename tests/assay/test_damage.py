@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -391,6 +392,14 @@ def test_a_run_does_not_write_where_a_link_leads(cut_off: Path, tmp_path: Path, 
     with pytest.raises(ConfigurationError, match=rf"{name} is a link, and a run would write where it leads"):
         run_audit(fakes.FakeTarget(0.3), resume=cut_off, salvage=True)
     assert precious.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["errors.log", "result.part", "journal.lock", "scan.jsonl", "media"])
+def test_a_pipe_where_a_run_would_write_is_not_waited_for(cut_off: Path, name: str) -> None:
+    (cut_off / name).unlink(missing_ok=True)
+    os.mkfifo(cut_off / name)
+    with pytest.raises(ConfigurationError, match=f"{name} is no file or folder, and a run would write to it; remove"):
+        run_audit(fakes.FakeTarget(0.3), resume=cut_off)
 
 
 def test_other_links_in_a_runs_folder_are_let_be(cut_off: Path, tmp_path: Path) -> None:
