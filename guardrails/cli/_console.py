@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import re
@@ -82,7 +83,7 @@ def echo_json(value: Any) -> None:
 def write_json(text: str) -> None:
     """Write JSON to stdout.
 
-    Hidden characters, and those that the terminal's encoding lacks, are written as JSON's own escapes: the same value.
+    Hidden characters, and all beyond ASCII where stdout is not UTF-8, are written as JSON's own escapes: the same value.
     """
     _write_json(getattr(sys.stdout, "rich_proxied_file", sys.stdout), text)
 
@@ -118,18 +119,13 @@ def json_line_writer() -> Callable[[str], None]:
 
 
 def _write_json(stream: Any, text: str) -> None:
-    encoding = stream.encoding or "utf-8"
-    stream.write(_UNUSUAL.sub(lambda match: _json_escaped(match.group(), encoding), text))
+    unicode = codecs.lookup(stream.encoding or "utf-8").name == "utf-8"
+    stream.write(_UNUSUAL.sub(lambda match: _json_escaped(match.group(), unicode), text))
 
 
-def _json_escaped(character: str, encoding: str) -> str:
-    try:
-        character.encode(encoding)
-    except UnicodeEncodeError:
-        pass
-    else:
-        if not is_hidden(character):
-            return character
+def _json_escaped(character: str, unicode: bool) -> str:
+    if unicode and not is_hidden(character):
+        return character
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 

@@ -289,9 +289,10 @@ def test_any_terminal_gets_json_that_can_be_read_and_text(
         monkeypatch.setattr("sys.stdout", stream)
         assert cli.run(["audit", "--out", str(tmp_path), *options]) == 1
         stream.flush()
-        text = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+        written = stream.buffer.getvalue()  # type: ignore[attr-defined]
+        text = written.decode(encoding)
         if options:
-            assert json.loads(text)["findings"][0]["title"] == title
+            assert json.loads(written)["findings"][0]["title"] == title  # bytes: JSON in a file is UTF-8
         else:
             assert title.encode(encoding, "replace").decode(encoding).split()[0] in text
 
