@@ -83,7 +83,7 @@ def echo_json(value: Any) -> None:
 def write_json(text: str) -> None:
     """Write JSON to stdout.
 
-    Hidden characters, and all beyond ASCII where stdout is not UTF-8, are written as JSON's own escapes: the same value.
+    Hidden characters, and all beyond ASCII where stdout is not UTF-8, are written as JSON's escapes: the same value.
     """
     _write_json(getattr(sys.stdout, "rich_proxied_file", sys.stdout), text)
 
