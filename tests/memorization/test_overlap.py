@@ -79,8 +79,10 @@ def test_the_rate_is_the_share_of_outputs_that_copy(share: float) -> None:
     rate = found["overlap_rate"]
     assert rate.value == share
     assert (rate.n, rate.errors, rate.baseline.value, rate.baseline.n) == (N, 0, 0, N)
-    assert (rate.low, rate.high) == tuple(wilson(round(share * N), N, confidence=0.975))[1:]
-    assert tuple(newcombe(round(share * N), N, 0, N, confidence=0.975)) == pytest.approx(
+    excess = newcombe(round(share * N), N, 0, N, confidence=0.975)
+    assert rate.low == pytest.approx(max(0, excess.low))
+    assert rate.high == wilson(round(share * N), N, confidence=0.975).high
+    assert tuple(excess) == pytest.approx(
         (found["overlap_excess"].value, found["overlap_excess"].low, found["overlap_excess"].high)
     )
     hit = [row for row in rows if row["arm"] == "outputs" and row["length"] >= RUN]
@@ -94,21 +96,73 @@ def test_one_character_less_does_not_count() -> None:
     assert found["overlap_rate"].value == 0.5
 
 
-def test_text_that_new_documents_hold_too_shows_in_the_baseline() -> None:
-    licence = (
-        "This text may be copied by anyone, as it is, for whatever purpose, without asking for permission at all. "
-    )
+LICENCE = "This text may be copied by anyone, as it is, for whatever purpose, without asking for permission at all. "
+
+
+def test_text_that_new_documents_hold_too_is_no_copy() -> None:
     rows, found = audited(
         Subject(
-            Writer([licence + text for text in FRESH]),
-            corpus=[text + licence for text in CORPUS],
-            holdout=[licence + text for text in HOLDOUT],
+            Writer([LICENCE + text for text in FRESH]),
+            corpus=[text + LICENCE for text in CORPUS],
+            holdout=[LICENCE + text for text in HOLDOUT],
         )
     )
-    assert found["overlap_rate"].value == found["overlap_rate"].baseline.value == 1
-    assert "The smallest k of a k-eidetic one is 100, of 1 different ones" in found["overlap_rate"].explanation
+    for metric in ("overlap_rate", "normalised_overlap"):
+        assert found[metric].value == found[metric].baseline.value == 0
+    assert f"{N} outputs hold such a run only with text of held-out documents" in found["overlap_rate"].explanation
     assert found["overlap_excess"].low < 0 < found["overlap_excess"].high
-    assert all(row["documents"] == len(CORPUS) for row in rows)
+    assert all(row["length"] < RUN <= row["common"] for row in rows)
+
+
+def test_a_copy_of_a_document_with_common_text_counts_by_the_rest_of_it() -> None:
+    corpus, holdout = ([LICENCE + text for text in texts] for texts in (CORPUS, HOLDOUT))
+    copies = [f"{LICENCE}{CORPUS[i % 100][:RUN]}" if i < N / 4 else LICENCE + text for i, text in enumerate(FRESH)]
+    less = [text[: len(LICENCE) + RUN - 1] for text in copies]
+    for texts, share in ((copies, 0.25), (less, 0)):
+        rows, found = audited(Subject(Writer(texts), corpus=corpus, holdout=holdout))
+        assert (found["overlap_rate"].value, found["overlap_rate"].baseline.value) == (share, 0)
+        assert [row["length"] for row in rows if "key" in row] == [RUN] * round(share * N)
+    _, found = audited(Subject(Writer([text.upper() for text in copies]), corpus=corpus, holdout=holdout))
+    assert found["normalised_overlap"].value == found["overlap_rate"].value == 0
+    longer = [f"<p>{LICENCE}{CORPUS[i % 100][: 2 * RUN]}".upper() for i in range(N)]
+    _, found = audited(Subject(Writer(longer), corpus=corpus, holdout=holdout))
+    assert found["normalised_overlap"].value == 1
+
+
+def test_text_that_one_held_out_document_alone_shares_with_the_corpus_counts_in_the_baseline() -> None:
+    holdout = [f"{CORPUS[i]} {text}" if i < 60 else text for i, text in enumerate(HOLDOUT[:120])]
+    _, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=holdout))
+    assert found["overlap_rate"].baseline.value == 0.5
+    assert found["overlap_rate"].value == 0
+
+
+def test_runs_that_as_many_new_documents_hold_are_neither_a_fault_nor_a_pass() -> None:
+    outputs = [f"{CORPUS[i % 50]} {text}" if i % 2 else text for i, text in enumerate(FRESH)]
+    holdout = [f"{CORPUS[50 + i % 50]} {text}" if i < 50 else text for i, text in enumerate(HOLDOUT[:100])]
+    _, found = audited(Subject(Writer(outputs), corpus=CORPUS, holdout=holdout))
+    for metric in ("overlap_rate", "normalised_overlap"):
+        rate = found[metric]
+        assert (rate.value, rate.baseline.value) == (0.5, 0.5)
+        assert (rate.low, rate.high) == (0, pytest.approx(0.56, abs=0.01))
+
+
+def test_a_held_out_document_that_stands_in_the_corpus_hides_no_copy() -> None:
+    holdout = [*HOLDOUT[:40], *CORPUS]
+    _, found = audited(Subject(Writer(copying(1)), corpus=CORPUS, holdout=holdout))
+    assert found["overlap_rate"].value == 1
+
+
+def test_passages_of_a_spike_are_none_that_new_documents_hold() -> None:
+    corpus, holdout = ([2 * LICENCE + text for text in texts] for texts in (CORPUS, HOLDOUT))
+    subject = Subject(Writer(FRESH), corpus=corpus, holdout=holdout)
+    clean, _ = audited(subject)
+    spiked_subject = PROBE.spike(subject, [], seed=1)
+    assert spiked_subject is not None
+    spiked, found = audited(spiked_subject)
+    assert found["overlap_rate"].value == 1
+    assert PROBE.recovery(clean, spiked, subject) == tuple(wilson(N, N))
+    same = Subject(Writer(FRESH), corpus=[2 * LICENCE] * 50, holdout=[f"{i} {2 * LICENCE}" for i in range(50)])
+    assert PROBE.spike(same, [], seed=1) is None
 
 
 def test_held_out_passages_are_no_longer_than_the_outputs() -> None:
@@ -139,6 +193,7 @@ def test_without_a_holdout_the_rate_stands_and_says_what_is_missing() -> None:
     assert found["overlap_rate"].value == 1
     assert found["overlap_rate"].baseline is None
     assert "--holdout" in found["overlap_rate"].explanation
+    assert "cannot be told from copies" in found["overlap_rate"].explanation
     assert "overlap_excess" not in found
 
 
@@ -330,6 +385,49 @@ def test_copies_in_another_case_or_markup_are_counted_beside_verbatim_ones(way: 
     assert normalised.baseline is not None
     assert normalised.baseline.value == 0
     assert measured["overlap_rate"].value == 0
+
+
+STAMPS: dict[str, Any] = {
+    "numbers": lambda i, line: f"{i:4}: {line}",
+    "times": lambda i, line: f"[00:{i % 60:02}] {line}",
+    "subtitles": lambda i, line: f"{i}\n00:01:{i % 60:02},345 --> 00:02:{i % 60:02},000\n{line}\n",
+}
+
+
+def stamped(text: str, way: str, first: int) -> str:
+    words = text.split()
+    lines = (" ".join(words[k : k + 3]) for k in range(0, len(words), 3))
+    return "\n".join(STAMPS[way](first + i, line) for i, line in enumerate(lines))
+
+
+@pytest.mark.parametrize("way", STAMPS)
+def test_copies_with_other_line_numbers_or_time_stamps_are_counted(way: str) -> None:
+    corpora = CORPUS, [stamped(text, way, 1) for text in CORPUS]
+    copies = [stamped(text, way, 7 + i) for i, text in enumerate(CORPUS[:40])] + CORPUS[40:80]
+    clean = [stamped(text, way, i) for i, text in enumerate(FRESH)]
+    for corpus in corpora:
+        _, found = audited(Subject(Writer(copies), corpus=corpus, holdout=HOLDOUT))
+        assert found["normalised_overlap"].value == 1
+        _, found = audited(Subject(Writer(clean), corpus=corpus, holdout=[stamped(text, way, 3) for text in HOLDOUT]))
+        assert (found["normalised_overlap"].value, found["normalised_overlap"].baseline.value) == (0, 0)
+
+
+ROWS: dict[str, Any] = {
+    "table": lambda r, i: f"{i}\t{r.random():.3f}\t{r.random():.3f}\t{r.randrange(99)}",
+    "log": lambda r, i: f"{i // 60:02}:{i % 60:02} {r.choice(['pump on', 'pump off', 'valve open', 'idle'])}",
+    "states": lambda r, i: f"{i}: {r.choice(['OK', 'OK', 'OK', 'failed'])}",
+    "prices": lambda r, i: f"{i}. item {r.randrange(999)} at {r.randrange(10**4) / 100:.2f} EUR",
+    "zeros": lambda r, i: f"{r.randrange(99)} {r.randrange(2)} {r.randrange(2)} {r.randrange(2)}",
+}
+
+
+@pytest.mark.parametrize("holdout", [True, False])
+@pytest.mark.parametrize("kind", ROWS)
+def test_clean_rows_of_numbers_hold_no_copies(kind: str, holdout: bool) -> None:
+    rng = Random(kind)
+    texts = ["\n".join(ROWS[kind](rng, first + i) for i in range(30)) for first in rng.choices(range(900), k=180)]
+    subject = Subject(Writer(texts[:60]), corpus=texts[60:120], holdout=texts[120:] if holdout else None)
+    assert audited(subject)[1]["normalised_overlap"].low < 0.025
 
 
 def test_letters_that_the_prompt_holds_are_the_prompter_s_and_clean_outputs_hold_none() -> None:
