@@ -29,9 +29,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reports import render
+    from reports.renderer import Renderer
 
     from .assay.audit import audit
     from .core.base import Access, Budget, Control, Detection, Detector, Modality, Probe, Subject, Target
+    from .core.bench_result import BenchResult
     from .core.errors import (
         ConfigurationError,
         ContentError,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     )
     from .core.registry import load_detector, load_probe
     from .core.results import AuditResult, Finding, Measurement, Severity, Status
+    from .core.scan_result import ScanResult
     from .targets import load_target
 
 __version__ = "0.1.0"
@@ -52,6 +55,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Access",
     "AuditResult",
+    "BenchResult",
     "Budget",
     "ConfigurationError",
     "ContentError",
@@ -68,6 +72,8 @@ __all__ = [
     "Modality",
     "NotApplicable",
     "Probe",
+    "Renderer",
+    "ScanResult",
     "Severity",
     "Status",
     "Subject",
@@ -94,6 +100,7 @@ _HOMES = {
         "Subject",
         "Target",
     ),
+    "guardrails.core.bench_result": ("BenchResult",),
     "guardrails.core.errors": (
         "ConfigurationError",
         "ContentError",
@@ -107,8 +114,10 @@ _HOMES = {
     ),
     "guardrails.core.registry": ("load_detector", "load_probe"),
     "guardrails.core.results": ("AuditResult", "Finding", "Measurement", "Severity", "Status"),
+    "guardrails.core.scan_result": ("ScanResult",),
     "guardrails.targets": ("load_target",),
     "reports": ("render",),
+    "reports.renderer": ("Renderer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
