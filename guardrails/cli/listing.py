@@ -22,6 +22,11 @@ TARGETS = (
     ("jsonl:FILE", 'texts that a model wrote, one {"text": …} a line'),
     ("table:FILE", "rows that a model made: CSV, TSV, Parquet or Excel"),
     ("python:MODULE:CALLABLE", "your own object or function"),
+    (
+        "openai:URL#MODEL",
+        "a served model that answers chat completions (OpenAI, vLLM, llama.cpp, Ollama, TGI, LM Studio)",
+    ),
+    ("openai-completions:URL#MODEL", "the same, asked to go on from a text, without a chat template"),
 )
 
 

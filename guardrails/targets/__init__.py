@@ -7,14 +7,17 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.base import Target
 from ..core.errors import ConfigurationError, did_you_mean
 from .data import check_form, load_data, read_as
 from .reference import reference_subject
 
-__all__ = ["SCHEMES", "check_form", "load_data", "load_target", "read_as", "reference_subject"]
+if TYPE_CHECKING:
+    from .endpoint.options import EndpointOptions
+
+__all__ = ["ENDPOINTS", "SCHEMES", "check_form", "load_data", "load_target", "read_as", "reference_subject"]
 
 SCHEMES = {
     "reference": "reference:load",
@@ -26,24 +29,31 @@ SCHEMES = {
     "jsonl": "files:JsonlTarget",
     "table": "table:TableFileTarget",
     "python": "callable:load",
+    "openai": "endpoint.endpoint:load_chat",
+    "openai-completions": "endpoint.endpoint:load_completions",
 }
 """Scheme of a target's name → module of this package and what in it takes the rest of the name."""
+ENDPOINTS = ("openai", "openai-completions")
+"""Schemes of targets that are asked over HTTP, and take the options of `endpoint.options.EndpointOptions`."""
 TABLES = (".csv", ".tsv", ".tab", ".parquet", ".xlsx")
 """How the names of table files end."""
 
 
-def load_target(target: Any, *, text_field: str | None = None) -> Target:
+def load_target(target: Any, *, text_field: str | None = None, endpoint: EndpointOptions | None = None) -> Target:
     """Return the target that a name says, or wrap an object of the user's own.
 
     Parameters
     ----------
     target : str, path, Target or object
         ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` · ``diffusers:<folder>`` ·
-        ``package:smollm2`` · ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable``; or a
-        target, which is returned as it is; or a data frame of rows; or any callable or object with ``generate``,
-        ``sample`` or ``predict``; or a fitted classifier of scikit-learn.
+        ``package:smollm2`` · ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable`` ·
+        ``openai:<url>#<model>`` · ``openai-completions:<url>#<model>``; or a target, which is returned as it is; or a
+        data frame of rows; or any callable or object with ``reply`` (`guardrails.targets.endpoint.Chat`),
+        ``generate``, ``sample`` or ``predict``; or a fitted classifier of scikit-learn.
     text_field : str, optional
         Of ``jsonl:``, the field of records that holds the text.
+    endpoint : EndpointOptions, optional
+        Of ``openai:`` and ``openai-completions:``: the key, the budget, time-outs.
 
     Raises
     ------
@@ -61,17 +71,25 @@ def load_target(target: Any, *, text_field: str | None = None) -> Target:
             from .table import FrameTarget
 
             return FrameTarget(target)
+        if hasattr(target, "reply"):
+            from .endpoint import ChatTexts
+
+            return ChatTexts(target)
         from .callable import callable_target
 
         return callable_target(target)
     name = str(target)
     scheme, colon, rest = name.partition(":")
     loaders = _loaders()
+    if name.startswith(("http://", "https://")):  # not quoted: a password may stand in it
+        raise ConfigurationError("a URL is not the name of a target; for a served model write openai:URL#MODEL")
     if not colon or scheme not in loaders:
         raise ConfigurationError(f"'{name}' is not the name of a target.{_hint(name, scheme, bool(colon), loaders)}")
     if not rest:
         raise ConfigurationError(f"'{name}' names no target; write what to audit after '{scheme}:'")
     load = loaders[scheme]()
+    if scheme in ENDPOINTS:
+        return load(rest, endpoint)
     return load(rest, text_field=text_field) if scheme == "jsonl" else load(rest)
 
 

@@ -1,0 +1,59 @@
+"""The address of an endpoint: nothing secret may stand in it, since it is printed and stored."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import httpx
+
+from ...core.errors import ConfigurationError
+
+LONGEST = 2000
+_SECRET = re.compile(r"key|token|secret|sig|pass|pwd|auth|cred|code", re.IGNORECASE)
+
+
+def parse_address(text: str, scheme: str) -> httpx.URL:
+    """Return the URL of an endpoint, without a fragment.
+
+    Parameters
+    ----------
+    text : str
+        The URL.
+    scheme : str
+        Of the target's name, for messages. They never quote the address, in which a secret may stand.
+
+    Raises
+    ------
+    ConfigurationError
+        Where it is no URL of a server, or holds a user name, a password or a query field that is named like a secret.
+    """
+    try:
+        url = httpx.URL(text) if len(text) <= LONGEST else None
+    except (httpx.InvalidURL, ValueError):
+        url = None
+    if url is None or url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 1) < 65536:
+        raise ConfigurationError(f"{scheme}: a URL such as https://host/v1 is needed after it")
+    if url.userinfo:
+        raise ConfigurationError(
+            f"{scheme}: the URL holds a user name or password, which would be printed and stored; put the key into an "
+            "environment variable and name it with --api-key-env"
+        )
+    if any(_SECRET.search(name) for name in url.params):
+        raise ConfigurationError(
+            f"{scheme}: the URL's query has a field named like a secret, which would be printed and stored; put the "
+            "key into an environment variable and name it with --api-key-env"
+        )
+    return url.copy_with(fragment=None)
+
+
+def is_loopback(url: httpx.URL) -> bool:
+    """Whether the server runs on this machine.
+
+    >>> is_loopback(httpx.URL("http://127.0.0.1:8000/v1")), is_loopback(httpx.URL("http://example.org"))
+    (True, False)
+    """
+    try:
+        return ipaddress.ip_address(url.host).is_loopback
+    except ValueError:
+        return url.host == "localhost" or url.host.endswith(".localhost")

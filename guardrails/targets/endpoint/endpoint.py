@@ -1,0 +1,248 @@
+"""A model behind an HTTP endpoint: several requests at a time, within a budget; each is answered or fails by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import httpx
+
+from ...core.errors import ConfigurationError, EndpointError
+from ...core.seeding import derive_seed
+from .address import is_loopback
+from .chat import ChatTexts, Conversation, Decoding, Reply, Usage
+from .ledger import Ledger
+from .openai import ChatCompletions, Completions, model_facts
+from .options import EndpointOptions, Patience
+from .transport import FILTERED, Exchange, Transport, open_client
+
+T = TypeVar("T")
+
+MAX_TEXT = 500_000
+"""Characters of one answer."""
+DOWN = 3
+"""After so many requests in a row that no attempt got through, each further one is sent once, until one is answered."""
+SECRET = "[api key]"
+"""What stands in place of a key that a server repeats."""
+
+
+class Form(Protocol):
+    """A server's form of requests and answers."""
+
+    url: httpx.URL
+
+    def headers(self, key: str | None) -> dict[str, str]: ...
+
+    def body(self, conversation: Conversation, decoding: Decoding, seed: int) -> dict[str, Any]: ...
+
+    def adapt(self, complaint: str) -> bool: ...
+
+    def parse(self, answer: Any) -> Reply: ...
+
+    def identity(self) -> dict[str, str]: ...
+
+    def describe(self) -> str: ...
+
+
+FORMS: dict[str, type[Any]] = {"openai": ChatCompletions, "openai-completions": Completions}
+
+
+class Endpoint:
+    """A served model, which answers conversations.
+
+    Parameters
+    ----------
+    name : str
+        ``openai:URL#MODEL`` or ``openai-completions:URL#MODEL``.
+    options : EndpointOptions, optional
+        The key, the budget, time-outs.
+    patience : Patience, optional
+        In place of that of the options.
+
+    Raises
+    ------
+    ConfigurationError
+        For a name that cannot be used, or a key that is not in the environment.
+
+    Notes
+    -----
+    The key is read from the environment and sent to the server alone. No method returns it, and where an answer or an
+    error repeats it, ``[api key]`` stands in its place.
+    """
+
+    def __init__(self, name: str, options: EndpointOptions | None = None, *, patience: Patience | None = None) -> None:
+        scheme, _, spec = name.partition(":")
+        if scheme not in FORMS:
+            raise ConfigurationError(f"an endpoint's name begins with one of {', '.join(f'{s}:' for s in FORMS)}")
+        self.options = options or EndpointOptions()
+        self._form: Form = FORMS[scheme](spec)
+        self._key = _key_from(self.options.api_key_env)
+        self._patience = patience or self.options.patience
+        self.ledger = Ledger(self.options)
+        self._lost_in_a_row = 0
+        self._identity: dict[str, str] | None = None
+        self.name = name
+
+    @property
+    def read_as(self) -> str:
+        """How the model is asked, and what cannot be known of it."""
+        plain = "; sent unencrypted" if self._form.url.scheme == "http" and not is_loopback(self._form.url) else ""
+        return f"{self._form.describe()}; which weights answer cannot be known{plain}"
+
+    @property
+    def sent_to(self) -> str:
+        """The host that prompts are sent to."""
+        return self._form.url.netloc.decode()
+
+    def requests_made(self) -> str:
+        """Return how many requests were sent, answered, refused and failed, in words; empty before the first."""
+        return self.ledger.sentence()
+
+    def keep_answers(self, folder: Path, *, resumed: bool) -> None:
+        """Keep the answers in a run's folder: see `Ledger.keep_in`."""
+        self.ledger.keep_in(folder, resumed=resumed)
+
+    def identity(self) -> dict[str, str]:
+        """Return the URL, the model's name and what the server's list of models says of it.
+
+        Raises
+        ------
+        EndpointError
+            Where the server cannot be reached.
+        """
+        if self._identity is None:
+            self._identity = self._form.identity() | self._listed()
+        return self._identity
+
+    def _listed(self) -> dict[str, str]:
+        form = self._form
+        if not isinstance(form, ChatCompletions):
+            return {}
+
+        async def listing() -> Exchange:
+            async with self._client() as client:
+                transport = Transport(client, self._patience, lambda again: None, self._without_key)
+                return await transport.get(form.models_url, form.headers(self._key))
+
+        exchange = _run(listing())
+        if exchange.error and exchange.status is None:
+            raise EndpointError(f"{self.sent_to}: {exchange.error}; is the server running?")
+        return {name: self._without_key(value) for name, value in model_facts(exchange.value, form.model).items()}
+
+    def reply(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
+        """Return one reply per conversation; each is sampled with a seed of its own.
+
+        Not more than `EndpointOptions.concurrency` requests are under way at a time. What is spent of the budget is
+        counted as answers arrive: those under way when it is spent are finished.
+        """
+        return _run(self._reply_all(conversations, decoding, seed))
+
+    async def _reply_all(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
+        places = asyncio.Semaphore(self.options.concurrency)
+        async with self._client() as client:
+            transport = Transport(client, self._patience, self._may_send, self._without_key)
+
+            async def one(place: int, conversation: Conversation) -> Reply:
+                async with places:
+                    return await self._reply(transport, conversation, decoding, derive_seed(seed, place) % 2**31)
+
+            return list(await asyncio.gather(*(one(i, c) for i, c in enumerate(conversations))))
+
+    def _client(self) -> httpx.AsyncClient:
+        return open_client(self._form.url, self._patience, loopback=is_loopback(self._form.url))
+
+    def _may_send(self, again: bool) -> str | None:
+        why = self.ledger.over_budget()
+        if why is None:
+            self.ledger.sent(again=again)
+        return why
+
+    async def _reply(self, transport: Transport, conversation: Conversation, decoding: Decoding, seed: int) -> Reply:
+        form = self._form
+        asked = {
+            **form.identity(),
+            "seed": seed,
+            "temperature": decoding.temperature,
+            "length": decoding.max_new_tokens,
+        }
+        whole = json.dumps(asked | {"messages": [dict(message) for message in conversation]}, sort_keys=True)
+        key = hashlib.sha256(whole.encode()).hexdigest()
+        if (cached := self.ledger.cached(key)) is not None:
+            return cached
+        attempts, times = 0, self._patience.attempts
+        while True:
+            if self._lost_in_a_row >= DOWN:
+                times = 1
+            body = form.body(conversation, decoding, seed)
+            exchange = await transport.post(form.url, form.headers(self._key), body, attempts=times)
+            attempts += exchange.attempts
+            changed = exchange.status in (400, 422) and (body != form.body(conversation, decoding, seed))
+            if not changed and not (exchange.status in (400, 422) and form.adapt(exchange.error or "")):
+                break
+        if exchange.attempts:
+            lost = exchange.error is not None and (exchange.status is None or exchange.status >= 500)
+            self._lost_in_a_row = self._lost_in_a_row + 1 if lost else 0
+        reply = self._checked(form, exchange)
+        most = Usage(sum(len(message["content"].encode()) for message in conversation), decoding.max_new_tokens)
+        self.ledger.add(key, reply, attempts, most)
+        return reply
+
+    def _checked(self, form: Form, exchange: Exchange) -> Reply:
+        """Return the reply of an exchange: without the key, and of text that can be stored."""
+        if exchange.error is not None:
+            filtered = exchange.status == 400 and f": {FILTERED}" in exchange.error
+            return Reply(finish="filtered" if filtered else "error", error=exchange.error)
+        reply = form.parse(exchange.value)
+        if len(reply.text) > MAX_TEXT:
+            return Reply(finish="error", error=f"an answer of more than {MAX_TEXT:,} characters", usage=reply.usage)
+        text = self._without_key(reply.text.encode("utf-8", "replace").decode())  # lone surrogates cannot be stored
+        return Reply(text, reply.finish, reply.error, reply.usage)
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, SECRET) if self._key else text
+
+
+def load_chat(spec: str, options: EndpointOptions | None = None) -> ChatTexts:
+    """Return the endpoint that ``openai:`` names."""
+    return ChatTexts(Endpoint(f"openai:{spec}", options))
+
+
+def load_completions(spec: str, options: EndpointOptions | None = None) -> ChatTexts:
+    """Return the endpoint that ``openai-completions:`` names."""
+    return ChatTexts(Endpoint(f"openai-completions:{spec}", options))
+
+
+def _key_from(name: str | None) -> str | None:
+    """Return the key that an environment variable holds.
+
+    Raises
+    ------
+    ConfigurationError
+        Where it is not set, or cannot be sent in a header. The value is not shown.
+    """
+    if name is None:
+        return None
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise ConfigurationError(f"--api-key-env {name}: there is no such environment variable, or it is empty")
+    if not key.isascii() or not key.isprintable() or len(key) < 4:
+        raise ConfigurationError(
+            f"--api-key-env {name}: what it holds is no key (printable ASCII, 4 characters or more)"
+        )
+    return key
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where a loop is running already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -1,0 +1,184 @@
+"""What was asked of an endpoint: counts, the budget, and the answers, in a file beside the journal.
+
+One line per request: a run that was cut off asks nothing twice and goes on with the budget that is left. Prompts are
+not stored, only a hash of the request; answers are, unless the user asks for none to be kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TextIO
+
+from ...core.errors import ConfigurationError, ContentError
+from ...kit.settings_file import read_bounded
+from .chat import Reply, Usage
+from .options import EndpointOptions
+
+FILE = "answers.jsonl"
+MAX_BYTES = 1 << 30
+
+
+@dataclass
+class Counts:
+    """How requests ended. `requests` counts every one that was sent, `repeated` those of them that were sent again."""
+
+    requests: int = 0
+    repeated: int = 0
+    answered: int = 0
+    empty: int = 0
+    refused: int = 0
+    filtered: int = 0
+    failed: int = 0
+    not_sent: int = 0
+    cached: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: int = 0
+    """Answers without the server's token counts: an upper bound is counted, one token per byte."""
+
+
+class Ledger:
+    """The requests of a run, in memory and, once `keep_in` was called, in a file."""
+
+    def __init__(self, options: EndpointOptions) -> None:
+        self.counts = Counts()
+        self._options = options
+        self._replies: dict[str, Reply] = {}
+        self._file: TextIO | None = None
+
+    def keep_in(self, folder: Path, *, resumed: bool) -> None:
+        """Write a line per request into a file of the run's folder; of a resumed run, read first what stands there.
+
+        Raises
+        ------
+        ConfigurationError
+            Where a new run's folder holds answers already, or they cannot be read.
+        """
+        path = folder / FILE
+        if path.exists() and not resumed:
+            raise ConfigurationError(f"{path} holds the answers of another run; use another --out")
+        whole = True
+        if path.exists():
+            try:
+                content = read_bounded(path, max_bytes=MAX_BYTES)
+            except ContentError as error:
+                raise ConfigurationError(str(error)) from None
+            for line in content.splitlines():
+                self._restore(line)
+            whole = content.endswith(b"\n") or not content
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        self._file = open(os.open(path, flags, 0o600), "a", encoding="utf-8")  # noqa: SIM115  open until the run ends
+        if not whole:  # the process was killed while it wrote
+            self._file.write("\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def cached(self, key: str) -> Reply | None:
+        """Return the answer to the same request, or None."""
+        reply = self._replies.get(key)
+        self.counts.cached += reply is not None
+        return reply
+
+    def over_budget(self) -> str | None:
+        """Return why no request may be sent, or None."""
+        counts, limits = self.counts, self._options
+        tokens = counts.prompt_tokens + counts.completion_tokens
+        if limits.max_requests is not None and counts.requests >= limits.max_requests:
+            return f"not sent: the budget of {limits.max_requests:,} requests is spent"
+        if limits.max_tokens is not None and tokens >= limits.max_tokens:
+            return f"not sent: the budget of {limits.max_tokens:,} tokens is spent"
+        cost = limits.cost(counts.prompt_tokens, counts.completion_tokens)
+        if limits.max_cost is not None and cost is not None and cost >= limits.max_cost:
+            return f"not sent: the budget of {limits.max_cost:g} is spent"
+        return None
+
+    def sent(self, *, again: bool) -> None:
+        """Count a request when it is sent."""
+        self.counts.requests += 1
+        self.counts.repeated += again
+
+    def add(self, key: str, reply: Reply, attempts: int, most: Usage) -> None:
+        """Count the outcome of a request, and keep an answer.
+
+        Parameters
+        ----------
+        key : str
+            The request's hash.
+        reply : Reply
+            The outcome.
+        attempts : int
+            How often it was sent.
+        most : Usage
+            What is counted where the server counts no tokens of an answer: an upper bound.
+        """
+        usage = reply.usage
+        estimated = usage is None and reply.error is None
+        counted = most if estimated else usage or Usage(0, 0)
+        line: dict[str, Any] = {"attempts": attempts, "finish": reply.finish, "empty": reply.text == ""}
+        line |= {"tokens": [counted.prompt_tokens, counted.completion_tokens], "estimated": estimated}
+        if reply.error is None and self._options.cache:
+            line |= {"key": key, "text": reply.text}
+        self._learn(line, count_requests=False)
+        if reply.error is None:  # the same request, as that of a spike, is not sent again in this process
+            self._replies[key] = reply
+        if self._file is not None:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+
+    def _restore(self, line: bytes) -> None:
+        """Read a line of a run that is resumed; one that is cut short or strange is left out, and asked again."""
+        try:
+            entry = json.loads(line)
+            tokens = entry["tokens"]
+            numbers = [entry["attempts"], *tokens]
+            if len(tokens) != 2 or not all(type(n) is int and 0 <= n < 10**12 for n in numbers):
+                return
+            if entry["finish"] not in ("stop", "length", "refused", "filtered", "error"):
+                return
+            self._learn(entry, count_requests=True)
+            if isinstance(entry.get("key"), str) and isinstance(entry.get("text"), str):
+                self._replies[entry["key"]] = Reply(entry["text"], entry["finish"], usage=Usage(*tokens))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return
+
+    def _learn(self, line: dict[str, Any], *, count_requests: bool) -> None:
+        counts, finish = self.counts, line["finish"]
+        if count_requests:
+            counts.requests += line["attempts"]
+            counts.repeated += max(0, line["attempts"] - 1)
+        answered = finish in ("stop", "length", "refused")
+        counts.answered += answered
+        counts.refused += finish == "refused"
+        counts.empty += finish in ("stop", "length") and bool(line.get("empty"))
+        counts.filtered += finish == "filtered"
+        counts.failed += finish == "error" and line["attempts"] > 0
+        counts.not_sent += finish == "error" and line["attempts"] == 0
+        counts.prompt_tokens += line["tokens"][0]
+        counts.completion_tokens += line["tokens"][1]
+        counts.estimated += bool(line.get("estimated"))
+
+    def sentence(self) -> str:
+        """Return the counts in words, for the report; empty where nothing was asked."""
+        c = self.counts
+        if not any(getattr(c, field.name) for field in fields(c)):
+            return ""
+        parts = [
+            f"{c.requests:,} requests sent ({c.repeated:,} of them again)",
+            f"{c.answered:,} answered ({c.refused:,} refusals, {c.empty:,} empty)",
+            f"{c.filtered:,} filtered by the server",
+            f"{c.failed:,} failed",
+            f"{c.not_sent:,} not sent" if c.not_sent else "",
+            f"{c.cached:,} answers used again" if c.cached else "",
+            f"{c.prompt_tokens:,} + {c.completion_tokens:,} tokens"
+            + (f" ({c.estimated:,} answers without the server's count: one token per byte)" if c.estimated else ""),
+        ]
+        cost = self._options.cost(c.prompt_tokens, c.completion_tokens)
+        parts.append("" if cost is None else f"cost {cost:.4g}")
+        return ", ".join(part for part in parts if part)

@@ -1,0 +1,154 @@
+"""The chat-completions and completions protocols, as OpenAI, vLLM, llama.cpp, Ollama, TGI and LM Studio speak them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+
+from ...core.errors import ConfigurationError
+from .address import parse_address
+from .chat import Conversation, Decoding, Finish, Reply, Usage
+
+MODEL_FACTS = ("owned_by", "root", "parent", "max_model_len")
+"""What is read of the server's list of models. ``created`` is left out: some servers write the present time there."""
+
+
+class ChatCompletions:
+    """``POST URL/chat/completions``.
+
+    Parameters
+    ----------
+    spec : str
+        ``URL#MODEL``.
+
+    Raises
+    ------
+    ConfigurationError
+        For an address or a name that cannot be used.
+    """
+
+    scheme = "openai"
+    path = "/chat/completions"
+    what = "chat completions"
+
+    def __init__(self, spec: str) -> None:
+        address, _, self.model = spec.partition("#")
+        if not self.model or len(self.model) > 500 or not self.model.isprintable():
+            raise ConfigurationError(
+                f"{self.scheme}: name the model after '#', as in {self.scheme}:https://host/v1#my-model"
+            )
+        self.base = parse_address(address, self.scheme)
+        if self.base.path.endswith(("/chat/completions", "/completions")):
+            raise ConfigurationError(f"{self.scheme}: leave {self.path} off the URL; it is added")
+        self.url = self.with_path(self.path)
+        self._length, self._seeded = "max_tokens", True
+
+    def with_path(self, path: str) -> httpx.URL:
+        """Return the server's URL with a path behind its own; its query stays."""
+        return self.base.copy_with(path=self.base.path.rstrip("/") + path)
+
+    def headers(self, key: str | None) -> dict[str, str]:
+        """Return the headers of a request."""
+        return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+    def body(self, conversation: Conversation, decoding: Decoding, seed: int) -> dict[str, Any]:
+        """Return the JSON of a request."""
+        fields = {"model": self.model, **self._question(conversation), "temperature": decoding.temperature}
+        return fields | {self._length: decoding.max_new_tokens} | ({"seed": seed} if self._seeded else {})
+
+    def _question(self, conversation: Conversation) -> dict[str, Any]:
+        return {"messages": [dict(message) for message in conversation]}
+
+    def adapt(self, complaint: str) -> bool:
+        """Change the form of the requests where a server says that it takes another; return whether that is so."""
+        if self._length == "max_tokens" and "max_completion_tokens" in complaint:
+            self._length = "max_completion_tokens"
+            return True
+        if self._seeded and re.search(r"\bseed\b", complaint):
+            self._seeded = False
+            return True
+        return False
+
+    def parse(self, answer: Any) -> Reply:
+        """Return the reply that an answer of the server holds."""
+        choices = answer.get("choices") if isinstance(answer, dict) else None
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict):
+            return Reply(finish="error", error="the answer has no 'choices'")
+        usage = token_counts(answer.get("usage"), "prompt_tokens", "completion_tokens")
+        finish = choice.get("finish_reason")
+        if finish == "content_filter":
+            return Reply(finish="filtered", error="the server filtered this answer", usage=usage)
+        text, refusal = self._text(choice)
+        if refusal:
+            return Reply(text or refusal, "refused", usage=usage)
+        if not isinstance(text, str):
+            tools = "it calls a tool and " * (finish in ("tool_calls", "function_call"))
+            return Reply(finish="error", error=f"the answer is unusable: {tools}it holds no text", usage=usage)
+        ended: Finish = "length" if finish == "length" else "stop"
+        if not text and ended == "length":
+            # A model that reasons can spend all its tokens before it writes anything.
+            why = "the answer is empty: its tokens ran out before any text, as where a model reasons first"
+            return Reply(finish="error", error=why, usage=usage)
+        return Reply(text, ended, usage=usage)
+
+    def _text(self, choice: dict[str, Any]) -> tuple[Any, str]:
+        """Return the text of an answer, which may be missing, and that of a refusal."""
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            return None, ""
+        content, refusal = message.get("content"), message.get("refusal")
+        if isinstance(content, list):
+            parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+            texts = [part for part in parts if isinstance(part, str)]
+            content = "".join(texts) if texts else None
+        if content is None and choice.get("finish_reason") == "length":
+            content = ""
+        return content, refusal if isinstance(refusal, str) else ""
+
+    @property
+    def models_url(self) -> httpx.URL:
+        """Where the server lists its models."""
+        return self.with_path("/models")
+
+    def identity(self) -> dict[str, str]:
+        """Return what is known of the model without asking the server."""
+        return {"endpoint": str(self.url), "model": self.model}
+
+    def describe(self) -> str:
+        """Return how the model is asked, for the report."""
+        seed = "" if self._seeded else "; the server takes no seed"
+        return f"{self.what} of the model '{self.model}' at {self.base}{seed}"
+
+
+class Completions(ChatCompletions):
+    """``POST URL/completions``: the model goes on from a text, without a chat template."""
+
+    scheme = "openai-completions"
+    path = "/completions"
+    what = "completions"
+
+    def _question(self, conversation: Conversation) -> dict[str, Any]:
+        return {"prompt": "\n".join(message["content"] for message in conversation)}
+
+    def _text(self, choice: dict[str, Any]) -> tuple[Any, str]:
+        return choice.get("text"), ""
+
+
+def token_counts(usage: Any, prompt: str, completion: str) -> Usage | None:
+    """Return the numbers of tokens that a server counted, or None where they are missing or no numbers."""
+    counts = [usage.get(name) for name in (prompt, completion)] if isinstance(usage, dict) else [None]
+    if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 10**9 for n in counts):
+        return None
+    return Usage(*counts)
+
+
+def model_facts(listing: Any, model: str) -> dict[str, str]:
+    """Return what a server's list of models says of one, bounded: it may hold anything."""
+    entries = listing.get("data") if isinstance(listing, dict) else None
+    entries = entries if isinstance(entries, list) else []
+    entry = next((e for e in entries if isinstance(e, dict) and e.get("id") == model), None)
+    facts = {name: entry.get(name) for name in MODEL_FACTS} if entry else {}
+    return {name: str(value)[:200] for name, value in facts.items() if isinstance(value, str | int) and value != ""}
