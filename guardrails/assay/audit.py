@@ -34,6 +34,7 @@ from .resume import (
 from .run import Run
 from .run_folder import make_folder, write_whole, writing
 from .scope import Scope
+from .served import answers_kept
 from .sources import sources_sha256
 
 Report = Callable[[Progress], None] | None
@@ -62,6 +63,7 @@ def run_audit(
     resume: str | Path | None = None,
     salvage: bool = False,
     fail_on: str | None = None,
+    endpoint: Mapping[str, Any] | None = None,
     progress: Report = None,
     tell: Callable[[str], None] | None = None,
 ) -> tuple[AuditResult, Path]:
@@ -89,6 +91,9 @@ def run_audit(
         As on the command line.
     probes : str or sequence of str, optional
         One glob, or several: only the probes that match any of them.
+    endpoint : dict, optional
+        Of a served model (``openai:URL#MODEL``): fields of `guardrails.targets.endpoint.EndpointOptions`, such as
+        ``api_key_env``, ``concurrency`` and ``max_requests``.
     out : Path, optional
         The run's folder; default ``guardrails-runs/<time>-<target>``.
     resume : Path, optional
@@ -121,10 +126,11 @@ def run_audit(
     options = {
         "text_field": text_field, "recognizers": recognizers, "policy": policy, "columns": columns,
         "ignore_columns": ignore_columns, "roles": roles, "probes": probes, "budget": budget, "seed": seed,
-        "fail_on": fail_on,
+        "fail_on": fail_on, "endpoint": dict(endpoint) if endpoint else None,
     }  # fmt: skip
     if resume is not None:
         named = {name: name_of(value) for name, value in (objects | {"descriptor": descriptor}).items()}
+        named["api_key_env"] = (endpoint or {}).get("api_key_env")
         folder = journal_of(resume)
         if out is not None and Path(out).resolve() != folder.resolve():
             raise ConfigurationError(f"the run in {folder} is resumed there; leave out={os.fspath(out)!r} out")
@@ -146,7 +152,7 @@ def run_audit(
     make_folder(folder)
     with writing(folder):
         journal = Journal(folder / JOURNAL)
-    with journal:
+    with journal, answers_kept(scope, folder, tell or _silent, resumed=False):
         if journal.get("settings") is not None:  # another run was faster
             raise _holds_a_run(folder)
         begun = {
@@ -185,7 +191,8 @@ def _resumed(
         if salvage:
             done, total = journal.progress()
             tell(f"{done:,} of {total:,} batches are kept; the others are asked again")
-        return _finished(journal, scope, inputs, folder, progress), folder
+        with answers_kept(scope, folder, tell, resumed=True):
+            return _finished(journal, scope, inputs, folder, progress), folder
 
 
 def _finished(journal: Journal, scope: Scope, inputs: Inputs, folder: Path, progress: Report) -> AuditResult:

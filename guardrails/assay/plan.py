@@ -19,6 +19,7 @@ from ..core.results import Severity
 from ..kit.own_descriptor import load_descriptor
 from ..kit.tables.choice import ROLES, Choice
 from ..privacy.recognizers import load_recognizers
+from ..targets.endpoint.options import EndpointOptions
 from .policy import load_policy, mistakes, read_toml, unknown_probes
 
 DATA: tuple[Literal["corpus", "holdout", "reference", "prompts"], ...] = ("corpus", "holdout", "reference", "prompts")
@@ -46,6 +47,7 @@ class Settings(BaseModel):
     budget: Budget = Budget.STANDARD
     seed: int = Field(default=0, ge=0, lt=2**63)
     fail_on: Severity = Severity.LOW
+    endpoint: EndpointOptions = EndpointOptions()
 
     @field_validator("columns", "ignore_columns", mode="before")
     @classmethod
@@ -83,6 +85,7 @@ class Settings(BaseModel):
             words += ["--probes", pattern]
         if self.policy != "default":
             words += ["--policy", self.policy]
+        words += self.endpoint.words()
         return shlex.join([*words, "--budget", self.budget.value, "--seed", str(self.seed)])
 
 
@@ -123,6 +126,8 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     ]
     if settings.choice and settings.target is None:
         wrong.append("  columns and roles: for a target that is a table, and there is none")
+    if settings.endpoint != EndpointOptions() and settings.target is None:
+        wrong.append("  endpoint: for a served model, and there is no target")
     if wrong:
         where = f"plan {plan}" if plan else "the options"
         raise ConfigurationError(f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in {where}:", *wrong)
@@ -145,6 +150,9 @@ def asked(given: Mapping[str, Any], plan: Path | None = None) -> dict[str, Any]:
         for key, value in given.items()
         if value not in (None, (), [], {})
     }
+    if plan and isinstance(given.get("endpoint"), Mapping):
+        of_plan = read_toml(plan, "plan")[0].get("endpoint")
+        merged["endpoint"] = {**(of_plan if isinstance(of_plan, dict) else {}), **given["endpoint"]}
     if isinstance(merged.get("probes"), str):
         merged["probes"] = (merged["probes"],)  # one glob, not its letters
     return merged

@@ -62,6 +62,8 @@ def to_be_named(settings: Settings) -> dict[str, str]:
             named["target"] = "may run code or reach a network"
     if settings.descriptor and not settings.descriptor.lower().endswith(".onnx"):
         named["descriptor"] = "is a program (TorchScript)"
+    if settings.endpoint.api_key_env:
+        named["api_key_env"] = "holds a secret, which is sent to the target"
     return named
 
 
@@ -71,6 +73,7 @@ def resume_command(settings: Settings, folder: Path) -> str:
     words = ["guardrails", "audit"]
     words += [str(settings.target)] if "target" in named else []
     words += ["--descriptor", str(settings.descriptor)] if "descriptor" in named else []
+    words += ["--api-key-env", str(settings.endpoint.api_key_env)] if "api_key_env" in named else []
     return shlex.join([*words, "--resume", str(folder)])
 
 
@@ -81,10 +84,10 @@ def check_named(settings: Settings, named: Mapping[str, str | None], folder: Pat
     ------
     ConfigurationError
     """
-    for name in ("target", *DATA, "descriptor"):
-        now, begun = named.get(name), getattr(settings, name)
+    for name in ("target", *DATA, "descriptor", "api_key_env"):
+        now, begun = named.get(name), _setting(settings, name)
         if now is not None and now != begun:
-            label = "the target" if name == "target" else f"--{name}"
+            label = "the target" if name == "target" else _flag(name)
             given = begun is not None and begun.startswith(OBJECT)
             how = "give the same object to resume it" if given else "leave it out with --resume"
             raise ConfigurationError(
@@ -93,11 +96,21 @@ def check_named(settings: Settings, named: Mapping[str, str | None], folder: Pat
             )
     missing = {name: why for name, why in to_be_named(settings).items() if named.get(name) is None}
     for name, why in missing.items():
-        label = "target" if name == "target" else f"--{name}"
+        label = "target" if name == "target" else _flag(name)
         raise ConfigurationError(
-            f"the {label} of the run in {folder}, {getattr(settings, name)}, {why}; nothing was run. If you trust it, "
+            f"the {label} of the run in {folder}, {_setting(settings, name)}, {why}; nothing was run. If you trust it, "
             f"name it again: {resume_command(settings, folder)}"
         )
+
+
+def _setting(settings: Settings, name: str) -> str | None:
+    """Return a setting that may have to be named again."""
+    value: str | None = getattr(settings.endpoint if name == "api_key_env" else settings, name)
+    return value
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def check_asked(settings: Settings, asked: Mapping[str, Any], folder: Path) -> None:
@@ -108,6 +121,8 @@ def check_asked(settings: Settings, asked: Mapping[str, Any], folder: Path) -> N
     ConfigurationError
     """
     for name, value in asked.items():
+        if name == "endpoint" and isinstance(value, Mapping):  # those that are not given again are as they were
+            value = {**settings.endpoint.model_dump(), **value}
         try:
             now = getattr(Settings.model_validate({name: value}), name)
         except ValidationError:

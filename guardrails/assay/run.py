@@ -33,6 +33,7 @@ from .journal import Journal
 from .plan import DATA, selected
 from .resume import stored_records
 from .scope import Assay, Scope
+from .served import requests_made
 from .sources import sources_sha256, versions
 from .spikes import spike_kind, spike_outcome
 
@@ -214,7 +215,10 @@ class Run:
             # What was audited is what the run began with: that it is still the same is checked elsewhere.
             identity, inputs = self.journal.table("identity"), stored_records(self.journal)
             made = {name: str(said) for name, said in self.journal.table("read_as").items()}
-            subject = replace(self.scope.subject, read_as={**self.scope.subject.read_as, **made})
+            read_as = {**self.scope.subject.read_as, **made}
+            if requests := requests_made(self.scope):
+                read_as["target"] = f"{read_as.get('target', '')}; {requests}"
+            subject = replace(self.scope.subject, read_as=read_as)
             return (record(subject, self.scope.settings.target, identity, inputs),)
         sources = sorted({a.control.source for a in assays if a.control})
         return tuple(record(control_subject(source), source) for source in sources)

@@ -13,7 +13,18 @@ from typing import Self
 from ..core.errors import ConfigurationError, JournalError
 
 OF_A_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
-WRITTEN = ("journal", "scan", "salvaged-journal", "salvaged-scan", "result", "summary", "controls", "errors", "report")
+WRITTEN = (
+    "answers",
+    "journal",
+    "scan",
+    "salvaged-journal",
+    "salvaged-scan",
+    "result",
+    "summary",
+    "controls",
+    "errors",
+    "report",
+)
 """What the names of the files begin with, up to a dot, that a run or a scan writes into its folder."""
 FOLDERS = ("media", "fetched")
 START_AGAIN = "nothing of the run is kept: free some space or check the folder, and start again"

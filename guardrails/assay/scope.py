@@ -59,7 +59,9 @@ class Scope:
         from ..targets.tables import read_together
 
         field = self.settings.text_field
-        target = load_target(self._given("target"), text_field=field)
+        endpoint = self.settings.endpoint
+        options = None if endpoint == type(endpoint)() else endpoint
+        target = load_target(self._given("target"), text_field=field, endpoint=options)
         compared = target.modality is Modality.TEXT and (getattr(target, "comparable", False) or self._indexed())
         given: dict[str, Any] = {
             str(n): load_data(n, value, target.modality, text_field=field, comparable=compared)

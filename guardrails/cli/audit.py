@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..core.results import AuditResult
 
 
+ENDPOINT = "Served models (openai:URL#MODEL)"
+
+
 class BudgetName(StrEnum):
     """How much work an audit may do."""
 
@@ -81,6 +84,41 @@ def audit(
     fail_on: Annotated[
         str | None, typer.Option(metavar="SEVERITY", help="Fail only on findings of at least this severity.")
     ] = None,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The environment variable that holds the key.", rich_help_panel=ENDPOINT),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Requests at a time. (default: 4)", rich_help_panel=ENDPOINT)
+    ] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(min=1, help="Send no more requests than these.", rich_help_panel=ENDPOINT)
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Send nothing after so many tokens.", rich_help_panel=ENDPOINT)
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(help="Send nothing after this cost; needs both prices.", rich_help_panel=ENDPOINT),
+    ] = None,
+    price_in: Annotated[
+        float | None, typer.Option(min=0, help="Price of a million tokens sent.", rich_help_panel=ENDPOINT)
+    ] = None,
+    price_out: Annotated[
+        float | None, typer.Option(min=0, help="Price of a million tokens received.", rich_help_panel=ENDPOINT)
+    ] = None,
+    connect_timeout: Annotated[
+        float | None, typer.Option(help="Seconds for a connection. (default: 10)", rich_help_panel=ENDPOINT)
+    ] = None,
+    read_timeout: Annotated[
+        float | None, typer.Option(help="Seconds without a byte of an answer. (default: 60)", rich_help_panel=ENDPOINT)
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds for a whole answer. (default: 120)", rich_help_panel=ENDPOINT)
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Keep no answers in the run's folder.", rich_help_panel=ENDPOINT)
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, its cost and what it could see.")
     ] = False,
@@ -91,6 +129,20 @@ def audit(
     Exit codes: 0 passed, 1 a finding failed, 2 a wrong option, 3 inconclusive or not assessed, 4 a control failed,
     5 the run broke and can be resumed.
     """
+    asked_of_endpoint = {
+        "api_key_env": api_key_env,
+        "concurrency": concurrency,
+        "max_requests": max_requests,
+        "max_tokens": max_tokens,
+        "max_cost": max_cost,
+        "price_in": price_in,
+        "price_out": price_out,
+        "connect_timeout": connect_timeout,
+        "read_timeout": read_timeout,
+        "timeout": timeout,
+        "cache": False if no_cache else None,
+    }
+    endpoint = {name: value for name, value in asked_of_endpoint.items() if value is not None}
     given = {
         "corpus": corpus,
         "holdout": holdout,
@@ -108,6 +160,7 @@ def audit(
         "budget": budget.value if budget else None,
         "seed": seed,
         "fail_on": fail_on,
+        "endpoint": endpoint or None,
     }
     options = {name: value for name, value in given.items() if value is not None}  # a plan fills in the others
     if dry_run:
@@ -117,10 +170,10 @@ def audit(
 
     from ..assay.audit import default_folder
 
-    if resume and (options.keys() - {"descriptor"} or out):
+    if resume and (options.keys() - {"descriptor", "endpoint"} or endpoint.keys() - {"api_key_env"} or out):
         raise ConfigurationError(
-            "--resume takes every setting from the run itself; leave the other options out (only TARGET and "
-            "--descriptor may be named again)"
+            "--resume takes every setting from the run itself; leave the other options out (only TARGET, --descriptor "
+            "and --api-key-env may be named again)"
         )
     if salvage and not resume:
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")

@@ -65,6 +65,8 @@ def load_target(target: Any, *, text_field: str | None = None, endpoint: Endpoin
         For a target that needs an optional package.
     """
     if not isinstance(target, str | Path):
+        if endpoint is not None:
+            raise ConfigurationError("options of endpoints are for targets that are named; give an Endpoint its own")
         if isinstance(target, Target):
             return target
         if hasattr(target, "iloc") and hasattr(target, "columns"):
@@ -90,6 +92,10 @@ def load_target(target: Any, *, text_field: str | None = None, endpoint: Endpoin
     load = loaders[scheme]()
     if scheme in ENDPOINTS:
         return load(rest, endpoint)
+    if endpoint is not None:
+        raise ConfigurationError(
+            f"options of endpoints are for {', '.join(f'{s}:' for s in ENDPOINTS)}; not for '{name}'"
+        )
     return load(rest, text_field=text_field) if scheme == "jsonl" else load(rest)
 
 

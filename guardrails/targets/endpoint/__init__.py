@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .chat import Chat, ChatTexts, Decoding, Reply, Usage
-from .endpoint import Endpoint
 from .options import EndpointOptions, Patience
 
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
+
 __all__ = ["Chat", "ChatTexts", "Decoding", "Endpoint", "EndpointOptions", "Patience", "Reply", "Usage"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Endpoint":  # options are read for every audit, and need no HTTP client
+        from .endpoint import Endpoint
+
+        return Endpoint
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

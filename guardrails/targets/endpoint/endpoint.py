@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,7 @@ MAX_TEXT = 500_000
 """Characters of one answer."""
 DOWN = 3
 """After so many requests in a row that no attempt got through, each further one is sent once, until one is answered."""
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,60}")
 SECRET = "[api key]"
 """What stands in place of a key that a server repeats."""
 
@@ -228,6 +230,10 @@ def _key_from(name: str | None) -> str | None:
     """
     if name is None:
         return None
+    if not _NAME.fullmatch(name):  # not shown: it may be the key itself
+        raise ConfigurationError(
+            "--api-key-env: the name of an environment variable, as MY_API_KEY, not the key itself"
+        )
     key = os.environ.get(name, "").strip()
     if not key:
         raise ConfigurationError(f"--api-key-env {name}: there is no such environment variable, or it is empty")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
-from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 @dataclass(frozen=True)
@@ -34,23 +32,25 @@ class EndpointOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
+    api_key_env: str | None = None  # not checked here: a mistake is shown, and may be the key itself
     concurrency: int = Field(default=4, ge=1, le=64)
     max_requests: int | None = Field(default=None, ge=1)
     max_tokens: int | None = Field(default=None, ge=1)
-    max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     price_in: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     price_out: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     connect_timeout: float = Field(default=Patience.connect, gt=0, le=3600)
     read_timeout: float = Field(default=Patience.read, gt=0, le=3600)
     timeout: float = Field(default=Patience.total, gt=0, le=3600)
     cache: bool = True
 
-    @model_validator(mode="after")
-    def _a_cost_needs_prices(self) -> Self:
-        if self.max_cost is not None and (self.price_in is None or self.price_out is None):
+    @field_validator("max_cost")
+    @classmethod
+    def _a_cost_needs_prices(cls, value: float | None, info: ValidationInfo) -> float | None:
+        # Not a check of the whole: its message would show every field, and a key that was given for its name.
+        if value is not None and (info.data.get("price_in") is None or info.data.get("price_out") is None):
             raise ValueError("max_cost needs price_in and price_out, per million tokens")
-        return self
+        return value
 
     @property
     def patience(self) -> Patience:
@@ -73,6 +73,3 @@ class EndpointOptions(BaseModel):
         for name, value in self.model_dump(exclude_defaults=True).items():
             words += ["--no-cache"] if name == "cache" else [f"--{name.replace('_', '-')}", f"{value}"]
         return words
-
-    def __str__(self) -> str:
-        return shlex.join(self.words())

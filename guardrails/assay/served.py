@@ -1,0 +1,47 @@
+"""What an audit of a served model needs: where its answers are kept, who is sent what, and how its requests ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .scope import Scope
+
+
+@contextmanager
+def answers_kept(scope: Scope, folder: Path, tell: Callable[[str], None], *, resumed: bool) -> Iterator[None]:
+    """Keep the answers of a served model in the run's folder, and say first what is sent to which host.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a new run's folder holds the answers of another.
+    """
+    model = _served(scope)
+    if model is None:
+        yield
+        return
+    model.keep_answers(folder, resumed=resumed)
+    subject = scope.subject
+    given = [name for name in ("corpus", "holdout") if subject.has(name)]
+    documents = f", and parts of the documents of {' and '.join(given)}," if given else ""
+    tell(f"prompts{documents} are sent to {model.sent_to}")
+    try:
+        yield
+    finally:
+        model.ledger.close()
+
+
+def requests_made(scope: Scope) -> str:
+    """Return how the requests to a served model ended, in words; empty for any other target."""
+    model = _served(scope)
+    return "" if model is None else str(model.requests_made())
+
+
+def _served(scope: Scope) -> Any:
+    """Return the served model of a run, or None."""
+    target: Any = scope.subject.target if scope.settings.target is not None else None
+    model = getattr(target, "model", None)
+    return model if hasattr(model, "keep_answers") else None

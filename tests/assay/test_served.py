@@ -1,0 +1,341 @@
+"""Audits of served models: what fails is counted, the budget holds, the key stays secret, nothing is asked twice."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardrails import cli
+from guardrails.assay import audit, resume
+from guardrails.assay.audit import run_audit
+from guardrails.assay.plan import make_settings
+from guardrails.core.asking import item_by_item
+from guardrails.core.base import Batch, Row, Subject
+from guardrails.core.errors import ConfigurationError
+from guardrails.core.results import AuditResult, Measurement
+from guardrails.core.statistics import wilson
+from guardrails.targets.endpoint import Endpoint, EndpointOptions, Patience, Reply, Usage
+from guardrails.targets.endpoint.ledger import FILE, Ledger
+
+from ..targets.endpoint import fault_server
+from ..targets.endpoint.fault_server import raw, say, status
+from . import fakes
+
+KEY = "sk-test-0123456789abcdef"
+
+
+class Asks(fakes.FakeProbe):
+    """Asks the prompts ``0``, ``1``, … and counts the answers that say yes."""
+
+    size = 40
+
+    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+        if isinstance(subject.target, fakes.FakeTarget):
+            return super().collect(subject, batch, seed=seed)
+        items = [{"item": f"{i:04}"} for i in batch.payload["items"]]
+        return self.ask(subject, Batch(batch.index, {"items": items}), seed=seed)
+
+    @item_by_item()
+    def ask(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+        target: Any = subject.target
+        items = batch.payload["items"]
+        texts = target.generate([str(int(item["item"])) for item in items], max_new_tokens=4, seed=seed)
+        return [{**item, "yes": text == "yes"} for item, text in zip(items, texts, strict=True)]
+
+    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+        (m,) = super().measure([row for row in rows if "error" not in row], subject, seed=seed)
+        return [m.model_copy(update={"errors": sum("error" in row for row in rows)})]
+
+    def spike(self, *_: Any, **__: Any) -> None:  # type: ignore[override]
+        return None
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fakes.install(monkeypatch)
+    from guardrails.assay import plan, policy
+    from guardrails.core import registry
+    from guardrails.targets.endpoint import options
+
+    for module in (registry, plan, policy):
+        monkeypatch.setattr(module, "probes", lambda: {Asks.id: Asks})
+    for module in (audit, resume):
+        monkeypatch.setattr(module, "sources_sha256", lambda: "the code")
+    patience = Patience(connect=1, read=1, total=2, attempts=2, first_wait=0.001)
+    monkeypatch.setattr(options.EndpointOptions, "patience", patience)
+    monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MY_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[fault_server.Server]:
+    with fault_server.running() as running:
+        running.always = say("no")
+        yield running
+
+
+def named(server: fault_server.Server) -> str:
+    return f"openai:{server.url}#m"
+
+
+def audited(server: fault_server.Server, **endpoint: Any) -> AuditResult:
+    return run_audit(named(server), endpoint=endpoint, out="run")[0]
+
+
+def read_as(result: AuditResult) -> str:
+    return result.targets[0].read_as["target"]
+
+
+def test_a_few_failures_are_counted_and_the_rest_is_read(server: fault_server.Server) -> None:
+    server.faults = {"7": [status(400)], "21": [status(500)], "30": [say(None, refusal="I will not.")]}
+    result = audited(server)
+    (finding,) = result.findings
+    assert finding.measurement is not None
+    assert (finding.status, finding.measurement.n, finding.measurement.errors) == ("inconclusive", 39, 1)
+    assert finding.measurement.first_error == "the server answered 400: no"
+    assert "41 requests sent (1 of them again), 39 answered (1 refusals, 0 empty)" in read_as(result)
+    assert "0 filtered by the server, 1 failed" in read_as(result)
+    assert len(server.asked) == 41
+
+
+@pytest.mark.parametrize("fault", [status(400), say("yes", finish="content_filter"), raw("<html>")])
+def test_too_many_failures_are_no_pass(server: fault_server.Server, fault: fault_server.Fault) -> None:
+    server.faults = {str(i): [fault] for i in (3, 14, 25, 36)}
+    result = audited(server)
+    assert [f.status for f in result.findings] == ["not-assessed"]
+    assert result.exit_code == 3
+    assert "4 filtered" in read_as(result) or "4 failed" in read_as(result)
+
+
+@pytest.mark.parametrize("limit", [{"max_requests": 15}, {"max_tokens": 120}, {"max_cost": 1.0}])
+def test_a_budget_that_is_spent_ends_the_requests_and_is_no_pass(
+    server: fault_server.Server, limit: dict[str, Any]
+) -> None:
+    server.always = say("no", usage={"prompt_tokens": 3, "completion_tokens": 5})
+    prices = {"price_in": 5_000.0, "price_out": 10_000.0}  # 0.065 a request: 16 of them
+    result = audited(server, **limit, **prices, concurrency=1)
+    assert len(server.asked) == (16 if "max_cost" in limit else 15)
+    assert [f.status for f in result.findings] == ["not-assessed"]
+    assert "not sent: the budget of" in str(result.findings[0].measurement)
+    assert f"{40 - len(server.asked)} not sent" in read_as(result)
+    assert f"cost {0.065 * len(server.asked):.4g}" in read_as(result)
+
+
+def test_repetitions_count_in_the_budget(server: fault_server.Server) -> None:
+    server.always = status(500)
+    audited(server, max_requests=5, concurrency=8)
+    assert len(server.asked) == 5
+
+
+def test_without_token_counts_an_upper_bound_is_counted(server: fault_server.Server) -> None:
+    server.always = say("no", usage="none")
+    said = read_as(audited(server, max_tokens=10_000))
+    assert "(40 answers without the server's count: one token per byte)" in said
+    assert f"{10 + 60} + {40 * 4} tokens" in said
+
+
+def test_the_key_is_in_no_file_of_a_run(server: fault_server.Server, capfd: pytest.CaptureFixture[str]) -> None:
+    server.faults = {
+        "1": [say(f"yes {KEY}")],
+        "2": [status(401, json.dumps({"error": {"message": f"bad key {KEY}"}}))],
+        "3": [raw(f"<p>{KEY}", Content_Type=f"text/{KEY}")],
+        "4": [status(400, "x" * 190 + KEY)],
+    }
+    server.models = {"data": [{"id": "m", "owned_by": KEY}]}
+    code = cli.run(["audit", named(server), "--api-key-env", "MY_KEY", "--out", "run"])
+    assert code == 3
+    assert {h["Authorization"] for h in server.headers_seen} == {f"Bearer {KEY}"}
+    files = [path for path in Path("run").rglob("*") if path.is_file()]
+    assert {"journal.sqlite", "result.json", "report.html", FILE} <= {path.name for path in files}
+    assert [path for path in files if KEY[:8].encode() in path.read_bytes()] == []
+    printed = capfd.readouterr()
+    assert KEY[:8] not in printed.out + printed.err
+    assert f"prompts are sent to 127.0.0.1:{server.server_address[1]}" in printed.err
+    assert "40 requests sent" in " ".join(printed.out.split())
+    assert "--api-key-env MY_KEY" in Path("run/result.json").read_text()
+
+
+class CutError(Exception):
+    """Ends a run after the first batch of its target."""
+
+
+def cut(step: Any) -> None:
+    if step.label.endswith("|target"):
+        raise CutError
+
+
+def test_a_resumed_run_asks_nothing_twice_and_has_what_is_left_of_the_budget(server: fault_server.Server) -> None:
+    options = {"api_key_env": "MY_KEY", "max_requests": 30, "concurrency": 3}
+
+    target = named(server)
+    with pytest.raises(CutError):
+        run_audit(target, endpoint=options, out="run", progress=cut)
+    before = len(server.asked)
+    assert before == 10
+    with pytest.raises(ConfigurationError, match="the target of the run"):
+        run_audit(resume="run")
+    with pytest.raises(ConfigurationError, match="--api-key-env of the run in run, MY_KEY, holds a secret"):
+        run_audit(target, resume="run")
+    with pytest.raises(ConfigurationError, match="begun with --api-key-env MY_KEY, not HOME"):
+        run_audit(target, endpoint={"api_key_env": "HOME"}, resume="run")
+    with pytest.raises(ConfigurationError, match="begun with endpoint"):
+        run_audit(target, endpoint={"api_key_env": "MY_KEY", "concurrency": 4}, resume="run")
+    assert len(server.asked) == before
+    assert audit.how_to_resume(Path("run")) == f"guardrails audit '{target}' --api-key-env MY_KEY --resume run"
+    result, _ = run_audit(target, endpoint={"api_key_env": "MY_KEY"}, resume="run")
+    assert len(server.asked) == 30
+    assert "30 requests sent (0 of them again), 30 answered" in read_as(result)
+    assert "10 not sent" in read_as(result)
+
+
+def test_answers_of_a_batch_that_was_cut_off_are_used_again(server: fault_server.Server) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def journal_dies(*_: Any) -> None:
+        raise KilledError
+
+    target = named(server)
+    with pytest.MonkeyPatch.context() as patch:
+        finish = audit.Journal.finish
+
+        def dies(self: Any, series: str, *rest: Any) -> None:
+            journal_dies() if series.endswith("|target") else finish(self, series, *rest)
+
+        patch.setattr(audit.Journal, "finish", dies)
+        with pytest.raises(KilledError):
+            run_audit(target, out="run")
+    assert len(server.asked) == 10
+    with Path("run", FILE).open("a") as file:
+        file.write('{"attempts": 1, "fin')  # killed while it wrote
+    result, _ = run_audit(target, resume="run")
+    assert len(server.asked) == 40
+    assert len({json.dumps(body, sort_keys=True) for body in server.asked}) == 40
+    assert "40 requests sent" in read_as(result)
+    assert "10 answers used again" in read_as(result)
+
+
+def test_one_at_a_time_and_sixteen_give_the_same_result(server: fault_server.Server, tmp_path: Path) -> None:
+    server.always = None
+    results = []
+    for n in (1, 16):
+        server.faults = {"7": [status(400)], "8": [say("yes", wait=0.02)], "9": [status(429), say("yes")]}
+        result, _ = run_audit(named(server), endpoint={"concurrency": n}, out=f"run{n}")
+        for finding in (values := result.model_dump(exclude={"timing", "command"}))["findings"]:
+            finding.pop("command"), finding.pop("controls")  # the second run has them from the cache
+        results.append(values)
+    assert results[0] == results[1]
+    assert results[0]["findings"][0]["measurement"]["n"] == 39
+
+
+def test_no_cache_keeps_no_answer(server: fault_server.Server) -> None:
+    server.always = say("a secret answer")
+    assert cli.run(["audit", named(server), "--no-cache", "--out", "run"]) == 0
+    lines = [json.loads(line) for line in Path("run", FILE).read_text().splitlines()]
+    assert len(lines) == 40
+    assert all("text" not in line and "key" not in line for line in lines)
+    assert b"a secret answer" not in b"".join(p.read_bytes() for p in Path("run").iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_answers_are_for_the_user_alone(server: fault_server.Server) -> None:
+    audited(server)
+    assert Path("run", FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_answers_of_another_run_are_not_taken(server: fault_server.Server) -> None:
+    Path("run").mkdir()
+    Path("run", FILE).write_text("")
+    with pytest.raises(ConfigurationError, match="holds the answers of another run"):
+        audited(server)
+    Path("run", FILE).unlink()
+    Path("run", FILE).symlink_to("elsewhere")
+    with pytest.raises(ConfigurationError, match="is a link"):
+        audited(server)
+    assert not Path("elsewhere").exists()
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"{", b"null", b"5", b"[]", b'{"attempts": -1}', b"\xff\xfe", b"[" * 9999, b'{"attempts": 1, "tokens": [1]}',
+     b'{"attempts": 1, "tokens": [true, 1], "finish": "stop"}', b'{"attempts": 1, "tokens": "12", "finish": "stop"}',
+     b'{"attempts": 1, "tokens": [1, 1], "finish": ["stop"]}', b'{"attempts": 1e5, "tokens": [1, 1], "finish": ""}'],
+)  # fmt: skip
+def test_a_line_that_no_run_writes_is_left_out(line: bytes, tmp_path: Path) -> None:
+    ledger = Ledger(EndpointOptions())
+    ledger.keep_in(tmp_path, resumed=False)
+    ledger.sent(again=False)
+    ledger.add("k", Reply("text", usage=Usage(1, 2)), 1, Usage(9, 9))
+    ledger.close()
+    path = tmp_path / FILE
+    path.write_bytes(line + b"\n" + path.read_bytes() + line)
+    again = Ledger(EndpointOptions())
+    again.keep_in(tmp_path, resumed=True)
+    again.close()
+    assert again.cached("k") == Reply("text", usage=Usage(1, 2))
+    assert (again.counts.requests, again.counts.answered, again.counts.prompt_tokens) == (1, 1, 1)
+
+
+# Options
+
+
+def test_the_command_and_a_plan_hold_the_options(server: fault_server.Server, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(f'target = "{named(server)}"\n[endpoint]\nconcurrency = 2\nmax_requests = 50\n')
+    settings = make_settings({"endpoint": {"concurrency": 3}}, plan)
+    assert (settings.endpoint.concurrency, settings.endpoint.max_requests) == (3, 50)
+    assert "--concurrency 3 --max-requests 50" in settings.command()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--concurrency", "2"], "there is no target"),
+        (["jsonl:x.jsonl", "--concurrency", "2"], "options of endpoints are for openai:"),
+        (["openai:http://h/v1#m", "--max-cost", "2"], "max_cost needs price_in and price_out"),
+        (["openai:http://h/v1#m", "--max-cost", "nan"], "endpoint.max_cost"),
+        (["openai:http://h/v1#m", "--timeout", "0"], "endpoint.timeout"),
+        (["openai:http://h/v1#m", "--api-key-env", KEY], "the name of an environment variable"),
+        (["openai:http://h/v1#m", "--api-key-env", "NOT_SET"], "NOT_SET: there is no such environment variable"),
+        (["openai:http://h/v1#m", "--api-key-env", KEY, "--max-cost", "2"], "max_cost needs"),
+        (["--resume", "run", "--concurrency", "2"], "only TARGET, --descriptor and --api-key-env"),
+    ],
+)
+def test_a_mistake_is_one_message(arguments: list[str], words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("x.jsonl").write_text('{"text": "a"}\n')
+    assert cli.run(["audit", *arguments]) == 2
+    printed = " ".join(capfd.readouterr().err.split())
+    assert words in printed
+    assert KEY not in printed
+    assert "Traceback" not in printed
+
+
+def test_a_dry_run_asks_nothing(server: fault_server.Server, capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["audit", named(server), "--concurrency", "2", "--dry-run"]) == 0
+    assert server.asked == []
+    assert "--concurrency 2" in capfd.readouterr().out
+
+
+def test_from_python_an_endpoint_is_a_target(server: fault_server.Server) -> None:
+    import guardrails
+
+    model = Endpoint(named(server), EndpointOptions(max_requests=100))
+    result = guardrails.audit(model)
+    assert "40 requests sent" in read_as(result)
+    assert result.targets[0].identity["model"] == "m"
+    with pytest.raises(ConfigurationError, match="give an Endpoint its own"):
+        guardrails.audit(model, endpoint={"concurrency": 2})
+
+
+def test_the_shares_are_those_of_what_was_answered(server: fault_server.Server) -> None:
+    server.faults = {str(i): [say("yes")] for i in range(10)}
+    (finding,) = audited(server).findings
+    assert finding.measurement is not None
+    assert (finding.measurement.value, finding.measurement.low) == pytest.approx(wilson(10, 40)[:2])
