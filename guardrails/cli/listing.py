@@ -26,6 +26,7 @@ TARGETS = (
         "openai:URL#MODEL",
         "a served model that answers chat completions (OpenAI, vLLM, llama.cpp, Ollama, TGI, LM Studio)",
     ),
+    ("http:FILE.toml", "any API that takes and returns JSON, described by a template; see docs/endpoints.md"),
     ("openai-completions:URL#MODEL", "the same, asked to go on from a text, without a chat template"),
 )
 

@@ -31,9 +31,10 @@ SCHEMES = {
     "python": "callable:load",
     "openai": "endpoint.endpoint:load_chat",
     "openai-completions": "endpoint.endpoint:load_completions",
+    "http": "endpoint.endpoint:load_template",
 }
 """Scheme of a target's name → module of this package and what in it takes the rest of the name."""
-ENDPOINTS = ("openai", "openai-completions")
+ENDPOINTS = ("openai", "openai-completions", "http")
 """Schemes of targets that are asked over HTTP, and take the options of `endpoint.options.EndpointOptions`."""
 TABLES = (".csv", ".tsv", ".tab", ".parquet", ".xlsx")
 """How the names of table files end."""
@@ -47,13 +48,14 @@ def load_target(target: Any, *, text_field: str | None = None, endpoint: Endpoin
     target : str, path, Target or object
         ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` · ``diffusers:<folder>`` ·
         ``package:smollm2`` · ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable`` ·
-        ``openai:<url>#<model>`` · ``openai-completions:<url>#<model>``; or a target, which is returned as it is; or a
-        data frame of rows; or any callable or object with ``reply`` (`guardrails.targets.endpoint.Chat`),
-        ``generate``, ``sample`` or ``predict``; or a fitted classifier of scikit-learn.
+        ``openai:<url>#<model>`` · ``openai-completions:<url>#<model>`` · ``http:<file>``; or a target, which is
+        returned as it is; or a data frame of rows; or any callable or object with ``reply``
+        (`guardrails.targets.endpoint.Chat`), ``generate``, ``sample`` or ``predict``; or a fitted classifier of
+        scikit-learn.
     text_field : str, optional
         Of ``jsonl:``, the field of records that holds the text.
     endpoint : EndpointOptions, optional
-        Of ``openai:`` and ``openai-completions:``: the key, the budget, time-outs.
+        Of the `ENDPOINTS`: the key, the budget, time-outs.
 
     Raises
     ------

@@ -21,6 +21,7 @@ from .chat import ChatTexts, Conversation, Decoding, Reply, Usage
 from .ledger import Ledger
 from .openai import ChatCompletions, Completions, model_facts
 from .options import EndpointOptions, Patience
+from .template import Template
 from .transport import FILTERED, Exchange, Transport, open_client
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class Form(Protocol):
     def describe(self) -> str: ...
 
 
-FORMS: dict[str, type[Any]] = {"openai": ChatCompletions, "openai-completions": Completions}
+FORMS: dict[str, type[Any]] = {"openai": ChatCompletions, "openai-completions": Completions, "http": Template}
 
 
 class Endpoint:
@@ -61,7 +62,7 @@ class Endpoint:
     Parameters
     ----------
     name : str
-        ``openai:URL#MODEL`` or ``openai-completions:URL#MODEL``.
+        ``openai:URL#MODEL``, ``openai-completions:URL#MODEL`` or ``http:FILE.toml``.
     options : EndpointOptions, optional
         The key, the budget, time-outs.
     patience : Patience, optional
@@ -85,6 +86,7 @@ class Endpoint:
         self.options = options or EndpointOptions()
         self._form: Form = FORMS[scheme](spec)
         self._key = _key_from(self.options.api_key_env)
+        self._form.headers(self._key)  # raises where they need a key
         self._patience = patience or self.options.patience
         self.ledger = Ledger(self.options)
         self._lost_in_a_row = 0
@@ -218,6 +220,11 @@ def load_chat(spec: str, options: EndpointOptions | None = None) -> ChatTexts:
 def load_completions(spec: str, options: EndpointOptions | None = None) -> ChatTexts:
     """Return the endpoint that ``openai-completions:`` names."""
     return ChatTexts(Endpoint(f"openai-completions:{spec}", options))
+
+
+def load_template(spec: str, options: EndpointOptions | None = None) -> ChatTexts:
+    """Return the endpoint that ``http:FILE.toml`` describes."""
+    return ChatTexts(Endpoint(f"http:{spec}", options))
 
 
 def _key_from(name: str | None) -> str | None:

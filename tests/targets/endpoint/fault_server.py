@@ -53,7 +53,7 @@ class Server(ThreadingHTTPServer):
 
 
 def prompt_of(body: dict[str, Any]) -> str:
-    return str(body["prompt"] if "prompt" in body else body["messages"][-1]["content"])
+    return str(body.get("prompt", body.get("input", (body.get("messages") or [{}])[-1].get("content"))))
 
 
 class Handler(BaseHTTPRequestHandler):
