@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -339,3 +341,27 @@ def test_the_shares_are_those_of_what_was_answered(server: fault_server.Server) 
     (finding,) = audited(server).findings
     assert finding.measurement is not None
     assert (finding.measurement.value, finding.measurement.low) == pytest.approx(wilson(10, 40)[:2])
+
+
+def test_the_commands_of_the_documents_run(server: fault_server.Server, capfd: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "endpoints.md").read_text(encoding="utf-8")
+    address = server.url.removesuffix("/v1")
+    page = page.replace("http://127.0.0.1:8000", address).replace("https://api.example.com", address)
+    page = page.replace("MY_API_KEY", "MY_KEY")
+    Path("train.jsonl").write_text("".join(f'{{"text": "document {i}"}}\n' for i in range(50)))
+    Path("test.jsonl").write_text("".join(f'{{"text": "other {i}"}}\n' for i in range(50)))
+    Path("prompts.txt").write_text("Tell me a story.\n")
+    Path("api.toml").write_text(next(block for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)))
+    lines = re.findall(r"^guardrails (audit (?:openai|http).*)$", page, re.MULTILINE)
+    assert len(lines) >= 7
+    for line in [line for line in lines if "--resume" not in line]:
+        answers = [raw('{"results": [{"text": "no"}]}')] if "http:api.toml" in line else [say("no")]
+        server.always = answers[0]
+        asked = len(server.asked)
+        code = cli.run([*shlex.split(line), *([] if "--dry-run" in line else ["--out", f"run{asked}"])])
+        assert code == 0, (line, capfd.readouterr())
+        assert len(server.asked) == asked + (0 if "--dry-run" in line else 40)
+    (example,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "Endpoint(" in code]
+    server.always = say("no")
+    exec(compile(example, "endpoints.md", "exec"), {})
+    assert "40 requests sent" in capfd.readouterr().out
