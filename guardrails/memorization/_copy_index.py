@@ -21,6 +21,8 @@ SIDE = 16
 _FINE = 4 * SIDE
 _STEP = 2
 """A picture is compared where it is and a thirty-second of its side away in eight directions."""
+_UNMOVED = 4
+"""The place among the nine shifted fingerprints of the picture where it is."""
 NEIGHBOURS = 50
 SAME = 0.03
 """Two pictures nearer than this are one picture, saved twice. Fingerprints lie on a sphere of radius 1."""
@@ -113,9 +115,22 @@ class Match(NamedTuple):
     distance: float
 
 
-def nearest_of_shifts(image: Any, corpus: Vectors) -> Match:
-    """Return the match of a picture, moved by up to one step, that has the lowest ratio."""
-    found = nearest(shifted_fingerprints(image), corpus)
+def orientations(vectors: Vectors) -> Vectors:
+    """Return the fingerprints of pictures as they are, turned by quarters, and mirrored too: (N, 768) → (8, N, 768)."""
+    upright = vectors.reshape(-1, SIDE, SIDE, 3)
+    turned = [np.rot90(view, k, axes=(1, 2)) for view in (upright, upright[:, :, ::-1]) for k in range(4)]
+    out: Vectors = np.stack(turned).reshape(8, *vectors.shape)
+    return out
+
+
+def nearest_view(image: Any, corpus: Vectors) -> Match:
+    """Return the match of a picture, as it is, mirrored or turned, moved by up to one step, of the lowest ratio.
+
+    Of the seven other orientations only that of the lowest ratio unmoved is moved: moving all costs three times more.
+    """
+    upright, *others = orientations(shifted_fingerprints(image))
+    other = others[int(nearest(np.stack(others)[:, _UNMOVED], corpus).ratio.argmin())]
+    found = nearest(np.concatenate([upright, other]), corpus)
     best = int(found.ratio.argmin())
     return Match(float(found.ratio[best]), int(found.place[best]), float(found.distance.min()))
 
@@ -156,7 +171,7 @@ class CopyIndex:
         held, held_keys = [], []
         for i in range(min(len(holdout), MAX_HOLDOUT)):
             picture = holdout[i]
-            held.append(nearest_of_shifts(picture, distinct_vectors))
+            held.append(nearest_view(picture, distinct_vectors))
             held_keys.append(pixels_key(picture))
         own = np.array([match.distance < SAME for match in held], bool)
         unseen = np.array([match.ratio for match in held])[~own]
@@ -178,5 +193,5 @@ class CopyIndex:
 
     def look_up(self, image: Any) -> tuple[float, int]:
         """Return a picture's ratio and the place of its nearest training picture in the corpus as given."""
-        found = nearest_of_shifts(image, self.corpus)
+        found = nearest_view(image, self.corpus)
         return found.ratio, int(self.places[found.place])

@@ -31,8 +31,9 @@ class Way:
 _CALIBRATED = "threshold: the lowest 1% of one half of the holdout; Wilson interval"
 WHOLE = Way(
     "copy_rate", "ratio", "nearest",
-    "distance to the nearest training picture over the mean distance to the nearest 50, at 16 × 16 pixels, the lowest"
-    f" over shifts by a thirty-second of the side; {_CALIBRATED}",
+    "distance to the nearest training picture over the mean distance to the nearest 50, at 16 × 16 pixels, as it"
+    " is, mirrored or turned by quarters, whichever is nearest, the lowest over shifts by a thirty-second of the side;"
+    f" {_CALIBRATED}",
 )  # fmt: skip
 DESCRIPTOR = Way(
     "descriptor_copy_rate", "descriptor", "descriptor_nearest",

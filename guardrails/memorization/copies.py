@@ -39,12 +39,12 @@ class Copies(Probe):
     title = "Near-copies of training pictures"
     question = "Does the model give back pictures of its training data, or versions of them?"
     limits = (
-        "The headline finds whole pictures that come back, also blurred, recompressed, shifted by a little, brighter or"
-        " tinted. Beside it, descriptor_copy_rate finds most mirrored photographs, three in four turned by 10° and"
-        " two in three cropped to 7/10 (fewer where the pictures are all alike); tile_copy_rate finds regions of a"
-        " quarter of a picture at their own scale, nearly all in their old place and about half of those moved. Quarter"
-        " turns, stronger crops and smaller or resized details are mostly missed. Only what these samples brought up is"
-        " seen, at 16 × 16 and 64 × 64 pixels: what differs only below that looks the same."
+        "The headline finds whole pictures that come back, also mirrored, turned by quarters, blurred, recompressed,"
+        " shifted or cropped by a little, brighter or tinted. Beside it, descriptor_copy_rate finds three in four"
+        " photographs turned by 10° and two in three cropped to 7/10 (fewer where the pictures are all alike);"
+        " tile_copy_rate finds regions of a quarter of a picture at their own scale, nearly all in their old place and"
+        " about half of those moved. Stronger crops and smaller or resized details are mostly missed. Only what these"
+        " samples brought up is seen, at 16 × 16 and 64 × 64 pixels: what differs only below that looks the same."
     )
     risk = "memorization"
     modalities = frozenset({Modality.IMAGE})

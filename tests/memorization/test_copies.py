@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.base import Budget, Subject
-from guardrails.memorization._copy_index import CopyIndex, distances, distinct, fingerprint, fingerprints, nearest
+from guardrails.memorization._copy_index import (
+    CopyIndex,
+    distances,
+    distinct,
+    fingerprint,
+    fingerprints,
+    nearest,
+    orientations,
+)
 from guardrails.memorization._copy_search import WAYS
 from guardrails.memorization.copies import Copies
 
@@ -181,6 +189,49 @@ def test_a_copy_moved_by_one_pixel_is_still_a_copy(clean):
     for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
         ratio, place = index.look_up(np.roll(clean.corpus[3], step, axis=axis))
         assert (place, ratio < index.threshold) == (3, True)
+
+
+TURNS = {
+    "mirrored": lambda x: x[:, ::-1],
+    "upside down": lambda x: x[::-1],
+    "turned by a half": lambda x: x[::-1, ::-1],
+    "turned left": np.rot90,
+    "turned right": lambda x: np.rot90(x, 3),
+    "rows for columns": lambda x: np.swapaxes(x, 0, 1),
+    "mirrored and turned": lambda x: np.rot90(x[:, ::-1]).swapaxes(0, 1)[::-1],
+}
+
+
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+def test_the_fingerprint_of_a_turned_picture_is_among_the_orientations(turn):
+    picture = scenes(1, 5)[0]
+    every = orientations(fingerprint(picture)[None])
+    assert every.shape == (8, 1, 768)
+    assert np.abs(every - fingerprint(turn(picture))).max(axis=(1, 2)).min() < 1e-5
+
+
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+def test_a_mirrored_or_turned_copy_is_a_copy_also_blurred_and_moved(clean, turn):
+    index = SHARED.index(clean)
+    for altered in (clean.corpus[3], blurred(clean.corpus[3]), np.roll(clean.corpus[3], 1, axis=1)):
+        ratio, place = index.look_up(np.ascontiguousarray(turn(altered)))
+        assert (place, ratio < index.threshold) == (3, True)
+
+
+def test_mirrored_training_pictures_fail_and_mirrored_strangers_do_not(clean):
+    class Mirrored(FakeImages):
+        def sample_images(self, n, *, seed):
+            return [np.ascontiguousarray(x[:, ::-1]) for x in super().sample_images(n, seed=seed)]
+
+    for share, low, high in ((0.4, 0.25, 0.5), (0.0, 0.0, 0.1)):
+        subject = replace(clean, target=Mirrored(clean.corpus, share))
+        rate = SHARED.measure(rows_of(SHARED, subject), subject, seed=0)[0]
+        assert low <= rate.low <= rate.high <= high
+
+
+def test_mirrored_training_pictures_are_no_holdout(clean):
+    holdout = [*(np.ascontiguousarray(x[:, ::-1]) for x in clean.corpus[:3]), *clean.holdout]
+    assert SHARED.index(replace(clean, holdout=holdout)).overlap == (0, 1, 2)
 
 
 def test_duplicates_in_the_corpus_do_not_hide_a_copy(clean):
