@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, overload
 from ..core.base import Modality
 from ..core.errors import ContentError
 from .content import HEAD, content_of, is_read, misnamed, not_read, promised
+from .frames import OWN_PICTURES, has_own_frames
 from .io import MAX_STREAMED, check_file, read_image, read_picture, shown
 from .picture_bounds import MAX_PIXELS
 
@@ -95,11 +96,13 @@ class ImageFolder(Sequence["Image"]):
 
     @cached_property
     def problems(self) -> tuple[tuple[str, str], ...]:
-        """(name, reason) of every file that should be a picture and cannot be read. Decodes each picture once."""
+        """(name, reason) of every file that should be a picture and cannot be read whole. Decodes each picture once."""
         problems = list(self.unusable)
         for name in self.names:
             try:
                 picture = read_picture(self.folder / name, max_pixels=self.max_pixels)
+                if picture.several and has_own_frames(self.folder / name):
+                    raise ContentError(OWN_PICTURES)
             except ContentError as error:
                 problems.append((name, _without_folder(error, self.folder, name)))
             else:
@@ -122,7 +125,7 @@ class ImageFolder(Sequence["Image"]):
         kinds = ", ".join(f"{kind} {n}" for kind, n in self._kinds.most_common())
         text = f"{sum(self._kinds.values())} pictures" + (f" ({kinds})" if kinds else "")
         if self._several:
-            text += f"; of {self._several} with several frames or pages the first"
+            text += f"; of {self._several} with previews, reduced pages or masks the first picture"
         return text + (f"; left out {listed(left_out)}" if left_out else "")
 
 

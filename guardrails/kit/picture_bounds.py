@@ -108,7 +108,7 @@ def check_before_opening(file: IO[bytes], size: int) -> int:
         most = MAX_HEADER
         _check_exif(head + file.read(MAX_HEADER))
     elif head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        _check_directory(file, head)
+        tiff_directory(file)
     elif head[8:16] == b"WEBPVP8X":  # its canvas is allocated in opening
         check_size(*(1 + int.from_bytes(head[i : i + 3], "little") for i in (24, 27)))
     elif head[:2] in (b"P1", b"P2", b"P3"):
@@ -192,19 +192,54 @@ def _scans(file: IO[bytes]) -> int:
     raise ContentError(f"more than {MAX_MARKERS:,} markers")
 
 
-def _check_directory(file: IO[bytes], head: bytes) -> None:
-    """Bound the numbers that the first directory of a TIFF or BigTIFF refers to."""
+def tiff_directory(file: IO[bytes], place: int | None = None) -> tuple[dict[int, int], int]:
+    """Read a directory of a TIFF or BigTIFF.
+
+    Parameters
+    ----------
+    file : binary file
+        Read from anywhere; its position afterwards is behind the directory.
+    place : int, optional
+        Where the directory stands; default the file's first.
+
+    Returns
+    -------
+    tags : dict
+        Tag → value, of those that are one short or long.
+    place : int
+        Of the next directory, 0 after the last.
+
+    Raises
+    ------
+    ContentError
+        Where the numbers that it refers to are more than are ever read.
+    """
+    file.seek(0)
+    head = file.read(16)
     order, big = "<" if head.startswith(b"II") else ">", head[2:4].strip(b"\0") == b"+"
-    offset, length, entry = ("Q", 8, "HHQ8x") if big else ("I", 4, "HHI4x")
-    (place,) = struct.unpack_from(order + offset, head, length)
+    offset, length, entry = ("Q", 8, "HHQ8s") if big else ("I", 4, "HHI4s")
+    if place is None:
+        (place,) = struct.unpack_from(order + offset, head, length)
     file.seek(min(place, 1 << 62))
     count = int.from_bytes(file.read(8 if big else 2), "little" if order == "<" else "big")
     size = struct.calcsize(order + entry)
     entries = file.read(min(count, MAX_NUMBERS) * size)
     whole = entries[: len(entries) // size * size]
-    numbers = count + sum(n for _, kind, n in struct.iter_unpack(order + entry, whole) if kind not in (1, 2, 6, 7))
+    numbers = count + sum(n for _, kind, n, _ in struct.iter_unpack(order + entry, whole) if kind not in (1, 2, 6, 7))
     if numbers > MAX_NUMBERS:
         raise ContentError(f"a directory of {numbers:,} numbers; the limit is {MAX_NUMBERS:,}")
+    tags = {
+        tag: struct.unpack_from(order + _NUMBERS[kind], value)[0]
+        for tag, kind, n, value in struct.iter_unpack(order + entry, whole)
+        if n == 1 and kind in _NUMBERS and (big or kind != _LONG8)
+    }
+    return tags, int.from_bytes(file.read(length), "little" if order == "<" else "big")
+
+
+_LONG8 = 16
+"""A kind of value that only BigTIFF has."""
+_NUMBERS = {3: "H", 4: "I", _LONG8: "Q"}
+"""Of TIFF's kinds of values those that are whole numbers, as `struct` reads them."""
 
 
 _SOC, _SIZ, _COD, _COC, _SOT, _SOD, _EOC = 0xFF4F, 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
