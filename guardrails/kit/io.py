@@ -63,7 +63,8 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     Parameters
     ----------
     path : path
-        A file in one of `FORMATS`, told by its content. Of several frames or pages the first is read.
+        A file in one of `FORMATS`, told by its content. Of several frames or pages the first is read:
+        see `guardrails.kit.frames`.
     max_pixels : int
         A picture whose header states more is not decoded.
 
