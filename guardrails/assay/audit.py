@@ -149,6 +149,7 @@ def run_audit(
     records = inputs.records()  # before they are loaded: what changes in between is seen at the end
     scope = Scope(settings, objects)
     scope.assays()  # opens the target, so that a wrong name leaves no folder behind
+    identity = scope.subject.target.identity() if settings.target else {}  # reaches the server of a served model
     make_folder(folder)
     with writing(folder):
         journal = Journal(folder / JOURNAL)
@@ -160,7 +161,7 @@ def run_audit(
             "started": _now(),
             "inputs": {name: record.model_dump() for name, record in records.items()},
             "policy": scope.policy.sha256,
-            "identity": scope.subject.target.identity() if settings.target else {},
+            "identity": identity,
             "settings": settings.model_dump(mode="json"),  # the last: with them a run has begun
         }
         journal.add_plan([], begun)

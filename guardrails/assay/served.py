@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .run_folder import writing
 from .scope import Scope
 
 
@@ -23,7 +24,8 @@ def answers_kept(scope: Scope, folder: Path, tell: Callable[[str], None], *, res
     if model is None:
         yield
         return
-    model.keep_answers(folder, resumed=resumed)
+    with writing(folder):
+        model.keep_answers(folder, resumed=resumed)
     subject = scope.subject
     given = [name for name in ("corpus", "holdout") if subject.has(name)]
     documents = f", and parts of the documents of {' and '.join(given)}," if given else ""

@@ -285,6 +285,12 @@ def test_a_line_that_no_run_writes_is_left_out(line: bytes, tmp_path: Path) -> N
     assert (again.counts.requests, again.counts.answered, again.counts.prompt_tokens) == (1, 1, 1)
 
 
+def test_a_server_that_is_not_there_leaves_no_folder(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["audit", "openai:http://127.0.0.1:9/v1#m", "--out", "run"]) == 2
+    assert "is the server running?" in capfd.readouterr().err
+    assert not Path("run").exists()
+
+
 # Options
 
 
@@ -332,6 +338,9 @@ def test_from_python_an_endpoint_is_a_target(server: fault_server.Server) -> Non
     result = guardrails.audit(model)
     assert "40 requests sent" in read_as(result)
     assert result.targets[0].identity["model"] == "m"
+    again = guardrails.audit(model)
+    assert "40 requests sent" in read_as(again)
+    assert len(server.asked) == 80
     with pytest.raises(ConfigurationError, match="give an Endpoint its own"):
         guardrails.audit(model, endpoint={"concurrency": 2})
 

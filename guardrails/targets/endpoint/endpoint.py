@@ -22,14 +22,15 @@ from .ledger import Ledger
 from .openai import ChatCompletions, Completions, model_facts
 from .options import EndpointOptions, Patience
 from .template import Template
-from .transport import FILTERED, Exchange, Transport, open_client
+from .transport import FILTERED, Exchange, Transport, one_line, open_client
 
 T = TypeVar("T")
 
 MAX_TEXT = 500_000
 """Characters of one answer."""
-DOWN = 3
-"""After so many requests in a row that no attempt got through, each further one is sent once, until one is answered."""
+DOWN, LOST = 3, 5
+"""After so many lost requests in a row, each further one is sent once, until one is answered; and the rest of a call is
+not sent."""
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,60}")
 SECRET = "[api key]"
 """What stands in place of a key that a server repeats."""
@@ -89,7 +90,7 @@ class Endpoint:
         self._form.headers(self._key)  # raises where they need a key
         self._patience = patience or self.options.patience
         self.ledger = Ledger(self.options)
-        self._lost_in_a_row = 0
+        self._lost_in_a_row = self._lost_in_call = 0
         self._identity: dict[str, str] | None = None
         self.name = name
 
@@ -149,17 +150,26 @@ class Endpoint:
 
     async def _reply_all(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
         places = asyncio.Semaphore(self.options.concurrency)
+        self._lost_in_call = 0
         async with self._client() as client:
             transport = Transport(client, self._patience, self._may_send, self._without_key)
 
             async def one(place: int, conversation: Conversation) -> Reply:
                 async with places:
+                    if self._lost_in_call >= LOST:
+                        return self._not_sent()
                     return await self._reply(transport, conversation, decoding, derive_seed(seed, place) % 2**31)
 
             return list(await asyncio.gather(*(one(i, c) for i, c in enumerate(conversations))))
 
+    def _not_sent(self) -> Reply:
+        """Return the reply to a request that is not sent, since the server is down."""
+        reply = Reply(finish="error", error=f"not sent after {LOST} lost requests in a row")
+        self.ledger.add("", reply, 0, Usage(0, 0))
+        return reply
+
     def _client(self) -> httpx.AsyncClient:
-        return open_client(self._form.url, self._patience, loopback=is_loopback(self._form.url))
+        return open_client(self._patience, loopback=is_loopback(self._form.url))
 
     def _may_send(self, again: bool) -> str | None:
         why = self.ledger.over_budget()
@@ -190,10 +200,12 @@ class Endpoint:
             if not changed and not (exchange.status in (400, 422) and form.adapt(exchange.error or "")):
                 break
         if exchange.attempts:
-            lost = exchange.error is not None and (exchange.status is None or exchange.status >= 500)
-            self._lost_in_a_row = self._lost_in_a_row + 1 if lost else 0
+            self._lost_in_a_row = self._lost_in_a_row + 1 if exchange.lost else 0
+            self._lost_in_call = self._lost_in_call + 1 if exchange.lost else 0
         reply = self._checked(form, exchange)
-        most = Usage(sum(len(message["content"].encode()) for message in conversation), decoding.max_new_tokens)
+        most = Usage(
+            sum(len(message["content"].encode("utf-8", "replace")) for message in conversation), decoding.max_new_tokens
+        )
         self.ledger.add(key, reply, attempts, most)
         return reply
 
@@ -205,8 +217,9 @@ class Endpoint:
         reply = form.parse(exchange.value)
         if len(reply.text) > MAX_TEXT:
             return Reply(finish="error", error=f"an answer of more than {MAX_TEXT:,} characters", usage=reply.usage)
+        error = reply.error and one_line(self._without_key(reply.error.encode("utf-8", "replace").decode()))
         text = self._without_key(reply.text.encode("utf-8", "replace").decode())  # lone surrogates cannot be stored
-        return Reply(text, reply.finish, reply.error, reply.usage)
+        return Reply(text, reply.finish, error, reply.usage)
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, SECRET) if self._key else text

@@ -50,7 +50,7 @@ class Ledger:
         self._file: TextIO | None = None
 
     def keep_in(self, folder: Path, *, resumed: bool) -> None:
-        """Write a line per request into a file of the run's folder; of a resumed run, read first what stands there.
+        """Begin anew, with a line per request in a file of the run's folder; a resumed run goes on from its lines.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class Ledger:
         path = folder / FILE
         if path.exists() and not resumed:
             raise ConfigurationError(f"{path} holds the answers of another run; use another --out")
-        whole = True
+        self.counts, self._replies, whole = Counts(), {}, True
         if path.exists():
             try:
                 content = read_bounded(path, max_bytes=MAX_BYTES)
@@ -91,12 +91,12 @@ class Ledger:
         counts, limits = self.counts, self._options
         tokens = counts.prompt_tokens + counts.completion_tokens
         if limits.max_requests is not None and counts.requests >= limits.max_requests:
-            return f"not sent: the budget of {limits.max_requests:,} requests is spent"
+            return f"the budget of {limits.max_requests:,} requests is spent"
         if limits.max_tokens is not None and tokens >= limits.max_tokens:
-            return f"not sent: the budget of {limits.max_tokens:,} tokens is spent"
+            return f"the budget of {limits.max_tokens:,} tokens is spent"
         cost = limits.cost(counts.prompt_tokens, counts.completion_tokens)
         if limits.max_cost is not None and cost is not None and cost >= limits.max_cost:
-            return f"not sent: the budget of {limits.max_cost:g} is spent"
+            return f"the budget of {limits.max_cost:g} is spent"
         return None
 
     def sent(self, *, again: bool) -> None:

@@ -76,7 +76,10 @@ class ChatCompletions:
         choices = answer.get("choices") if isinstance(answer, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict):
-            return Reply(finish="error", error="the answer has no 'choices'")
+            said = answer.get("error") if isinstance(answer, dict) else None
+            said = said.get("message") if isinstance(said, dict) else said
+            words = f": {said}" if isinstance(said, str) else ""
+            return Reply(finish="error", error=f"the answer has no 'choices'{words}")
         usage = token_counts(answer.get("usage"), "prompt_tokens", "completion_tokens")
         finish = choice.get("finish_reason")
         if finish == "content_filter":

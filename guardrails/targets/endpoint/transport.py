@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import tenacity
 
-from ...core.errors import ContentError
+from ...core.errors import ConfigurationError, ContentError
 from ...core.visible import visible
 from ...kit.settings_file import parse_json
 from .options import Patience
@@ -45,12 +45,15 @@ class Exchange:
         Of the last answer; None where the connection was lost.
     attempts : int
         How often the request was sent.
+    lost : bool
+        Whether the connection was lost or the server broke, each time.
     """
 
     value: Any = None
     error: str | None = None
     status: int | None = None
     attempts: int = 0
+    lost: bool = False
 
 
 class _RefusedError(Exception):
@@ -112,13 +115,14 @@ class Transport:
                     exchange.value = await self._once(exchange, method, url, headers, content)
         except (_PassingError, _RefusedError) as error:
             exchange.error = str(error) + (f" (sent {exchange.attempts} times)" if exchange.attempts > 1 else "")
+            exchange.lost = isinstance(error, _PassingError) and exchange.status not in AGAIN
         return exchange
 
     async def _once(
         self, exchange: Exchange, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None
     ) -> Any:
         if why := self._may_send(exchange.attempts > 0):
-            raise _RefusedError(why)
+            raise _RefusedError(f"not sent{' again' if exchange.attempts else ''}: {why}")
         exchange.attempts, exchange.status = exchange.attempts + 1, None
         try:
             # The time-out of a read begins anew with each byte: this one does not.
@@ -182,9 +186,7 @@ class Transport:
 
     def _words(self, text: str) -> str:
         """Return text in one short line. The key goes first: of one that is cut, the rest would not be known."""
-        text = self._without_key(text.encode("utf-8", "replace").decode())
-        text = visible(text[: 4 * SHOWN])
-        return text if len(text) <= SHOWN else text[: SHOWN - 2] + " …"
+        return one_line(self._without_key(text.encode("utf-8", "replace").decode()))
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return how long is waited: what the server asks for, else twice as long each time; never all at once."""
@@ -196,15 +198,34 @@ class Transport:
         return longest * random.uniform(0.5, 1)
 
 
-def open_client(url: httpx.URL, patience: Patience, *, loopback: bool) -> httpx.AsyncClient:
-    """Return a client that follows no redirect. Proxies are those of the environment, none for this machine."""
+def one_line(text: str) -> str:
+    """Return what a server says in one short line, with what is hidden made visible."""
+    text = visible(text[: 4 * SHOWN])
+    return text if len(text) <= SHOWN else text[: SHOWN - 2] + " …"
+
+
+def open_client(patience: Patience, *, loopback: bool) -> httpx.AsyncClient:
+    """Return a client that follows no redirect. Proxies are those of the environment, none for this machine.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the environment names a proxy that cannot be used.
+    """
     timeout = httpx.Timeout(patience.read, connect=patience.connect)
+    try:
+        return _client(timeout, use_proxies=not loopback)
+    except (ImportError, ValueError, httpx.InvalidURL):  # not shown: a password may stand in it
+        raise ConfigurationError("the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names cannot be used") from None
+
+
+def _client(timeout: httpx.Timeout, *, use_proxies: bool) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         timeout=timeout,
         headers={"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"},
         limits=httpx.Limits(max_connections=None),
         follow_redirects=False,
-        mounts={f"all://{_pattern(url.host)}": None} if loopback else None,
+        trust_env=use_proxies,
         verify=_certificates(),
     )
 
@@ -213,10 +234,6 @@ def open_client(url: httpx.URL, patience: Patience, *, loopback: bool) -> httpx.
 def _certificates() -> ssl.SSLContext:
     """Return the certificates to trust, read once."""
     return httpx.create_ssl_context()
-
-
-def _pattern(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _seconds(retry_after: str | None) -> float | None:

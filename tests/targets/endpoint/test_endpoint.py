@@ -125,6 +125,7 @@ def test_what_would_be_refused_again_is_sent_once(server: Server, code: int) -> 
         (raw('{"choices": [' + "9" * 4000 + "]}"), "integer|not JSON"),
         (raw("null"), "no 'choices'"),
         (raw('{"choices": []}'), "no 'choices'"),
+        (raw('{"error": {"message": "out of \\u001b memory"}}'), "no 'choices': out of ⟨U\\+001B⟩ memory"),
         (raw('{"choices": {"0": 1}}'), "no 'choices'"),
         (raw('{"choices": [{"message": null}]}'), "no text"),
         (raw('{"choices": [{"message": {"content": 5}}]}'), "no text"),
@@ -224,8 +225,11 @@ def test_a_server_that_is_down_is_not_asked_five_times_for_each_prompt(server: S
     server.always = status(500)
     model = endpoint(server, concurrency=1)
     replies = ask(model, *map(str, range(20)))
-    assert all("500" in (r.error or "") for r in replies)
-    assert len(server.asked) == 3 * QUICK.attempts + 17
+    assert all("500" in (r.error or "") for r in replies[:5])
+    assert {r.error for r in replies[5:]} == {"not sent after 5 lost requests in a row"}
+    assert len(server.asked) == 3 * QUICK.attempts + 2
+    ask(model, "6", "7")
+    assert len(server.asked) == 3 * QUICK.attempts + 4
     server.always = None
     assert ask(model, "back")[0].text == "you said back"
     server.faults["again"] = [status(500)]
@@ -465,6 +469,18 @@ def test_a_proxy_is_not_used_for_this_machine(server: Server, monkeypatch: pytes
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert ask(endpoint(server), "a")[0].text == "you said a"
+
+
+def test_half_a_surrogate_pair_in_a_prompt_is_one_failed_request_at_most(server: Server) -> None:
+    replies = ask(endpoint(server), "a\ud800", "b")
+    assert replies[1].text == "you said b"
+
+
+def test_a_proxy_that_cannot_be_used_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "nonsense://user:hunter2@host")
+    with pytest.raises(ConfigurationError, match="the proxy") as error:
+        Endpoint("openai:http://example.invalid/v1#m").identity()
+    assert "hunter2" not in str(error.value)
 
 
 json_values = st.recursive(
