@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from guardrails.assay.journal import Journal
+from guardrails.assay.audit.journal import Journal
 from guardrails.core.base import Batch
 
 BATCH, SAMPLES = 32, 64_000
@@ -48,7 +48,7 @@ def journal_ratio(folder: Path) -> None:
 
 
 def overhead(words: list[str], folder: Path) -> None:
-    from guardrails.assay.audit import run_audit
+    from guardrails.assay.audit.orchestrator import run_audit
     from reports import render
 
     given = dict(zip([w.removeprefix("--") for w in words[1::2]], words[2::2], strict=True))

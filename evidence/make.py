@@ -6,7 +6,7 @@
 Writes ``evidence/<probe>.json``: one reading per (source, seed), with the hash of each file that the readings depend on
 (`dependencies`). Readings whose files are unchanged are completed, others are made anew. The work can be interrupted
 and goes on where it stopped. The tests judge each reading again, and name the files that changed since.
-``guardrails/assay/power.json``, which reports cite, is computed from the readings.
+``guardrails/assay/audit/power.json``, which reports cite, is computed from the readings.
 
 Many edits change no reading. With ``--confirm``, the readings of N seeds (default 2) on every source are made again
 with the present code. The seeds follow from the new hashes, so that nobody can choose them. Where each of these
@@ -41,7 +41,7 @@ from guardrails.core.results import Power
 from guardrails.core.statistics import wilson
 
 HERE = Path(__file__).resolve().parent
-POWER = Path(guardrails.__file__).parent / "assay" / "power.json"
+POWER = Path(guardrails.__file__).parent / "assay" / "audit" / "power.json"
 SEEDS = 60
 CHUNK = 10
 TOLERANCE = 1e-9

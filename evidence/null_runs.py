@@ -14,15 +14,15 @@ from dependencies import closure
 from null_cases import CASES, CHANCE, Case
 from readings import code_files, collected, generator_of, loaded
 
-from generators import prose
 from generators.base import find_generator
-from generators.canaries import canaries, unplanted
-from guardrails.assay.controls import control_subject
+from generators.gpt_text import prose
+from generators.gpt_text.canaries import canaries, unplanted
+from guardrails.assay.audit.controls import control_subject
 from guardrails.core.base import Probe, Row, Subject
 from guardrails.core.registry import load_probe
 from guardrails.core.seeding import derive_seed
-from guardrails.membership._separation import TOP, Attacks, best
 from guardrails.membership.reference_models import scored
+from guardrails.membership.separation import TOP, Attacks, best
 from guardrails.targets.reference import UNPLANTED
 
 DECIMALS = 4
@@ -36,9 +36,11 @@ def null_files(probe: Probe) -> set[Path]:
     sources = {s for c in CASES if c.probe == probe.id for s in (c.source, c.asked)}
     models = {find_generator(generator_of(source)).__module__ for source in sources}
     here = Path(__file__).resolve()
-    attacks = {"guardrails.membership._separation", "guardrails.membership.reference_models"}
+    attacks = {"guardrails.membership.separation", "guardrails.membership.reference_models"}
     return (
-        code_files(probe) | closure(models | attacks | {"generators.prose"}) | {here, here.with_name("null_cases.py")}
+        code_files(probe)
+        | closure(models | attacks | {"generators.gpt_text.prose"})
+        | {here, here.with_name("null_cases.py")}
     )
 
 

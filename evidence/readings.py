@@ -11,8 +11,8 @@ from dependencies import closure
 from pydantic import ValidationError
 
 from generators.base import find_generator
-from guardrails.assay.controls import control_subject, headline_threshold
-from guardrails.assay.policy import judge
+from guardrails.assay.audit.controls import control_subject, headline_threshold
+from guardrails.assay.policy.policy import judge
 from guardrails.core.base import Budget, Probe, Row, Subject
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Measurement, Threshold

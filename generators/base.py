@@ -291,15 +291,15 @@ def check_base(cls: type[Generator], base: Generator | None) -> None:
 
 @cache
 def generators() -> dict[str, type[Generator]]:
-    """Return every reference generator by name: one file each in this package, plus entry points."""
+    """Return every reference generator by name: the `model` of each folder here, and entry points."""
     from importlib.metadata import entry_points
 
     found: dict[str, type[Generator]] = {}
     package = importlib.import_module("generators")
     modules = [
-        importlib.import_module(f"generators.{i.name}")
-        for i in pkgutil.iter_modules(package.__path__)
-        if not i.name.startswith("_")
+        importlib.import_module(f"generators.{info.name}.model")
+        for info in pkgutil.iter_modules(package.__path__)
+        if info.ispkg
     ]
     for module in modules:
         for value in vars(module).values():

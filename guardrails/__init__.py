@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reports import render
     from reports.renderer import Renderer
 
-    from .assay.audit import audit
+    from .assay.audit.orchestrator import audit
     from .core.base import Access, Budget, Control, Detection, Detector, Modality, Probe, Subject, Target
     from .core.bench_result import BenchResult
     from .core.errors import (
@@ -88,7 +88,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "guardrails.assay.audit": ("audit",),
+    "guardrails.assay.audit.orchestrator": ("audit",),
     "guardrails.core.base": (
         "Access",
         "Budget",
@@ -119,12 +119,18 @@ _HOMES = {
     "reports": ("render",),
     "reports.renderer": ("Renderer",),
 }
+_NEED_ALL_PACKAGES = frozenset({"audit", "load_target", "render"})
+"""What imports ``generators`` or ``reports``, whose place a file of the user's own of that name may take."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'guardrails' has no attribute '{name}'")
+    if name in _NEED_ALL_PACKAGES:
+        from .core.install import check_install
+
+        check_install()
     value = getattr(import_module(_HOME_OF[name]), name)
     globals()[name] = value
     return value

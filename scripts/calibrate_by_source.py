@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from guardrails.deepfake import _examples as examples
-from guardrails.deepfake._by_source import NAME
-from guardrails.deepfake._described import drawn
-from guardrails.deepfake._fitted import WEIGHTS, Fitted, read
-from guardrails.deepfake._kinds import PHOTOGRAPH, kind_of
-from guardrails.deepfake._picture import Picture
 from guardrails.deepfake.fusion import ENCODED, Fusion, block_of
+from guardrails.deepfake.images.fitted_head import WEIGHTS, Fitted, read
+from guardrails.deepfake.images.kinds import PHOTOGRAPH, kind_of
+from guardrails.deepfake.images.picture import Picture
+from guardrails.deepfake.images.source_calibration import NAME
+from guardrails.training.material import pictures as examples
+from guardrails.training.material.described_pictures import drawn
 
 HEADS = (ENCODED, "deepfake.features")
 BASIS = "photographs without a face and generated pictures that no head learnt from"

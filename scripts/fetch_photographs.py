@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import IO
 
 from guardrails.core.errors import ContentError, GuardrailsError
-from guardrails.deepfake._photographs import COLUMNS
 from guardrails.kit.io import read_image
+from guardrails.training.material.photographs import COLUMNS
 
 LISTS = Path(__file__).resolve().parents[1] / "requirements"
 FAMILIES = {"photographs": "photograph", "art": "art"}

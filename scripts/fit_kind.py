@@ -14,10 +14,10 @@ import numpy as np
 from safetensors.numpy import save
 
 from guardrails.core.statistics import auc
-from guardrails.deepfake._encoder import default_encoder
-from guardrails.deepfake._examples import of_folder
-from guardrails.deepfake._fitted import cross_folds
-from guardrails.deepfake._kinds import LAYER, WEIGHTS
+from guardrails.deepfake.images.encoder import default_encoder
+from guardrails.deepfake.images.fitted_head import cross_folds
+from guardrails.deepfake.images.kinds import LAYER, WEIGHTS
+from guardrails.training.material.pictures import of_folder
 
 STRENGTH = 0.01
 """Inverse of the penalty, as scikit-learn has it."""

@@ -25,11 +25,11 @@ import torch
 from safetensors.numpy import save
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
-from generators.applicants import CATEGORIES, NUMBERS
 from generators.base import find_generator
+from generators.tabular.applicants import CATEGORIES, NUMBERS
 from guardrails.core.base import Budget, Subject
 from guardrails.privacy.dp_bound_classifier import ClassifierPrivacyBound
-from guardrails.targets._private import WEIGHTS, PrivateClassifier, PrivatelyTrained, features
+from guardrails.targets.private_classifier import WEIGHTS, PrivateClassifier, PrivatelyTrained, features
 
 STEM = "tabular,private=1"
 EPSILON, DELTA = 1.0, 1e-5

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import sys
 
-from guardrails.assay.detector_controls import control_of
-from guardrails.assay.scan import DEFAULT
-from guardrails.assay.shipped_outcomes import FILE, key_of, shipped_outcome, versions
+from guardrails.assay.scan.detector_controls import control_of
+from guardrails.assay.scan.run import DEFAULT
+from guardrails.assay.scan.shipped_outcomes import FILE, key_of, shipped_outcome, versions
 from guardrails.core.registry import load_detector
 
 NAMES = (*DEFAULT, "deepfake.fusion:traces")

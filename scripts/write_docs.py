@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from generators.base import Generator, generators
-from guardrails.assay.policy import load_policy
+from guardrails.assay.policy.policy import load_policy
 from guardrails.core.base import Control, Detector, Probe
 from guardrails.core.registry import detectors, probes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from guardrails.assay.controls import headline_threshold
+from guardrails.assay.audit.controls import headline_threshold
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.statistics import wilson
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from guardrails.core.registry import load_detector
 from guardrails.core.statistics import cluster_bootstrap
-from guardrails.deepfake._described import drawn
-from guardrails.deepfake._examples import of_folder
-from guardrails.deepfake._picture import Picture
 from guardrails.deepfake.fusion import Fusion
+from guardrails.deepfake.images.picture import Picture
+from guardrails.training.material.described_pictures import drawn
+from guardrails.training.material.pictures import of_folder
 
 ALONE = ("features", "radial", "dct", "npr", "srm", "colour", "cnn", "metadata")
 VERDICTS = ("synthetic", "abstain", "nothing found")

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from generators.abc_notation import to_symbols
+from generators.ar_music.abc_notation import to_symbols
+from generators.ar_music.music_sound import sound
 from generators.base import find_generator
-from generators.music_sound import sound
 from guardrails.core.registry import load_detector
 from guardrails.core.seeding import derive_seed32
-from guardrails.deepfake import _speech_sets as sets
-from guardrails.deepfake._channel import passed
-from guardrails.deepfake._lfcc import Spectra, spectra
-from guardrails.deepfake._train_audio import figures
+from guardrails.deepfake.speech.spectra import Spectra, spectra
 from guardrails.kit.sound import RATE, read_sound
 from guardrails.targets.reference import reference_subject
+from guardrails.training.material import speech_sets as sets
+from guardrails.training.material.speech_channel import passed
+from guardrails.training.speech import figures
 
 NAMES = ("deepfake.lfcc", "deepfake.spectro")
 SEED, CLIPS = 0, 80

@@ -22,11 +22,11 @@ import numpy as np
 from media import KEYS, shown
 from PIL import Image
 
-from guardrails.deepfake._described import drawn, vectors
-from guardrails.deepfake._exam import Rows, areas, families
-from guardrails.deepfake._examples import of_folder
 from guardrails.deepfake.features import Features
 from guardrails.deepfake.fusion import VIEWS
+from guardrails.training.exams.images import Rows, areas, families
+from guardrails.training.material.described_pictures import drawn, vectors
+from guardrails.training.material.pictures import of_folder
 
 TIMED = 24
 THEIRS = """

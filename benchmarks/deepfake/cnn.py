@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from media import KEYS, shown
 
-from guardrails.deepfake._described import drawn, vectors
-from guardrails.deepfake._exam import Rows, areas, families
-from guardrails.deepfake._examples import of_folder
-from guardrails.deepfake._picture import Picture
-from guardrails.deepfake._protocol import leave_one_family_out, splits
 from guardrails.deepfake.cnn import Cnn
+from guardrails.deepfake.images.picture import Picture
+from guardrails.kit.detection.protocol import leave_one_family_out, splits
+from guardrails.training.exams.images import Rows, areas, families
+from guardrails.training.material.described_pictures import drawn, vectors
+from guardrails.training.material.pictures import of_folder
 
 LEARNT_FROM = ("opencv-doc", "plasma-workspace-wallpapers", "mate-backgrounds", "lomiri-wallpapers-16.04")
 TRACES = ["spectrum", "blocks", "upsampling", "residuals", "colour"]

@@ -20,9 +20,9 @@ import numpy as np
 from guardrails.core.base import Detection
 from guardrails.core.registry import load_detector
 from guardrails.core.statistics import Interval, wilson
-from guardrails.deepfake._blending import jpeg
-from guardrails.deepfake._protocol import Placed, area
+from guardrails.kit.detection.protocol import Placed, area
 from guardrails.kit.io import read_image
+from guardrails.training.material.self_blending import jpeg
 
 Row = dict[str, str]
 

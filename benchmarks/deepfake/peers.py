@@ -31,12 +31,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from guardrails.core.statistics import Interval
-from guardrails.deepfake import _examples as examples
-from guardrails.deepfake._described import SIZE, drawn
-from guardrails.deepfake._exam import LARGE, Rows, areas, families
-from guardrails.deepfake._protocol import CONFIDENCE, Placed, clustered_variance, leave_one_family_out, splits
-from guardrails.deepfake._train_default import all_learnt, described, heads_of, the_encoder
 from guardrails.deepfake.cnn import Cnn
+from guardrails.kit.detection.protocol import CONFIDENCE, Placed, clustered_variance, leave_one_family_out, splits
+from guardrails.training.exams.images import LARGE, Rows, areas, families
+from guardrails.training.images import all_learnt, described, heads_of, the_encoder
+from guardrails.training.material import pictures as examples
+from guardrails.training.material.described_pictures import SIZE, drawn
 
 Array = NDArray[np.float64]
 Found = Mapping[str, Placed]

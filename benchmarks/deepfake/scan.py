@@ -23,9 +23,9 @@ from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
-from guardrails.assay.scan_listing import Listing
-from guardrails.assay.scan_local import local_rows
-from guardrails.assay.scan_worker import Examiner
+from guardrails.assay.scan.listing import Listing
+from guardrails.assay.scan.local import local_rows
+from guardrails.assay.scan.worker import Examiner
 from guardrails.core.seeding import derive_seed32
 from guardrails.kit.io import read_image
 

@@ -12,8 +12,8 @@ import argparse
 from typing import Any
 
 from guardrails.core.seeding import derive_seed
-from guardrails.deepfake._train_video import LEARNT, UNSEEN, encoded_otherwise, judged, summary
-from guardrails.deepfake._video_model import shipped
+from guardrails.deepfake.videos.model import shipped
+from guardrails.training.videos import LEARNT, UNSEEN, encoded_otherwise, judged, summary
 
 COLUMNS = ("auc", "mean_iou_of_frames", "iou_at_least_half", "untouched_called_manipulated")
 

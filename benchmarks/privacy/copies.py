@@ -31,10 +31,10 @@ from guardrails.core.statistics import wilson
 from guardrails.kit.descriptor import shipped_descriptor
 from guardrails.kit.image_folder import ImageFolder
 from guardrails.kit.io import resize
-from guardrails.memorization._alterations import ALTERATIONS, recalls
-from guardrails.memorization._calibrated import Calibration
-from guardrails.memorization._copy_index import distinct, fingerprints
-from guardrails.memorization._copy_search import WAYS, CopySearch
+from guardrails.memorization.pictures.copy_search import WAYS, CopySearch
+from guardrails.memorization.pictures.copy_threshold import Calibration
+from guardrails.memorization.pictures.fingerprints import distinct, fingerprints
+from guardrails.training.material.copy_alterations import ALTERATIONS, recalls
 
 FAMILIES = (
     "ade20k-sample", "bsds500", "coco-sample", "flickr-landscapes", "lomiri-wallpapers-16.04", "mate-backgrounds",

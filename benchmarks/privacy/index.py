@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from guardrails.memorization.corpus_index import CorpusIndex
-from guardrails.memorization.index_folder import build_index
+from guardrails.memorization.text.corpus_index import CorpusIndex
+from guardrails.memorization.text.index_folder import build_index
 
 BARS = {"faster": 2.0, "cached": 30.0, "bytes": 8.0}
 SIZE, OUTPUTS, LENGTH, COUNTS, NAIVE = 40_000_000, 800, 250, 400, 40
@@ -130,7 +130,7 @@ def occurrences(text: bytes, string: bytes) -> Iterator[int]:
 
 ANSWER = """
 import json, re, sys, time
-from guardrails.memorization.corpus_index import CorpusIndex
+from guardrails.memorization.text.corpus_index import CorpusIndex
 outputs = json.load(open(sys.argv[2]))
 
 def peak():

@@ -34,8 +34,8 @@ from typing import Any
 from logs import KINDS, lines
 
 from guardrails.core.statistics import wilson
-from guardrails.privacy._phones import valid
-from guardrails.privacy.scanner import FINDERS, scan
+from guardrails.privacy.personal_data.phones import valid
+from guardrails.privacy.personal_data.scanner import FINDERS, scan
 
 BARS = {"precision": 0.95, "megabytes": 1.0, "faster": 20.0}
 ENTITIES = {

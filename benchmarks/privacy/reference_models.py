@@ -25,8 +25,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
 
 from guardrails.core.statistics import auc
-from guardrails.membership import _likelihood_ratio as ours
-from guardrails.membership._reference_models import halves, processes, reference_confidences
+from guardrails.membership.classifiers import likelihood_ratio as ours
+from guardrails.membership.classifiers.reference_training import halves, processes, reference_confidences
 from guardrails.targets.estimator import EstimatorTarget
 
 BAR, ITEMS, MODELS, A = 0.01, 2000, 16, 0.3

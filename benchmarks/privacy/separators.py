@@ -20,7 +20,7 @@ from collections.abc import Callable
 from rows import GROUPED, PARTS, WHOLE, Row, rows
 
 from guardrails.core.statistics import wilson
-from guardrails.privacy.scanner import scan
+from guardrails.privacy.personal_data.scanner import scan
 
 PRESIDIO = {
     "email": "EMAIL_ADDRESS",

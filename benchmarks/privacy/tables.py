@@ -86,14 +86,15 @@ def peers(folder: Path) -> dict[str, Any]:
 
 def ours(folder: Path) -> dict[str, Any]:
     """Run the same through the functions behind `privacy.linkability` and `privacy.table-distance`."""
-    from guardrails.privacy import _rows, linkability, table_distance
-    from guardrails.privacy._risk import rate, risk
+    from guardrails.privacy import linkability, table_distance
+    from guardrails.privacy.tables import arrays
+    from guardrails.privacy.tables.risk import rate, risk
 
     synthetic, train, control = data(folder)
     some = pd.concat([synthetic.tail(ROWS // 2), synthetic.head(ROWS // 2)], ignore_index=True)
 
     def link() -> list[float]:
-        tables = _rows.read(synthetic, train, control)
+        tables = arrays.read(synthetic, train, control)
         halves = tuple([tables.names.index(name) for name in half] for half in HALVES)
         rng = np.random.default_rng(0)
         hits = []
@@ -104,11 +105,11 @@ def ours(folder: Path) -> dict[str, Any]:
         return list(risk(*hits))
 
     def dcr() -> list[float]:
-        tables = _rows.read(some, train, control)
+        tables = arrays.read(some, train, control)
         return table_distance.distances(tables.synthetic, tables.corpus)[0].tolist()
 
     def novelty() -> float:
-        tables = _rows.read(some, train, control)
+        tables = arrays.read(some, train, control)
         return 1 - float(np.mean(table_distance.copied(tables.synthetic, tables.corpus, table_distance.NEAR)))
 
     found = {"linkability": timed(link), "dcr": timed(dcr), "novelty": timed(novelty)}

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from ..core.errors import ConfigurationError, JournalError
 from ..core.results import InputRecord
-from .inputs import Inputs, Records, changes
-from .journal import Journal
+from .audit.inputs import Inputs, Records, changes
+from .audit.journal import Journal
+from .audit.plan import DATA, OBJECT, Settings
+from .audit.scope import Scope
 from .log import salvage
-from .plan import DATA, OBJECT, Settings
-from .scope import Scope
 from .sources import sources_sha256
 
 DATA_ONLY = ("reference", "real", "package", "dir", "jsonl", "table", "diffusers")

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .audit.scope import Scope
 from .run_folder import writing
-from .scope import Scope
 
 
 @contextmanager

@@ -14,10 +14,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import generators
-
 DISTRIBUTION = "guardrails-audit"
-PACKAGES = (Path(__file__).parents[1], Path(generators.__file__).parent)
+PACKAGES = (Path(__file__).parents[1], Path(__file__).parents[2] / "generators")
+NO_PART = frozenset({"__pycache__", "cli", "training"})
+"""Folders on which no reading depends."""
 TOOLS = frozenset({"test", "dev"})
 """Extras of which no audit imports anything."""
 PLUGINS = ("guardrails.probes", "guardrails.detectors", "guardrails.targets", "guardrails.generators")
@@ -93,7 +93,7 @@ def sources_sha256() -> str:
     digest = hashlib.sha256(repr(sorted({**python, **all_versions()}.items())).encode())
     for package in (*PACKAGES, *_plugins()):
         for path in sorted(package.rglob("*")) if package.is_dir() else [package]:
-            if path.is_file() and "__pycache__" not in path.parts and "cli" not in path.relative_to(package).parts:
+            if path.is_file() and not NO_PART & set(path.relative_to(package).parts):
                 digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -22,7 +22,7 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous
-from ..kit.starts import at_each_start, encode_each, largest_start
+from ..kit.document_starts import at_each_start, encode_each, largest_start
 from ..targets.spikes import spiked_language_model
 
 Group = str

@@ -42,7 +42,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _command(arguments: Sequence[str]) -> int:
     """Parse and run one command. Everything is imported here, where whatever it raises is explained."""
-    from ._install import check_install
+    from ..core.install import check_install
 
     check_install()
     import typer

@@ -168,7 +168,7 @@ def audit(
         return
     from reports import render
 
-    from ..assay.audit import default_folder
+    from ..assay.audit.orchestrator import default_folder
 
     if resume and (options.keys() - {"descriptor", "endpoint"} or endpoint.keys() - {"api_key_env"} or out):
         raise ConfigurationError(
@@ -190,13 +190,13 @@ def audit(
 
 
 def _columns(given: list[str] | None) -> tuple[str, ...] | None:
-    from ..assay.plan import column_names
+    from ..assay.audit.plan import column_names
 
     return tuple(name for text in given for name in column_names(text)) if given else None
 
 
 def _roles(given: list[str] | None) -> dict[str, tuple[str, ...]] | None:
-    from ..assay.plan import column_names
+    from ..assay.audit.plan import column_names
 
     roles: dict[str, tuple[str, ...]] = {}
     for text in given or ():
@@ -208,7 +208,7 @@ def _roles(given: list[str] | None) -> dict[str, tuple[str, ...]] | None:
 
 
 def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> None:
-    from ..assay.dry_run import dry_run
+    from ..assay.audit.dry_run import dry_run
 
     with only_data_on_stdout():
         what = dry_run(target, **options, tell=note)
@@ -219,7 +219,7 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
 
 
 def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool, salvage: bool) -> AuditResult:
-    from ..assay.audit import how_to_resume, run_audit
+    from ..assay.audit.orchestrator import how_to_resume, run_audit
 
     place: dict[str, Any] = {"resume": None, "out": folder, "tell": note}
     if resume:

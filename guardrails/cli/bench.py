@@ -52,7 +52,7 @@ def bench(
     """
     from reports import render
 
-    from ..assay.bench import bench as run
+    from ..assay.bench.run import bench as run
     from ..core.bench_result import BenchResult
 
     with new_folder(out):

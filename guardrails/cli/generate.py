@@ -39,9 +39,7 @@ def generate(
     Texts go to outputs.jsonl, tables to outputs.csv, pictures to PNG, sound to WAV, videos to AVI files. What is known
     of each output goes to facts.jsonl, and which pixels are forged to masks.npz.
     """
-    from generators.base import find_generator
-
-    from ..targets.reference import parse
+    from ..targets.reference import find_generator, parse
 
     base, settings = parse(name)
     cls = find_generator(base)

@@ -82,7 +82,7 @@ def _detectors() -> list[Entry]:
 
 
 def _generators() -> list[Entry]:
-    from generators.base import generators
+    from ..targets.reference import generators
 
     return [
         {
@@ -105,7 +105,7 @@ def _targets() -> list[Entry]:
 
 
 def _policies() -> list[Entry]:
-    from ..assay.policy import load_policy, policy_names
+    from ..assay.policy.policy import load_policy, policy_names
 
     return [{"policy": name, "thresholds": len(load_policy(name).thresholds)} for name in policy_names()]
 

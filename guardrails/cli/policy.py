@@ -27,8 +27,8 @@ def check(
 
     Exit codes: 0 an audit can use it; 2 it has mistakes, all of which are named.
     """
-    from ..assay.policy import load_policy
-    from ..assay.policy_check import mistakes_in, rows
+    from ..assay.policy.check import mistakes_in, rows
+    from ..assay.policy.policy import load_policy
 
     read = load_policy(policy)
     if wrong := mistakes_in(read):

@@ -60,7 +60,7 @@ def scan(
 
     Exit codes: 0 done (rows may hold errors), 2 a wrong option or path, 5 the scan broke and can be resumed.
     """
-    from ..assay.scan import default_folder, how_to_resume, run_scan
+    from ..assay.scan.run import default_folder, how_to_resume, run_scan
 
     folder = out if out is not None or resume else default_folder()
     write = json_line_writer() if format is Format.JSONL else None
@@ -84,7 +84,7 @@ def scan(
 def _page(summary: dict[str, Any], folder: Path) -> Path:
     from reports import render
 
-    from ..assay.scan_gallery import gallery_of
+    from ..assay.scan.gallery import gallery_of
     from ..core.scan_result import ScanResult
 
     page = folder / "gallery.html"

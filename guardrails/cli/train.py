@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
+import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,7 +34,7 @@ def generator(
     name: Annotated[str, typer.Argument(help="See: guardrails list generators")], out: Out = None, seed: Seed = 0
 ) -> None:
     """Train a reference generator, clean and at every dose of its dials; print its quality beside the shipped one's."""
-    from generators.base import WEIGHTS, find_generator
+    from ..targets.reference import WEIGHTS, find_generator
 
     cls = find_generator(name)
     shipped = _cards(WEIGHTS, name)
@@ -63,29 +63,25 @@ def detector(
     A folder with a manifest.csv of its own (path, label, family, source, source_path, licence) is read by its rows.
     """
     from ..core.registry import load_detector
+    from ..deepfake.images.fitted_head import WEIGHTS
+    from ..training import TRAINERS
 
+    if name not in TRAINERS:
+        load_detector(name)
+        raise ConfigurationError(f"{name} has nothing to train by itself: see guardrails train detector default")
+    train = pkgutil.resolve_name(TRAINERS[name])
     if name == "default":
-        from ..deepfake._train_default import train_shipped
-
-        train: Callable[..., Iterable[Path]] = functools.partial(
-            train_shipped, real=real or (), generated=generated or ()
-        )
-        folder = Path(__file__).parents[1] / "deepfake" / "weights"
-    else:
-        if real or generated:
-            raise ConfigurationError(f"{name} takes no folders: only default does")
-        module = importlib.import_module(type(load_detector(name)).__module__)
-        if not hasattr(module, "train_shipped"):
-            raise ConfigurationError(f"{name} has nothing to train by itself: see guardrails train detector default")
-        train, folder = module.train_shipped, Path(str(module.__file__)).parent / "weights"
-    _train(train, out or folder, seed, name)
+        train = functools.partial(train, real=real or (), generated=generated or ())
+    elif real or generated:
+        raise ConfigurationError(f"{name} takes no folders: only default does")
+    _train(train, out or WEIGHTS, seed, name)
 
 
 @app.command("descriptor")
 def descriptor(out: Out = None, seed: Seed = 0) -> None:
     """Train the copy descriptor of memorization.copies: about eight minutes on one core."""
     from ..kit.descriptor import WEIGHTS
-    from ..memorization._train_descriptor import train_shipped
+    from ..training.copy_descriptor import train_shipped
 
     _train(train_shipped, out or WEIGHTS, seed, "descriptor")
 

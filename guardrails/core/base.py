@@ -136,10 +136,10 @@ class Probe(ABC):
     controls: ClassVar[tuple[Control, ...]]
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
     """Default limits that a probe of another distribution brings, with their origin; those of the library's own probes
-    stand in ``guardrails/assay/policies/default.toml``. A policy may override them. Without one for the headline,
+    stand in ``guardrails/assay/policy/shipped/default.toml``. A policy may override them. Without one for the headline,
     nothing is judged: neither the target nor the controls."""
     frameworks: ClassVar[tuple[str, ...]] = ()
-    """Keys into ``guardrails/assay/policies/frameworks.toml``."""
+    """Keys into ``guardrails/assay/policy/shipped/frameworks.toml``."""
     advice: ClassVar[str] = ""
     """What to do where the finding fails."""
     spike_what: ClassVar[str] = ""

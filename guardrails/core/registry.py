@@ -47,7 +47,7 @@ def _family_modules() -> Iterator[ModuleType]:
                 raise
             continue
         for info in pkgutil.iter_modules(package.__path__):
-            if not info.name.startswith("_"):
+            if not info.ispkg and not info.name.startswith("_"):
                 yield importlib.import_module(f"{name}.{info.name}")
 
 

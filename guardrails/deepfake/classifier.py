@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..core.errors import ConfigurationError, ContentError
-from ._fixed import FixedDetector, place_and_choice
+from .images.fixed_network import FixedDetector, place_and_choice
 
 if TYPE_CHECKING:
-    from ._picture import Picture
+    from .images.picture import Picture
 
 MADE = ("aigc", "aigenerated", "artificial", "diffusion", "gan", "generated", "manipulated", "synthetic")
 SYNTHETIC = frozenset((*MADE, "ai", "deepfake", "deepfakes", "fake", "fakes"))
@@ -49,7 +49,7 @@ class Classifier(FixedDetector):
     )
 
     def _open(self) -> None:
-        from ._transformers import folder_of, load_model, load_processor, sha256_of
+        from .images.transformers_models import folder_of, load_model, load_processor, sha256_of
 
         self._named = f"{self.id}:{self.argument}"
         place, choice = place_and_choice(self.argument)

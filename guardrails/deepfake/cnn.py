@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._image import ImageDetector
-from ._picture import Picture
+from .images.base import ImageDetector
+from .images.picture import Picture
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._fitted import Fitted
-    from ._image import Blocks
+    from .images.base import Blocks
+    from .images.fitted_head import Fitted
 
 
 class Cnn(ImageDetector):
@@ -36,10 +35,10 @@ class Cnn(ImageDetector):
     @property
     def fitted(self) -> Fitted:
         if self._fitted is None:
-            from . import _cnn_net, _fitted
+            from .images import fitted_head, residual_network
 
-            _cnn_net.read()
-            self._fitted = _fitted.read(stem=_cnn_net.STEM)[0][self.id]
+            residual_network.read()
+            self._fitted = fitted_head.read(stem=residual_network.STEM)[0][self.id]
         return self._fitted
 
     def blocks(self, picture: Picture) -> Blocks:
@@ -51,13 +50,6 @@ class Cnn(ImageDetector):
 
 def _describe(tiles: NDArray[Any]) -> NDArray[np.float32]:
     """(T, 64, 64, 3) → (T, 64)."""
-    from . import _cnn_net
+    from .images import residual_network
 
-    return _cnn_net.embedded(_cnn_net.read(), tiles)
-
-
-def train_shipped(folder: Path, seed: int) -> list[Path]:
-    """Train the network and its head, and write both with their card: see `_train_cnn`."""
-    from ._train_cnn import train
-
-    return train(folder, seed=seed)
+    return residual_network.embedded(residual_network.read(), tiles)

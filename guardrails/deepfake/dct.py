@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._image import TileDetector
+from .images.base import TileDetector
 
 
 class Dct(TileDetector):

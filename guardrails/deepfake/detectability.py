@@ -57,7 +57,7 @@ class Detectability(Probe):
         """Return the traces of up to twice as many reference pictures as outputs, taken evenly from all, (N, D)."""
         import numpy as np
 
-        from ._traces import WIDTH, common_size, traces
+        from .images.traces import WIDTH, common_size, traces
 
         n = min(len(subject.reference), 2 * outputs)
         key = (side, n)
@@ -72,7 +72,7 @@ class Detectability(Probe):
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         from ..kit.io import thumbnail
-        from ._traces import common_size, traces
+        from .images.traces import common_size, traces
 
         side = batch.payload["side"]
 
@@ -133,7 +133,7 @@ _METHOD = (
 
 def _side(reference: Sequence[Any]) -> int:
     """The size that both sides are brought to: what the smallest of the first reference pictures has, within bounds."""
-    from ._traces import TILE
+    from .images.traces import TILE
 
     shortest = min((min(reference[i].shape[:2]) for i in range(min(len(reference), 32))), default=TILE)
     return max(TILE, min(MAX_SIDE, int(shortest)))
@@ -159,7 +159,7 @@ class _Test:
         """Fit to the even blocks of outputs and of the reference, score the odd ones."""
         import numpy as np
 
-        from ._linear import Linear
+        from .images.logistic import Linear
 
         a, b = _blocks(len(ours)) % 2 == 1, _blocks(len(real)) % 2 == 1
         labels = np.repeat([1, 0], [int((~a).sum()), int((~b).sum())])

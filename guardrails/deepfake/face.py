@@ -11,16 +11,16 @@ from ..core.base import Control, Detection
 from ..core.errors import ConfigurationError, ContentError
 from ..kit.faces import Face, Finder, find_faces, read_boxes, yunet
 from ..kit.picture_bounds import MAX_PIXELS
-from ._image import ImageDetector
-from ._kinds import FACE
-from ._picture import Picture
+from .images.base import ImageDetector
+from .images.kinds import FACE
+from .images.picture import Picture
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._face_net import FaceNet
-    from ._fitted import Fitted
+    from .faces.network import FaceNet
+    from .images.fitted_head import Fitted
 
     Image = NDArray[np.uint8]
     Array = NDArray[np.float64]
@@ -41,7 +41,7 @@ class FaceManipulation(ImageDetector):
 
     The network (0.15 million weights) says for each place around a face whether it was laid in, and for the face
     whether any was; it learnt from pictures with a changed copy of themselves laid over a face (Shiohara & Yamasaki
-    2022, arXiv 2204.08376). A linear head weighs it against grain and borders (`_noise_maps`).
+    2022, arXiv 2204.08376). A linear head weighs it against grain and borders (`noise_maps`).
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class FaceManipulation(ImageDetector):
         """Judge every face; the one with the largest score decides."""
         import numpy as np
 
-        from ._calibration import ALPHA
+        from ..kit.detection.calibration import ALPHA
 
         fitted = self.fitted
         try:
@@ -174,7 +174,7 @@ def face_scores(pixels: Image, faces: Sequence[Face]) -> list[tuple[float, Heat]
     Returns
     -------
     list of (float, array of float32)
-        (24, 24), over the square `_face_net.square_of` around the face.
+        (24, 24), over the square `network.square_of` around the face.
     """
     if not faces:
         return []
@@ -186,8 +186,8 @@ def described(pixels: Image, faces: Sequence[Face], net: FaceNet | None = None) 
     """Return what is known of faces, (N, D) a block, and the logits of places, (N, 24, 24)."""
     import numpy as np
 
-    from ._face_net import crop, read_net, square_of
-    from ._noise_maps import border_traits, noise_traits
+    from .faces.network import crop, read_net, square_of
+    from .faces.noise_maps import border_traits, noise_traits
 
     places, logits = (net or read_net())(np.stack([crop(pixels, face) for face in faces]))
     own = [crop(pixels, face, min(NOISE_SIDE, round(square_of(face)[2]))) for face in faces]
@@ -206,7 +206,7 @@ def network_traits(places: NDArray[np.float32], logits: NDArray[np.float32]) -> 
     """
     import numpy as np
 
-    from ._noise_maps import INNER, OUTER, polar
+    from .faces.noise_maps import INNER, OUTER, polar
 
     radius, _ = polar(places.shape[-1])
     flat = np.sort(places.reshape(len(places), 2, -1), axis=-1)
@@ -220,7 +220,7 @@ def heat_map(shape: tuple[int, ...], faces: Sequence[Face], heats: Heat | Sequen
     import numpy as np
     from scipy.ndimage import map_coordinates
 
-    from ._face_net import square_of
+    from .faces.network import square_of
 
     scale = HEAT / max(shape[:2])
     size = [max(1, round(n * scale)) for n in shape[:2]]
@@ -244,7 +244,7 @@ def shipped() -> Fitted:
     ConfigurationError
         Where the weights are missing, altered or of another version.
     """
-    from ._fitted import read
+    from .images.fitted_head import read
 
     heads, _ = read(stem="face")
     return heads[FaceManipulation.id]
@@ -261,10 +261,3 @@ def _judged(face: Face, pixels: Image) -> bool:
     inside = 0 <= x + width / 2 < pixels.shape[1] and 0 <= y + height / 2 < pixels.shape[0]
     small_enough = max(width, height) <= 2 * max(pixels.shape) and max(width, height) ** 2 <= MAX_PIXELS
     return inside and min(width, height) >= SMALLEST and small_enough
-
-
-def train_shipped(folder: Path, *, seed: int = 0) -> list[Path]:
-    """Make the weights and their card anew: about twelve minutes on one core; deterministic in the seed."""
-    from ._train_face import make
-
-    return make(folder, seed=seed)

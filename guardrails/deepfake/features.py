@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..core.base import Detection
 from ..core.errors import ConfigurationError, ContentError
-from ._encoder import Encoder, encoder_of
-from ._image import ImageDetector
-from ._kept import Kept, check_network, is_kept, keep, read_kept
-from ._picture import Picture
+from .images.base import ImageDetector
+from .images.encoder import Encoder, encoder_of
+from .images.picture import Picture
+from .images.saved_detector import Kept, check_network, is_kept, keep, read_kept
 
 if TYPE_CHECKING:
-    from ._encoder import Blocks
-    from ._fitted import Fitted
+    from .images.encoder import Blocks
+    from .images.fitted_head import Fitted
 
 
 class Features(ImageDetector):

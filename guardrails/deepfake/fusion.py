@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..core.base import Detection
 from ..core.errors import ConfigurationError
-from ._descriptors import DESCRIPTORS
-from ._head import member_of, share_of
-from ._image import TileDetector, checked
+from ..kit.detection.linear_head import member_of, share_of
 from .features import Features
+from .images.base import TileDetector, checked
+from .images.descriptors import DESCRIPTORS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._fitted import Fitted
-    from ._image import Blocks, ImageDetector
-    from ._picture import Picture
+    from .images.base import Blocks, ImageDetector
+    from .images.fitted_head import Fitted
+    from .images.picture import Picture
 
 ENCODED = "deepfake.fusion, encoder"
 """The shipped head for where the encoder is installed; `Fusion.id` is the one for where it is not."""
@@ -70,8 +70,8 @@ class Fusion(TileDetector):
         ConfigurationError
             Where the weights are damaged.
         """
-        from ._encoder import installed
-        from ._fitted import read
+        from .images.encoder import installed
+        from .images.fitted_head import read
 
         if self._traces_alone:
             return "the traces alone were asked for"
@@ -87,7 +87,7 @@ class Fusion(TileDetector):
     @property
     def fitted(self) -> Fitted:
         if self._fitted is None:
-            from ._fitted import shipped
+            from .images.fitted_head import shipped
 
             self._fitted = shipped(self.id if self.encoder is None else ENCODED)
         return self._fitted
@@ -95,13 +95,13 @@ class Fusion(TileDetector):
     @property
     def local(self) -> Fitted:
         if self._local is None:
-            from ._fitted import shipped
+            from .images.fitted_head import shipped
 
             self._local = shipped(self.id)
         return self._local
 
     def fit(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
-        from ._fitted import Fitted
+        from .images.fitted_head import Fitted
 
         y, names = checked(self.id, items, labels, sources)
         found = self.described(items)

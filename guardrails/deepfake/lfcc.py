@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ._audio import AudioDetector, Model
+from .speech.base import AudioDetector, Model
 
 
 class Lfcc(AudioDetector):
@@ -25,13 +23,6 @@ class Lfcc(AudioDetector):
 
     @staticmethod
     def model() -> type[Model]:
-        from ._gmm import MixturePair
+        from .speech.gaussian_mixtures import MixturePair
 
         return MixturePair
-
-
-def train_shipped(folder: Path, seed: int = 0) -> list[Path]:
-    """Train the weights that ship into a folder: about half an hour on two cores."""
-    from ._train_audio import train_shipped as train
-
-    return train(Lfcc, folder, seed)

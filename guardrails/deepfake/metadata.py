@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.errors import ContentError
-from ._image import ImageDetector
-from ._metadata import metadata
+from .images.base import ImageDetector
+from .images.file_traces import metadata
 
 if TYPE_CHECKING:
-    from ._image import Blocks
-    from ._picture import Picture
+    from .images.base import Blocks
+    from .images.picture import Picture
 
 
 class Metadata(ImageDetector):

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConfigurationError, ContentError, did_you_mean
-from ._encoder import SIDE, whole
-from ._fixed import FixedDetector
-from ._logit import kind_of, numbers, score_of
+from .images.answer_kind import kind_of, numbers, score_of
+from .images.encoder import SIDE, whole
+from .images.fixed_network import FixedDetector
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._picture import Picture
+    from .images.picture import Picture
 
 CHECKPOINT = ",checkpoint="
 NESTED = ("state_dict", "model_state_dict", "model")
@@ -94,7 +94,7 @@ class OwnClass(FixedDetector):
         import numpy as np
         import torch
 
-        from ..kit.own_network import DEVIATION, MEAN
+        from ..kit.user_network import DEVIATION, MEAN
 
         if hasattr(self._module, "prepare"):
             return torch.as_tensor(self._module.prepare(pixels))
@@ -137,7 +137,7 @@ def _fill(module: Any, file: Path, named: str) -> None:
     """Load a checkpoint into a module; all tensors must be there and no others."""
     import torch
 
-    from ..kit.own_network import MAX_FILE
+    from ..kit.user_network import MAX_FILE
 
     if not file.is_file():
         raise ConfigurationError(f"{named}: there is no file {file}")

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..core.base import Control, Detection, Detector, Modality
 from ..core.errors import ConfigurationError, ContentError
-from ._image import CONTROLS, checked
-from ._picture import Picture
+from .images.base import CONTROLS, checked
+from .images.picture import Picture
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ..core.base import Target
-    from ._fitted import Fitted
+    from .images.fitted_head import Fitted
 
     Array = NDArray[np.floating[Any]]
 
@@ -85,7 +85,7 @@ class Reconstruction(Detector):
     def _of_picture(self, item: Any, place: int) -> tuple[str, Array]:
         import numpy as np
 
-        from ._reconstruction import described, nearness
+        from .images.reconstruction_errors import described, nearness
 
         picture = Picture.of(item, place)
         pixels = picture.pixels
@@ -99,7 +99,7 @@ class Reconstruction(Detector):
     def _of_text(self, item: Any, place: int) -> tuple[str, Array]:
         import numpy as np
 
-        from ._reconstruction import mirrored
+        from .images.reconstruction_errors import mirrored
 
         name, text = (str(item), _text(item)) if isinstance(item, Path) else (f"{place:05d}", item)
         if not isinstance(text, str):
@@ -118,7 +118,7 @@ class Reconstruction(Detector):
         return {BLOCK: np.concatenate([self._describe(item, i)[1] for i, item in enumerate(items)])}
 
     def fit(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
-        from ._fitted import Fitted
+        from .images.fitted_head import Fitted
 
         y, names = checked(self.id, items, labels, sources)
         basis = f"cross-fitted on {len(y)} items, {int(y.sum())} of them by {self.suspect.name}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ._audio import AudioDetector, Model
+from .speech.base import AudioDetector, Model
 
 
 class Spectro(AudioDetector):
@@ -21,13 +19,6 @@ class Spectro(AudioDetector):
 
     @staticmethod
     def model() -> type[Model]:
-        from ._spectro_net import SpectroNet
+        from .speech.network import SpectroNet
 
         return SpectroNet
-
-
-def train_shipped(folder: Path, seed: int = 0) -> list[Path]:
-    """Train the weights that ship into a folder: about an hour on two cores."""
-    from ._train_audio import train_shipped as train
-
-    return train(Spectro, folder, seed)

@@ -1,8 +1,8 @@
 """Is a face in this video manipulated, and when?
 
-Faces are followed (`_tracks`), measured from frame to frame beside their surroundings (`_temporal`), and scored frame
-by frame by a linear head; scores are smoothed, pooled by track and calibrated (`_video_model`), and the stretches that
-stand out are told in seconds (`_timeline`).
+Faces are followed (`tracks`), measured from frame to frame beside their surroundings (`temporal_traces`), and scored
+frame by frame by a linear head; scores are smoothed, pooled by track and calibrated (`model`), and the stretches that
+stand out are told in seconds (`timeline`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._tracks import Track
-    from ._video_model import Labelled, VideoModel
+    from .videos.model import Labelled, VideoModel
+    from .videos.tracks import Track
 
     Image = NDArray[np.uint8]
 
@@ -93,7 +93,7 @@ class VideoFaces(Detector):
             Where the shipped weights are missing, altered or of another version.
         """
         if self._model is None:
-            from ._video_model import shipped
+            from .videos.model import shipped
 
             self._model = shipped()
         return self._model
@@ -103,7 +103,7 @@ class VideoFaces(Detector):
 
         A video in which no face is followed is an error, as one that cannot be read is.
         """
-        from ._video_model import VideoModel
+        from .videos.model import VideoModel
 
         self._model = VideoModel.fit(
             self._labelled(items, labels, sources), basis="cross-fitted on the videos that it was fitted to"
@@ -119,8 +119,8 @@ class VideoFaces(Detector):
     def _labelled(self, items: Sequence[Any], labels: Sequence[int], sources: Sequence[str] | None) -> list[Labelled]:
         import numpy as np
 
-        from ._image import checked
-        from ._video_model import Labelled, described
+        from .images.base import checked
+        from .videos.model import Labelled, described
 
         y, names = checked(self.id, items, labels, sources)
         out = []
@@ -143,8 +143,8 @@ class VideoFaces(Detector):
             Where it cannot be read, or has no frame.
         """
         from ..kit.video import Shots, opencv
-        from ._temporal import Gauge
-        from ._tracks import follow
+        from .videos.temporal_traces import Gauge
+        from .videos.tracks import follow
 
         shots: Any = Shots(item, rate=RATE, max_frames=MOST_FRAMES) if isinstance(item, str | Path) else _given(item)
         counted = _Counted(shots)
@@ -186,7 +186,7 @@ class VideoFaces(Detector):
             Where it cannot be read.
         """
         from ..kit.video import Shots
-        from ._video_picture import picture
+        from .videos.evidence_picture import picture
 
         def shots() -> Iterator[tuple[float, Image]]:
             again: Any = Shots(item, rate=RATE, max_frames=MOST_FRAMES) if isinstance(item, str | Path) else None
@@ -247,15 +247,8 @@ def _notes(shots: Any) -> tuple[str, ...]:
 
 
 def _nobody(frames: int) -> str:
-    from ._tracks import SHORTEST
+    from .videos.tracks import SHORTEST
 
     if frames < SHORTEST:
         return f"{frames} frame{'s' * (frames > 1)} to look at: a face must be followed through {SHORTEST}"
     return f"no face was followed through {SHORTEST} of the {frames:,} frames that were looked at"
-
-
-def train_shipped(folder: Path, seed: int) -> list[Path]:
-    """Make the shipped weights anew; see `_train_video`."""
-    from ._train_video import train_shipped as make
-
-    return make(folder, seed)

@@ -1,8 +1,8 @@
 """Text corpora as streams of documents, and the documents of an index folder, read where they lie on disk.
 
 An index folder (``guardrails index``) holds ``index.json`` and one folder a shard: the documents as UTF-8, each
-followed by a byte that UTF-8 never uses, the place where each begins, what `guardrails.memorization.corpus_index`
-adds, and the checksum of each file.
+followed by a byte that UTF-8 never uses, the place where each begins, what
+`guardrails.memorization.text.corpus_index` adds, and the checksum of each file.
 """
 
 from __future__ import annotations

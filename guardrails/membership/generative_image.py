@@ -1,7 +1,7 @@
 """Membership inference on a generative model of pictures: an autoencoder, a GAN or a diffusion model.
 
 One attack needs the outputs alone; those of a white box need what `guardrails.targets.white_box` says. All are fixed
-beforehand: see `_image_attacks`.
+beforehand: see `attacks`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval
 from ..kit.blind import blind_pictures
-from ._image_attacks import nearest_output, white_box_scores
-from ._separation import METRICS, PRECISION, measurements
+from .pictures.attacks import nearest_output, white_box_scores
+from .separation import METRICS, PRECISION, measurements
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,6 +1,6 @@
 """Membership inference on a language model, from the log-probabilities of a text's tokens.
 
-Four attacks share one pass over each document, a fifth reads it once more after a prefix: see `_token_attacks`. A sixth
+Four attacks share one pass over each document, a fifth reads it once more after a prefix: see `attacks`. A sixth
 compares it with an n-gram model of the reference data. All are fixed beforehand, none is fitted to the documents, and
 each sees the same tokens.
 """
@@ -19,11 +19,11 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Measurement
 from ..core.statistics import Interval, wilson
 from ..kit.blind import blind_texts
-from ..kit.starts import encode_each, in_each_form, largest_start, longest_start
+from ..kit.document_starts import encode_each, in_each_form, largest_start, longest_start
 from ..targets.spikes import spiked_language_model
-from . import _token_attacks as attacks
-from ._ngram import ByteModel
-from ._separation import HEADLINE, METRICS, measurements
+from .separation import HEADLINE, METRICS, measurements
+from .text import attacks
+from .text.ngram import ByteModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,7 +3,7 @@
 The audited items are as many rows of the corpus as of the holdout. Each reference model is trained on a random half of
 them and on all other rows of the corpus: on as many rows as the target, so that where the holdout was drawn at random,
 the target is one more such model, and every item has models trained with it and without it (the online attacks). See
-`_likelihood_ratio` for the statistics and `_reference_models` for the training. A batch of models at a time goes into
+`likelihood_ratio` for the statistics and `reference_training` for the training. A batch of models at a time goes into
 the journal of the run, which a killed run goes on from.
 """
 
@@ -23,9 +23,9 @@ from ..core.statistics import wilson
 from ..kit.table_rows import TableRows
 from ..targets.estimator import EstimatorTarget
 from ..targets.spikes import remembering_classifier
-from ._likelihood_ratio import ReferenceMoments, lira, loss, rmia, rmia_ratio
-from ._reference_models import halves, processes, reference_confidences
-from ._separation import HEADLINE, METRICS, MINIMUM, measurements
+from .classifiers.likelihood_ratio import ReferenceMoments, lira, loss, rmia, rmia_ratio
+from .classifiers.reference_training import halves, processes, reference_confidences
+from .separation import HEADLINE, METRICS, MINIMUM, measurements
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,7 +102,7 @@ class ReferenceModels(Probe):
         return [{**i, "confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
-        """Return membership_auc, then what `_separation.METRICS` names beside it."""
+        """Return membership_auc, then what `separation.METRICS` names beside it."""
         data = self._rows(subject)
         items = [r for r in rows if "arm" in r]
         models = [r for r in rows if "confidences" in r]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._alike import Likeness
+    from .pictures.near_identical import Likeness
 
 AT_CONTROL = 60
 """A diffusion model takes long for more."""
@@ -65,7 +65,7 @@ class Cliques(Probe):
 
     def likeness(self, subject: Subject) -> Likeness:
         """Return what counts as alike beside this subject's real pictures; worked out once for the same data."""
-        from ._alike import Likeness
+        from .pictures.near_identical import Likeness
 
         names = ("reference", "holdout", "corpus")
         given = tuple(getattr(subject, name) for name in names)
@@ -75,7 +75,7 @@ class Cliques(Probe):
 
     def corpus(self, subject: Subject) -> NDArray[np.float32]:
         """Return the fingerprints of the subject's corpus, (N, 768); worked out once for the same data."""
-        from ._copy_index import fingerprints
+        from .pictures.fingerprints import fingerprints
 
         if self._corpus is None or self._corpus[0] is not subject.corpus:
             self._corpus = (subject.corpus, fingerprints(subject.corpus))
@@ -89,12 +89,12 @@ class Cliques(Probe):
         return [Batch(b.index, {**b.payload, "items": b.payload["items"][:n]}) for b, n in left if n > 0]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        from ._pairs import coarse
+        from .pictures.side_by_side import coarse
 
         return fetch_pictures(subject.target, batch, lambda picture: {"thumb": coarse(picture)}, seed=seed)  # type: ignore[arg-type]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
-        from ._alike import K, collision_rate, graph, share_in_cliques
+        from .pictures.near_identical import K, collision_rate, graph, share_in_cliques
 
         found = self._found(rows, subject)
         n = len(found.edges)
@@ -138,13 +138,13 @@ class Cliques(Probe):
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
         """Return the share of the planted pictures that lie in cliques."""
-        from ._alike import share_in_cliques
+        from .pictures.near_identical import share_in_cliques
 
         found = self._found(spiked, subject)
         return share_in_cliques(found.edges) if len(found.edges) >= MIN_OUTPUTS else None
 
     def save_media(self, rows: Sequence[Row], subject: Subject, folder: Path) -> None:
-        from ._pairs import draw_beside
+        from .pictures.side_by_side import draw_beside
 
         for name, clique in _shown(self._found(rows, subject)):
             originals = [] if clique.place is None else [subject.corpus[clique.place]]
@@ -154,8 +154,8 @@ class Cliques(Probe):
         import numpy as np
 
         from ..kit.pictures import open_thumbnail
-        from ._alike import cliques, graph, has_content
-        from ._copy_index import fingerprints
+        from .pictures.fingerprints import fingerprints
+        from .pictures.near_identical import cliques, graph, has_content
 
         good = [row for row in rows if "error" not in row]
         vectors = fingerprints([open_thumbnail(row["thumb"]) for row in good])
@@ -172,7 +172,7 @@ class Cliques(Probe):
 
     def _trace(self, vectors: NDArray[np.float32], subject: Subject) -> tuple[list[Any], list[Any]]:
         """Return the place of the training picture nearest to each vector, and its distance; None without a corpus."""
-        from ._alike import tilewise
+        from .pictures.near_identical import tilewise
 
         if not len(vectors) or not subject.has("corpus") or not len(subject.corpus):
             return [None] * len(vectors), [None] * len(vectors)
@@ -211,7 +211,7 @@ _PAIRS = "pairs of outputs that are alike, a U-statistic; Wilson interval of its
 
 def _shown(found: _Found) -> list[tuple[str, _Clique]]:
     """The largest cliques, one for each training picture that they copy, with the file that shows each."""
-    from ._pairs import SHOWN
+    from .pictures.side_by_side import SHOWN
 
     first: dict[Any, _Clique] = {}
     for clique in found.cliques:

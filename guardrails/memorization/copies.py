@@ -10,7 +10,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import ConfigurationError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, smallest_detectable_rate, wilson
-from ..kit.exact import METRIC, exact_copies
+from ..kit.exact_copies import METRIC, exact_copies
 from ..kit.pictures import fetch_pictures, plan_pictures
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..kit.descriptor import Descriptor
-    from ._calibrated import Calibration
-    from ._copy_index import CopyIndex
-    from ._copy_search import CopySearch, Way
+    from .pictures.copy_search import CopySearch, Way
+    from .pictures.copy_threshold import Calibration
+    from .pictures.fingerprints import CopyIndex
 
 MIN_OUTPUTS = 40
 SHOWN, SHOWN_BESIDE = 6, 3
@@ -64,7 +64,7 @@ class Copies(Probe):
 
     def search(self, subject: Subject) -> CopySearch | str:
         """Return the search of this subject's corpus, or why there is none; built once for the same data."""
-        from ._copy_search import CopySearch
+        from .pictures.copy_search import CopySearch
 
         given, built = (subject.corpus, subject.holdout, _descriptor(subject)), self._built
         if built is None or any(one is not other for one, other in zip(given, built, strict=False)):
@@ -81,8 +81,8 @@ class Copies(Probe):
         return plan_pictures(subject.target, budget, seed=seed, descriptor=described)  # type: ignore[arg-type]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        from ._copy_search import WAYS
-        from ._pairs import coarse
+        from .pictures.copy_search import WAYS
+        from .pictures.side_by_side import coarse
 
         if batch.payload["descriptor"] != _descriptor(subject).sha256:
             raise ConfigurationError("the descriptor is not the one that this run began with: begin a new run")
@@ -105,7 +105,7 @@ class Copies(Probe):
         return rows
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
-        from ._copy_search import WAYS
+        from .pictures.copy_search import WAYS
 
         good = [row for row in rows if "error" not in row]
         errors = len(rows) - len(good)
@@ -148,7 +148,7 @@ class Copies(Probe):
         )  # fmt: skip
 
     def _excess(self, good: Sequence[Row], search: CopySearch, errors: int) -> Measurement:
-        from ._copy_search import WHOLE
+        from .pictures.copy_search import WHOLE
 
         calibration = search.calibrations[WHOLE.metric]
         excess = newcombe(len(_copies(good, search, WHOLE)), len(good), calibration.alarms, len(calibration.check))
@@ -169,7 +169,7 @@ class Copies(Probe):
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
-        from ._copy_search import WHOLE
+        from .pictures.copy_search import WHOLE
 
         search = self.search(subject)
         good = [row for row in spiked if "error" not in row]
@@ -178,8 +178,8 @@ class Copies(Probe):
         return tuple(wilson(len(_copies(good, search, WHOLE)), len(good)))  # type: ignore[return-value]
 
     def save_media(self, rows: Sequence[Row], subject: Subject, folder: Path) -> None:
-        from ._copy_search import WAYS
-        from ._pairs import draw_beside
+        from .pictures.copy_search import WAYS
+        from .pictures.side_by_side import draw_beside
 
         search = self.search(subject)
         if isinstance(search, str):
@@ -192,7 +192,7 @@ class Copies(Probe):
 def _descriptor(subject: Subject) -> Descriptor:
     """Return the user's descriptor, as the file that the subject's `data_names` name, or the one that ships."""
     from ..kit.descriptor import shipped_descriptor
-    from ..kit.own_descriptor import load_descriptor
+    from ..kit.user_descriptor import load_descriptor
 
     path = subject.data_names.get("descriptor")
     return shipped_descriptor() if path is None else load_descriptor(path)
@@ -204,7 +204,7 @@ def _copies(good: Sequence[Row], search: CopySearch, way: Way) -> list[Row]:
 
 def _beside(good: Sequence[Row], search: CopySearch, way: Way) -> list[Row]:
     """The copies by one way that the ways before it do not count."""
-    from ._copy_search import WAYS
+    from .pictures.copy_search import WAYS
 
     before = WAYS[: WAYS.index(way)]
     return [row for row in _copies(good, search, way) if not any(search.is_copy(row, other) for other in before)]
@@ -232,7 +232,7 @@ def _evidence(good: Sequence[Row], search: CopySearch, way: Way) -> tuple[Eviden
 
 
 def _explain(good: Sequence[Row], search: CopySearch, way: Way) -> str:
-    from ._copy_search import WHOLE
+    from .pictures.copy_search import WHOLE
 
     copies, index = _copies(good, search, way), search.whole
     what = "hold a copied region" if way.score == "tile" else "are near-copies"

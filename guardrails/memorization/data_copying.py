@@ -89,8 +89,8 @@ class DataCopying(Probe):
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Draw pictures; a row holds the nearest training picture, how far it is, the cell, and if it is authentic."""
-        from ._copy_index import fingerprint
-        from ._pairs import coarse
+        from .pictures.fingerprints import fingerprint
+        from .pictures.side_by_side import coarse
 
         space = self.space(subject)
         if isinstance(space, str):
@@ -168,7 +168,7 @@ class DataCopying(Probe):
 
     def save_media(self, rows: Sequence[Row], subject: Subject, folder: Path) -> None:
         """Write the pairs that the evidence names: an output, and the training picture nearest to it."""
-        from ._pairs import draw_beside
+        from .pictures.side_by_side import draw_beside
 
         space = self.space(subject)
         if not isinstance(space, str):
@@ -178,7 +178,7 @@ class DataCopying(Probe):
 
 def _shown(rows: Sequence[Row], space: Space) -> list[tuple[str, Row]]:
     """The outputs that are nearest for their cell, one for each training picture, with the file that shows each."""
-    from ._pairs import SHOWN
+    from .pictures.side_by_side import SHOWN
 
     near = [row for row in rows if "thumb" in row]
     near.sort(key=lambda row: (row["distance"] / space.expected(row["cell"], 0.5), row["item"]))
@@ -233,7 +233,7 @@ class Space:
         """Return the space, or the reason why these data are too few for one."""
         import numpy as np
 
-        from ._copy_index import SAME, distances, distinct, fingerprints
+        from .pictures.fingerprints import SAME, distances, distinct, fingerprints
 
         if len(corpus) < MIN_CORPUS:
             return f"the corpus holds {len(corpus)} pictures; at least {MIN_CORPUS} are needed"
@@ -264,7 +264,7 @@ class Space:
 
     def look_up(self, vectors: Vectors) -> Located:
         """Return where vectors (N, 768) lie."""
-        from ._copy_index import distances
+        from .pictures.fingerprints import distances
 
         to_all = distances(vectors, self.corpus)
         distance, place = to_all.min(axis=1).astype(float), to_all.argmin(axis=1)

@@ -33,9 +33,9 @@ from ..core.errors import TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
 from ..kit.chat import WrittenOut
-from ..kit.starts import encode_each, in_each_form, largest_start
-from ._canaries import BEFORE, Secret, extrapolated, mean_bits, rank, secret
-from ._passages import MINIMUM, TIMES, bounds, by_arm, by_heart, held_out, masked, rate_by_times, times
+from ..kit.document_starts import encode_each, in_each_form, largest_start
+from .text.canaries import BEFORE, Secret, extrapolated, mean_bits, rank, secret
+from .text.passages import MINIMUM, TIMES, bounds, by_arm, by_heart, held_out, masked, rate_by_times, times
 
 REFERENCES = {Budget.CONTROL: 63, Budget.QUICK: 31, Budget.STANDARD: 255, Budget.THOROUGH: 1023}
 FEWEST = 31

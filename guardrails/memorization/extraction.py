@@ -24,10 +24,9 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
 from ..kit.chat import Answers
-from ..kit.starts import after_questions, also_after_questions, further_forms, largest_start
-from ._answers import answers, long_note, planned, unguessed
-from ._duplicates import DUPLICATES, copies_of, repeated_items, times_of
-from ._passages import (
+from ..kit.document_starts import after_questions, also_after_questions, further_forms, largest_start
+from .text.answers import answers, long_note, planned, unguessed
+from .text.passages import (
     BATCH,
     MINIMUM,
     asked_for,
@@ -49,6 +48,7 @@ from ._passages import (
     rates,
     said_of,
 )
+from .text.repeated_documents import DUPLICATES, copies_of, repeated_items, times_of
 
 NEWCOMBE = "Newcombe's interval from both"
 _Over = Callable[[dict[str, Interval]], Interval]

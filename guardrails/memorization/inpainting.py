@@ -35,8 +35,8 @@ from ..kit.io import encode_png, thumbnail
 from ..kit.pictures import contact_sheet, open_thumbnail
 from ..targets.spikes import SpikedImages
 from ..targets.white_box import Autoencoder, NoisePredictor
-from ._arms import NEIGHBOURS, SIDE, Arms, squares
-from ._completing import Completion, best, by_outputs, by_white_box, errors, hidden
+from .pictures.comparable_pictures import NEIGHBOURS, SIDE, Arms, squares
+from .pictures.completion import Completion, best, by_outputs, by_white_box, errors, hidden
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..core.base import Control
-from ._symbolic import Finder, Match, SymbolicCopies
+from .symbols.copied_symbols import Finder, Match, SymbolicCopies
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

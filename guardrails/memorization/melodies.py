@@ -18,11 +18,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..core.base import Control
-from ._abc import Note, tunes
-from ._symbolic import Finder, Match, SymbolicCopies
+from .symbols.abc_reader import Note, tunes
+from .symbols.copied_symbols import Finder, Match, SymbolicCopies
 
 if TYPE_CHECKING:
-    from .corpus_index import CorpusIndex
+    from .text.corpus_index import CorpusIndex
 
 Step = tuple[int, Fraction]
 UNKNOWN = "\0"
@@ -73,7 +73,7 @@ class Runs:
     """
 
     def __init__(self, known: Sequence[tuple[Step, ...]]) -> None:
-        from .corpus_index import CorpusIndex
+        from .text.corpus_index import CorpusIndex
 
         self._letters: dict[Step, str] = {}
         for step in (step for tune in known for step in tune):

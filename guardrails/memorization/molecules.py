@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.base import Control, Subject
 from ..core.errors import MissingExtraError
-from ._symbolic import Finder, Match, SymbolicCopies
+from .symbols.copied_symbols import Finder, Match, SymbolicCopies
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol

@@ -33,20 +33,13 @@ from ..core.results import Baseline, Evidence, Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ..kit.corpus import StoredCorpus
+from ..kit.document_starts import largest_start, written_in_each_form
 from ..kit.documents import comparable
-from ..kit.exact import METRIC, ExactIndex, exact_copies
-from ..kit.starts import largest_start, written_in_each_form
+from ..kit.exact_copies import METRIC, ExactIndex, exact_copies
 from ..targets.spikes import SpikedTexts
-from ._letters import longest_runs, search_of_letters
-from ._passages import (
-    PIECE,
-    bounds,
-    difference,
-    eidetic,
-    places,
-    said_of,
-)
-from ._run_rates import (
+from .text.letter_runs import longest_runs, search_of_letters
+from .text.passages import PIECE, bounds, difference, eidetic, places, said_of
+from .text.run_rates import (
     HELD_OUT,
     MINIMUM,
     bounds_of,
@@ -57,7 +50,7 @@ from ._run_rates import (
     rate_of,
     survival,
 )
-from ._runs import RUN, Search, index_of, look_up
+from .text.shared_runs import RUN, Search, index_of, look_up
 
 OUTPUTS = {Budget.CONTROL: 320, Budget.QUICK: 320, Budget.STANDARD: 1024, Budget.THOROUGH: 5000}
 NEW_TOKENS = 64

@@ -27,8 +27,8 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import in_each_form, largest_start
-from ._passages import (
+from ..kit.document_starts import in_each_form, largest_start
+from .text.passages import (
     BATCH,
     MINIMUM,
     asked_for,

@@ -30,8 +30,8 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import encode_each, largest_start, ranked_in_each_form
-from ._passages import bounds, documents_with, fingerprint, masked, rate_point, times
+from ..kit.document_starts import encode_each, largest_start, ranked_in_each_form
+from .text.passages import bounds, documents_with, fingerprint, masked, rate_point, times
 
 SCORES = ("zlib", "perplexity", "lowercase", "window")
 """Those of [1]_ that ask no second model; the first of them, fixed beforehand, is the headline's."""

@@ -20,13 +20,13 @@ from ..core.errors import TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
 from ..kit.chat import located
-from ..kit.starts import in_each_form, largest_start
+from ..kit.document_starts import in_each_form, largest_start
 from ..targets.spikes import AnsweredTexts, spiked_language_model
-from ._presidio import NamedEntities
-from ._recognizers import Finder
-from ._same import completes
-from .recognizers import recognizers_of
-from .scanner import Span, canonical, redact, scan
+from .personal_data.presidio_names import NamedEntities
+from .personal_data.recognizer import Finder
+from .personal_data.same_datum import completes
+from .personal_data.scanner import Span, canonical, redact, scan
+from .personal_data.user_recognizers import recognizers_of
 
 RECORDS = {Budget.CONTROL: 50, Budget.QUICK: 50, Budget.STANDARD: 250, Budget.THOROUGH: 2000}
 """Of each kind, the corpus's and the holdout's."""

@@ -1,7 +1,7 @@
 """A lower bound on ε: how private the training of a language model cannot have been.
 
-The attack is the plain one: the documents that the model finds likeliest were trained on. See `_guesses` for how
-documents become examples, and `_one_run` for the theorem.
+The attack is the plain one: the documents that the model finds likeliest were trained on. See `one_run_guesses` for how
+documents become examples, and `one_run_bound` for the theorem.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Measurement
 from ..core.statistics import Interval
 from ..kit.blind import blind_texts
-from ..kit.starts import encode_each, in_each_form, largest_start
-from . import _guesses
+from ..kit.document_starts import encode_each, in_each_form, largest_start
+from . import one_run_guesses
 
 EXAMPLES = {Budget.CONTROL: 200, Budget.QUICK: 200, Budget.STANDARD: 1000, Budget.THOROUGH: 5000}
 TOKENS = 128
@@ -40,8 +40,8 @@ class PrivacyBound(Probe):
     modalities = frozenset({Modality.TEXT})
     requires = frozenset({Access.LOGPROBS})
     needs = frozenset({"corpus", "holdout"})
-    headline = _guesses.HEADLINE
-    metrics = _guesses.METRICS
+    headline = one_run_guesses.HEADLINE
+    metrics = one_run_guesses.METRICS
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = "Train with differential privacy and count its ε, remove repeated documents, or train for fewer passes."
@@ -51,7 +51,7 @@ class PrivacyBound(Probe):
         rng = np.random.default_rng(seed)
         both = {text.strip() for text in subject.corpus} & {text.strip() for text in subject.holdout}
         left = {arm: _usable(getattr(subject, arm), both, rng) for arm in ("corpus", "holdout")}
-        items = _guesses.toss(left, EXAMPLES[budget], rng)
+        items = one_run_guesses.toss(left, EXAMPLES[budget], rng)
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
 
     @in_each_form
@@ -83,7 +83,7 @@ class PrivacyBound(Probe):
             return blind_texts(*texts)
 
         note = _overlap(subject)
-        return _guesses.measurements(
+        return one_run_guesses.measurements(
             self.id, rows, unit="documents", blind=blind, note=note, seed=seed, readings=readings
         )
 

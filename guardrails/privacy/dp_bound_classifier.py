@@ -3,7 +3,7 @@
 The attack is a plain one. The score of a row is log p(label | row) − log p(label), p(label) being the share of rows
 with that label, since a frequent one is likely anyway: calibration by difficulty (L. Watson et al., ICLR 2022, arXiv
 2111.08440). Rows that score highest are guessed to have been trained on, as many that score lowest not to have been.
-See `_guesses` for how rows become examples, and `_one_run` for the theorem.
+See `one_run_guesses` for how rows become examples, and `one_run_bound` for the theorem.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Measurement
 from ..kit.table_rows import TableRows
-from . import _guesses
+from . import one_run_guesses
 
 EXAMPLES = {Budget.CONTROL: 1000, Budget.QUICK: 1000, Budget.STANDARD: 5000, Budget.THOROUGH: 20_000}
 BATCH = 500
@@ -42,8 +42,8 @@ class ClassifierPrivacyBound(Probe):
     modalities = frozenset({Modality.TABLE})
     requires = frozenset({Access.LOGPROBS})
     needs = frozenset({"corpus", "holdout"})
-    headline = _guesses.HEADLINE
-    metrics = _guesses.METRICS
+    headline = one_run_guesses.HEADLINE
+    metrics = one_run_guesses.METRICS
     controls = (Control("classifier:tabular,overfit=1", "found"), Control("classifier:tabular,private=1", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (
@@ -59,7 +59,7 @@ class ClassifierPrivacyBound(Probe):
         rng = np.random.default_rng(seed)
         data = self._rows(subject)
         left = {arm: rng.permutation(getattr(data, arm)).tolist() for arm in ("corpus", "holdout")}
-        items = _guesses.toss(left, EXAMPLES[budget], rng)
+        items = one_run_guesses.toss(left, EXAMPLES[budget], rng)
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
 
     @item_by_item()
@@ -79,7 +79,7 @@ class ClassifierPrivacyBound(Probe):
             r | {"score": math.log(max(r["confidence"], LEAST) / expected[r["index"]])} if "confidence" in r else r
             for r in rows
         ]
-        return _guesses.measurements(
+        return one_run_guesses.measurements(
             self.id,
             scored,
             unit="rows",

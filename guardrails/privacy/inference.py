@@ -12,10 +12,10 @@ from ..core.errors import ConfigurationError
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, wilson
-from . import _attacked
-from ._gower import Gower
-from ._risk import largest, mean_rate, rate, risk, smallest_risk, weak
-from ._rows import Rows, Tables
+from .tables import attacked_rows
+from .tables.arrays import Rows, Tables
+from .tables.gower import Gower
+from .tables.risk import largest, mean_rate, rate, risk, smallest_risk, weak
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,17 +60,17 @@ class Inference(Probe):
     spike_what = "training rows, in place of the table's own"
 
     def __init__(self) -> None:
-        self._drawn = _attacked.Drawn()
+        self._drawn = attacked_rows.Drawn()
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        return _attacked.plan(subject, budget, attacks=_attacked.ATTACKS[budget], seed=seed)
+        return attacked_rows.plan(subject, budget, attacks=attacked_rows.ATTACKS[budget], seed=seed)
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Attack; a row says which of the columns were guessed right, a character each, and no value of a person."""
         payload = batch.payload
         tables = self._drawn.tables(subject, payload)
         usable = secrets(tables)
-        if sensitive := _attacked.of_role(subject, "sensitive"):
+        if sensitive := attacked_rows.of_role(subject, "sensitive"):
             usable &= np.isin(tables.names, sensitive)
         every = list(map(str, subject.corpus.columns))
         places = [every.index(name) for name in tables.names]
@@ -90,7 +90,7 @@ class Inference(Probe):
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return inference_risk over all columns, and that of the column at most risk."""
-        trained, unseen = (_attacked.of_arm(rows, arm) for arm in ("corpus", "holdout"))
+        trained, unseen = (attacked_rows.of_arm(rows, arm) for arm in ("corpus", "holdout"))
         shared: dict[str, Any] = {
             "probe": self.id, "unit": "risk", "higher_is_worse": True, "method": _METHOD,
             "n": len(trained) + len(unseen), "errors": sum("error" in r for r in rows),
@@ -98,11 +98,11 @@ class Inference(Probe):
         used = [
             j for j, marks in enumerate(zip(*(r["hits"] for r in trained + unseen), strict=True)) if "-" not in marks
         ]
-        reason = _attacked.too_few(len(trained), len(unseen))
+        reason = attacked_rows.too_few(len(trained), len(unseen))
         if reason is None and not used:
             reason = "no column was attacked in all rows"
         if reason:
-            few: dict[str, Any] = {"value": None, "reason": reason, "needed": 2 * _attacked.MINIMUM}
+            few: dict[str, Any] = {"value": None, "reason": reason, "needed": 2 * attacked_rows.MINIMUM}
             return [Measurement(**shared, **few, metric=metric) for metric in (self.headline, "largest_column_risk")]
         attack, control = _hits(trained, "hits", used), _hits(unseen, "hits", used)
         guess = _hits(trained, "naive", used)
@@ -122,7 +122,7 @@ class Inference(Probe):
                 explanation=f"Of {len(used)} columns in turn, {known:.0%} of the secrets of training rows were guessed"
                 f" right, {held.share:.0%} of those of the holdout, and {by_guess:.0%} with a row taken at random."
                 f"{weak(known, by_guess)}{_passed_over(_columns(subject) - len(used))}"
-                f"{_attacked.remarks(rows, subject)}",
+                f"{attacked_rows.remarks(rows, subject)}",
             ),
             Measurement(
                 **shared, metric="largest_column_risk", **top._asdict(),
@@ -131,13 +131,13 @@ class Inference(Probe):
         ]  # fmt: skip
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
-        return _attacked.spiked(subject)
+        return attacked_rows.spiked(subject)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
         """Return the share of the planted rows of which every secret was guessed right."""
-        planted = [row["hits"] for row in _attacked.of_arm(spiked, "corpus")]
+        planted = [row["hits"] for row in attacked_rows.of_arm(spiked, "corpus")]
         return wilson(sum("0" not in hits for hits in planted), len(planted)) if planted else None
 
 
@@ -219,7 +219,7 @@ def _bars(names: Sequence[str], risks: Sequence[Interval], n: int) -> Series:
 
 def _columns(subject: Subject) -> int:
     """Return how many columns are asked for."""
-    return len(_attacked.of_role(subject, "sensitive")) or len(subject.corpus.columns)
+    return len(attacked_rows.of_role(subject, "sensitive")) or len(subject.corpus.columns)
 
 
 def _passed_over(columns: int) -> str:

@@ -13,10 +13,10 @@ from ..core.errors import ConfigurationError
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import wilson
-from . import _attacked
-from ._gower import Gower
-from ._risk import rate, risk, smallest_risk, weak
-from ._rows import Rows
+from .tables import attacked_rows
+from .tables.arrays import Rows
+from .tables.gower import Gower
+from .tables.risk import rate, risk, smallest_risk, weak
 
 NEIGHBOURS = 5
 MOST = 10
@@ -56,10 +56,10 @@ class Linkability(Probe):
     spike_what = "training rows, in place of the table's own"
 
     def __init__(self) -> None:
-        self._drawn = _attacked.Drawn(known=True)
+        self._drawn = attacked_rows.Drawn(known=True)
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        return _attacked.plan(subject, budget, attacks=_attacked.ATTACKS[budget], seed=seed)
+        return attacked_rows.plan(subject, budget, attacks=attacked_rows.ATTACKS[budget], seed=seed)
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Attack; a row says with how many neighbours it was linked, and holds no value of a person."""
@@ -77,13 +77,13 @@ class Linkability(Probe):
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return linkability_risk, with the curve over the number of neighbours."""
-        trained, unseen = ([r["linked"] for r in _attacked.of_arm(rows, arm)] for arm in ("corpus", "holdout"))
+        trained, unseen = ([r["linked"] for r in attacked_rows.of_arm(rows, arm)] for arm in ("corpus", "holdout"))
         shared: dict[str, Any] = {
             "probe": self.id, "metric": self.headline, "unit": "risk", "higher_is_worse": True, "method": _METHOD,
             "n": len(trained) + len(unseen), "errors": sum("error" in r for r in rows),
         }  # fmt: skip
-        if reason := _attacked.too_few(len(trained), len(unseen)):
-            return [Measurement(**shared, value=None, reason=reason, needed=2 * _attacked.MINIMUM)]
+        if reason := attacked_rows.too_few(len(trained), len(unseen)):
+            return [Measurement(**shared, value=None, reason=reason, needed=2 * attacked_rows.MINIMUM)]
         hits = [(linked(trained, k), linked(unseen, k)) for k in range(1, MOST + 1)]
         curve = [risk(rate(a, len(trained)), rate(c, len(unseen))) for a, c in hits]
         a, c = hits[NEIGHBOURS - 1]
@@ -101,18 +101,18 @@ class Linkability(Probe):
                 series=(_curve(curve, len(trained)),),
                 explanation=f"{a} of {len(trained)} training rows and {c} of {len(unseen)} rows of the holdout were"
                 f" linked with {NEIGHBOURS} neighbours; a guess links {naive:.2%}.{weak(a / len(trained), naive)}"
-                f"{_columns(rows)}{_attacked.remarks(rows, subject)}",
+                f"{_columns(rows)}{attacked_rows.remarks(rows, subject)}",
             )
         ]  # fmt: skip
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
-        return _attacked.spiked(subject)
+        return attacked_rows.spiked(subject)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
         """Return the share of the planted rows that were linked."""
-        planted = [r["linked"] for r in _attacked.of_arm(spiked, "corpus")]
+        planted = [r["linked"] for r in attacked_rows.of_arm(spiked, "corpus")]
         return wilson(linked(planted, NEIGHBOURS), len(planted)) if planted else None
 
 

@@ -19,14 +19,14 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous, smallest_detectable_rate, wilson
-from ..kit.starts import largest_start, written_in_each_form
+from ..kit.document_starts import largest_start, written_in_each_form
 from ..targets.spikes import SpikedTexts
-from ._planted import planted_line
-from ._presidio import NamedEntities
-from ._recognizers import Finder
-from ._same import Known, known_numbers
-from .recognizers import recognizers_of
-from .scanner import KINDS, Span, canonical, redact, scan
+from .personal_data.planted import planted_line
+from .personal_data.presidio_names import NamedEntities
+from .personal_data.recognizer import Finder
+from .personal_data.same_datum import Known, known_numbers
+from .personal_data.scanner import KINDS, Span, canonical, redact, scan
+from .personal_data.user_recognizers import recognizers_of
 
 OUTPUTS = {Budget.CONTROL: 208, Budget.QUICK: 208, Budget.STANDARD: 1024, Budget.THOROUGH: 5000}
 NEW_TOKENS = 64

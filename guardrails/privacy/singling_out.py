@@ -12,9 +12,9 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, wilson
-from . import _attacked
-from ._predicates import ATTRIBUTES, Predicate, control_rate, count, multivariate, random, singled_out, univariate
-from ._risk import Rate, rate, risk, smallest_risk, weak
+from .tables import attacked_rows
+from .tables.predicates import ATTRIBUTES, Predicate, control_rate, count, multivariate, random, singled_out, univariate
+from .tables.risk import Rate, rate, risk, smallest_risk, weak
 
 ATTACKS = {Budget.CONTROL: 4000, Budget.QUICK: 4000, Budget.STANDARD: 4000, Budget.THOROUGH: 6000}
 """Predicates of each kind that are looked for, however few the rows."""
@@ -57,16 +57,16 @@ class SinglingOut(Probe):
     spike_what = "training rows, in place of the table's own"
 
     def __init__(self) -> None:
-        self._drawn = _attacked.Drawn(known=True)
+        self._drawn = attacked_rows.Drawn(known=True)
         self._made: tuple[Any, Any] = (None, None)
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         shared = {
-            **_attacked.plan(subject, budget, attacks=1, seed=seed, rows=SYNTHETIC)[0].payload,
+            **attacked_rows.plan(subject, budget, attacks=1, seed=seed, rows=SYNTHETIC)[0].payload,
             "attacks": ATTACKS[budget],
         }
         items = list(range(ATTACKS[budget]))
-        groups = [items[i : i + _attacked.BATCH] for i in range(0, len(items), _attacked.BATCH)]
+        groups = [items[i : i + attacked_rows.BATCH] for i in range(0, len(items), attacked_rows.BATCH)]
         return [Batch(i, shared | {"items": group}) for i, group in enumerate(groups)]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
@@ -103,7 +103,7 @@ class SinglingOut(Probe):
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return singling_out_risk, by predicates of several columns, and univariate_risk."""
-        done = _attacked.of_arm(rows, "corpus")
+        done = attacked_rows.of_arm(rows, "corpus")
         by_mode = {mode: [r for r in done if r["mode"] == mode] for mode in MODES}
         why = {mode: _small(done) or _few(found) for mode, found in by_mode.items()}
         enough = {mode: found for mode, found in by_mode.items() if not why[mode]}
@@ -122,19 +122,19 @@ class SinglingOut(Probe):
                 Measurement(
                     **shared, metric=metric, n=len(found), **_risk(found, confidence)._asdict(),
                     baseline=_baseline(found), detectable=smallest_risk(len(found), _control(found)),
-                    explanation=f"{_said(found)}{_attacked.remarks(done, subject) if mode == MULTIVARIATE else ''}",
+                    explanation=f"{_said(found)}{attacked_rows.remarks(done, subject) if mode == MULTIVARIATE else ''}",
                 )
             )  # fmt: skip
         return out
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
-        return _attacked.spiked(subject)
+        return attacked_rows.spiked(subject)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
         """Return the share of the predicates from planted rows that single out a training row."""
-        planted = _attacked.of_arm(spiked, "corpus")
+        planted = attacked_rows.of_arm(spiked, "corpus")
         return wilson(sum(r["corpus"] == 1 for r in planted), len(planted)) if planted else None
 
 
@@ -213,20 +213,20 @@ def _said(rows: Sequence[Row]) -> str:
 
 def _small(rows: Sequence[Row]) -> str | None:
     """Return why tables of so few rows say nothing, or None."""
-    trained, unseen = rows[0]["sizes"] if rows else (_attacked.MINIMUM, _attacked.MINIMUM)
-    if min(trained, unseen) >= _attacked.MINIMUM:
+    trained, unseen = rows[0]["sizes"] if rows else (attacked_rows.MINIMUM, attacked_rows.MINIMUM)
+    if min(trained, unseen) >= attacked_rows.MINIMUM:
         return None
     return (
-        f"{trained} different rows of the corpus and {unseen} of the holdout; at least {_attacked.MINIMUM} of each are"
-        " needed, and some hundreds for a narrow interval"
+        f"{trained} different rows of the corpus and {unseen} of the holdout; at least"
+        f" {attacked_rows.MINIMUM} of each are needed, and some hundreds for a narrow interval"
     )
 
 
 def _few(rows: Sequence[Row]) -> str | None:
     """Return why these predicates say nothing, or None."""
-    if len(rows) < _attacked.MINIMUM:
+    if len(rows) < attacked_rows.MINIMUM:
         return (
-            f"{len(rows)} predicates hold for one synthetic row alone; at least {_attacked.MINIMUM} are needed: the"
+            f"{len(rows)} predicates hold for one synthetic row alone; at least {attacked_rows.MINIMUM} are needed: the"
             " table has too few rare values, or too few distinct rows"
         )
     if (control := _control(rows).share) > MOST_CONTROL:

@@ -13,10 +13,10 @@ from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import newcombe, wilson
 from ..core.statistics.intervals import score_interval
 from ..kit.blind import confounded, separating_columns, why_confounded
-from ..kit.exact import METRIC, ExactIndex, exact_copies
-from . import _attacked
-from ._gower import Gower
-from ._rows import Rows, Tables, read
+from ..kit.exact_copies import METRIC, ExactIndex, exact_copies
+from .tables import attacked_rows
+from .tables.arrays import Rows, Tables, read
+from .tables.gower import Gower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,12 +69,12 @@ class TableDistance(Probe):
     spike_what = "training rows, in place of the table's own"
 
     def __init__(self) -> None:
-        self._drawn = _attacked.Drawn()
+        self._drawn = attacked_rows.Drawn()
         self._equal: tuple[Any, ExactIndex] | None = None
         self._alone: tuple[Any, str] | None = None
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        first = _attacked.plan(subject, budget, attacks=1, seed=seed)[0].payload
+        first = attacked_rows.plan(subject, budget, attacks=1, seed=seed)[0].payload
         n = min(OUTPUTS[budget], first["rows"])
         items = list(range(n))
         groups = [items[i : i + 250] for i in range(0, n, 250)]
@@ -86,8 +86,8 @@ class TableDistance(Probe):
         tables = self._drawn.tables(subject, payload)
         synthetic = tables.synthetic[payload["items"]]
         size = min(len(tables.corpus), len(tables.honest()), SEARCHED)
-        trained = tables.corpus[_attacked.order(len(tables.corpus), payload["seed"])[:size]]
-        unseen = tables.holdout[_attacked.shuffled(tables.honest(), payload["seed"])[:size]]
+        trained = tables.corpus[attacked_rows.order(len(tables.corpus), payload["seed"])[:size]]
+        unseen = tables.holdout[attacked_rows.shuffled(tables.honest(), payload["seed"])[:size]]
         (at, near), (there, far) = closest(synthetic, trained, unseen)
         nearest = np.where(near <= far, at, size + there)
         shared = self._drawn.row(subject, payload, "holdout", 0, 0)
@@ -114,7 +114,7 @@ class TableDistance(Probe):
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return closer_to_training, novelty and exact_copies."""
-        done = _attacked.of_arm(rows, "outputs")
+        done = attacked_rows.of_arm(rows, "outputs")
         n, size = len(done), min((row["searched"] for row in done), default=0)
         shared: dict[str, Any] = {"probe": self.id, "unit": "share", "n": n, "errors": sum("error" in r for r in rows)}
         kinds: tuple[dict[str, Any], ...] = (
@@ -124,9 +124,9 @@ class TableDistance(Probe):
         altered = sum(row["copy"] and not row["equal"][1] for row in done)
         also = f" {altered:,} more are copies with numbers altered by at most {NEAR:.0%}." if altered else ""
         exact = exact_copies(rows, probe=self.id, errors=shared["errors"], equal="in every column", also=also)
-        if min(n, size) < _attacked.MINIMUM:
+        if min(n, size) < attacked_rows.MINIMUM:
             reason = (
-                f"{n} synthetic rows and {size} of corpus and holdout each; at least {_attacked.MINIMUM} are needed"
+                f"{n} synthetic rows and {size} of corpus and holdout each; at least {attacked_rows.MINIMUM} are needed"
             )
             return [*(Measurement(**shared, **kind, value=None, reason=reason) for kind in kinds), exact]
         if reason := self.confounding(subject, seed):
@@ -145,7 +145,7 @@ class TableDistance(Probe):
                 detectable=min(1.0, 0.5 + 1.40 / sqrt(worth)), series=_curves(near, far),
                 explanation=f"Smoke test. {closer:.0%} of {n} synthetic rows are nearer to one of {size} training rows"
                 " than to one of as many rows of the holdout (ties count half). A value near .5 is no proof of privacy."
-                f"{_attacked.remarks(rows, subject)}",
+                f"{attacked_rows.remarks(rows, subject)}",
             ),
             Measurement(
                 **shared, **kinds[1], **new._asdict(),
@@ -165,24 +165,24 @@ class TableDistance(Probe):
         key = (id(subject.corpus), id(subject.holdout), seed)
         if self._alone is None or self._alone[0] != key:
             tables = read(subject.corpus, subject.corpus, subject.holdout)
-            trained = _attacked.order(len(tables.corpus), seed)[:COMPARED]
-            unseen = _attacked.shuffled(tables.honest(), seed)[:COMPARED]
-            alone = _attacked.blind(tables.corpus[trained], tables.holdout[unseen])
+            trained = attacked_rows.order(len(tables.corpus), seed)[:COMPARED]
+            unseen = attacked_rows.shuffled(tables.honest(), seed)[:COMPARED]
+            alone = attacked_rows.blind(tables.corpus[trained], tables.holdout[unseen])
             reason = ""
             if confounded(alone):
-                columns = separating_columns(_attacked.side_by_side(subject, trained, unseen), len(trained))
-                reason = why_confounded(alone, "rows", without=_attacked.WITHOUT, columns=columns)
+                columns = separating_columns(attacked_rows.side_by_side(subject, trained, unseen), len(trained))
+                reason = why_confounded(alone, "rows", without=attacked_rows.WITHOUT, columns=columns)
             self._alone = key, reason
         return self._alone[1]
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
-        return _attacked.spiked(subject)
+        return attacked_rows.spiked(subject)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
         """Return the share of the planted rows that are seen to be copies."""
-        planted = _attacked.of_arm(spiked, "outputs")
+        planted = attacked_rows.of_arm(spiked, "outputs")
         return wilson(sum(row["equal"][1] > 0 for row in planted), len(planted)) if planted else None
 
 

@@ -12,9 +12,9 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Interval, delong, tpr_at_fpr, wilson
 from ..kit.blind import blind_measurement, confounded, separating_columns, why_confounded
-from . import _attacked
-from ._gower import Gower
-from ._rows import Rows, Tables, read
+from .tables import attacked_rows
+from .tables.arrays import Rows, Tables, read
+from .tables.gower import Gower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,18 +64,18 @@ class TableMembership(Probe):
     spike_what = "training rows, in place of the table's own"
 
     def __init__(self) -> None:
-        self._drawn = _attacked.Drawn()
+        self._drawn = attacked_rows.Drawn()
         self._blind: tuple[Any, Interval] | None = None
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        attacks = max(500, _attacked.ATTACKS[budget])
-        return _attacked.plan(subject, budget, attacks=attacks, seed=seed, rows=SYNTHETIC)
+        attacks = max(500, attacked_rows.ATTACKS[budget])
+        return attacked_rows.plan(subject, budget, attacks=attacks, seed=seed, rows=SYNTHETIC)
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         """Score; a row holds the score of a record and no value of a person."""
         payload = batch.payload
         tables = self._drawn.tables(subject, payload)
-        honest = _attacked.shuffled(tables.honest(), payload["seed"])
+        honest = attacked_rows.shuffled(tables.honest(), payload["seed"])
         reference = tables.holdout[honest[len(honest) // 2 :][:REFERENCE]]
         rows = []
         for arm, records, attacked in self._drawn.arms(subject, payload):
@@ -92,7 +92,7 @@ class TableMembership(Probe):
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return membership_auc, the true-positive rate at a fixed false-positive rate, and blind_auc."""
-        trained, unseen = (_attacked.of_arm(rows, arm) for arm in ("corpus", "holdout"))
+        trained, unseen = (attacked_rows.of_arm(rows, arm) for arm in ("corpus", "holdout"))
         m, n = len(trained), len(unseen)
         shared: dict[str, Any] = {
             "probe": self.id, "higher_is_worse": True, "n": m + n, "errors": sum("error" in r for r in rows),
@@ -100,17 +100,17 @@ class TableMembership(Probe):
         rated: dict[str, Any] = {"metric": "tpr_at_1pct_fpr", "unit": "share", "method": _METHOD}
         headline: dict[str, Any] = {"metric": self.headline, "unit": "AUC", "method": _METHOD}
         blind: dict[str, Any] = {"metric": "blind_auc", "unit": "AUC", "method": "none"}
-        reason = _attacked.too_few(m, n)
+        reason = attacked_rows.too_few(m, n)
         if reason:
             return [
-                Measurement(**shared, **one, value=None, reason=reason, needed=2 * _attacked.MINIMUM)
+                Measurement(**shared, **one, value=None, reason=reason, needed=2 * attacked_rows.MINIMUM)
                 for one in (headline, rated, blind)
             ]
         alone = self.blind(trained, unseen, subject)
-        beside = blind_measurement(shared, alone, without=_attacked.WITHOUT)
+        beside = blind_measurement(shared, alone, without=attacked_rows.WITHOUT)
         if confounded(alone):
             reason = why_confounded(
-                alone, "rows", without=_attacked.WITHOUT, columns=self.columns(trained, unseen, subject)
+                alone, "rows", without=attacked_rows.WITHOUT, columns=self.columns(trained, unseen, subject)
             )
             none = [Measurement(**shared, **one, value=None, reason=reason) for one in (headline, rated)]
             return [*none, beside]
@@ -122,7 +122,7 @@ class TableMembership(Probe):
             detectable=min(1.0, 0.5 + 2.80 * sqrt((m + n + 1) / (12 * m * n))),
             explanation=f"A training row scores above a row of the holdout in {found.value:.0%} of pairs; .5 is chance."
             f" {m} members, {n} non-members, {unseen[0]['reference']} rows of the holdout for the reference density."
-            f"{_weak(found, alone)}{_attacked.remarks(rows, subject)}",
+            f"{_weak(found, alone)}{attacked_rows.remarks(rows, subject)}",
         )  # fmt: skip
         needed = f"insufficient n: {n} non-members; {round(3 / FPR)} are needed for a false-positive rate of {FPR:.0%}"
         rate = (
@@ -135,7 +135,7 @@ class TableMembership(Probe):
     def columns(self, trained: Sequence[Row], unseen: Sequence[Row], subject: Subject) -> list[str]:
         """Return the columns that tell these records apart by themselves."""
         members, others = ([row["record"] for row in arm] for arm in (trained, unseen))
-        return separating_columns(_attacked.side_by_side(subject, members, others), len(members))
+        return separating_columns(attacked_rows.side_by_side(subject, members, others), len(members))
 
     def blind(self, trained: Sequence[Row], unseen: Sequence[Row], subject: Subject) -> Interval:
         """Return the blind baseline of these records; computed once for the same ones."""
@@ -143,18 +143,18 @@ class TableMembership(Probe):
         key = (id(subject.corpus), id(subject.holdout), records)
         if self._blind is None or self._blind[0] != key:
             tables = read(subject.corpus, subject.corpus, subject.holdout)
-            self._blind = key, _attacked.blind(tables.corpus[records[0]], tables.holdout[records[1]])
+            self._blind = key, attacked_rows.blind(tables.corpus[records[0]], tables.holdout[records[1]])
         return self._blind[1]
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
-        return _attacked.spiked(subject)
+        return attacked_rows.spiked(subject)
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
     ) -> tuple[float, float, float] | None:
         """Return the share of the planted rows that score above 95% of the clean non-members."""
-        others = [r["score"] for r in _attacked.of_arm(clean, "holdout")]
-        planted = [r["score"] for r in _attacked.of_arm(spiked, "corpus")]
+        others = [r["score"] for r in attacked_rows.of_arm(clean, "holdout")]
+        planted = [r["score"] for r in attacked_rows.of_arm(spiked, "corpus")]
         if not others or not planted:
             return None
         limit = float(np.quantile(others, 0.95))

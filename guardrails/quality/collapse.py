@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._variety import Figure, Halves
+    from .variety import Figure, Halves
 
 MIN_ITEMS = 60
 METRICS = ("coverage_loss", "spread_loss", "coverage", "recall", "precision", "density")
@@ -55,7 +55,7 @@ class Collapse(Probe):
 
     def halves(self, subject: Subject) -> Halves:
         """Return the two halves of the subject's reference; described once for the same data."""
-        from ._variety import Halves
+        from .variety import Halves
 
         if self._described is None or self._described[0] is not subject.reference:
             self._described = (subject.reference, Halves.of(subject.reference))

@@ -24,7 +24,7 @@ def load_data(
     source : path or object
         A path: for text a file or folder (see `guardrails.kit.corpus.iter_documents`) or, for a corpus, a folder that
         ``guardrails index`` wrote; for pictures a folder, for tables a CSV, TSV, Parquet or Excel file, of
-        which `guardrails.targets.tables.read_together` decides on the kinds of the columns. Prompts are read as a
+        which `guardrails.targets.joint_tables.read_together` decides on the kinds of the columns. Prompts are read as a
         corpus is, but stand one on a line in files without records. Pictures and tables given as an array, a list or a
         data frame are returned as they are, texts as a sequence of str.
     modality : Modality

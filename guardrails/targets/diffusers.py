@@ -16,12 +16,12 @@ from ..core.base import Access, Modality
 from ..core.errors import ConfigurationError, ContentError, MissingExtraError, TargetError
 from ..core.seeding import derive_seed32
 from ..kit.settings_file import parse_json, read_bounded
-from ._loading import first_line, target_errors
-from ._model_folder import MODEL, PICTURES, TOKENIZER, ModelFolder, parsed, read_model
-from ._model_size import check_config
-from ._quiet import offline, quiet
-from ._tokenizer_limits import check_emoji, check_parts
-from ._weights import inside
+from .language.tokenizer_limits import check_emoji, check_parts
+from .model_files.errors import first_line, target_errors
+from .model_files.folder import MODEL, PICTURES, TOKENIZER, ModelFolder, parsed, read_model
+from .model_files.quiet import offline, quiet
+from .model_files.size import check_config
+from .model_files.weights import inside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from ..kit.corpus import iter_texts
 from ..kit.documents import Reading
 from ..kit.image_folder import ImageFolder, listed
 from ..kit.io import MAX_STREAMED, check_file, shown
-from ._prompts import read_prompts
+from .folder_prompts import read_prompts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

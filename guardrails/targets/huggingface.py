@@ -12,15 +12,15 @@ from typing import Any
 
 from ..core.errors import TargetError
 from ..kit.lm_mode import run_mode, vocabulary_size
-from ._causal import CausalTarget
-from ._chat_template import chat_of
-from ._gguf import converted
-from ._loading import first_line, target_errors
-from ._model_folder import MODEL, TOKENIZER, VOCABULARIES, ModelFolder, parsed, read_model
-from ._model_size import check_built, check_config
-from ._quiet import offline, quiet
-from ._tokenizer import TextTokenizer
-from ._tokenizer_limits import check_emoji, check_parts
+from .language.causal_model import CausalTarget
+from .language.chat_template import chat_of
+from .language.tokenizer import TextTokenizer
+from .language.tokenizer_limits import check_emoji, check_parts
+from .model_files.errors import first_line, target_errors
+from .model_files.folder import MODEL, TOKENIZER, VOCABULARIES, ModelFolder, parsed, read_model
+from .model_files.gguf import converted
+from .model_files.quiet import offline, quiet
+from .model_files.size import check_built, check_config
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")

@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from generators.base import Generator, find_generator, generators, stem
+from generators.base import WEIGHTS, Generator, find_generator, generators, stem
 
 from ..core.base import Access, Modality, Subject, Target
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
-from ._causal import CausalTarget, refuse_lone_surrogate
-from ._private import PrivateClassifier, PrivatelyTrained
 from .estimator import EstimatorTarget
+from .language.causal_model import CausalTarget, refuse_lone_surrogate
+from .private_classifier import PrivateClassifier, PrivatelyTrained
 from .white_box import Autoencoder, Discriminator, NoisePredictor, white_box
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Settings = Mapping[str, float | str]
+
+__all__ = ["WEIGHTS", "Settings", "find_generator", "generators", "image_generators", "parse"]
 
 REFERENCE_ITEMS = 1000
 LEAF = {0.0: 200, 0.25: 25, 0.5: 5, 1.0: 1}
@@ -276,7 +278,7 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
 
 def _canaries(spec: str) -> Subject:
     """Return a reference generator with the canaries that `memorize` plants, each as often as it plants them."""
-    from generators.canaries import unplanted
+    from generators.gpt_text.canaries import unplanted
 
     target = load(spec)
     generator: Any = target.generator  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ class FrameTarget:
     ----------
     table : DataFrame
         The rows as they were given. An audit decides on the kinds of the columns together with the corpus and the
-        holdout: `guardrails.targets.tables.read_together`.
+        holdout: `guardrails.targets.joint_tables.read_together`.
     name : str
 
     Raises

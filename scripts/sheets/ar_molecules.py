@@ -8,9 +8,9 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from generators import molecules_truth
-from generators.ar_molecules import ArMolecules
-from generators.molecules import ALERTS
+from generators.ar_molecules import truth as molecules_truth
+from generators.ar_molecules.model import ArMolecules
+from generators.ar_molecules.molecules import ALERTS
 
 COLUMNS, SIDE, GAP, TITLE = 6, (210, 160), 6, 26
 MARK = (0.98, 0.62, 0.45)

@@ -7,11 +7,11 @@ from pathlib import Path
 import matplotlib as mpl
 import soundfile
 
-from generators.abc_notation import REPEAT, Symbols, bars, notes, to_symbols
-from generators.ar_music import ArMusic
-from generators.melodies import HIGHEST, LOWEST, METRES
-from generators.music_sound import sound
-from generators.music_truth import Originals
+from generators.ar_music.abc_notation import REPEAT, Symbols, bars, notes, to_symbols
+from generators.ar_music.melodies import HIGHEST, LOWEST, METRES
+from generators.ar_music.model import ArMusic
+from generators.ar_music.music_sound import sound
+from generators.ar_music.truth import Originals
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from generators.faceswap import FaceSwap
+from generators.faceswap.model import FaceSwap
 
 DOSES = (0.25, 0.5, 1.0)
 SEEDS = {"autoencoder": 4, "self-blend": 8, "poisson": 3}

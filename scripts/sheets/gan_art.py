@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from generators import paintings
-from generators.gan_art import GanArt
-from generators.gan_truth import style_judge
-from generators.paintings import STYLES
+from generators.gan_art import paintings
+from generators.gan_art.model import GanArt
+from generators.gan_art.paintings import STYLES
+from generators.gan_art.truth import style_judge
 from guardrails.kit.features import image_features
 
 mpl.use("Agg")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 
-from generators import levels, levels_truth
-from generators.pixel_levels import REPEATED, PixelLevels
+from generators.pixel_levels import levels
+from generators.pixel_levels import truth as levels_truth
+from generators.pixel_levels.model import REPEATED, PixelLevels
 
 COLUMNS, COLOURS = 6, 96
 TITLES = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
-from generators.tabular import GAP, SHARE, Tabular
+from generators.tabular.model import GAP, SHARE, Tabular
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

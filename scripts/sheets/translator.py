@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from generators import parallel_words as lexicon
-from generators.parallel_words import LANGUAGES
-from generators.translator import Translator
-from generators.translator_truth import no_evidence, share_stereotypical
+from generators.translator import parallel_words as lexicon
+from generators.translator.model import Translator
+from generators.translator.parallel_words import LANGUAGES
+from generators.translator.truth import no_evidence, share_stereotypical
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from generators.vae_medical import MEMORIZED, MOVED, VaeMedical
+from generators.vae_medical.model import MEMORIZED, MOVED, VaeMedical
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from generators.voice import RATE, Voice, facts
+from generators.voice.model import RATE, Voice, facts
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

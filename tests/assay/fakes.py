@@ -83,7 +83,8 @@ THRESHOLD = Threshold(metric="yes_rate", limit=0.1, origin="a test's own choice"
 
 def install(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """Make the fake probe the only one, with its own policy and controls."""
-    from guardrails.assay import controls, findings, plan, policy, scope
+    from guardrails.assay.audit import controls, findings, plan, scope
+    from guardrails.assay.policy import policy
     from guardrails.core import registry
 
     subjects = {"fake:always": Subject(FakeTarget(1.0)), "fake:never": Subject(FakeTarget(0.0))}
@@ -94,7 +95,7 @@ def install(monkeypatch) -> None:  # type: ignore[no-untyped-def]
         monkeypatch.setattr(module, "control_subject", subjects.__getitem__)
     for module in (policy, plan, scope, controls):
         monkeypatch.setattr(module, "load_policy", lambda name: rules)
-    monkeypatch.setattr("guardrails.assay.run.control_subject", subjects.__getitem__)
+    monkeypatch.setattr("guardrails.assay.audit.run.control_subject", subjects.__getitem__)
     monkeypatch.setattr(findings, "_powers", dict)
 
 
@@ -109,7 +110,7 @@ def main(folder: Path, *, resume: bool, pause: float = 0.002) -> None:
             else:
                 setattr(where, name, value)
 
-    from guardrails.assay.audit import run_audit
+    from guardrails.assay.audit.orchestrator import run_audit
 
     install(Patch())
     target = FakeTarget(0.3, pause=pause)

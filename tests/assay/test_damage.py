@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from guardrails.assay import audit, log, resume, scan
-from guardrails.assay.audit import run_audit
-from guardrails.assay.journal import Journal
-from guardrails.assay.scan import run_scan
-from guardrails.assay.scan_listing import Listing
+from guardrails.assay import log, resume
+from guardrails.assay.audit import orchestrator as audit
+from guardrails.assay.audit.journal import Journal
+from guardrails.assay.audit.orchestrator import run_audit
+from guardrails.assay.scan import run as scan
+from guardrails.assay.scan.listing import Listing
+from guardrails.assay.scan.run import run_scan
 from guardrails.core.errors import ConfigurationError, GuardrailsError, JournalError
 
 from . import fakes

@@ -14,13 +14,15 @@ import pandas as pd
 import pytest
 
 from guardrails import cli
-from guardrails.assay import audit, resume, scan_resume
-from guardrails.assay.audit import how_to_resume, run_audit
-from guardrails.assay.inputs import Inputs, check_apart
-from guardrails.assay.journal import Journal
-from guardrails.assay.plan import Settings
+from guardrails.assay import resume
+from guardrails.assay.audit import orchestrator as audit
+from guardrails.assay.audit.inputs import Inputs, check_apart
+from guardrails.assay.audit.journal import Journal
+from guardrails.assay.audit.orchestrator import how_to_resume, run_audit
+from guardrails.assay.audit.plan import Settings
 from guardrails.assay.resume import check_named, resume_command, to_be_named
-from guardrails.assay.scan_listing import Listing
+from guardrails.assay.scan import resume as scan_resume
+from guardrails.assay.scan.listing import Listing
 from guardrails.core.base import Row, Subject
 from guardrails.core.errors import ConfigurationError, JournalError
 from guardrails.core.results import AuditResult, InputRecord
@@ -61,7 +63,8 @@ class Reader(fakes.FakeProbe):
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fakes.install(monkeypatch)
-    from guardrails.assay import plan, policy
+    from guardrails.assay.audit import plan
+    from guardrails.assay.policy import policy
     from guardrails.core import registry
 
     monkeypatch.setattr(Reader, "requires", frozenset())
@@ -355,7 +358,7 @@ def test_the_whole_package_of_a_module_is_hashed_and_of_an_installed_one_nothing
     monkeypatch.syspath_prepend(installed)
     assert Inputs(settings, {}, tmp_path / "run").records()["target"].files == 3
     assert Inputs(Settings(target="python:absent_of_tests:f"), {}, tmp_path / "run").records() == {}
-    monkeypatch.setattr("guardrails.assay.inputs.MAX_SOURCES", 2)
+    monkeypatch.setattr("guardrails.assay.audit.inputs.MAX_SOURCES", 2)
     with pytest.raises(ConfigurationError, match="more than 2 Python files"):
         Inputs(settings, {}, tmp_path / "run").records()
 

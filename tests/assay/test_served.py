@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from guardrails import cli
-from guardrails.assay import audit, resume
-from guardrails.assay.audit import run_audit
-from guardrails.assay.plan import make_settings
+from guardrails.assay import resume
+from guardrails.assay.audit import orchestrator as audit
+from guardrails.assay.audit.orchestrator import run_audit
+from guardrails.assay.audit.plan import make_settings
 from guardrails.core.asking import item_by_item
 from guardrails.core.base import Batch, Row, Subject
 from guardrails.core.errors import ConfigurationError
@@ -60,7 +61,8 @@ class Asks(fakes.FakeProbe):
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fakes.install(monkeypatch)
-    from guardrails.assay import plan, policy
+    from guardrails.assay.audit import plan
+    from guardrails.assay.policy import policy
     from guardrails.core import registry
     from guardrails.targets.endpoint import options
 

@@ -12,10 +12,10 @@ import pytest
 
 import guardrails as gr
 from guardrails import cli
-from guardrails.assay import run
-from guardrails.assay.audit import run_audit
-from guardrails.assay.dry_run import dry_run
-from guardrails.assay.plan import make_settings
+from guardrails.assay.audit import run
+from guardrails.assay.audit.dry_run import dry_run
+from guardrails.assay.audit.orchestrator import run_audit
+from guardrails.assay.audit.plan import make_settings
 from guardrails.cli._summary import print_summary
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, ControlOutcome
@@ -41,7 +41,7 @@ def test_a_command_has_the_options_that_it_was_made_with(monkeypatch: pytest.Mon
         seen.append(options)
         raise ConfigurationError("stop")
 
-    monkeypatch.setattr("guardrails.assay.audit.run_audit", run_audit)
+    monkeypatch.setattr("guardrails.assay.audit.orchestrator.run_audit", run_audit)
     words = ["--columns", 'age,"last, first"', "--columns", "zip", "--ignore-columns", "note"]
     words += ["--role", "id=row", "--role", "sensitive=age,zip", "--role", "sensitive=zap"]
     cli.run(["audit", "table:t.csv", *words, "--out", str(tmp_path / "run")])

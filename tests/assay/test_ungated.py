@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import guardrails
-from guardrails.assay import controls, plan, policy, scope
-from guardrails.assay.audit import audit, run_audit
+from guardrails.assay.audit import controls, plan, scope
+from guardrails.assay.audit.orchestrator import audit, run_audit
+from guardrails.assay.policy import policy
 from guardrails.cli._summary import print_summary
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Status, Threshold

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from guardrails import cli
-from guardrails.assay.dry_run import dry_run
+from guardrails.assay.audit.dry_run import dry_run
 from guardrails.assay.run_folder import locked
 from guardrails.cli._endings import MAX_LINE
 from guardrails.cli.train import LOCK, _train
@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_made_is_a_mistake(
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("it was begun")
 
-    monkeypatch.setattr("guardrails.memorization._train_descriptor.train_shipped", never)
+    monkeypatch.setattr("guardrails.training.copy_descriptor.train_shipped", never)
     assert cli.run([*command.split(), "--out", out]) == 2
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
@@ -127,7 +127,7 @@ def test_a_self_check_is_announced_before_its_data_are_made(folder: Path, monkey
         assert heard[0].startswith("no target is named: this is the self-check")
         return [], []
 
-    monkeypatch.setattr("guardrails.assay.dry_run.Scope.assays", assays)
+    monkeypatch.setattr("guardrails.assay.audit.dry_run.Scope.assays", assays)
     (folder / "empty.toml").write_text("")
     dry_run(plan=Path("empty.toml"), tell=heard.append)
     assert len(heard) == 1

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from guardrails import cli
-from guardrails.assay.engine import Progress
-from guardrails.assay.journal import Journal
+from guardrails.assay.audit.engine import Progress
+from guardrails.assay.audit.journal import Journal
 from guardrails.cli._screen import note
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import (
@@ -96,7 +96,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise error
         return seen.get("result", result(finding())), folder
 
-    monkeypatch.setattr("guardrails.assay.audit.run_audit", run_audit)
+    monkeypatch.setattr("guardrails.assay.audit.orchestrator.run_audit", run_audit)
     return seen
 
 
@@ -222,7 +222,7 @@ def test_ctrl_c_while_the_folder_is_still_locked_is_an_interruption(
     def locked(_: Path) -> None:
         raise ConfigurationError("a run is under way")
 
-    monkeypatch.setattr("guardrails.assay.audit.how_to_resume", locked)
+    monkeypatch.setattr("guardrails.assay.audit.orchestrator.how_to_resume", locked)
     asked["error"] = KeyboardInterrupt()
     assert cli.run(["audit", "dir:x", "--out", str(tmp_path)]) == 5
     assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
@@ -244,7 +244,7 @@ def test_a_dry_run_runs_nothing(
         def to_dict(self) -> dict[str, int]:
             return {"samples": 3}
 
-    monkeypatch.setattr("guardrails.assay.dry_run.dry_run", lambda target, **options: Plan())
+    monkeypatch.setattr("guardrails.assay.audit.dry_run.dry_run", lambda target, **options: Plan())
     monkeypatch.chdir(tmp_path)
     assert cli.run(["audit", "dir:x", "--dry-run", *(["--json"] if as_json else [])]) == 0
     out = capsys.readouterr().out

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from guardrails import cli
-from guardrails.assay.engine import attempt
+from guardrails.assay.audit.engine import attempt
 from guardrails.cli._screen import Screen
 from guardrails.core.asking import rows_of
 from guardrails.core.base import Batch
@@ -41,13 +41,13 @@ ENDS: list[BaseException] = [
     ImportError("no such library"),
 ]
 STAGES = [
-    "guardrails.cli._install.find_spec",
+    "guardrails.core.install.find_spec",
     "typer.main.get_command",
-    "guardrails.assay.audit.make_settings",
-    "guardrails.assay.audit.Scope.assays",
-    "guardrails.assay.audit.Journal",
-    "guardrails.assay.audit.Run.result",
-    "guardrails.assay.audit.write_whole",
+    "guardrails.assay.audit.orchestrator.make_settings",
+    "guardrails.assay.audit.orchestrator.Scope.assays",
+    "guardrails.assay.audit.orchestrator.Journal",
+    "guardrails.assay.audit.orchestrator.Run.result",
+    "guardrails.assay.audit.orchestrator.write_whole",
     "reports.render",
     "guardrails.cli.audit.print_summary",
 ]
@@ -71,7 +71,7 @@ def test_whatever_is_raised_at_any_stage_exits_5_with_one_line(
         raise error
 
     if stage.endswith(("render", "print_summary", "write_whole")):
-        monkeypatch.setattr("guardrails.assay.audit.Run.result", lambda self: Result())
+        monkeypatch.setattr("guardrails.assay.audit.orchestrator.Run.result", lambda self: Result())
         monkeypatch.setattr("reports.render", lambda *_, **__: b"")
     monkeypatch.setattr(stage, broken)
     assert cli.run(["audit", f"jsonl:{texts}", "--probes", "quality.collapse", "--out", str(texts.parent / "run")]) == 5

@@ -74,7 +74,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("assay.audit.run_audit", "assay.dry_run.dry_run", "assay.bench.bench", "assay.scan.run_scan"):
         monkeypatch.setattr(f"guardrails.{name}", told)
-    monkeypatch.setattr("guardrails.memorization._train_descriptor.train_shipped", told)
+    monkeypatch.setattr("guardrails.training.copy_descriptor.train_shipped", told)
 
 
 @pytest.mark.parametrize(("path", "command", "name"), CASES)

@@ -17,9 +17,9 @@ import pytest
 import reports
 from guardrails import cli
 from guardrails.assay.run_folder import locked, writing
-from guardrails.assay.scan_file import Identified
-from guardrails.assay.scan_listing import Found
-from guardrails.assay.scan_local import _completed
+from guardrails.assay.scan.identify import Identified
+from guardrails.assay.scan.listing import Found
+from guardrails.assay.scan.local import _completed
 from guardrails.cli._new_folder import MARKER, new_folder
 from guardrails.core.errors import ConfigurationError, JournalError
 

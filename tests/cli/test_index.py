@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guardrails import cli
-from guardrails.memorization import index_folder
+from guardrails.memorization.text import index_folder
 
 DOCUMENTS = [
     f"This is document {i} of a small corpus, and there is more to say about the number {i * i}." for i in range(9)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardrails import cli
-from guardrails.assay import scan as engine
+from guardrails.assay.scan import run as engine
 
 from ..assay import scan_plugin as own
 

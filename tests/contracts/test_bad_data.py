@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from guardrails.assay import run, scope
-from guardrails.assay.audit import run_audit
+from guardrails.assay.audit import run, scope
+from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.core.base import Access, Budget, Modality, Probe
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import load_probe, probes

@@ -2,8 +2,8 @@
 
 import pytest
 
-from guardrails.assay import shipped_outcomes
-from guardrails.assay.scan import DEFAULT
+from guardrails.assay.scan import shipped_outcomes
+from guardrails.assay.scan.run import DEFAULT
 
 
 @pytest.mark.parametrize("name", DEFAULT)

@@ -9,11 +9,11 @@ import pytest
 
 from generators.base import find_generator
 from generators.settings import check_settings
-from guardrails.assay.detector_controls import RECORDINGS
+from guardrails.assay.scan.detector_controls import RECORDINGS
 from guardrails.core.base import Detector, Modality
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import detectors, load_detector
-from guardrails.deepfake._speech_sets import KNOWN, SETS
+from guardrails.training.material.speech_sets import KNOWN, SETS
 
 from .detector_arguments import made
 

@@ -165,7 +165,7 @@ def test_the_closure_holds_what_is_imported_inside_functions_and_through_package
         "guardrails/kit/descriptor.py",  # imported inside a function
         "guardrails/core/statistics/intervals.py",  # through the package's __init__
         "guardrails/targets/reference.py",
-        "generators/phantoms.py",  # what the model learns from
+        "generators/vae_medical/phantoms.py",  # what the model learns from
         "evidence/readings.py",
     } <= names
     assert not [name for name in names if name.startswith(("guardrails/cli/", "guardrails/assay/", "reports/"))]
@@ -176,7 +176,7 @@ def test_the_closure_holds_what_is_imported_inside_functions_and_through_package
     [
         ("def f():\n    from ..kit.lm import token_ranks", {"guardrails.kit.lm"}),
         ("from ..kit import lm, io as bounded", {"guardrails.kit.lm", "guardrails.kit.io"}),
-        ("from . import _passages", {"guardrails.memorization._passages"}),
+        ("from . import _passages", {"guardrails.memorization.text.passages"}),
         ("import guardrails.core.seeding as s", {"guardrails.core.seeding"}),
         ("if TYPE_CHECKING:\n    from ..kit.lm import x\nelse:\n    from ..kit import io", {"guardrails.kit.io"}),
     ],
@@ -204,7 +204,7 @@ from dependencies import PACKAGES, ROOT, closure, opened, start_recording
 start_recording()
 ran = set()
 from readings import code_files, loaded, measurement, reading
-from guardrails.assay.controls import control_subject
+from guardrails.assay.audit.controls import control_subject
 code = code_files(loaded({probe!r}))  # imports all generators to find some by name
 assert not opened(), "a data file is opened by importing"
 sys.setprofile(lambda frame, event, arg: ran.add(frame.f_code.co_filename) if event == "call" else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -29,9 +30,9 @@ def loaded_by(program: str) -> set[str]:
         "import guardrails, generators, reports",
         "from guardrails.core.registry import probes, detectors; probes(); detectors()",
         "from generators.base import generators; generators()",
-        "import guardrails.targets, guardrails.assay.audit, guardrails.assay.dry_run",
+        "import guardrails.targets, guardrails.assay.audit.orchestrator, guardrails.assay.audit.dry_run",
         "import guardrails; guardrails.load_target, guardrails.audit, guardrails.load_probe, guardrails.render",
-        "from guardrails.assay.policy import load_policy; load_policy('default')",
+        "from guardrails.assay.policy.policy import load_policy; load_policy('default')",
     ],
 )
 def test_nothing_heavy_is_loaded(program: str) -> None:
@@ -63,3 +64,23 @@ def test_every_error_is_public() -> None:
 def test_the_version_is_the_distribution_s(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
     assert guardrails.__version__ == project["project"]["version"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "name"), [("reports", "render"), ("generators", "load_target"), ("reports", "audit")]
+)
+def test_a_module_of_the_users_own_in_our_place_is_named(taken: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{taken}.py").write_text("mine = 1\n")
+    program = f"""
+import guardrails
+guardrails.Measurement
+try:
+    guardrails.{name}
+except guardrails.InstallConflictError as error:
+    print(error)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(guardrails.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env=environment
+    )
+    assert str(tmp_path / f"{taken}.py") in done.stdout

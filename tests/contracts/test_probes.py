@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from guardrails.assay.controls import control_subject
-from guardrails.assay.policy import load_policy
+from guardrails.assay.audit.controls import control_subject
+from guardrails.assay.policy.policy import load_policy
 from guardrails.core.base import Access, Budget, Modality, Probe, Subject
 from guardrails.core.errors import ConfigurationError, NotApplicable
 from guardrails.core.registry import load_probe, probes

@@ -18,9 +18,9 @@ import pytest
 import soundfile
 from PIL import Image as Pillow
 
-from guardrails.assay import scan_file
-from guardrails.assay.scan import run_scan
-from guardrails.assay.scan_gallery import gallery_of
+from guardrails.assay.scan import identify as scan_file
+from guardrails.assay.scan.gallery import gallery_of
+from guardrails.assay.scan.run import run_scan
 from guardrails.kit.video import write_video
 from reports.gallery import render_gallery
 

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from guardrails.assay.controls import control_subject, headline_threshold
-from guardrails.assay.findings import Reading, findings_of
-from guardrails.assay.plan import Settings
-from guardrails.assay.policy import load_policy
-from guardrails.assay.spikes import batches_to_spike, spike_kind, spike_outcome
+from guardrails.assay.audit.controls import control_subject, headline_threshold
+from guardrails.assay.audit.findings import Reading, findings_of
+from guardrails.assay.audit.plan import Settings
+from guardrails.assay.audit.spikes import batches_to_spike, spike_kind, spike_outcome
+from guardrails.assay.policy.policy import load_policy
 from guardrails.core.base import Access, Batch, Budget, Modality, Probe, Subject
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import SpikeOutcome, Status
-from guardrails.memorization._symbolic import SymbolicCopies
-from guardrails.targets._causal import CausalTarget
+from guardrails.memorization.symbols.copied_symbols import SymbolicCopies
 from guardrails.targets.estimator import EstimatorTarget
+from guardrails.targets.language.causal_model import CausalTarget
 
 SPIKED = [name for name in probes() if load_probe(name).spike_what]
 VOCABULARY = 4096
@@ -168,7 +168,7 @@ def blind_scanner(patch: pytest.MonkeyPatch, name: str) -> None:
 
 
 def constant_descriptor(patch: pytest.MonkeyPatch, name: str) -> None:
-    from guardrails.memorization._copy_search import CopySearch
+    from guardrails.memorization.pictures.copy_search import CopySearch
 
     whole = CopySearch.look_up
     patch.setattr(CopySearch, "look_up", lambda self, picture: whole(self, np.full_like(picture, 128)))
@@ -192,9 +192,9 @@ def other_pictures(patch: pytest.MonkeyPatch, name: str) -> None:
 
 def shifted_columns(patch: pytest.MonkeyPatch, name: str) -> None:
     """Read each number under the name of the column before it."""
-    from guardrails.privacy import _attacked
+    from guardrails.privacy.tables import attacked_rows
 
-    whole = _attacked.read
+    whole = attacked_rows.read
 
     def read(synthetic: Any, corpus: Any, holdout: Any) -> Any:
         numbers = list(synthetic.select_dtypes("number").columns)
@@ -204,14 +204,14 @@ def shifted_columns(patch: pytest.MonkeyPatch, name: str) -> None:
             shifted[column] = synthetic[column].sample(frac=1, random_state=0).to_numpy()
         return whole(shifted, corpus, holdout)
 
-    patch.setattr(_attacked, "read", read)
+    patch.setattr(attacked_rows, "read", read)
 
 
 def other_texts(patch: pytest.MonkeyPatch, name: str) -> None:
     subject = given(name)
     strangers = subject.target.sample_texts(len(subject.holdout), seed=99)
     patch.setattr(
-        "guardrails.memorization._symbolic._texts",
+        "guardrails.memorization.symbols.copied_symbols._texts",
         lambda target, payload, seed: [strangers[(seed + i) % len(strangers)] for i in range(len(payload["items"]))],
     )
 
@@ -232,7 +232,7 @@ BREAKS: dict[str, tuple[Break, ...]] = {
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up sooner where a table has too few predicates to find."""
-    monkeypatch.setattr("guardrails.privacy._predicates.TRIES", 30)
+    monkeypatch.setattr("guardrails.privacy.tables.predicates.TRIES", 30)
 
 
 @pytest.mark.slow

@@ -207,7 +207,7 @@ def test_listing_imports_nothing_heavy():
 @pytest.mark.parametrize("argument", ["a" * 300, "a/" * 3000, "a\udcff"])
 @pytest.mark.parametrize("id", ["deepfake.classifier", "deepfake.network", "deepfake.reconstruction"])
 def test_a_name_that_no_file_can_have_is_a_mistake(id: str, argument: str) -> None:
-    from guardrails.assay.detector_controls import kept_outcome
+    from guardrails.assay.scan.detector_controls import kept_outcome
 
     with pytest.raises(ConfigurationError):
         registry.load_detector(f"{id}:{argument}")

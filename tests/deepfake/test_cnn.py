@@ -8,7 +8,8 @@ from scipy.signal import correlate2d
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import load_detector
-from guardrails.deepfake import _cnn_net, _train_cnn
+from guardrails.deepfake.images import residual_network as _cnn_net
+from guardrails.training import residual_network
 
 
 def picture(side=64, seed=0):
@@ -56,7 +57,7 @@ def test_same_power_gives_every_ring_the_power_of_the_photograph():
     def power(image, low, high):
         return (abs(np.fft.rfft2(image.astype(float), axes=(0, 1))) ** 2)[(ring >= low) & (ring < high)].mean()
 
-    found = _train_cnn.same_power(made, real)
+    found = residual_network.same_power(made, real)
     for low, high in ((5, 20), (20, 40), (40, 60)):
         assert power(found, low, high) == pytest.approx(power(real, low, high), rel=0.1)
     assert power(made, 40, 60) < 0.7 * power(real, 40, 60)
@@ -65,16 +66,16 @@ def test_same_power_gives_every_ring_the_power_of_the_photograph():
 def test_pairs_are_the_same_cut_in_the_same_file_and_kinds_take_turns():
     photographs = [("a", picture(300, 1)), ("b", picture(400, 2))]
     makers = {"as it is": lambda cut: cut, "darker": lambda cut: cut // 2}
-    found = _train_cnn.pairs(photographs, makers, 8, seed=0)
+    found = residual_network.pairs(photographs, makers, 8, seed=0)
     assert [pair.source for pair in found] == ["a", "b"] * 4
     assert {(pair.source, pair.kind) for pair in found} == {(s, k) for s in "ab" for k in makers}
     assert all(pair.real.shape == pair.made.shape for pair in found)
-    again = _train_cnn.pairs(photographs, makers, 8, seed=0)
+    again = residual_network.pairs(photographs, makers, 8, seed=0)
     assert all((a.made == b.made).all() for a, b in zip(found, again, strict=True))
 
 
 def test_a_photograph_smaller_than_a_cut_is_enlarged():
-    cut = _train_cnn.cut(picture(100), 256, np.random.default_rng(0))
+    cut = residual_network.cut(picture(100), 256, np.random.default_rng(0))
     assert cut.shape == (256, 256, 3)
 
 
@@ -84,13 +85,13 @@ def test_altered_or_missing_weights_are_one_clear_error(tmp_path):
 
 
 def test_photographs_are_asked_for(monkeypatch):
-    monkeypatch.delenv(_train_cnn.FOLDER, raising=False)
+    monkeypatch.delenv(residual_network.FOLDER, raising=False)
     with pytest.raises(ConfigurationError, match="fetch_photographs"):
-        _train_cnn.gathered(0)
+        residual_network.gathered(0)
 
 
 def test_what_ships_is_what_the_card_states_and_maps_its_evidence():
-    from guardrails.deepfake._fitted import WEIGHTS
+    from guardrails.deepfake.images.fitted_head import WEIGHTS
 
     card = json.loads((WEIGHTS / "cnn.json").read_text())
     assert card["network_sha256"] == _cnn_net.sha256(WEIGHTS / "cnn-network.safetensors")

@@ -9,11 +9,11 @@ import pytest
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import load_detector
 from guardrails.core.statistics import auc
-from guardrails.deepfake import _face_net, _noise_maps
-from guardrails.deepfake._blending import jpeg, self_blended, soft_mask
-from guardrails.deepfake._face_exam import DOSES, overlap, sitting
 from guardrails.deepfake.face import HEAT, FaceManipulation, _named, face_scores, heat_map
+from guardrails.deepfake.faces import network, noise_maps
 from guardrails.kit.faces import Face
+from guardrails.training.exams.faces import DOSES, overlap, sitting
+from guardrails.training.material.self_blending import jpeg, self_blended, soft_mask
 
 FACE = Face((40.0, 30.0, 50.0, 50.0))
 
@@ -24,16 +24,16 @@ def noise(side=120, seed=0, sigma=8.0):
 
 def test_a_crop_of_its_own_size_is_the_square_itself():
     picture, face = noise(), Face((35.0, 25.0, 50.0, 50.0))
-    left, top, side = _face_net.square_of(face)
+    left, top, side = network.square_of(face)
     assert (left, top, side) == (15.0, 10.0, 90.0)
-    assert np.array_equal(_face_net.crop(picture, face, 90), picture[10:100, 15:105])
+    assert np.array_equal(network.crop(picture, face, 90), picture[10:100, 15:105])
 
 
 def test_beyond_the_edge_a_crop_is_mirrored():
     picture, face = noise(), Face((0.0, 25.0, 50.0, 50.0))
-    left, top, side = _face_net.square_of(face)
+    left, top, side = network.square_of(face)
     assert left == -20
-    found = _face_net.crop(picture, face, int(side))
+    found = network.crop(picture, face, int(side))
     assert np.array_equal(found[:, :20], picture[int(top) : int(top + side), 19::-1])
     assert np.array_equal(found[:, 20:], picture[int(top) : int(top + side), : int(side) - 20])
 
@@ -60,41 +60,41 @@ def test_masks_differ_from_draw_to_draw():
 
 
 def test_the_noise_map_finds_the_deviation_of_white_noise():
-    found = _noise_maps.noise_map(noise(256, sigma=6.0)).mean(axis=(1, 2))
+    found = noise_maps.noise_map(noise(256, sigma=6.0)).mean(axis=(1, 2))
     luma = 6 * np.sqrt(0.299**2 + 0.587**2 + 0.114**2)
     assert found[0] == pytest.approx(luma, rel=0.06)
-    assert _noise_maps.noise_map(np.full((64, 64, 3), 90, np.uint8)).max() == 0
+    assert noise_maps.noise_map(np.full((64, 64, 3), 90, np.uint8)).max() == 0
 
 
 def test_a_smooth_gradient_is_no_noise():
     ramp = np.repeat(np.arange(128, dtype=np.uint8)[None, :, None], 128, axis=0).repeat(3, axis=2)
-    assert _noise_maps.noise_map(ramp).max() < 1e-4
+    assert noise_maps.noise_map(ramp).max() < 1e-4
 
 
 def test_grain_in_the_face_alone_is_told_and_its_lack_too():
-    radius, _ = _noise_maps.polar(128)
+    radius, _ = noise_maps.polar(128)
     calm, loud = noise(128, sigma=2.0), noise(128, seed=1, sigma=12.0)
     inside = (radius < 1)[..., None]
-    more, less = (_noise_maps.noise_traits(np.where(inside, *pair)) for pair in ((loud, calm), (calm, loud)))
+    more, less = (noise_maps.noise_traits(np.where(inside, *pair)) for pair in ((loud, calm), (calm, loud)))
     assert more[0] > 1
     assert less[0] < -1
-    assert abs(_noise_maps.noise_traits(calm)[0]) < 0.2
+    assert abs(noise_maps.noise_traits(calm)[0]) < 0.2
 
 
 def test_a_border_is_a_bump_at_its_radius():
-    radius, _ = _noise_maps.polar(128)
+    radius, _ = noise_maps.polar(128)
     for edge in (0.65, 1.05):
         picture = np.repeat(np.where(radius < edge, 150, 100).astype(np.uint8)[..., None], 3, axis=2)
-        profile = _noise_maps.border_traits(picture).reshape(3, -1)[0]
-        assert profile.argmax() == int((edge - 0.4) * _noise_maps.RINGS)
+        profile = noise_maps.border_traits(picture).reshape(3, -1)[0]
+        assert profile.argmax() == int((edge - 0.4) * noise_maps.RINGS)
 
 
 def test_the_network_is_small_and_gives_maps():
     import torch
 
-    net = _face_net.network()
+    net = network.network()
     assert sum(p.numel() for p in net.parameters()) <= 150_000
-    places, faces = _face_net.FaceNet(net, (0.1, 0.05))(np.zeros((2, 96, 96, 3), np.uint8))
+    places, faces = network.FaceNet(net, (0.1, 0.05))(np.zeros((2, 96, 96, 3), np.uint8))
     assert places.shape == (2, 2, 24, 24)
     assert faces.shape == (2,)
     with torch.inference_mode():
@@ -104,15 +104,15 @@ def test_the_network_is_small_and_gives_maps():
 
 def test_altered_weights_are_refused(tmp_path):
     for name in ("face.json", "face-net.safetensors"):
-        (tmp_path / name).write_bytes((_face_net.WEIGHTS / name).read_bytes())
-    assert _face_net.read_net(tmp_path).shares[0] > 0
+        (tmp_path / name).write_bytes((network.WEIGHTS / name).read_bytes())
+    assert network.read_net(tmp_path).shares[0] > 0
     (tmp_path / "face-net.safetensors").write_bytes(b"\0" * 100)
-    _face_net.read_net.cache_clear()
+    network.read_net.cache_clear()
     with pytest.raises(ConfigurationError, match="hash"):
-        _face_net.read_net(tmp_path)
-    _face_net.read_net.cache_clear()
+        network.read_net(tmp_path)
+    network.read_net.cache_clear()
     with pytest.raises(ConfigurationError, match="missing"):
-        _face_net.read_net(tmp_path / "nowhere")
+        network.read_net(tmp_path / "nowhere")
 
 
 def test_a_heat_map_lies_where_the_face_is():
@@ -120,7 +120,7 @@ def test_a_heat_map_lies_where_the_face_is():
     heat[12:] = 3
     found = heat_map((200, 400, 3), [FACE], [heat])
     assert found.shape == (HEAT // 2, HEAT)
-    left, top, side = _face_net.square_of(FACE)
+    left, top, side = network.square_of(FACE)
     rows, columns = np.nonzero(~np.isnan(found))
     scale = HEAT / 400
     assert columns.min() == pytest.approx(left * scale, abs=1)
@@ -219,7 +219,7 @@ def test_swaps_of_the_reserved_method_score_higher_and_are_found_in_their_place(
         row.score for d in DOSES for row in detector.score([i for i, _ in drawn.forged[d]]) if row.score is not None
     ]
     assert auc(forged, real) > 0.85
-    card = json.loads((_face_net.WEIGHTS / "face.json").read_text())
+    card = json.loads((network.WEIGHTS / "face.json").read_text())
     found = []
     for image, mask in drawn.forged[0.5]:
         heat = detector.explain(image).heat_map

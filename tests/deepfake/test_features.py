@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from guardrails.core.errors import ConfigurationError, ContentError, MissingExtraError
 from guardrails.core.registry import load_detector
-from guardrails.deepfake import _encoder
-from guardrails.deepfake._encoder import centre, whole
-from guardrails.deepfake._onnx_graph import with_outputs
-from guardrails.deepfake._picture import Picture
 from guardrails.deepfake.features import Features
+from guardrails.deepfake.images import encoder as _encoder
+from guardrails.deepfake.images.encoder import centre, whole
+from guardrails.deepfake.images.onnx_graph import with_outputs
+from guardrails.deepfake.images.picture import Picture
 
 from . import networks
 

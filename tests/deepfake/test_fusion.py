@@ -5,8 +5,8 @@ import pytest
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.deepfake import fusion as module
-from guardrails.deepfake._head import FLAT, Head
 from guardrails.deepfake.fusion import Fusion, apart, block_of, members
+from guardrails.kit.detection.linear_head import FLAT, Head
 
 
 def pictures(n=24, seed=0):
@@ -112,9 +112,9 @@ def test_labels_that_are_none_are_a_mistake(alone):
 
 def test_the_traces_can_be_had_where_the_encoder_is_installed(monkeypatch):
     from guardrails.core.registry import load_detector
-    from guardrails.deepfake import _encoder
+    from guardrails.deepfake.images import encoder
 
-    monkeypatch.setattr(_encoder, "installed", lambda: True)
+    monkeypatch.setattr(encoder, "installed", lambda: True)
     detector = load_detector("deepfake.fusion:traces")
     row = detector.score([pictures(1)[0][0]])[0]
     assert row.score is not None
@@ -129,15 +129,15 @@ def test_the_traces_can_be_had_where_the_encoder_is_installed(monkeypatch):
 def test_damaged_weights_are_said_and_not_taken_for_a_missing_encoder(there, tmp_path, monkeypatch):
     import shutil
 
-    from guardrails.deepfake import _encoder, _fitted
+    from guardrails.deepfake.images import encoder, fitted_head
 
     for name in ("default.safetensors", "default.json"):
-        shutil.copy(_fitted.WEIGHTS / name, tmp_path / name)
+        shutil.copy(fitted_head.WEIGHTS / name, tmp_path / name)
     with (tmp_path / "default.safetensors").open("r+b") as file:
         file.seek(-4, 2)
         file.write(b"\0\1\2\3")
-    whole = _fitted.read.__wrapped__
-    monkeypatch.setattr(_fitted, "read", lambda: whole(tmp_path))
-    monkeypatch.setattr(_encoder, "installed", lambda: there)
+    whole = fitted_head.read.__wrapped__
+    monkeypatch.setattr(fitted_head, "read", lambda: whole(tmp_path))
+    monkeypatch.setattr(encoder, "installed", lambda: there)
     with pytest.raises(ConfigurationError, match="altered or cut short"):
         Fusion().score([pictures(1)[0][0]])

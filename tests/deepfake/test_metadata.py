@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from guardrails.core.errors import ContentError
-from guardrails.deepfake._metadata import NAMES, metadata
+from guardrails.deepfake.images.file_traces import NAMES, metadata
 
 
 def of(path):
@@ -69,8 +69,8 @@ def test_the_public_corpus_is_told_apart_without_a_look_at_one_pixel(test_data):
     """Why nothing may be trained or judged on the files as they came."""
     import csv
 
-    from guardrails.deepfake._head import Head
-    from guardrails.deepfake._protocol import leave_one_family_out, mean_area, splits
+    from guardrails.kit.detection.linear_head import Head
+    from guardrails.kit.detection.protocol import leave_one_family_out, mean_area, splits
 
     with open(test_data / "media" / "manifest.csv", newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["label"] in ("real", "generated")]

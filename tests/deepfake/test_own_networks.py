@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import load_detector
-from guardrails.deepfake._encoder import centre, whole
 from guardrails.deepfake.classifier import Classifier, synthetic_labels
+from guardrails.deepfake.images.encoder import centre, whole
 from guardrails.deepfake.network import OwnNetwork
 from guardrails.deepfake.own import OwnClass
 

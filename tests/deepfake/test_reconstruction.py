@@ -9,7 +9,7 @@ from guardrails.core.base import Access, Modality
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import load_detector
 from guardrails.core.statistics import delong
-from guardrails.deepfake._reconstruction import copies, errors, gradients, mirrored, ms_ssim, nearness
+from guardrails.deepfake.images.reconstruction_errors import copies, errors, gradients, mirrored, ms_ssim, nearness
 from guardrails.deepfake.reconstruction import Reconstruction
 from guardrails.targets import load_target
 from guardrails.targets.reconstruct import ddim_and_back

@@ -11,9 +11,9 @@ import pytest
 
 from guardrails.core.errors import ConfigurationError, ContentError
 from guardrails.core.registry import load_detector
-from guardrails.deepfake._train_video import Clip, Encoder, clips
 from guardrails.kit.video import Shots, is_video, opencv, write_video
 from guardrails.targets.reference import load
+from guardrails.training.videos import Clip, Encoder, clips
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails.core.base import Segment
-from guardrails.deepfake._temporal import WIDTHS, Gauge, context
-from guardrails.deepfake._timeline import (
+from guardrails.deepfake.videos.temporal_traces import WIDTHS, Gauge, context
+from guardrails.deepfake.videos.timeline import (
     effective,
     joined,
     mean_of,
@@ -23,7 +23,7 @@ from guardrails.deepfake._timeline import (
     thresholds,
     whole,
 )
-from guardrails.deepfake._tracks import LONGEST, Place, follow
+from guardrails.deepfake.videos.tracks import LONGEST, Place, follow
 from guardrails.kit.faces import Face
 
 FLOATS = st.lists(st.floats(-5, 5), min_size=1, max_size=40)

@@ -104,8 +104,8 @@ def test_an_example_that_is_refused_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(run for run, _ in blocks(page, "toml"))], ids=str)
 def test_policies_in_the_documents_are_policies(page: Path, tmp_path: Path) -> None:
-    from guardrails.assay.policy import load_policy
-    from guardrails.assay.policy_check import mistakes_in
+    from guardrails.assay.policy.check import mistakes_in
+    from guardrails.assay.policy.policy import load_policy
 
     for run, code in blocks(page, "toml"):
         if run:

@@ -20,7 +20,7 @@ PATIENCE = 120.0
 MEASURED = """
 import json, resource, sys
 from pathlib import Path
-from guardrails.assay.scan import run_scan
+from guardrails.assay.scan.run import run_scan
 summary, _ = run_scan([sys.argv[1]], detectors=["own.bright"], out=Path(sys.argv[2]), workers=2)
 print(json.dumps([summary["files"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """

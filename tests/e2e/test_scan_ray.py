@@ -20,7 +20,7 @@ import json, sys, time
 from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
-from guardrails.assay.scan import run_scan
+from guardrails.assay.scan.run import run_scan
 from guardrails.core.errors import ConfigurationError
 
 folder, run, detector, cpus = sys.argv[1], Path(sys.argv[2]), sys.argv[3], [int(n) for n in sys.argv[4:]]

@@ -10,7 +10,7 @@ from guardrails.core.base import Access, Batch, Budget, Modality, Subject
 from guardrails.core.registry import load_probe
 from guardrails.kit.chat import Chat, WrittenOut, answer_in, answers_of, conversation_of, located
 from guardrails.kit.corpus import read_documents
-from guardrails.kit.starts import STARTS, ChatTarget, FirstTokenTarget, readings
+from guardrails.kit.document_starts import STARTS, ChatTarget, FirstTokenTarget, readings
 
 USER, ANSWER = {"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ann Lee."}
 SYSTEM = {"role": "system", "content": "Be brief."}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from guardrails.core.errors import ConfigurationError, MissingExtraError
-from guardrails.kit import own_network
+from guardrails.kit import user_network as own_network
 from guardrails.kit.descriptor import (
     WEIGHTS,
     WIDTH,
@@ -29,7 +29,7 @@ from guardrails.kit.descriptor import (
     standardised,
     write_weights,
 )
-from guardrails.kit.own_descriptor import load_descriptor
+from guardrails.kit.user_descriptor import load_descriptor
 
 
 def picture(seed: int = 0, height: int = 40, width: int = 56) -> Any:

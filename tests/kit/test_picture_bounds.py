@@ -19,7 +19,7 @@ from PIL import Image as Pillow
 
 from guardrails.core.base import Modality
 from guardrails.core.errors import ContentError
-from guardrails.deepfake._metadata import metadata
+from guardrails.deepfake.images.file_traces import metadata
 from guardrails.kit import picture_bounds as bounds
 from guardrails.kit.content import Content, facts_of
 from guardrails.kit.image_folder import ImageFolder

@@ -114,7 +114,7 @@ def test_a_file_beyond_the_limit_is_refused_and_one_at_it_is_read(tmp_path: Path
 
 @pytest.mark.parametrize("what", ["plan", "policy", "recognizers", "descriptor", "prompts", "corpus", "target"])
 def test_a_pipe_in_place_of_any_input_is_refused(tmp_path: Path, what: str) -> None:
-    from guardrails.assay.plan import make_settings
+    from guardrails.assay.audit.plan import make_settings
     from guardrails.core.base import Modality
     from guardrails.core.errors import TargetError
     from guardrails.targets import load_data, load_target
@@ -134,7 +134,7 @@ def test_a_pipe_in_place_of_any_input_is_refused(tmp_path: Path, what: str) -> N
 
 @pytest.mark.parametrize("content", ["", "\n# nothing yet\n"])
 def test_an_empty_plan_is_no_self_check(tmp_path: Path, content: str) -> None:
-    from guardrails.assay.plan import make_settings
+    from guardrails.assay.audit.plan import make_settings
 
     (tmp_path / "plan.toml").write_text(content)
     with pytest.raises(ConfigurationError, match=r"plan .*plan\.toml holds no option"):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from guardrails.assay.controls import control_subject, headline_threshold
-from guardrails.assay.policy import judge
+from guardrails.assay.audit.controls import control_subject, headline_threshold
+from guardrails.assay.policy.policy import judge
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import ContentError, TargetError
 from guardrails.core.results import Measurement

@@ -19,13 +19,13 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from guardrails import cli
-from guardrails.assay.controls import control_outcome, control_subject, headline_threshold
-from guardrails.assay.policy import judge
-from guardrails.assay.spikes import batches_to_spike, spike_outcome
+from guardrails.assay.audit.controls import control_outcome, control_subject, headline_threshold
+from guardrails.assay.audit.spikes import batches_to_spike, spike_outcome
+from guardrails.assay.policy.policy import judge
 from guardrails.core.base import Budget, Row, Subject
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.results import AuditResult, Measurement
-from guardrails.membership._reference_models import halves, reference_confidences
+from guardrails.membership.classifiers.reference_training import halves, reference_confidences
 from guardrails.membership.reference_models import AT_ONCE, ReferenceModels
 from guardrails.targets.estimator import EstimatorTarget
 

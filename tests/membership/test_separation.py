@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from guardrails.core.base import Row
 from guardrails.core.results import Measurement
 from guardrails.core.statistics import Interval, auc, tpr_at_fpr
-from guardrails.membership._separation import METRICS, MINIMUM, Attacks, best, measurements
+from guardrails.membership.separation import METRICS, MINIMUM, Attacks, best, measurements
 
 NOTHING = Interval(0.5, 0.42, 0.58)
 RNG = np.random.default_rng(0)

@@ -15,7 +15,9 @@ from guardrails.core.base import Budget, Subject
 from guardrails.core.statistics import wilson
 from guardrails.kit.io import encode_png
 from guardrails.kit.pictures import open_thumbnail
-from guardrails.memorization._alike import (
+from guardrails.memorization.cliques import Cliques
+from guardrails.memorization.pictures.fingerprints import fingerprints
+from guardrails.memorization.pictures.near_identical import (
     FIXED,
     LOOSEST,
     Likeness,
@@ -26,12 +28,10 @@ from guardrails.memorization._alike import (
     share_in_cliques,
     tilewise,
 )
-from guardrails.memorization._copy_index import fingerprints
-from guardrails.memorization._pairs import coarse, draw_beside
-from guardrails.memorization.cliques import Cliques
+from guardrails.memorization.pictures.side_by_side import coarse, draw_beside
 from guardrails.targets import load_target
 
-from .pictures import Images, noisy, scene, scenes
+from .scenes import Images, noisy, scene, scenes
 
 
 @dataclass

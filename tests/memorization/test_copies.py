@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.base import Budget, Subject
-from guardrails.memorization._copy_index import (
+from guardrails.memorization.copies import Copies
+from guardrails.memorization.pictures.copy_search import WAYS
+from guardrails.memorization.pictures.fingerprints import (
     CopyIndex,
     distances,
     distinct,
@@ -19,10 +21,8 @@ from guardrails.memorization._copy_index import (
     nearest,
     orientations,
 )
-from guardrails.memorization._copy_search import WAYS
-from guardrails.memorization.copies import Copies
 
-from .pictures import Images, scene, scenes
+from .scenes import Images, scene, scenes
 
 
 def blurred(picture):

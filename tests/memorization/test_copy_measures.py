@@ -13,17 +13,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.assay.plan import make_settings
-from guardrails.assay.scope import Scope
+from guardrails.assay.audit.plan import make_settings
+from guardrails.assay.audit.scope import Scope
 from guardrails.cli import train
 from guardrails.core.base import Access, Budget, Modality, Subject
 from guardrails.core.errors import ConfigurationError
-from guardrails.memorization import _alterations, _tiles, _train_descriptor
-from guardrails.memorization._alterations import ALTERATIONS, recalls
-from guardrails.memorization._calibrated import Calibration
-from guardrails.memorization._copy_search import DESCRIPTOR, TILE, WAYS, WHOLE, CopySearch
-from guardrails.memorization._tiles import TileIndex, windows
 from guardrails.memorization.copies import Copies
+from guardrails.memorization.pictures import copied_regions
+from guardrails.memorization.pictures.copied_regions import TileIndex, windows
+from guardrails.memorization.pictures.copy_search import DESCRIPTOR, TILE, WAYS, WHOLE, CopySearch
+from guardrails.memorization.pictures.copy_threshold import Calibration
+from guardrails.training import copy_descriptor
+from guardrails.training.material import copy_alterations
+from guardrails.training.material.copy_alterations import ALTERATIONS, recalls
 
 Image = Any
 
@@ -172,14 +174,14 @@ def test_windows_are_those_of_a_literal_cut() -> None:
         cells = cut.reshape(6, 4, 6, 4, 3).mean((1, 3)).transpose(2, 0, 1).reshape(3, 36)
         cells -= cells.mean(1, keepdims=True)
         norm = np.linalg.norm(cells)
-        place = row * _tiles.ACROSS + column
+        place = row * copied_regions.ACROSS + column
         assert np.allclose(vectors[place], cells.ravel() / max(norm, 1e-6), atol=1e-4)
-        assert textured[place] == (norm >= _tiles.FLAT * np.sqrt(108))
+        assert textured[place] == (norm >= copied_regions.FLAT * np.sqrt(108))
 
 
 def test_the_nearest_tiles_are_those_of_a_literal_search(search: CopySearch, monkeypatch: pytest.MonkeyPatch) -> None:
     assert search.tiles is not None
-    monkeypatch.setattr(_tiles, "_BLOCK", 100)
+    monkeypatch.setattr(copied_regions, "_BLOCK", 100)
     tiles = search.tiles.table[:-1].T
     some = tiles[:5] + 0.05
     distance, tile = search.tiles._nearest(some, 50)
@@ -190,7 +192,7 @@ def test_the_nearest_tiles_are_those_of_a_literal_search(search: CopySearch, mon
 
 
 def test_a_part_of_a_large_corpus_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_tiles, "MOST", 60)
+    monkeypatch.setattr(copied_regions, "MOST", 60)
     index = TileIndex.build(CORPUS, np.arange(100))
     assert index is not None
     assert index.pictures == 60
@@ -220,7 +222,7 @@ def test_alterations_keep_a_picture_a_picture() -> None:
 
 def test_recalls_are_shares_by_alteration_and_measure(search: CopySearch, monkeypatch: pytest.MonkeyPatch) -> None:
     some = {name: ALTERATIONS[name] for name in ("noise", "mirrored")}
-    monkeypatch.setattr(_alterations, "ALTERATIONS", some)
+    monkeypatch.setattr(copy_alterations, "ALTERATIONS", some)
     found = recalls(search, CORPUS[:30], HOLDOUT, seed=0)
     assert {*found["noise"]} == {way.metric for way in WAYS}
     assert found["noise"][WHOLE.metric] > 0.9
@@ -303,9 +305,9 @@ def test_the_command_line_says_what_is_wrong_with_a_descriptor(
 
 def test_the_loss_is_that_of_a_literal_definition() -> None:
     z = torch.nn.functional.normalize(torch.randn(6, 5, generator=torch.Generator().manual_seed(0)))
-    contrast, spread = (float(part) for part in _train_descriptor.loss_of(z))
+    contrast, spread = (float(part) for part in copy_descriptor.loss_of(z))
     mates, n = [3, 4, 5, 0, 1, 2], range(6)
-    logits = [[float(z[i] @ z[j]) / _train_descriptor.TEMPERATURE for j in n] for i in n]
+    logits = [[float(z[i] @ z[j]) / copy_descriptor.TEMPERATURE for j in n] for i in n]
     expected = [-logits[i][mates[i]] + np.log(sum(np.exp(logits[i][j]) for j in n if j != i)) for i in n]
     assert contrast == pytest.approx(np.mean(expected), rel=1e-4)
     nearest = [min(float((z[i] - z[j]).norm()) for j in n if j not in (i, mates[i])) for i in n]
@@ -316,9 +318,9 @@ def test_views_are_pictures_and_the_same_again() -> None:
     x = torch.rand(6, 3, 80, 80, generator=torch.Generator().manual_seed(0))
     for strong in (False, True):
         torch.manual_seed(3)
-        first = _train_descriptor.views(x, strong=strong)
+        first = copy_descriptor.views(x, strong=strong)
         torch.manual_seed(3)
-        assert torch.equal(first, _train_descriptor.views(x, strong=strong))
+        assert torch.equal(first, copy_descriptor.views(x, strong=strong))
         assert first.shape == (6, 3, 64, 64)
         assert 0 <= float(first.min()) <= float(first.max()) <= 1.0001
 
@@ -328,10 +330,10 @@ def test_train_descriptor_writes_the_same_weights_again(
 ) -> None:
     from guardrails import cli
 
-    monkeypatch.setattr(_train_descriptor, "quality", lambda descriptor, seed: {})
+    monkeypatch.setattr(copy_descriptor, "quality", lambda descriptor, seed: {})
     for name, value in {"STEPS": 3, "PAIRS": 8, "CROPS": 20, "FRESH": 5}.items():
-        monkeypatch.setattr(_train_descriptor, name, value)
-    monkeypatch.setattr(_train_descriptor, "LAWS", ("gan-art",))
+        monkeypatch.setattr(copy_descriptor, name, value)
+    monkeypatch.setattr(copy_descriptor, "LAWS", ("gan-art",))
     for folder in ("a", "b"):
         assert cli.run(["train", "descriptor", "--out", str(tmp_path / folder), "--seed", "4"]) == 0
     out = capsys.readouterr().out.split()

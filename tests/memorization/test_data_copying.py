@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.base import Budget, Subject
-from guardrails.memorization._copy_index import distances, fingerprints
 from guardrails.memorization.data_copying import IN_CELL, DataCopying, Space, compare
+from guardrails.memorization.pictures.fingerprints import distances, fingerprints
 
-from .pictures import Images, scene, scenes
+from .scenes import Images, scene, scenes
 
 
 @dataclass

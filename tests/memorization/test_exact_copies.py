@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from guardrails.assay.policy import judge, load_policy
+from guardrails.assay.policy.policy import judge, load_policy
 from guardrails.core.base import Access, Budget, Modality, Probe, Subject
 from guardrails.core.results import Measurement, Status
 from guardrails.memorization.copies import Copies
@@ -16,7 +16,7 @@ from guardrails.memorization.levels import Levels
 from guardrails.memorization.melodies import Melodies
 from guardrails.memorization.overlap import Overlap
 
-from .pictures import Images, scenes
+from .scenes import Images, scenes
 from .symbolic import Writer
 from .test_melodies import book
 

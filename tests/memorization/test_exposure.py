@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.assay.spikes import batches_to_spike
+from guardrails.assay.audit.spikes import batches_to_spike
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
-from guardrails.memorization._canaries import extrapolated, log_skew_normal, mean_bits, rank, secret
 from guardrails.memorization.exposure import FEWEST, Exposure
+from guardrails.memorization.text.canaries import extrapolated, log_skew_normal, mean_bits, rank, secret
 
 PROBE = Exposure()
 CHARACTERS = [chr(c) for c in range(32, 127)]
@@ -334,7 +334,7 @@ def test_the_reference_generators_canaries_have_the_exposure_that_enumeration_gi
 
 
 def test_the_canaries_of_the_reference_generator_are_its_control() -> None:
-    from generators.canaries import canaries as of_gpt_text
+    from generators.gpt_text.canaries import canaries as of_gpt_text
     from guardrails.core.errors import ConfigurationError
     from guardrails.targets import reference_subject
 

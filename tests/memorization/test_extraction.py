@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.assay.spikes import batches_to_spike
+from guardrails.assay.audit.spikes import batches_to_spike
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.statistics import Interval, wilson
 from guardrails.kit.corpus import StoredCorpus
-from guardrails.memorization._answers import unguessed
-from guardrails.memorization._passages import (
+from guardrails.memorization.extraction import VerbatimExtraction, _common, _contained, _similarity
+from guardrails.memorization.text.answers import unguessed
+from guardrails.memorization.text.index_folder import build_index
+from guardrails.memorization.text.passages import (
     LENGTHS,
     PASSAGE,
     documents_with,
@@ -26,8 +28,6 @@ from guardrails.memorization._passages import (
     places,
     rate_by_times,
 )
-from guardrails.memorization.extraction import VerbatimExtraction, _common, _contained, _similarity
-from guardrails.memorization.index_folder import build_index
 
 PROBE = VerbatimExtraction()
 FILLER = 0

@@ -12,13 +12,11 @@ from guardrails.core.base import Budget, Subject
 from guardrails.core.errors import ContentError
 from guardrails.core.statistics import Interval
 from guardrails.kit.blind import blind_pictures
-from guardrails.memorization import _arms, inpainting
-from guardrails.memorization._arms import Arms
-from guardrails.memorization._completing import (
-    best,
-    by_white_box,
-)
+from guardrails.memorization import inpainting
 from guardrails.memorization.inpainting import FINE, MARGIN, Inpainting, _calibrated, _ratio
+from guardrails.memorization.pictures import comparable_pictures
+from guardrails.memorization.pictures.comparable_pictures import Arms
+from guardrails.memorization.pictures.completion import best, by_white_box
 from guardrails.targets.white_box import Autoencoder, NoisePredictor
 
 from .hidden_halves import (
@@ -46,7 +44,7 @@ def clean():
 @pytest.fixture(autouse=True)
 def split(monkeypatch):
     """Let the arms be alike, as they are, without a classifier for each test; return the function that fits one."""
-    monkeypatch.setattr(_arms, "blind_pictures", lambda members, others: Interval(0.5, 0.45, 0.55))
+    monkeypatch.setattr(comparable_pictures, "blind_pictures", lambda members, others: Interval(0.5, 0.45, 0.55))
     return blind_pictures
 
 
@@ -272,7 +270,7 @@ def test_too_few_outputs_are_a_reason(clean):
 
 
 def test_arms_that_differ_without_the_model_are_not_assessed(clean, split, monkeypatch):
-    monkeypatch.setattr(_arms, "blind_pictures", split)
+    monkeypatch.setattr(comparable_pictures, "blind_pictures", split)
     bright = [np.clip(p.astype(int) + 90, 0, 255).astype(np.uint8) for p in clean.holdout]
     found = measured(replace(clean, holdout=bright))
     assert [m.value for m in found[:3]] == [None] * 3
@@ -335,7 +333,7 @@ def test_nothing_is_shown_of_a_model_that_recovers_nothing(clean, tmp_path):
 
 
 def test_planted_copies_are_recovered_and_a_twentieth_of_them_seen(clean):
-    from guardrails.assay.spikes import batches_to_spike, mix
+    from guardrails.assay.audit.spikes import batches_to_spike, mix
 
     probe = Inpainting()
     rows = rows_of(probe, clean)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from guardrails.core.base import Subject
 from guardrails.core.errors import NotApplicable
-from guardrails.memorization._abc import Note, signature, tunes
 from guardrails.memorization.melodies import Melodies, Runs, steps, written
+from guardrails.memorization.symbols.abc_reader import Note, signature, tunes
 from guardrails.targets.files import JsonlTarget
 
 from .symbolic import Writer, measured, rows_of

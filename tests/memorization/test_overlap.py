@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from guardrails.assay.controls import control_subject
+from guardrails.assay.audit.controls import control_subject
 from guardrails.core.base import Access, Batch, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.statistics import newcombe, wilson
 from guardrails.kit.corpus import StoredCorpus
-from guardrails.memorization import _letters
-from guardrails.memorization._passages import difference
-from guardrails.memorization.index_folder import build_index
 from guardrails.memorization.overlap import MINIMUM, OUTPUTS, RUN, Overlap
+from guardrails.memorization.text import letter_runs
+from guardrails.memorization.text.index_folder import build_index
+from guardrails.memorization.text.passages import difference
 from guardrails.targets.files import JsonlTarget
 
 PROBE = Overlap()
@@ -441,7 +441,7 @@ def test_letters_that_the_prompt_holds_are_the_prompter_s_and_clean_outputs_hold
 
 
 def test_of_a_large_corpus_only_verbatim_runs_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_letters, "MOST", 1000)
+    monkeypatch.setattr(letter_runs, "MOST", 1000)
     _, measured = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=HOLDOUT), probe=Overlap())
     assert measured["normalised_overlap"].value is None
     assert "more than 1,000 characters" in measured["normalised_overlap"].reason

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from guardrails.assay.spikes import batches_to_spike
+from guardrails.assay.audit.spikes import batches_to_spike
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.results import Measurement

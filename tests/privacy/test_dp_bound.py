@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.assay.controls import headline_threshold
-from guardrails.assay.policy import judge
+from guardrails.assay.audit.controls import headline_threshold
+from guardrails.assay.policy.policy import judge
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import ConfigurationError, TargetError
-from guardrails.privacy._guesses import DELTA, GUESSED
-from guardrails.privacy._one_run import epsilon_bound, p_value
 from guardrails.privacy.dp_bound import PrivacyBound
+from guardrails.privacy.one_run_bound import epsilon_bound, p_value
+from guardrails.privacy.one_run_guesses import DELTA, GUESSED
 
 # The bound
 

@@ -13,17 +13,17 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from guardrails import cli
-from guardrails.assay.controls import control_subject, headline_threshold
-from guardrails.assay.policy import judge
+from guardrails.assay.audit.controls import control_subject, headline_threshold
+from guardrails.assay.policy.policy import judge
 from guardrails.core.base import Access, Budget, Row, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Measurement
-from guardrails.privacy._guesses import DELTA
-from guardrails.privacy._one_run import epsilon_bound
 from guardrails.privacy.dp_bound_classifier import ClassifierPrivacyBound
-from guardrails.targets import _private
-from guardrails.targets._private import PrivateClassifier
+from guardrails.privacy.one_run_bound import epsilon_bound
+from guardrails.privacy.one_run_guesses import DELTA
+from guardrails.targets import private_classifier
 from guardrails.targets.estimator import EstimatorTarget
+from guardrails.targets.private_classifier import PrivateClassifier
 
 FEATURES = ["a", "b"]
 
@@ -188,8 +188,8 @@ def test_probabilities_are_those_of_the_network() -> None:
 def test_weights_that_are_not_those_of_the_card_are_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in ("json", "safetensors"):
         name = f"tabular,private=1.{kind}"
-        (tmp_path / name).write_bytes((_private.WEIGHTS / name).read_bytes())
-    monkeypatch.setattr(_private, "WEIGHTS", tmp_path)
+        (tmp_path / name).write_bytes((private_classifier.WEIGHTS / name).read_bytes())
+    monkeypatch.setattr(private_classifier, "WEIGHTS", tmp_path)
     PrivateClassifier.load("tabular,private=1")
     with (tmp_path / "tabular,private=1.safetensors").open("ab") as file:
         file.write(b"\0")

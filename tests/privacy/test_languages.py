@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardrails.privacy.scanner import canonical, scan
+from guardrails.privacy.personal_data.scanner import canonical, scan
 
 
 def found(text: str) -> list[tuple[str, str]]:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
-from guardrails.privacy._planted import planted_line
-from guardrails.privacy._presidio import NamedEntities
+from guardrails.privacy.personal_data.planted import planted_line
+from guardrails.privacy.personal_data.presidio_names import NamedEntities
+from guardrails.privacy.personal_data.scanner import KINDS, scan
 from guardrails.privacy.pii import Names, PersonalData, Tracer, personal_data
-from guardrails.privacy.scanner import KINDS, scan
 from guardrails.targets.files import JsonlTarget
 
 

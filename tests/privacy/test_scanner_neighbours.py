@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.privacy.scanner import scan
+from guardrails.privacy.personal_data.scanner import scan
 
 
 def found(text: str) -> list[tuple[str, str]]:

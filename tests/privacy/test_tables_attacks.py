@@ -14,19 +14,20 @@ import pandas as pd
 import pytest
 
 from guardrails import cli
-from guardrails.assay.controls import control_subject
-from guardrails.assay.spikes import mix
+from guardrails.assay.audit.controls import control_subject
+from guardrails.assay.audit.spikes import mix
 from guardrails.core.base import Access, Budget, Modality, Probe, Row, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import Measurement
-from guardrails.privacy import _predicates, _rows, inference, linkability, table_distance
-from guardrails.privacy._attacked import spiked
-from guardrails.privacy._risk import rate, risk
+from guardrails.privacy import inference, linkability, table_distance
 from guardrails.privacy.inference import Inference
 from guardrails.privacy.linkability import Linkability
 from guardrails.privacy.singling_out import SinglingOut
 from guardrails.privacy.table_distance import TableDistance
 from guardrails.privacy.table_membership import TableMembership
+from guardrails.privacy.tables import arrays, predicates
+from guardrails.privacy.tables.attacked_rows import spiked
+from guardrails.privacy.tables.risk import rate, risk
 
 from .people import people
 
@@ -37,7 +38,7 @@ EVERY = pytest.mark.parametrize("probe", PROBES)
 @pytest.fixture(autouse=True)
 def short_searches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up sooner where a table has too few predicates to find."""
-    monkeypatch.setattr(_predicates, "TRIES", 30)
+    monkeypatch.setattr(predicates, "TRIES", 30)
 
 
 class Table:
@@ -231,7 +232,7 @@ def test_columns_that_say_nothing_are_no_secret() -> None:
 def test_distance_and_novelty_by_their_definitions() -> None:
     a, b = people(60, 1), people(80, 2)
     a = pd.concat([a, b.head(5), b.tail(5).assign(income=b.tail(5)["income"] * 1.009)], ignore_index=True)
-    tables = _rows.read(a, b, people(9, 3))
+    tables = arrays.read(a, b, people(9, 3))
     (near,) = table_distance.distances(tables.synthetic, tables.corpus)
     assert near[60:65].tolist() == [0] * 5
     assert (near > 0).sum() == 65
@@ -252,7 +253,7 @@ def test_the_spiked_table_begins_with_the_rows_that_are_attacked_first() -> None
 
 
 def test_nearness_is_labelled_a_smoke_test_and_gates_nothing() -> None:
-    from guardrails.assay.policy import load_policy
+    from guardrails.assay.policy.policy import load_policy
 
     threshold = load_policy("default").threshold("privacy.table-distance", "closer_to_training")
     assert threshold is not None
@@ -264,8 +265,8 @@ def test_nearness_is_labelled_a_smoke_test_and_gates_nothing() -> None:
 
 @EVERY
 def test_the_controls_are_told_apart(probe: Callable[[], Probe]) -> None:
-    from guardrails.assay.controls import headline_threshold
-    from guardrails.assay.policy import judge
+    from guardrails.assay.audit.controls import headline_threshold
+    from guardrails.assay.policy.policy import judge
 
     one = probe()
     for control in one.controls:
@@ -306,7 +307,7 @@ def test_the_risks_are_those_of_anonymeter(test_data: Any, share: str) -> None:
     if n:
         planted = train.iloc[np.random.default_rng(0).choice(10_000, n, replace=False)]
         synthetic = pd.concat([planted, synthetic.iloc[n:]], ignore_index=True)
-    tables = _rows.read(synthetic, train, control)
+    tables = arrays.read(synthetic, train, control)
 
     for name, value in expected.items():  # the formula, from their rates
         attempts = 300 if name.startswith("singling") else 1000
@@ -335,8 +336,8 @@ def test_the_risks_are_those_of_anonymeter(test_data: Any, share: str) -> None:
         assert max(low, theirs_low) <= min(high, theirs_high), (name, value)
         assert abs(value - expected[name][0]) <= 0.03 + (theirs_high - theirs_low), name
 
-    made = _predicates.univariate(tables.synthetic.distinct(), 300, rng)
-    counts = [_predicates.count(made, part.distinct()) for part in (tables.corpus, tables.holdout)]
-    single = risk(rate(sum(c == 1 for c in counts[0]), 300), _predicates.control_rate(*counts, (10_000, 3_000)))
+    made = predicates.univariate(tables.synthetic.distinct(), 300, rng)
+    counts = [predicates.count(made, part.distinct()) for part in (tables.corpus, tables.holdout)]
+    single = risk(rate(sum(c == 1 for c in counts[0]), 300), predicates.control_rate(*counts, (10_000, 3_000)))
     theirs = expected["singling_out_univariate"]
     assert max(single.low, theirs[1]) <= min(single.high, theirs[2])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from guardrails.assay.policy import judge, load_policy
+from guardrails.assay.policy.policy import judge, load_policy
 from guardrails.core.base import Access, Budget, Modality, Subject
 from guardrails.core.results import Measurement, Status
 from guardrails.privacy.singling_out import SinglingOut

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.statistics import Interval
-from guardrails.privacy import _predicates, _rows, inference, linkability, singling_out, table_distance
-from guardrails.privacy._risk import Rate, largest, mean_rate, rate, risk, smallest_risk, weak
+from guardrails.privacy import inference, linkability, singling_out, table_distance
+from guardrails.privacy.tables import arrays
+from guardrails.privacy.tables import predicates as _predicates
+from guardrails.privacy.tables.risk import Rate, largest, mean_rate, rate, risk, smallest_risk, weak
 
 from .people import people
 
@@ -102,15 +104,15 @@ def test_the_largest_risk_and_the_smallest_that_would_be_told() -> None:
 
 def test_a_table_attacked_with_itself_gives_every_secret_away() -> None:
     table = people(200, 1)
-    tables = _rows.read(table, table, people(200, 2))
+    tables = arrays.read(table, table, people(200, 2))
     assert inference.guesses(tables.corpus, tables.synthetic, seed=0).all()
     assert not inference.naive(tables.corpus, tables.synthetic, seed=0).all()
 
 
 @pytest.mark.parametrize(("k", "linked"), [(1, 1), (2, 4), (3, 4)])
 def test_four_rows_of_which_one_is_linked_by_its_nearest_neighbour(k: int, linked: int) -> None:
-    attacked = _rows.Rows(np.array([[0.0, 0], [0, 1], [4, 9], [0, 4]]), np.empty((4, 0), np.int32))
-    synthetic = _rows.Rows(np.array([[0.0, 0], [1, 1], [4, 4], [9, 9]]), np.empty((4, 0), np.int32))
+    attacked = arrays.Rows(np.array([[0.0, 0], [0, 1], [4, 9], [0, 4]]), np.empty((4, 0), np.int32))
+    synthetic = arrays.Rows(np.array([[0.0, 0], [1, 1], [4, 4], [9, 9]]), np.empty((4, 0), np.int32))
     found = linkability.links(attacked, synthetic, ([0], [1]), seed=0, most=4)
     assert [linkability.linked(found, k), len(found)] == [linked, 4]
 
@@ -136,7 +138,7 @@ def test_numbers_are_guessed_within_a_twentieth(guess: float, secret: float, hit
 
 
 def test_predicates_hold_for_one_row_and_are_found_where_there_are_any() -> None:
-    table = _rows.read(people(300, 1), people(30, 2), people(30, 3)).synthetic
+    table = arrays.read(people(300, 1), people(30, 2), people(30, 3)).synthetic
     rng = np.random.default_rng(0)
     for found in (_predicates.univariate(table, 100, rng), _predicates.multivariate(table, 100, rng)):
         assert len(found) == 100
@@ -153,7 +155,7 @@ def test_predicates_hold_for_one_row_and_are_found_where_there_are_any() -> None
 
 
 def test_a_table_of_equal_rows_has_no_predicates() -> None:
-    table = _rows.Rows(np.zeros((50, 1)), np.zeros((50, 2), np.int32))
+    table = arrays.Rows(np.zeros((50, 1)), np.zeros((50, 2), np.int32))
     rng = np.random.default_rng(0)
     assert _predicates.univariate(table, 9, rng) == []
     assert _predicates.multivariate(table, 9, rng) == []
@@ -201,9 +203,9 @@ def test_rows_at_one_record_are_one_trial_as_the_variance_over_random_splits_say
 
 def test_an_extreme_value_in_one_table_makes_its_records_no_nearer() -> None:
     rng = np.random.default_rng(2)
-    plain = _rows.Rows(rng.normal(size=(40, 2)), np.zeros((40, 0), np.int32))
-    extreme = _rows.Rows(np.concatenate([plain.numbers, [[100.0, 0.0]]]), np.zeros((41, 0), np.int32))
-    asked = _rows.Rows(rng.normal(size=(30, 2)), np.zeros((30, 0), np.int32))
+    plain = arrays.Rows(rng.normal(size=(40, 2)), np.zeros((40, 0), np.int32))
+    extreme = arrays.Rows(np.concatenate([plain.numbers, [[100.0, 0.0]]]), np.zeros((41, 0), np.int32))
+    asked = arrays.Rows(rng.normal(size=(30, 2)), np.zeros((30, 0), np.int32))
     (here, near), (there, far) = table_distance.closest(asked, extreme, plain)
     assert here.tolist() == there.tolist()
     assert near.tolist() == far.tolist()
@@ -244,7 +246,7 @@ def test_the_variance_of_nested_predicates_is_that_over_random_tables() -> None:
 
 
 def test_a_predicate_says_whom_it_singles_out_and_nobody_where_it_holds_for_more_than_two() -> None:
-    table = _rows.Rows(np.array([[1.0], [5.0], [5.0], [7.0], [7.0], [7.0]]), np.zeros((6, 0), np.int32))
+    table = arrays.Rows(np.array([[1.0], [5.0], [5.0], [7.0], [7.0], [7.0]]), np.zeros((6, 0), np.int32))
     predicates = [(_predicates.Clause(0, "is", value),) for value in (1.0, 5.0, 7.0, 9.0)]
     assert _predicates.singled_out(predicates, table) == [(1, [0]), (2, [1, 2]), (3, []), (0, [])]
     assert [n for n, _ in _predicates.singled_out(predicates, table)] == _predicates.count(predicates, table)

@@ -10,11 +10,11 @@ import pytest
 
 from guardrails.core.base import Access, Budget, Modality, Probe, Subject
 from guardrails.core.results import Measurement
-from guardrails.privacy import _predicates
 from guardrails.privacy.inference import Inference
 from guardrails.privacy.linkability import Linkability
 from guardrails.privacy.singling_out import SinglingOut
 from guardrails.privacy.table_membership import TableMembership
+from guardrails.privacy.tables import predicates
 
 from .people import people
 
@@ -62,7 +62,7 @@ def test_only_sensitive_columns_are_secrets() -> None:
 def test_an_attacker_who_knows_some_columns_does_as_if_there_were_no_others(
     probe: type[Probe], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_predicates, "TRIES", 20)
+    monkeypatch.setattr(predicates, "TRIES", 20)
     some = measured(probe(), subject(roles=dict.fromkeys(KNOWN, "quasi-identifier")))
     alone = measured(probe(), subject(columns=KNOWN))
     assert [(m.metric, m.value, m.low, m.high, m.n) for m in some] == [

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.errors import ConfigurationError
-from guardrails.privacy import _rows
-from guardrails.privacy._gower import Gower
-from guardrails.privacy._predicates import control_rate
-from guardrails.privacy._rows import Rows
+from guardrails.privacy.tables import arrays
+from guardrails.privacy.tables.arrays import Rows
+from guardrails.privacy.tables.gower import Gower
+from guardrails.privacy.tables.predicates import control_rate
 
 
 def people(n: int, seed: int = 0) -> pd.DataFrame:
@@ -70,7 +70,7 @@ def test_the_nearest_are_those_of_the_definition(data: st.DataObject) -> None:
 
 
 def test_the_distance_without_a_column_leaves_it_out() -> None:
-    tables = _rows.read(people(300, 0), people(40, 1), people(40, 2))
+    tables = arrays.read(people(300, 0), people(40, 1), people(40, 2))
     found = Gower(tables.synthetic, tables.corpus).nearest_without_each(tables.corpus, tables.synthetic, seed=5)
     for j in range(3):
         others = [i for i in range(3) if i != j]
@@ -103,7 +103,7 @@ def test_one_of_several_that_are_equally_near_is_drawn() -> None:
 )
 def test_columns_of_every_kind(values: object, number: bool) -> None:
     frame = pd.DataFrame({"x": values, "y": [1, 2, 3]})
-    tables = _rows.read(frame, frame.iloc[::-1].assign(y=[5, 6, 7]), frame.assign(y=[8, 9, 9]))
+    tables = arrays.read(frame, frame.iloc[::-1].assign(y=[5, 6, 7]), frame.assign(y=[8, 9, 9]))
     assert tables.numbers == 1 + number
     for j in range(2):
         assert np.array_equal(tables.synthetic.column(j)[::-1], tables.corpus.column(j), equal_nan=True) or (
@@ -114,10 +114,10 @@ def test_columns_of_every_kind(values: object, number: bool) -> None:
 def test_a_column_of_another_type_in_one_table_is_read_alike() -> None:
     plain = pd.DataFrame({"x": [1, 2, 3], "d": pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03"])})
     text = pd.DataFrame({"x": ["1", "2.0", "4"], "d": ["2020-01-01", "2020-01-02", "2020-01-09"]})
-    tables = _rows.read(text, plain, plain.assign(x=[7.0, 8.0, 9.0]))
+    tables = arrays.read(text, plain, plain.assign(x=[7.0, 8.0, 9.0]))
     assert tables.numbers == 2
     assert tables.synthetic.numbers[:2].tolist() == tables.corpus.numbers[:2].tolist()
-    mixed = _rows.read(text.assign(x=["1", "b", "4"]), plain, plain.assign(x=[7, 8, 9]))
+    mixed = arrays.read(text.assign(x=["1", "b", "4"]), plain, plain.assign(x=[7, 8, 9]))
     assert mixed.names == ("d", "x")  # the same words are the same category
     assert mixed.synthetic.codes[0] == mixed.corpus.codes[0]
 
@@ -131,9 +131,9 @@ def test_a_column_of_which_one_table_writes_every_value_another_way_is_named(val
     other = plain.assign(age=values, y=[4, 5, 6])
     for tables, where in (((other, plain, plain), "synthetic table"), ((plain, plain, other), "holdout")):
         with pytest.raises(ConfigurationError, match=rf"column 'age' .* kind {kind} in the {where} and number in the"):
-            _rows.read(*tables)
+            arrays.read(*tables)
     shared = plain.assign(age=["31", "x", "y"], y=[4, 5, 6])
-    assert _rows.read(plain, plain, shared).names == ("y", "age")
+    assert arrays.read(plain, plain, shared).names == ("y", "age")
 
 
 @pytest.mark.parametrize(
@@ -168,30 +168,30 @@ def test_repeated_rows_count_once_missing_values_and_zeros_of_either_sign_alike(
 )
 def test_tables_that_cannot_be_compared(tables: tuple[object, ...], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
-        _rows.read(*tables)
+        arrays.read(*tables)
 
 
 def test_too_many_columns_are_refused_before_they_are_read() -> None:
-    wide = pd.DataFrame(np.zeros((2, _rows.MAX_COLUMNS + 1)))
+    wide = pd.DataFrame(np.zeros((2, arrays.MAX_COLUMNS + 1)))
     with pytest.raises(ConfigurationError, match="at most 1000"):
-        _rows.read(wide, wide, wide)
+        arrays.read(wide, wide, wide)
 
 
 def test_a_column_that_one_table_lacks_all_values_of_is_left_out() -> None:
-    tables = _rows.read(people(9).assign(age=np.nan), people(9, 1), people(9, 2))
+    tables = arrays.read(people(9).assign(age=np.nan), people(9, 1), people(9, 2))
     assert tables.names == ("income", "city")
 
 
 def test_an_overlap_is_found_and_the_rows_are_named() -> None:
     corpus, holdout = people(300, 1), people(200, 2)
-    tables = _rows.read(people(50), corpus, pd.concat([holdout, corpus.head(30)], ignore_index=True))
+    tables = arrays.read(people(50), corpus, pd.concat([holdout, corpus.head(30)], ignore_index=True))
     assert tables.overlap == frozenset(range(200, 230))
     assert tables.honest().tolist() == list(range(200))
 
 
 def test_equal_rows_by_chance_are_no_overlap() -> None:
     small = [people(400, seed)[["city"]] for seed in range(3)]
-    tables = _rows.read(*small)
+    tables = arrays.read(*small)
     assert not tables.overlap
     assert tables.twins == 1
 
@@ -201,4 +201,4 @@ def test_an_overlap_that_cannot_be_told_from_chance_is_refused() -> None:
     corpus = pd.concat([corpus, corpus.head(40)], ignore_index=True)
     holdout.iloc[:140] = corpus.iloc[:140]
     with pytest.raises(ConfigurationError, match=r"140 of the 300 rows .* cannot be told"):
-        _rows.read(people(50), corpus, holdout)
+        arrays.read(people(50), corpus, holdout)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from guardrails.core.base import Access, Budget, Modality, Subject
-from guardrails.quality._variety import GATED, Halves
 from guardrails.quality.collapse import METRICS, Collapse
+from guardrails.quality.variety import GATED, Halves
 
 KINDS = 6
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reports
-from guardrails.assay.policy import failures
+from guardrails.assay.policy.policy import failures
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Status
 from guardrails.core.scan_result import ScanResult

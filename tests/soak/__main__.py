@@ -32,8 +32,9 @@ HOUR = 60.0
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 ONE_THREAD["TOKENIZERS_PARALLELISM"] = "false"
 USED = (
-    "cv2", "pandas", "pyarrow", "scipy.stats", "sklearn.ensemble", "torch", "transformers", "guardrails.assay.audit",
-    "guardrails.assay.scan", "guardrails.memorization.index_folder", "reports",
+    "cv2", "pandas", "pyarrow", "scipy.stats", "sklearn.ensemble", "torch", "transformers",
+    "guardrails.assay.audit.orchestrator", "guardrails.assay.scan.run", "guardrails.memorization.text.index_folder",
+    "reports",
 )  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def index(data: Path) -> Job:
     """Return the building of an index of many small shards."""
 
     def build() -> int:
-        from guardrails.memorization.index_folder import build_index
+        from guardrails.memorization.text.index_folder import build_index
 
         build_index.__kwdefaults__["shard_bytes"] = SHARD_BYTES  # in this child alone
         return cli.run(["index", *(str(data / f"large-{number}.jsonl") for number in range(8)), "--out", "run"])
@@ -154,7 +154,7 @@ def indexed(data: Path) -> Job:
     audit = command(*words, "--budget", "quick", "--out", "run")
 
     def begin() -> int:
-        from guardrails.memorization.index_folder import build_index
+        from guardrails.memorization.text.index_folder import build_index
 
         manifest = Path("index", "index.json")
         if not manifest.exists() or b'"complete": true' not in manifest.read_bytes():

@@ -40,7 +40,7 @@ class Reader:
 
 def examined(path: Path) -> object:
     """Look at a file as a worker of a scan does; an error row is an error of our own."""
-    from guardrails.assay.scan_worker import Examiner
+    from guardrails.assay.scan.worker import Examiner
     from guardrails.kit.content import content_of
 
     if not _examiner:
@@ -76,10 +76,10 @@ def table(path: Path) -> object:
 
 
 def settings(path: Path) -> object:
-    from guardrails.assay.plan import make_settings
-    from guardrails.assay.policy import load_policy
-    from guardrails.privacy.recognizers import load_recognizers
-    from guardrails.privacy.scanner import scan
+    from guardrails.assay.audit.plan import make_settings
+    from guardrails.assay.policy.policy import load_policy
+    from guardrails.privacy.personal_data.scanner import scan
+    from guardrails.privacy.personal_data.user_recognizers import load_recognizers
 
     if path.stem == "policy":
         return load_policy(path)
@@ -90,7 +90,7 @@ def settings(path: Path) -> object:
 
 def index(path: Path) -> object:
     from guardrails.kit.corpus import StoredCorpus
-    from guardrails.memorization.corpus_index import CorpusIndex
+    from guardrails.memorization.text.corpus_index import CorpusIndex
 
     corpus = StoredCorpus(path)
     opened = CorpusIndex.open(corpus)
@@ -99,13 +99,13 @@ def index(path: Path) -> object:
 
 
 def detector(path: Path) -> object:
-    from guardrails.deepfake._kept import is_kept, read_kept
+    from guardrails.deepfake.images.saved_detector import is_kept, read_kept
 
     return is_kept(str(path)) and read_kept(seeds.DETECTOR, str(path))
 
 
 def network(path: Path) -> object:
-    from guardrails.kit.own_descriptor import load_descriptor
+    from guardrails.kit.user_descriptor import load_descriptor
 
     return load_descriptor(path)
 
@@ -129,7 +129,7 @@ def picture_folder(path: Path) -> object:
 
 def run_folder(path: Path) -> object:
     """Read a finished run as ``report`` and ``--resume`` do."""
-    from guardrails.assay.journal import Journal
+    from guardrails.assay.audit.journal import Journal
     from guardrails.cli.report import read_run
     from guardrails.core.results import AuditResult
     from reports import render

@@ -123,7 +123,7 @@ def settings(folder: Path) -> list[Path]:
 
 
 def indices(folder: Path) -> list[Path]:
-    from guardrails.memorization.index_folder import build_index
+    from guardrails.memorization.text.index_folder import build_index
 
     build_index([write_texts(folder / "a.jsonl", prose(40, "index"))], folder / "index", shard_bytes=15_000)
     return [folder / "index"]
@@ -131,8 +131,8 @@ def indices(folder: Path) -> list[Path]:
 
 def detectors(folder: Path) -> list[Path]:
     """A detector of the user's, fitted as the one that ships."""
-    from guardrails.deepfake._fitted import read
-    from guardrails.deepfake._kept import Kept, keep
+    from guardrails.deepfake.images.fitted_head import read
+    from guardrails.deepfake.images.saved_detector import Kept, keep
 
     heads, _ = read()
     keep(DETECTOR, Kept("models/encoder.onnx", "0" * 64, next(iter(heads.values()))), folder / "saved")

@@ -276,8 +276,8 @@ def test_texts_given_as_objects_with_half_a_surrogate_pair():
 
 
 def test_the_text_field_reaches_every_file_and_has_to_be_somewhere(tmp_path):
-    from guardrails.assay.plan import make_settings
-    from guardrails.assay.scope import Scope
+    from guardrails.assay.audit.plan import make_settings
+    from guardrails.assay.audit.scope import Scope
 
     outputs = lines(tmp_path / "o.jsonl", *({"prompt": "p", "completion": f"out {i}"} for i in range(3)))
     corpus = lines(tmp_path / "c.jsonl", *({"title": "a b", "body": f"e\u0301 {i}\r\n"} for i in range(3)))

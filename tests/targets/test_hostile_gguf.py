@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.errors import TargetError
-from guardrails.targets._gguf_header import check_gguf
 from guardrails.targets.huggingface import HuggingFaceTarget
+from guardrails.targets.model_files.gguf_header import check_gguf
 
 if find_spec("gguf") is None or find_spec("accelerate") is None:
     pytest.skip("gguf and accelerate are not installed: make models", allow_module_level=True)

@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from guardrails.core.errors import TargetError
-from guardrails.targets import _model_size
-from guardrails.targets._model_size import check_config
-from guardrails.targets._weights import Weights
 from guardrails.targets.huggingface import HuggingFaceTarget
+from guardrails.targets.model_files import size
+from guardrails.targets.model_files.size import check_config
+from guardrails.targets.model_files.weights import Weights
 
 RAN: list[str] = []
 
@@ -190,13 +190,13 @@ def test_an_adapter_is_refused_and_not_left_out_in_silence(copy: Path) -> None:
 
 
 def test_a_tokenizer_beside_a_gguf_file_cannot_name_code(tmp_path: Path, monkeypatch: Any) -> None:
-    from guardrails.targets import _gguf
+    from guardrails.targets.model_files import gguf
 
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     (tmp_path / "tokenizer_config.json").write_text("{}")
     seen: list[list[str]] = []
-    monkeypatch.setattr(_gguf, "find_spec", lambda name: True)
-    monkeypatch.setattr(_gguf, "check_gguf", lambda path: Weights(path, (), tensors=0, elements=0, largest=0))
+    monkeypatch.setattr(gguf, "find_spec", lambda name: True)
+    monkeypatch.setattr(gguf, "check_gguf", lambda path: Weights(path, (), tensors=0, elements=0, largest=0))
     monkeypatch.setattr(
         "transformers.AutoTokenizer.from_pretrained",
         lambda folder, **given: seen.append(sorted(os.listdir(folder))) or pytest.fail(str(given)),
@@ -301,7 +301,7 @@ def test_a_model_that_takes_long_to_build_is_stopped(copy: Path, monkeypatch: py
         finally:
             ended.set()
 
-    monkeypatch.setattr(_model_size, "SECONDS", 0.5)
+    monkeypatch.setattr(size, "SECONDS", 0.5)
     monkeypatch.setattr("transformers.AutoModelForCausalLM.from_config", primes)
     refused(copy, "the model cannot be loaded", "takes more than 0 s to build")
     assert ended.wait(20)

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails.core.errors import TargetError
-from guardrails.targets import _tokenizer_limits
-from guardrails.targets._tokenizer import TextTokenizer
-from guardrails.targets._tokenizer_limits import TimedTokenizer, _emoji_growth, check_emoji, check_parts
 from guardrails.targets.huggingface import HuggingFaceTarget
+from guardrails.targets.language import tokenizer_limits
+from guardrails.targets.language.tokenizer import TextTokenizer
+from guardrails.targets.language.tokenizer_limits import TimedTokenizer, _emoji_growth, check_emoji, check_parts
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_a_pattern_that_panics_is_an_error_of_the_target(copy: Path) -> None:
 
 
 def test_a_text_that_takes_too_long_is_an_error_and_no_other_is_asked(monkeypatch: Any) -> None:
-    monkeypatch.setattr(_tokenizer_limits, "SECONDS", 0.1)
+    monkeypatch.setattr(tokenizer_limits, "SECONDS", 0.1)
     released = threading.Event()
     slow = TimedTokenizer(
         SimpleNamespace(encode=lambda text: released.wait() if text == "slow" else [1], pad_token="p")

@@ -12,8 +12,8 @@ import torch
 from guardrails.core.base import Access, LanguageModelTarget, Modality, TextOutputs, TextTarget
 from guardrails.core.errors import ConfigurationError, MissingExtraError, TargetError
 from guardrails.targets import load_target
-from guardrails.targets._model_folder import TOKENIZER
 from guardrails.targets.huggingface import HuggingFaceTarget
+from guardrails.targets.model_files.folder import TOKENIZER
 
 
 @pytest.fixture
@@ -180,10 +180,10 @@ def test_a_damaged_gguf_file(tmp_path, monkeypatch):
 
 
 def test_gguf_without_its_packages_says_what_to_type(tmp_path, monkeypatch):
-    from guardrails.targets import _gguf
+    from guardrails.targets.model_files import gguf
 
     monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(_gguf, "find_spec", lambda name: None)
+    monkeypatch.setattr(gguf, "find_spec", lambda name: None)
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
     with pytest.raises(MissingExtraError, match=r"guardrails-audit\[hf-gguf\]"):
         HuggingFaceTarget(tmp_path)

@@ -7,7 +7,7 @@ import torch
 
 from guardrails.core.base import Batch, Budget, Subject
 from guardrails.core.errors import TargetError
-from guardrails.kit.starts import StartedTarget
+from guardrails.kit.document_starts import StartedTarget
 from guardrails.memorization.extraction import VerbatimExtraction
 from guardrails.targets import read_as
 from guardrails.targets.huggingface import HuggingFaceTarget

@@ -13,10 +13,10 @@ import numpy as np
 from ...core.base import Target
 from ...core.errors import ConfigurationError
 from ...core.seeding import derive_seed
+from ...kit.document_starts import encode_each
 from ...kit.lm import HEAD_ROWS
 from ...kit.lm_mode import CACHES
-from ...kit.starts import encode_each
-from .._causal import CausalTarget
+from ..language.causal_model import CausalTarget
 from ._spiked import Spiked
 
 if TYPE_CHECKING:

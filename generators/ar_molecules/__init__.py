@@ -1,0 +1,1 @@
+"""Molecules as SMILES by a recurrent network (drug discovery)."""

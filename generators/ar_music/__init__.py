@@ -1,0 +1,1 @@
+"""Melodies in ABC notation by a recurrent network."""

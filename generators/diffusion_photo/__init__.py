@@ -1,0 +1,1 @@
+"""Small photographs by a diffusion model."""

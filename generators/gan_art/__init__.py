@@ -1,0 +1,1 @@
+"""Paintings by a generative adversarial network."""

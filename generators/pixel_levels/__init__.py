@@ -1,0 +1,1 @@
+"""Game levels by a gated PixelCNN."""

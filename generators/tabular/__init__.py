@@ -1,0 +1,1 @@
+"""Tables of loan applicants by a Gaussian copula."""

@@ -1,0 +1,1 @@
+"""Translations by a Transformer."""

@@ -1,0 +1,1 @@
+"""Medical pictures (phantoms) by a variational autoencoder."""

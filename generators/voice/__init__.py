@@ -1,0 +1,1 @@
+"""Speech by a source-filter model."""

@@ -1,0 +1,1 @@
+"""An audit: plan, collection, measurement, findings."""

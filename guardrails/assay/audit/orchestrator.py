@@ -1,0 +1,301 @@
+"""The only orchestrator: settings → plan → journal → measurements → findings → `AuditResult`."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from ...core.errors import ConfigurationError, JournalError
+from ...core.results import AuditResult
+from ..resume import (
+    JOURNAL,
+    check_asked,
+    check_named,
+    check_opened,
+    check_unchanged,
+    journal_of,
+    resume_command,
+    salvaged,
+    stored_records,
+    stored_settings,
+    what_is_read,
+)
+from ..run_folder import make_folder, write_whole, writing
+from ..served import answers_kept
+from ..sources import sources_sha256
+from .engine import Progress
+from .inputs import Inputs, changes, check_apart
+from .journal import Journal
+from .plan import OBJECT, asked, make_settings
+from .run import Run
+from .scope import Scope
+
+Report = Callable[[Progress], None] | None
+P = ParamSpec("P")
+
+
+def run_audit(
+    target: Any = None,
+    *,
+    corpus: Any = None,
+    holdout: Any = None,
+    reference: Any = None,
+    prompts: Any = None,
+    text_field: str | None = None,
+    recognizers: str | Path | None = None,
+    descriptor: str | Path | None = None,
+    columns: str | Sequence[str] = (),
+    ignore_columns: str | Sequence[str] = (),
+    roles: Mapping[str, str | Sequence[str]] | None = None,
+    policy: str | Path | None = None,
+    plan: str | Path | None = None,
+    probes: str | Sequence[str] = (),
+    budget: str | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    salvage: bool = False,
+    fail_on: str | None = None,
+    endpoint: Mapping[str, Any] | None = None,
+    progress: Report = None,
+    tell: Callable[[str], None] | None = None,
+) -> tuple[AuditResult, Path]:
+    """Audit a target, or without one run the self-check; write ``result.json`` and the journal.
+
+    Parameters
+    ----------
+    target : str or object, optional
+        A target name such as ``hf:models/mine``, or an object with ``generate`` or ``sample``. None: the self-check.
+    corpus, holdout, reference, prompts : str or data, optional
+        Paths, or the data themselves.
+    text_field : str, optional
+        The field of records that holds the text, with dots between nested ones, in every file that has it.
+    recognizers : str or Path, optional
+        A TOML file with kinds of personal data of your own (`guardrails.privacy.personal_data.user_recognizers`).
+    descriptor : str or Path, optional
+        An ONNX or TorchScript file that describes pictures in place of the copy descriptor that ships
+        (`guardrails.kit.user_descriptor`).
+    columns, ignore_columns : str or sequence of str, optional
+        Of a table: the only columns that are used, and those that are not. A text is split at its commas.
+    roles : dict of str to str or sequence of str, optional
+        Of a table: columns by role. ``id`` is left out; ``sensitive`` is what attribute inference guesses;
+        ``quasi-identifier`` is what the attackers who link and single out know; ``date`` is read as a date.
+    policy, plan, budget, seed, fail_on
+        As on the command line.
+    probes : str or sequence of str, optional
+        One glob, or several: only the probes that match any of them.
+    endpoint : dict, optional
+        Of a served model (``openai:URL#MODEL``): fields of `guardrails.targets.endpoint.EndpointOptions`, such as
+        ``api_key_env``, ``concurrency`` and ``max_requests``.
+    out : Path, optional
+        The run's folder; default ``guardrails-runs/<time>-<target>``.
+    resume : Path, optional
+        The folder of a run that was cut off: its settings and plan are used, finished batches are not repeated. Data
+        and objects have to be given again as they were; so has a target that runs code or is fetched from a hub. Other
+        options may be left out. What stands behind a callable, or what an estimator has learnt, cannot be compared:
+        give the very object that the run began with.
+    salvage : bool
+        With `resume`: of a damaged journal, keep what stands before the damage and ask the rest again.
+    progress : callable, optional
+        Told `Progress` after each batch.
+    tell : callable, optional
+        Told in words that a run without a target is the self-check, what a resumed run reads, and what was dropped of
+        a damaged journal.
+
+    Returns
+    -------
+    result : AuditResult
+    folder : Path
+
+    Raises
+    ------
+    ConfigurationError, TargetError
+        For a mistake in what was asked, and for a resumed run whose inputs changed since it began.
+    JournalError
+        Where the journal or the run's folder is damaged or cannot be written, or an input changed while the run was
+        under way: then no result is written.
+    """
+    objects = {"target": target, "corpus": corpus, "holdout": holdout, "reference": reference, "prompts": prompts}
+    options = {
+        "text_field": text_field, "recognizers": recognizers, "policy": policy, "columns": columns,
+        "ignore_columns": ignore_columns, "roles": roles, "probes": probes, "budget": budget, "seed": seed,
+        "fail_on": fail_on, "endpoint": dict(endpoint) if endpoint else None,
+    }  # fmt: skip
+    if resume is not None:
+        named = {name: name_of(value) for name, value in (objects | {"descriptor": descriptor}).items()}
+        named["api_key_env"] = (endpoint or {}).get("api_key_env")
+        folder = journal_of(resume)
+        if out is not None and Path(out).resolve() != folder.resolve():
+            raise ConfigurationError(f"the run in {folder} is resumed there; leave out={os.fspath(out)!r} out")
+        again = asked(options, Path(plan) if plan else None)
+        return _resumed(folder, objects, named, again, progress, tell or _silent, salvage=salvage)
+    if salvage:
+        raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
+    given = {k: name_of(v) for k, v in objects.items()} | {"descriptor": descriptor} | options
+    settings = make_settings(given, Path(plan) if plan else None)
+    if settings.target is None and tell:
+        tell("no target is named: this is the self-check")
+    folder = Path(out) if out else default_folder(settings.target)
+    _refuse_begun(folder)
+    check_apart(settings, folder)
+    inputs = Inputs(settings, objects, without=folder)
+    records = inputs.records()  # before they are loaded: what changes in between is seen at the end
+    scope = Scope(settings, objects)
+    scope.assays()  # opens the target, so that a wrong name leaves no folder behind
+    identity = scope.subject.target.identity() if settings.target else {}  # reaches the server of a served model
+    make_folder(folder)
+    with writing(folder):
+        journal = Journal(folder / JOURNAL)
+    with journal, answers_kept(scope, folder, tell or _silent, resumed=False):
+        if journal.get("settings") is not None:  # another run was faster
+            raise _holds_a_run(folder)
+        begun = {
+            "sources": sources_sha256(),
+            "started": _now(),
+            "inputs": {name: record.model_dump() for name, record in records.items()},
+            "policy": scope.policy.sha256,
+            "identity": identity,
+            "settings": settings.model_dump(mode="json"),  # the last: with them a run has begun
+        }
+        journal.add_plan([], begun)
+        return _finished(journal, scope, inputs, folder, progress), folder
+
+
+def _resumed(
+    folder: Path,
+    objects: dict[str, Any],
+    named: Mapping[str, str | None],
+    again: Mapping[str, Any],
+    progress: Report,
+    tell: Callable[[str], None],
+    *,
+    salvage: bool,
+) -> tuple[AuditResult, Path]:
+    if salvage and (words := salvaged(folder)):
+        tell(words)
+    with Journal(folder / JOURNAL) as journal:
+        settings = stored_settings(journal, folder)
+        check_named(settings, named, folder)
+        check_asked(settings, again, folder)
+        tell(f"resuming the run in {folder}; it reads: {what_is_read(settings)}")
+        inputs = Inputs(settings, objects, without=folder)
+        check_unchanged(journal, inputs, folder)
+        scope = Scope(settings, objects)
+        check_opened(journal, scope, folder)
+        if salvage:
+            done, total = journal.progress()
+            tell(f"{done:,} of {total:,} batches are kept; the others are asked again")
+        with answers_kept(scope, folder, tell, resumed=True):
+            return _finished(journal, scope, inputs, folder, progress), folder
+
+
+def _finished(journal: Journal, scope: Scope, inputs: Inputs, folder: Path, progress: Report) -> AuditResult:
+    """Finish a run that has begun.
+
+    Raises
+    ------
+    JournalError
+        Where an input changed while the run was under way: what was read of it, before or after, is not known.
+    """
+    with writing(folder, resume_command(scope.settings, folder)):
+        result = Run(scope, folder, journal, progress).result()
+        if changed := changes(stored_records(journal), inputs.records(), f"while the run in {folder} was under way"):
+            journal.put("changed", changed)
+            raise JournalError(f"{changed}; there is no result, and the run cannot be resumed: start a new one")
+        write_whole(folder / "result.json", result.to_json())
+    return result
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _result_alone(run: Callable[P, tuple[AuditResult, Path]]) -> Callable[P, AuditResult]:
+    """Return `run_audit` for Python users: the same signature, and the result alone."""
+
+    @wraps(run)
+    def audit(*args: P.args, **kwargs: P.kwargs) -> AuditResult:
+        if kwargs.get("out") or kwargs.get("resume"):
+            return run(*args, **kwargs)[0]
+        with tempfile.TemporaryDirectory(prefix="guardrails-") as folder:
+            kwargs["out"] = Path(folder) / "run"
+            return run(*args, **kwargs)[0]
+
+    about, _, _ = (run.__doc__ or "").partition("    Returns")
+    _, _, parameters = about.partition("    Parameters")
+    audit.__name__ = audit.__qualname__ = "audit"
+    audit.__doc__ = f"""Audit a target, or without one run the self-check, and return the result.
+
+    Without `out` the journal lies in a temporary folder that is removed at the end: give `out` to keep the run, its
+    pictures and the way to resume it.
+
+    Parameters{parameters}    Returns
+    -------
+    AuditResult
+
+    Raises
+    ------
+    ConfigurationError, TargetError
+        For a mistake in what was asked.
+    JournalError
+        Where the journal or the run's folder cannot be written.
+
+    Examples
+    --------
+    See the docstring of ``guardrails``.
+    """
+    signature = inspect.signature(run).replace(return_annotation=AuditResult)
+    audit.__signature__ = signature  # type: ignore[attr-defined]
+    return audit
+
+
+audit = _result_alone(run_audit)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def name_of(value: Any) -> str | None:
+    """Return what a setting says of a value: the name or path itself, or the kind of the Python object."""
+    if value is None or isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, os.PathLike) else f"{OBJECT}{type(value).__name__}"
+
+
+def default_folder(target: str | None) -> Path:
+    """Return where a run of this target goes if nothing else is said: ``guardrails-runs/<time>-<target>``."""
+    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", target or "self-check").strip("-.")[:60]
+    return Path("guardrails-runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{name}"
+
+
+def _refuse_begun(out: Path) -> None:
+    """Refuse a folder that holds a run; one where an earlier run was killed before it wrote its settings serves again.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    if how_to_resume(out) is not None:
+        raise _holds_a_run(out)
+
+
+def _holds_a_run(out: Path) -> ConfigurationError:
+    return ConfigurationError(f"{out} already holds a run; use --resume {out} or another --out")
+
+
+def how_to_resume(folder: Path) -> str | None:
+    """Return the command that resumes the run in a folder, or None where none has begun there."""
+    if not (folder / JOURNAL).exists():
+        return None
+    with Journal(folder / JOURNAL) as journal:
+        if journal.get("settings") is None:
+            return None
+        return resume_command(stored_settings(journal, folder), folder)

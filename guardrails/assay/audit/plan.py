@@ -1,0 +1,194 @@
+"""What an audit was asked to do, checked as a whole: every mistake is reported at once."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ...core.base import Budget, Probe
+from ...core.errors import ConfigurationError, MissingExtraError, did_you_mean
+from ...core.registry import load_probe, probes
+from ...core.results import Severity
+from ...kit.tables.choice import ROLES, Choice
+from ...kit.user_descriptor import load_descriptor
+from ...privacy.personal_data.user_recognizers import load_recognizers
+from ...targets.endpoint.options import EndpointOptions
+from ..policy.policy import load_policy, mistakes, read_toml, unknown_probes
+
+DATA: tuple[Literal["corpus", "holdout", "reference", "prompts"], ...] = ("corpus", "holdout", "reference", "prompts")
+BUDGETS = (Budget.QUICK, Budget.STANDARD, Budget.THOROUGH)
+
+
+class Settings(BaseModel):
+    """The settings of one audit: what the command line, a plan file or the Python API asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target: str | None = Field(default=None, min_length=1)  # an empty name would be the self-check
+    corpus: str | None = Field(default=None, min_length=1)
+    holdout: str | None = Field(default=None, min_length=1)
+    reference: str | None = Field(default=None, min_length=1)
+    prompts: str | None = Field(default=None, min_length=1)
+    text_field: str | None = None
+    recognizers: str | None = None
+    descriptor: str | None = None
+    columns: tuple[str, ...] = ()
+    ignore_columns: tuple[str, ...] = ()
+    roles: dict[str, tuple[str, ...]] = Field(default={})
+    policy: str = "default"
+    probes: tuple[str, ...] = ()
+    budget: Budget = Budget.STANDARD
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    fail_on: Severity = Severity.LOW
+    endpoint: EndpointOptions = EndpointOptions()
+
+    @field_validator("columns", "ignore_columns", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """Take a text for one list with commas, as the command line has it."""
+        return column_names(value)
+
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _roles(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"columns by role, such as {{'id': ['ROWNUM']}}; the roles are {', '.join(ROLES)}")
+        if unknown := [role for role in value if role not in ROLES]:
+            raise ValueError(f"'{unknown[0]}' is no role.{did_you_mean(str(unknown[0]), ROLES)}")
+        return {role: column_names(names) for role, names in value.items()}
+
+    @property
+    def choice(self) -> Choice:
+        """Which columns of a table are used, and what they are."""
+        return Choice(self.columns, self.ignore_columns, self.roles)
+
+    def command(self, *, probe: str | None = None) -> str:
+        """Return the command line that runs these settings again, for one probe or for all."""
+        words = ["guardrails", "audit", *([self.target] if self.target else [])]
+        for name in (*DATA, "recognizers", "descriptor"):
+            if value := getattr(self, name):
+                words += [f"--{name}", value]
+        if self.text_field:
+            words += ["--text-field", self.text_field]
+        words += [word for name in self.columns for word in ("--columns", _option(name))]
+        words += [word for name in self.ignore_columns for word in ("--ignore-columns", _option(name))]
+        for role, names in self.roles.items():
+            words += [word for name in names for word in ("--role", f"{role}={_option(name)}")]
+        for pattern in [probe] if probe else self.probes:
+            words += ["--probes", pattern]
+        if self.policy != "default":
+            words += ["--policy", self.policy]
+        words += self.endpoint.words()
+        return shlex.join([*words, "--budget", self.budget.value, "--seed", str(self.seed)])
+
+
+def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Settings:
+    """Return checked settings from options and, beneath them, a plan file (TOML with the same names).
+
+    Raises
+    ------
+    ConfigurationError
+        With every mistake at once: unknown keys, budgets, probes and policies, missing files.
+    """
+    merged = asked(given, plan)
+    wrong: list[str] = []
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        wrong += mistakes(error)
+        bad = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
+        settings = Settings.model_validate({k: v for k, v in merged.items() if k not in bad})
+    if settings.budget not in BUDGETS:
+        wrong.append(f"  budget: one of {', '.join(BUDGETS)}")
+    for pattern in settings.probes:
+        if not fnmatch.filter(probes(), pattern):
+            wrong.append(f"  probes: no probe is called '{pattern}'.{did_you_mean(pattern, probes())}")
+    checks: dict[str, Callable[[str], object]] = {
+        "policy": _known_policy,
+        "recognizers": load_recognizers,
+        "descriptor": load_descriptor,
+    }
+    for name, load in checks.items():
+        try:
+            if value := getattr(settings, name):
+                load(value)
+        except (ConfigurationError, MissingExtraError) as error:
+            wrong.append(f"  {name}: {error}")
+    wrong += [
+        f"  {name}: there is no '{path}'" for name in DATA if (path := getattr(settings, name)) and _missing(path)
+    ]
+    if settings.choice and settings.target is None:
+        wrong.append("  columns and roles: for a target that is a table, and there is none")
+    if settings.endpoint != EndpointOptions() and settings.target is None:
+        wrong.append("  endpoint: for a served model, and there is no target")
+    if wrong:
+        where = f"plan {plan}" if plan else "the options"
+        raise ConfigurationError(f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in {where}:", *wrong)
+    return settings
+
+
+def asked(given: Mapping[str, Any], plan: Path | None = None) -> dict[str, Any]:
+    """Return the options that were given and, beneath them, those of a plan file; unchecked.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the plan cannot be read, or holds no option.
+    """
+    merged: dict[str, Any] = dict(read_toml(plan, "plan")[0]) if plan else {}
+    if plan and not merged:  # left empty by mistake, it would be the self-check
+        raise ConfigurationError(f"plan {plan} holds no option")
+    merged |= {
+        key: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for key, value in given.items()
+        if value not in (None, (), [], {})
+    }
+    if plan and isinstance(given.get("endpoint"), Mapping):
+        of_plan = read_toml(plan, "plan")[0].get("endpoint")
+        merged["endpoint"] = {**(of_plan if isinstance(of_plan, dict) else {}), **given["endpoint"]}
+    if isinstance(merged.get("probes"), str):
+        merged["probes"] = (merged["probes"],)  # one glob, not its letters
+    return merged
+
+
+def _known_policy(name: str) -> None:
+    if unknown := unknown_probes(load_policy(name)):
+        raise ConfigurationError("; ".join(unknown))
+
+
+def _missing(path: str) -> bool:
+    return not path.startswith(OBJECT) and not Path(path).exists()
+
+
+def column_names(value: Any) -> Any:
+    """Return names of columns: a text is split at its commas outside of quotes, a sequence is taken as it is.
+
+    >>> column_names("age, sex"), column_names('"last, first",age'), column_names(["last, first"])
+    (('age', 'sex'), ('last, first', 'age'), ['last, first'])
+    """
+    if not isinstance(value, str):
+        return value
+    fields = next(csv.reader([value], skipinitialspace=True), [])
+    return tuple(name.strip() for name in fields if name.strip())
+
+
+def _option(name: str) -> str:
+    """Return a name of a column as `column_names` splits it."""
+    return '"' + name.replace('"', '""') + '"' if "," in name or name.startswith('"') else name
+
+
+OBJECT = "python object: "
+"""Marks data and targets that were given as Python objects: a run with them can be resumed only with the same ones."""
+
+
+def selected(patterns: tuple[str, ...]) -> list[Probe]:
+    """Return the probes that match any of the patterns; without patterns, all."""
+    names = [name for name in probes() if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
+    return [load_probe(name) for name in names]

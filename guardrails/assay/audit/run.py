@@ -1,0 +1,265 @@
+"""One run's steps: write the plan, finish its batches, measure, judge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from ...core.asking import first_error
+from ...core.base import Batch, Control, Probe, Subject
+from ...core.results import (
+    AuditResult,
+    ControlOutcome,
+    Finding,
+    Measurement,
+    NotTested,
+    SpikeOutcome,
+    Status,
+    TargetRecord,
+    Timing,
+)
+from ...core.seeding import derive_seed
+from ..resume import stored_records
+from ..served import requests_made
+from ..sources import sources_sha256, versions
+from .controls import cached_outcome, control_outcome, control_subject, control_threshold, keep_outcome
+from .engine import Progress, Series, attempt, run_series
+from .findings import Reading, findings_of, self_check_verdict, verdict
+from .inputs import Records
+from .journal import Journal
+from .plan import DATA, selected
+from .scope import Assay, Scope
+from .spikes import spike_kind, spike_outcome
+
+T = TypeVar("T")
+
+
+class Run:
+    """One run. `result` does all of it; what is in the journal already is not done again."""
+
+    def __init__(
+        self, scope: Scope, folder: Path, journal: Journal, progress: Callable[[Progress], None] | None = None
+    ) -> None:
+        self.scope, self.folder, self.journal, self.progress = scope, folder, journal, progress
+        self.begun = time.perf_counter()
+
+    def result(self) -> AuditResult:
+        """Finish the run and return its result."""
+        settings, policy = self.scope.settings, self.scope.policy
+        assays, closed = self.scope.assays()
+        if self.journal.get("planned") is None:
+            self.write_plan(assays)
+        readings = closed + [self.read(assay) for assay in assays]
+        findings = [f for reading in readings for f in findings_of(reading, policy, settings)]
+        findings.sort(key=lambda f: f.id)
+        self_check = settings.target is None
+        word, code = self_check_verdict(findings) if self_check else verdict(findings, settings.fail_on)
+        return AuditResult(
+            guardrails_version=versions()["guardrails-audit"],
+            kind="self-check" if self_check else "audit",
+            verdict=word,  # type: ignore[arg-type]
+            exit_code=code,
+            targets=self.records(assays),
+            findings=tuple(findings),
+            not_tested=not_tested(findings),
+            policy=policy.name,
+            policy_sha256=policy.sha256,
+            seed=settings.seed,
+            budget=settings.budget.value,
+            command=settings.command(),
+            environment=versions() | {"sources": sources_sha256()},
+            timing=Timing(
+                started=str(self.journal.get("started") or ""),
+                seconds=round(time.perf_counter() - self.begun, 3),
+                per_probe={r.probe.id + r.suffix: round(r.seconds, 3) for r in readings},
+            ),
+        )
+
+    def write_plan(self, assays: Sequence[Assay]) -> None:
+        """Write every batch of every series in one transaction, with the controls that need not run again."""
+        plan: list[tuple[str, list[Batch]]] = []
+        cached, spoiled = {}, {}
+        for assay in assays:
+            planned, why = self.attempt(assay.key, partial(self.planned, assay))
+            if planned is None:
+                spoiled[assay.key] = why
+                continue
+            plan += planned
+            for control in self.scope.judged_controls(assay):
+                known = self.scope.control_assay(assay.probe, control)
+                if outcome := cached_outcome(assay.probe, control):
+                    cached[known.key] = outcome.model_dump(mode="json")
+                    continue
+                batches, why = self.attempt(known.key, partial(self.scope.plan, known))
+                if batches is None:
+                    spoiled[known.key] = why
+                else:
+                    plan.append((self.scope.series(known).name, batches))
+        self.journal.add_plan(plan, {"cached_controls": cached, "spoiled": spoiled, "planned": True})
+
+    def planned(self, assay: Assay) -> list[tuple[str, list[Batch]]]:
+        series = self.scope.series(assay)
+        plan = [(series.name, self.scope.plan(assay))]
+        # Why there is no spike is said beside the reading, which it must not spoil.
+        spiked, _ = self.attempt(series.name, partial(self.scope.spiked, assay))
+        if spiked:
+            plan.append((spiked.name, self.scope.spike_plan(assay)))
+        return plan
+
+    def read(self, assay: Assay) -> Reading:
+        """Return all that one probe brings back: controls, measurements, spike."""
+        reading = Reading(assay.probe, suffix=assay.suffix, expected=assay.expected)
+        reading.not_assessed = self.journal.table("spoiled").get(assay.key)
+        if reading.not_assessed:
+            return reading
+        reading.controls = tuple(self.control(assay.probe, c) for c in self.scope.judged_controls(assay))
+        series = self.scope.series(assay)
+        reading.not_assessed = self.run(series)
+        self.keep_read_as()
+        reading.seconds = self.journal.seconds(series.name)
+        if reading.not_assessed:
+            return reading
+        reading.measurements, reading.not_assessed = self.measure(series)
+        if reading.not_assessed:
+            return reading
+        reading.most = self.most(series)
+        if assay.control is None:
+            reading.spike = self.spike(assay)
+        else:
+            keep_outcome(assay.probe, control_outcome(assay.probe, assay.control, reading.headline, None))
+        self.save_media(series, reading.measurements)
+        return reading
+
+    def keep_read_as(self) -> None:
+        """Store how the first rows were read that a target made: a resumed run may have to make none again."""
+        if self.scope.settings.target is None or "target" in self.scope.subject.read_as:
+            return
+        from ...targets import read_as
+
+        if (reading := read_as(self.scope.subject.target)) and self.journal.get("read_as") is None:
+            self.journal.put("read_as", {"target": reading})
+
+    def most(self, series: Series) -> int | None:
+        """Return how many samples there are of what a probe counts: documents of the corpus, or outputs."""
+        subject = series.subject()
+        if any(row.get("arm") == "corpus" for row in self.journal.rows(series.name)):
+            return None if subject.corpus is None else len(subject.corpus)
+        available: int | None = getattr(subject.target, "available", None)
+        return available
+
+    def control(self, probe: Probe, control: Control) -> ControlOutcome:
+        """Return what the instrument makes of a control, from the cache or by running it."""
+        assay = self.scope.control_assay(probe, control)
+        if known := self.journal.table("cached_controls").get(assay.key):
+            try:
+                return ControlOutcome.model_validate(known)
+            except ValidationError:
+                raise self.journal.strange("an outcome of a control") from None
+        reading = Reading(probe, not_assessed=self.journal.table("spoiled").get(assay.key))
+        series = self.scope.series(assay)
+        if reading.not_assessed is None:
+            reading.not_assessed = self.run(series)
+        if reading.not_assessed is None:
+            reading.measurements, reading.not_assessed = self.measure(series)
+        threshold = control_threshold(probe, self.scope.policy)
+        outcome = control_outcome(probe, control, reading.headline, reading.not_assessed, threshold)
+        keep_outcome(probe, outcome)
+        return outcome
+
+    def spike(self, assay: Assay) -> SpikeOutcome | None:
+        """Return how a known dose of the fault in the user's own target comes out."""
+        main, probe = self.scope.series(assay), assay.probe
+        threshold = self.scope.policy.threshold(probe.id, probe.headline)
+        if threshold is None:
+            return None
+        series, why = self.attempt(main.name, partial(self.scope.spiked, assay))
+        if series is None:
+            return SpikeOutcome(what=probe.spike_what, planted=0, reason=why) if why else None
+        kind = spike_kind(series.subject().target)
+        if why := self.run(series):
+            return SpikeOutcome(kind=kind, what=probe.spike_what, planted=0, reason=why)
+        clean, spiked = self.journal.rows(main.name), self.journal.rows(series.name)
+        seed = measure_seed(main)
+        outcome, why = self.attempt(
+            series.name,
+            lambda: spike_outcome(probe, clean, spiked, assay.subject(), threshold, seed=seed, kind=kind),
+        )
+        return outcome or SpikeOutcome(kind=kind, what=probe.spike_what, planted=0, reason=why)
+
+    def attempt(self, label: str, work: Callable[[], T]) -> tuple[T | None, str | None]:
+        return attempt(label, work, self.folder / "errors.log")
+
+    def run(self, series: Series) -> str | None:
+        return run_series(series, self.journal, log=self.folder / "errors.log", progress=self.progress)
+
+    def measure(self, series: Series) -> tuple[list[Measurement], str | None]:
+        rows, seed = self.journal.rows(series.name), measure_seed(series)
+        measured, why = self.attempt(series.name, lambda: series.probe.measure(rows, series.subject(), seed=seed))
+        said = {"first_error": first_error(rows)}
+        return [m.model_copy(update=said) if m.errors else m for m in measured or []], why
+
+    def save_media(self, series: Series, measurements: Sequence[Measurement]) -> None:
+        if any(e.media for m in measurements for e in m.evidence):
+            (self.folder / "media").mkdir(exist_ok=True)
+            rows = self.journal.rows(series.name)
+            self.attempt(series.name, lambda: series.probe.save_media(rows, series.subject(), self.folder))
+
+    def records(self, assays: Sequence[Assay]) -> tuple[TargetRecord, ...]:
+        if self.scope.settings.target is not None:
+            # What was audited is what the run began with: that it is still the same is checked elsewhere.
+            identity, inputs = self.journal.table("identity"), stored_records(self.journal)
+            made = {name: str(said) for name, said in self.journal.table("read_as").items()}
+            read_as = {**self.scope.subject.read_as, **made}
+            if requests := requests_made(self.scope):
+                read_as["target"] = f"{read_as.get('target', '')}; {requests}"
+            subject = replace(self.scope.subject, read_as=read_as)
+            return (record(subject, self.scope.settings.target, identity, inputs),)
+        sources = sorted({a.control.source for a in assays if a.control})
+        return tuple(record(control_subject(source), source) for source in sources)
+
+
+def measure_seed(series: Series) -> int:
+    """Return the seed of a series' statistics."""
+    return derive_seed(series.seed, series.name, "measure")
+
+
+def record(
+    subject: Subject, name: str, identity: dict[str, str] | None = None, inputs: Records | None = None
+) -> TargetRecord:
+    """Return what was audited, with what access and what data beside it."""
+    target = subject.target
+    given = {k: len(getattr(subject, k)) for k in DATA if subject.has(k)}
+    data = {
+        str(k): f"{subject.data_names.get(k, 'its own')} ({n:,} item{'' if n == 1 else 's'})" for k, n in given.items()
+    }
+    return TargetRecord(
+        name=name,
+        modality=target.modality,
+        access=tuple(sorted(target.access)),
+        identity=target.identity() if identity is None else identity,
+        data=data,
+        read_as=dict(subject.read_as),
+        inputs=inputs or {},
+    )
+
+
+def not_tested(findings: Sequence[Finding]) -> tuple[NotTested, ...]:
+    """Return what this audit says nothing about, and why."""
+    listed = [NotTested(what=f.title, why=f.reason or "") for f in findings if f.status is Status.NOT_ASSESSED]
+    inapplicable = sorted({f.probe for f in findings if f.status is Status.NOT_APPLICABLE})
+    if inapplicable:
+        listed.append(NotTested(what=_checks(inapplicable), why=f"not applicable to it: {', '.join(inapplicable)}"))
+    unselected = sorted({p.id for p in selected(())} - {f.probe for f in findings})
+    if unselected:
+        listed.append(NotTested(what=_checks(unselected), why=f"not selected by --probes: {', '.join(unselected)}"))
+    return tuple(listed)
+
+
+def _checks(probes: Sequence[str]) -> str:
+    return f"{len(probes)} check{'' if len(probes) == 1 else 's'}"

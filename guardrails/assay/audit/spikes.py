@@ -1,0 +1,134 @@
+"""Spikes: a known dose of the fault in the user's own target, and the smallest dose that this audit would have seen.
+
+The probe collects rows from the target with *every* item spiked. Mixing m of them into the clean rows gives a target
+with a known share of planted items, for any share, without asking the model again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...core.base import Batch, Probe, Row, Subject
+from ...core.results import Measurement, SpikeKind, SpikeOutcome, Status, Threshold
+from ...core.seeding import derive_seed
+from ..policy.policy import judge
+
+DOSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+SPIKED_ITEMS = 256
+"""Items that are spiked, where there are so many: recovery is then known to about ±6 points."""
+
+
+def batches_to_spike(batches: Sequence[Batch]) -> list[Batch]:
+    """Return the plan's first `SPIKED_ITEMS` items that can be planted, in batches of the same numbers."""
+    out: list[Batch] = []
+    left = SPIKED_ITEMS
+    for batch in batches:
+        items = [] if batch.payload.get("curve") else batch.payload.get("items", [])
+        planted = [i for i in items if not isinstance(i, Mapping) or plantable(i)][:left]
+        if planted:
+            out.append(Batch(batch.index, {**batch.payload, "items": planted}))
+            left -= len(planted)
+    return out
+
+
+def plantable(row: Mapping[str, Any]) -> bool:
+    """Whether an item or row is of the target's own arm and no further point of a curve.
+
+    Those of the holdout, reference or null arm are the baseline: nothing is planted there.
+    """
+    return "curve" not in row and row.get("arm", "target") in ("target", "corpus", "generated", "output", "outputs")
+
+
+def mix(clean: Sequence[Row], spiked: Sequence[Row], m: int, *, seed: int, among: int | None = None) -> list[Row]:
+    """Return the clean rows with m of them, chosen at random, replaced by the spiked row of the same item.
+
+    Parameters
+    ----------
+    clean, spiked : sequence of dict
+        Rows of the same items; of `spiked` there may be fewer.
+    m : int
+        Items planted.
+    seed : int
+        Of the choice.
+    among : int, optional
+        How many rows of the target's own arm are kept, those planted included. Default: all of them.
+    """
+    import numpy as np
+
+    by_item = {row["item"]: row for row in spiked if plantable(row)}
+    own = [i for i, row in enumerate(clean) if plantable(row)]
+    rng = np.random.default_rng(seed)
+    chosen = set(rng.permutation([i for i in own if clean[i]["item"] in by_item])[:m].tolist())
+    dropped: set[int] = set()
+    if among is not None and among < len(own):
+        rest = rng.permutation([i for i in own if i not in chosen])
+        dropped = set(rest[max(0, among - len(chosen)) :].tolist())
+    return [by_item[row["item"]] if i in chosen else row for i, row in enumerate(clean) if i not in dropped]
+
+
+def spike_kind(target: Any) -> SpikeKind:
+    """Return what a spiked target says that it is; one that does not say is an instrument check."""
+    return "spike" if getattr(target, "spike_kind", None) == "spike" else "instrument-check"
+
+
+def spike_outcome(
+    probe: Probe,
+    clean: Sequence[Row],
+    spiked: Sequence[Row],
+    subject: Subject,
+    threshold: Threshold,
+    *,
+    seed: int,
+    kind: SpikeKind = "spike",
+) -> SpikeOutcome:
+    """Say how much of the planted fault was seen, and at which share of planted items the finding turns.
+
+    Where more items were asked than spiked, a larger share is tried among fewer items: what is seen among them would be
+    seen among all.
+    """
+    own = sum(map(plantable, clean))
+    available = sum(map(plantable, spiked))
+    seen = probe.recovery(clean, spiked, subject) if kind == "spike" else None
+    recovery, low, high = seen if seen is not None else (None, None, None)
+    smallest, tried, reason = None, [], None
+    if _status(probe, clean, subject, threshold, seed=seed) is Status.FAIL:
+        reason = "the finding fails without a spike: the fault is already there"
+    else:
+        for dose in DOSES:
+            m = min(round(dose * own), available)
+            if m < 1:
+                continue
+            tried.append(dose)
+            among = own if m == round(dose * own) else round(m / dose)
+            mixed = mix(clean, spiked, m, seed=derive_seed(seed, "mix"), among=among)
+            if _status(probe, mixed, subject, threshold, seed=seed) is Status.FAIL:
+                smallest = dose
+                break
+        if smallest is None:
+            reason = _invisible(tried)
+    return SpikeOutcome(
+        kind=kind, what=probe.spike_what, planted=available, recovery=recovery, low=low, high=high,
+        smallest_dose=smallest, doses_tried=tuple(tried), reason=reason,
+    )  # fmt: skip
+
+
+def _invisible(tried: Sequence[float]) -> str:
+    if not tried:
+        return "no item could be spiked"
+    return f"not visible at any dose tried ({', '.join(f'{dose:.0%}' for dose in tried)} of the items)"
+
+
+def unseen(spike: SpikeOutcome) -> str:
+    """Say why a pass does not stand where a spike was seen at no dose."""
+    name = "the spike in this target" if spike.kind == "spike" else "the instrument check"
+    return f"{name} failed ({spike.reason}): a fault like it would not be seen here either, so this is no pass"
+
+
+def _status(probe: Probe, rows: Sequence[Row], subject: Subject, threshold: Threshold, *, seed: int) -> Status:
+    return judge(headline(probe, rows, subject, seed=seed), threshold)[0]
+
+
+def headline(probe: Probe, rows: Sequence[Row], subject: Subject, *, seed: int) -> Measurement:
+    """Return the headline among a probe's measurements of these rows."""
+    return next(m for m in probe.measure(rows, subject, seed=seed) if m.metric == probe.headline)

@@ -1,0 +1,1 @@
+"""A benchmark of detectors on labelled files."""

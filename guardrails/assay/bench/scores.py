@@ -1,0 +1,90 @@
+"""The long part of a benchmark: every detector on every picture under every change, decoded and described once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...core.base import Detector
+from ...core.errors import ContentError
+from ...core.seeding import derive_seed32
+from ...deepfake.images.picture import Picture
+from ...kit.detection.protocol import encoded
+from ...kit.picture_changes import Perturbation
+from .data import Item
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+FORMATS = ("JPEG",)
+"""Both classes are cropped and saved alike before anything else: otherwise the format of a file is what is measured."""
+
+
+@dataclass
+class Scores:
+    """What the detectors said, (N,) each; NaN where one said nothing.
+
+    Attributes
+    ----------
+    items : list of Item
+        Those that could be read.
+    unread : list of (str, str)
+        Names and reasons of the others.
+    score, probability : dict of (detector, perturbation) to array
+    verdict : dict of (detector, perturbation) to list of str
+    severity : dict of perturbation to list of float
+        What was measured.
+    described : dict of perturbation to list of Picture
+        Without pixels; for fitting anew.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    score: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    probability: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    verdict: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    severity: dict[str, list[float]] = field(default_factory=dict)
+    described: dict[str, list[Picture]] = field(default_factory=dict)
+
+
+def scored(
+    items: Sequence[Item],
+    detectors: dict[str, Detector],
+    changes: Sequence[Perturbation],
+    *,
+    seed: int,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Scores:
+    """Score every picture with every detector under every change."""
+    out = Scores()
+    for done, item in enumerate(items):
+        if progress is not None:
+            progress(done, len(items), item.name)
+        own = derive_seed32(seed, item.name)
+        try:
+            picture = encoded(item.read(), seed=own, formats=FORMATS, rescale=False)
+        except (ContentError, ValueError) as error:
+            out.unread.append((item.name, str(error)))
+            continue
+        out.items.append(item)
+        for change in changes:
+            changed, measured = change.apply(picture, seed=own)
+            one = Picture(item.name, path=item.path, pixels=changed)
+            out.severity.setdefault(change.name, []).append(measured)
+            for name, detector in detectors.items():
+                _keep(out, name, change.name, detector.score([one])[0])
+            one.drop_pixels()
+            out.described.setdefault(change.name, []).append(one)
+    return out
+
+
+def _keep(out: Scores, detector: str, change: str, found: Any) -> None:
+    key = (detector, change)
+    number = float("nan")
+    out.score.setdefault(key, []).append(number if found.score is None else found.score)
+    out.probability.setdefault(key, []).append(number if found.probability is None else found.probability)
+    out.verdict.setdefault(key, []).append(found.verdict)

@@ -1,0 +1,1 @@
+"""Release policies and their check against a result."""

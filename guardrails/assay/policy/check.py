@@ -1,0 +1,55 @@
+"""What can be said of a policy before any audit: what it gates, and rows that name nothing there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...core.base import Probe
+from ...core.errors import did_you_mean
+from ...core.registry import probes
+from .policy import Policy, load_policy, unknown_probes
+
+
+def mistakes_in(policy: Policy) -> list[str]:
+    """Return a line for each unknown probe, and each metric that its probe does not declare.
+
+    A probe of another distribution that declares none may measure any: `rows` says so.
+    """
+    wrong = unknown_probes(policy)
+    for name, metric in policy.thresholds:
+        cls = probes().get(name)
+        if cls and cls.metrics and metric not in (known := known_metrics(cls)):
+            wrong.append(f"{name} measures no '{metric}'.{did_you_mean(metric, known)}")
+    return wrong
+
+
+def known_metrics(cls: type[Probe]) -> set[str]:
+    """Return the metrics that a probe declares, by themselves or by a threshold that it brings."""
+    return {cls.headline, *cls.metrics, *(t.metric for t in cls.thresholds)}
+
+
+def rows(policy: Policy) -> list[dict[str, Any]]:
+    """Return each row of a policy, and each that it removes, with where its limit comes from."""
+    default = load_policy("default").thresholds
+    out = []
+    for (probe, metric), threshold in sorted(policy.thresholds.items()):
+        if (probe, metric) in policy.changed:
+            known = default.get((probe, metric))
+            source = f"changed, {known.limit:g} by default" if known else "changed"
+        elif policy.extends and (probe, metric) in default:
+            source = "as in default" if threshold == default[probe, metric] else f"as in {policy.extends[0]}"
+        else:
+            brought = any(t.metric == metric for t in probes()[probe].thresholds)
+            source = "brought by the probe" if brought and not policy.extends else "this policy"
+        if metric not in known_metrics(probes()[probe]):  # `mistakes_in` refuses it of a probe that declares some
+            source += "; metrics not declared: whether the probe measures it is not known"
+        out.append(
+            {"probe": probe, "metric": metric, "gated": True, "from": source} | threshold.model_dump(mode="json")
+        )
+    removed = [{"probe": p, "metric": m, "gated": False, "from": "removed"} for p, m in policy.removed]
+    headlines = {(name, cls.headline) for name, cls in probes().items() if not policy.of_probe(name)}
+    silent = [
+        {"probe": p, "metric": m, "gated": False, "from": "no threshold: reported without a verdict"}
+        for p, m in sorted(headlines - set(policy.removed))
+    ]
+    return out + removed + silent

@@ -1,0 +1,1 @@
+"""A scan of media files by detectors."""

@@ -1,0 +1,104 @@
+"""A scan on this machine: threads identify files, worker processes examine those that are new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...core.base import Modality
+from ...core.registry import detectors
+from .identify import Identified, identify
+from .listing import Listing
+from .pool import Crashed, Pool, ordered
+from .watch import PATIENCE, Patience
+from .worker import unheard
+
+Row = dict[str, Any]
+WITH_FACTS = frozenset({Modality.IMAGE, Modality.VIDEO, Modality.AUDIO})
+
+
+def local_rows(listing: Listing, start: int, names: Sequence[str], *, folder: Path, workers: int) -> Iterator[Row]:
+    """Yield the row of each entry from a number on, in order.
+
+    Parameters
+    ----------
+    listing : Listing
+        What there is to scan; learns the hashes.
+    start : int
+        The first number.
+    names : sequence of str
+        The detectors.
+    folder : Path
+        For temporary copies of remote files: at most six a worker.
+    workers : int
+        How many processes.
+    """
+    with Pool(names, workers) as pool, ThreadPoolExecutor(workers) as threads:
+        known = ordered(
+            lambda found: threads.submit(identify, found, folder), listing.entries(start), ahead=2 * workers
+        )
+        heard = frozenset[Modality | None]().union(*(detectors()[n.partition(":")[0]].modalities for n in names))
+        yield from ordered(partial(_begun, pool, listing, heard | WITH_FACTS), known, ahead=4 * workers)
+
+
+def _begun(pool: Pool, listing: Listing, looked_at: frozenset[Modality | None], one: Identified) -> Future[Row]:
+    """Begin what is to be done for a file: nothing for what cannot be read, was seen before or has no detector."""
+    row = one.row()
+    if one.sha256 is not None:
+        first = listing.first(one.sha256, one.found.number)
+        kind = one.content.modality if one.content else None
+        if first == one.found.number and kind in looked_at:
+            return _completed(one, row, pool.ask(task_of(one), patience_of(one)))
+        new = first == one.found.number
+        row = row | {"notes": [*row["notes"], unheard(kind)]} if new else as_duplicate(row, listing.name(first))
+        one.drop()
+    done: Future[Row] = Future()
+    done.set_result(row)
+    return done
+
+
+def task_of(one: Identified) -> dict[str, Any]:
+    """Return what a worker is asked to do with a file."""
+    assert one.content is not None
+    modality = one.content.modality
+    return {"do": "examine", "path": one.path, "modality": modality and modality.value, "format": one.content.format}
+
+
+def patience_of(one: Identified) -> Patience:
+    """Return how long a worker may take."""
+    assert one.content is not None
+    return PATIENCE.get(one.content.modality or "", PATIENCE["image"])
+
+
+def as_duplicate(row: Row, first: str) -> Row:
+    """Return the row of a file whose bytes were seen before: it refers to the first."""
+    return row | {"facts": {}, "detections": [], "error": None, "duplicate_of": first}
+
+
+def examined(row: Row, answer: dict[str, Any] | Crashed) -> Row:
+    """Return a row with what a worker said, or with why it said nothing."""
+    if isinstance(answer, Crashed):
+        return row | {"error": str(answer)}
+    return row | answer | {"notes": row["notes"] + answer["notes"]}
+
+
+def _completed(one: Identified, row: Row, answer: Future[dict[str, Any]]) -> Future[Row]:
+    done: Future[Row] = Future()
+    done.set_running_or_notify_cancel()  # a scan that is broken off cannot cancel what it then is told
+
+    def complete(future: Future[dict[str, Any]]) -> None:
+        one.drop()
+        if future.cancelled():
+            done.set_exception(CancelledError())
+            return
+        error = future.exception()
+        if error is not None and not isinstance(error, Crashed):
+            done.set_exception(error)
+        else:
+            done.set_result(examined(row, error if isinstance(error, Crashed) else future.result()))
+
+    answer.add_done_callback(complete)
+    return done

@@ -1,0 +1,129 @@
+"""A scan on a Ray cluster: Ray Data streams the listing to a pool of actors, and their rows come back in its order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+from ...core.errors import ConfigurationError, MissingExtraError
+from .identify import Identified, identify
+from .listing import Found, Listing
+from .local import Row, as_duplicate, examined, patience_of, task_of
+from .pool import Crashed, Worker
+from .watch import memory_each
+
+BATCH = 8
+LEAST_CPUS = 2
+"""Logical CPUs a node: an actor takes one for as long as it lives, and what reads the listing needs one too."""
+
+
+class Examiner:
+    """An actor: it brings a file to its node, and shows it to a worker process that may die without it.
+
+    Parameters
+    ----------
+    detectors : sequence of str
+    """
+
+    def __init__(self, detectors: Sequence[str]) -> None:
+        self.worker = Worker(detectors, memory_each(os.cpu_count() or 1))  # a node has an actor a core at most
+        self.folder = Path(gettempdir()) / f"guardrails-scan-{os.getpid()}"
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return the rows of a batch of entries as JSON; the same entry gives the same row, whichever actor does it."""
+        import json
+
+        entries = zip(batch["number"].tolist(), batch["place"].tolist(), batch["problem"].tolist(), strict=True)
+        rows = [self._row(Found(n, bytes.fromhex(place), problem or None)) for n, place, problem in entries]
+        return {"row": [json.dumps(row) for row in rows]}
+
+    def _row(self, found: Found) -> Row:
+        one: Identified = identify(found, self.folder)
+        try:
+            if one.sha256 is None:
+                return one.row()
+            return examined(one.row(), self.worker.ask(task_of(one), patience_of(one)))
+        except Crashed as error:
+            return examined(one.row(), error)
+        finally:
+            one.drop()
+
+
+def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[Row]:
+    """Yield the row of each entry from a number on, in order, computed on the cluster that Ray is connected to.
+
+    ``RAY_ADDRESS`` names a running cluster; without it Ray starts one on this machine. Every node has to see the paths
+    of the scan. Duplicates are examined where they lie and then left aside: which file is the first is known only here.
+    The listing is in the driver's memory: some 200 bytes a file.
+
+    Raises
+    ------
+    MissingExtraError
+        Where Ray is not installed.
+    ConfigurationError
+        Where a node has fewer than two logical CPUs, or the scan has ``memory://`` paths.
+    """
+    import json
+
+    ray = _ray()
+    entries = [
+        {"number": found.number, "place": found.place.hex(), "problem": found.problem or ""}
+        for found in listing.entries(start)
+    ]
+    if any(str(entry["place"]).startswith(b"memory://".hex()) for entry in entries):
+        raise ConfigurationError("memory:// paths are known to one process only: use the engine 'local'")
+    if not entries:
+        return
+    actors = _connected(ray)
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+    blocks = max(1, min(len(entries) // BATCH, 50 * actors))
+    data = ray.data.from_items(entries, override_num_blocks=blocks).map_batches(
+        _bound(names),
+        batch_size=BATCH,
+        compute=ray.data.ActorPoolStrategy(size=actors),
+        num_cpus=1,
+    )
+    for number, found in enumerate(data.iter_rows(), start):
+        row: Row = json.loads(found["row"])
+        if row["sha256"] is not None:
+            first = listing.first(row["sha256"], number)
+            if first != number:
+                row = as_duplicate(row, listing.name(first))
+        yield row
+
+
+def _bound(names: Sequence[str]) -> type[Examiner]:
+    """Return the actor with its detectors in it: arguments in the object store could be lost before a restart."""
+    known = list(names)
+
+    class Bound(Examiner):
+        def __init__(self) -> None:
+            super().__init__(known)
+
+    return Bound
+
+
+def _ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    try:
+        import ray.data
+    except ImportError:
+        raise MissingExtraError("Ray", "pip install 'guardrails-audit[ray]'") from None
+    return ray
+
+
+def _connected(ray: Any) -> int:
+    """Connect, and return how many actors there may be: one CPU of each node is left to what reads the listing."""
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, include_dashboard=False)
+    cpus = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]}
+    small = [n for n in cpus.values() if n < LEAST_CPUS]
+    if small or not cpus:
+        raise ConfigurationError(
+            f"{len(small)} of the cluster's {len(cpus)} nodes have fewer than {LEAST_CPUS} logical CPUs: the actors "
+            "would starve the tasks that feed them, and the scan would hang; start each with --num-cpus 2 or more"
+        )
+    return int(sum(n - 1 for n in cpus.values()))

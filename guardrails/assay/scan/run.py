@@ -1,0 +1,358 @@
+"""``guardrails scan``: every file below some paths, each in one row; what is written is never done again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from ...core.base import Modality
+from ...core.errors import ConfigurationError, JournalError, did_you_mean
+from ...core.registry import detectors as known_detectors
+from ..run_folder import make_folder, write_whole, writing
+from ..sources import sources_sha256
+from .arguments import arguments_sha256
+from .detector_controls import Outcome, doubt, failed, kept_outcome
+from .kinds import kinds_in
+from .listing import Listing, check_path
+from .local import Row, local_rows
+from .pool import Crashed, Worker
+from .resume import LISTING, ROWS, check_named, check_unchanged, resume_command, salvaged, stored_settings, take_up
+from .summary import summary_of
+from .watch import Patience
+
+DEFAULT = ("deepfake.fusion", "deepfake.face", "deepfake.video", "deepfake.spectro")
+"""What looks where nothing else is said: of these, the ones whose weights are there."""
+CONTROL_PATIENCE = Patience(3600, 3600)
+ENGINES = ("local", "ray")
+
+Report = Callable[[int, int, str], None] | None
+
+
+def run_scan(
+    paths: Sequence[str],
+    *,
+    detectors: Sequence[str] = (),
+    out: Path | None = None,
+    resume: bool = False,
+    salvage: bool = False,
+    engine: str = "local",
+    workers: int | None = None,
+    progress: Report = None,
+    emit: Callable[[str], None] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> tuple[dict[str, Any], Path]:
+    """Scan files and write ``scan.jsonl`` (a row a file) and ``summary.json``.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files, folders, globs, fsspec URLs. None with `resume`: those of the run; URLs have to be named again.
+    detectors : sequence of str
+        Ids, globs of ids, or ``ID:ARGUMENT``. Default: `DEFAULT`.
+    out : Path, optional
+        The run's folder; default ``guardrails-runs/<time>-scan``.
+    resume : bool
+        Go on with the run in `out`. Detectors whose argument may run code have to be named again.
+    salvage : bool
+        With `resume`: of a damaged folder, keep the rows before the damage and ask the rest again.
+    engine : str
+        ``local`` or ``ray``.
+    workers : int, optional
+        Processes on this machine; default one a core.
+    progress : callable, optional
+        Told (done, total, name) after each file, and after each item of a detector's controls.
+    emit : callable, optional
+        Told each line of ``scan.jsonl``, those of an earlier sitting too.
+    tell : callable, optional
+        Told in words what a resumed run reads, and what was dropped of a damaged folder.
+
+    Returns
+    -------
+    summary : dict
+        See `scan_summary.summary_of`.
+    folder : Path
+
+    Raises
+    ------
+    ConfigurationError
+        For a mistake in what was asked.
+    JournalError
+        Where the run's folder is damaged or cannot be written.
+    """
+    if engine not in ENGINES:
+        raise ConfigurationError(f"unknown engine '{engine}'.{did_you_mean(engine, ENGINES)}")
+    if salvage and not resume:
+        raise ConfigurationError("--salvage restores a damaged scan: name it with --resume")
+    tell = tell or (lambda _: None)
+    named = {"paths": list(paths), "detectors": list(detectors)}
+    if resume:
+        folder = _there(out)
+        if salvage:
+            salvaged(folder, tell)
+    else:
+        folder = out or default_folder()
+        _check_new(folder, named)
+    make_folder(folder)
+    with writing(folder):
+        listing = Listing(folder / LISTING)
+    with listing:
+        if resume:
+            settings = stored_settings(listing, folder)
+            check_named(settings, named, listing, folder)
+            tell(f"resuming the scan in {folder} of {', '.join(settings['paths'])}")
+            check_unchanged(settings, chosen(settings["detectors"]), folder)
+        else:
+            settings = _begin(listing, folder, named)
+        with writing(folder, resume_command(settings, folder)):
+            return _finish(
+                listing, settings, folder, engine=engine, workers=workers or cores(), resume=resume, salvage=salvage,
+                progress=progress, emit=emit, tell=tell,
+            ), folder  # fmt: skip
+
+
+def _finish(
+    listing: Listing,
+    settings: dict[str, Any],
+    folder: Path,
+    *,
+    engine: str,
+    workers: int,
+    resume: bool,
+    salvage: bool,
+    progress: Report,
+    emit: Callable[[str], None] | None,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """Scan what has no row yet; return the summary."""
+    try:
+        outcomes, left_out = _believable(settings["detectors"], folder, workers, listing, progress, resume=resume)
+    except ConfigurationError:
+        if not resume:
+            listing.forget()  # a detector that cannot be used: the folder serves again
+        raise
+    names = [outcome["detector"] for outcome in outcomes]
+    rows, temporary = folder / ROWS, folder / "fetched"
+    done = take_up(folder, listing, names, emit, salvage=salvage)
+    if salvage:
+        tell(f"{done:,} of {len(listing):,} rows are kept; the others are asked again")
+    try:
+        if engine == "ray":
+            from .ray import ray_rows
+
+            found = ray_rows(listing, done, names)
+        else:
+            found = local_rows(listing, done, names, folder=temporary, workers=workers)
+        _write_rows(rows, _believed(found, outcomes), done, listing, progress, emit)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    summary = summary_of(rows, settings, outcomes, left_out)
+    write_whole(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_folder() -> Path:
+    """Return where a scan goes if nothing else is said: ``guardrails-runs/<time>-scan``."""
+    return Path("guardrails-runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-scan"
+
+
+def chosen(asked: Sequence[str]) -> list[str]:
+    """Return the detectors that are meant by ids, globs and ``ID:ARGUMENT``.
+
+    Raises
+    ------
+    ConfigurationError
+        Where one means nothing.
+    """
+    known, out = known_detectors(), []
+    for pattern in asked or [name for name in DEFAULT if name in known]:
+        id, colon, argument = pattern.partition(":")
+        if colon and id in known and not known[id].takes:
+            raise ConfigurationError(f"{id} takes no argument; '{argument}' was given")
+        found = [pattern] if colon and id in known else [name for name in known if fnmatchcase(name, pattern)]
+        if not found:
+            raise ConfigurationError(f"no detector is called '{pattern}'.{did_you_mean(id, known)}")
+        out += found
+    if not out:
+        raise ConfigurationError(f"name the detectors: --detectors GLOB. Known: {', '.join(known)}")
+    return list(dict.fromkeys(out))
+
+
+def how_to_resume(folder: Path) -> str | None:
+    """Return the command that resumes the scan in a folder, or None where none has begun there."""
+    if not (folder / LISTING).is_file():
+        return None
+    with Listing(folder / LISTING) as listing:
+        return None if listing.get("settings") is None else resume_command(stored_settings(listing, folder), folder)
+
+
+def _there(out: Path | None) -> Path:
+    """Return the folder of a scan to go on with."""
+    if out is None:
+        raise ConfigurationError("--resume needs --out: the folder of the scan to go on with")
+    if not (out / LISTING).is_file():
+        raise ConfigurationError(f"{out} holds no scan to resume")
+    return out
+
+
+def _check_new(folder: Path, named: dict[str, list[str]]) -> None:
+    """Refuse a folder that holds a scan, and wrong names, which then leave no folder behind."""
+    if how_to_resume(folder) is not None:
+        raise _holds_a_scan(folder)
+    if not named["paths"]:
+        raise ConfigurationError("give at least one PATH to scan")
+    chosen(named["detectors"])
+    for path in named["paths"]:
+        check_path(path)
+
+
+def _begin(listing: Listing, folder: Path, named: dict[str, list[str]]) -> dict[str, Any]:
+    """List the files; return the settings of a new scan."""
+    if listing.get("settings") is not None:  # another scan was faster
+        raise _holds_a_scan(folder)
+    arguments = arguments_sha256(chosen(named["detectors"]))
+    settings: dict[str, Any] = {**named, "sources": sources_sha256(), "arguments": arguments}
+    with writing(folder):
+        listing.fill(named["paths"], without=folder, settings=json.dumps(settings))
+    return settings
+
+
+def _holds_a_scan(folder: Path) -> ConfigurationError:
+    return ConfigurationError(f"{folder} already holds a scan; go on with it by --resume, or use another --out")
+
+
+def _believable(
+    asked: Sequence[str], folder: Path, workers: int, listing: Listing, progress: Report, *, resume: bool
+) -> tuple[list[Outcome], dict[str, str]]:
+    """Return what the detectors make of their controls, and why some are left out: their weights are missing.
+
+    Detectors of a kind of media that the scan does not hold are shown nothing, and look at nothing.
+
+    Raises
+    ------
+    ConfigurationError
+        Where one that was asked for by its name cannot be used, or none is left.
+    """
+    names = chosen(asked)
+    file, stored = folder / "controls.json", listing.get("controls")
+    if stored is not None:
+        outcomes = _outcomes(stored, listing.path)
+    elif file.is_file() and not resume:
+        outcomes = _outcomes(file.read_text(encoding="utf-8", errors="replace"), file)
+        if not set(_concerned(names, listing)) <= {o["detector"] for o in outcomes} <= set(names):
+            raise ConfigurationError(f"{file}: the outcomes of other detectors' controls; give another --out")
+    else:
+        names, total = _concerned(names, listing), len(listing)
+
+        def control(name: str) -> Outcome:
+            def told(shown: int) -> None:
+                if progress is not None:
+                    progress(0, total, f"controls of {name}: {shown} items shown")
+
+            return _control(name, told)
+
+        with ThreadPoolExecutor(workers) as threads:
+            outcomes = list(threads.map(control, names))
+    left_out = {o["detector"]: o["reason"] for o in outcomes if o["missing"]}
+    for name, reason in left_out.items():
+        if name in asked or len(left_out) == len(names):
+            raise ConfigurationError(reason if reason.startswith(name) else f"{name}: {reason}")
+    if stored is None:
+        listing.put("controls", json.dumps(outcomes))
+    write_whole(file, json.dumps(outcomes))
+    return [o for o in outcomes if not o["missing"]], left_out
+
+
+def _outcomes(text: str, file: Path) -> list[Outcome]:
+    """Return the outcomes of controls as they were stored.
+
+    Raises
+    ------
+    JournalError
+        Where they are none: the file may be anyone's.
+    """
+    number, optional = int | float | None, str | None
+    types: dict[str, Any] = {
+        "detector": str, "behaved": bool, "auc": number, "low": number, "high": number, "n": list, "controls": list,
+        "missing": bool, "reason": optional,
+    }  # fmt: skip
+    try:
+        outcomes: list[Outcome] = json.loads(text)
+        if not isinstance(outcomes, list):
+            raise ValueError
+        for outcome in outcomes:
+            if not all(isinstance(outcome[key], kind) for key, kind in types.items()):
+                raise ValueError
+            if [type(n) for n in outcome["n"]] != [int, int] or not all(
+                isinstance(c, str) for c in outcome["controls"]
+            ):
+                raise ValueError
+            if outcome["behaved"] and None in (outcome["auc"], outcome["low"], outcome["high"]):
+                raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise JournalError(f"{file}: not the outcomes of controls; start a new scan in another folder") from None
+    return outcomes
+
+
+def _concerned(names: Sequence[str], listing: Listing) -> list[str]:
+    """Return the detectors of kinds that the listing holds."""
+    of = {name: known_detectors()[name.partition(":")[0]].modalities for name in names}
+    there = kinds_in(listing.entries(), frozenset[Modality]().union(*of.values()))
+    return [name for name in names if of[name] & there]
+
+
+def _control(name: str, told: Callable[[int], None]) -> Outcome:
+    if (known := kept_outcome(name)) is not None:
+        return known
+    worker = Worker([name])
+    try:
+        told(0)
+        return worker.ask({"do": "control", "name": name}, CONTROL_PATIENCE, told)
+    except Crashed as error:
+        return failed(name, str(error))
+    except ConfigurationError as error:
+        return failed(name, str(error)) | {"missing": True}
+    finally:
+        worker.close()
+
+
+def _believed(rows: Iterable[Row], outcomes: Sequence[Outcome]) -> Iterator[Row]:
+    """Withhold the verdicts of detectors that failed their controls; scores stay."""
+    doubts = {o["detector"]: why for o in outcomes if (why := doubt(o)) is not None}
+    for row in rows:
+        for detection in row["detections"]:
+            if (why := doubts.get(detection["detector"])) is not None:
+                detection |= {"verdict": "abstain", "reasons": [why, *detection["reasons"]]}
+        yield row
+
+
+def _write_rows(
+    path: Path,
+    rows: Iterator[Row],
+    done: int,
+    listing: Listing,
+    progress: Report,
+    emit: Callable[[str], None] | None,
+) -> None:
+    total = len(listing)
+    with path.open("ab", buffering=0) as file:  # a row is one write: what is killed loses no more than its last line
+        for row in rows:
+            line = json.dumps(row, allow_nan=False) + "\n"
+            file.write(line.encode("ascii"))
+            listing.add_row(done, line.encode("ascii"))  # a line without its checksum is cut off as an unfinished one
+            done += 1
+            if emit is not None:
+                emit(line)
+            if progress is not None:
+                progress(done, total, row["path"])

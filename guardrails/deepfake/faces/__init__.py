@@ -1,0 +1,1 @@
+"""What the face detector is made of."""

@@ -1,0 +1,1 @@
+"""What the image detectors are made of."""

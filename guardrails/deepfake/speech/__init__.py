@@ -1,0 +1,1 @@
+"""What the speech detectors are made of."""

@@ -1,0 +1,1 @@
+"""What the video detector is made of."""

@@ -1,0 +1,1 @@
+"""Membership attacks on generators of pictures."""

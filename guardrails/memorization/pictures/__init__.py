@@ -1,0 +1,1 @@
+"""Copies of pictures: fingerprints, descriptors, thresholds, evidence."""

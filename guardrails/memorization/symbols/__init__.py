@@ -1,0 +1,1 @@
+"""Copies of molecules, melodies and levels."""

@@ -1,0 +1,1 @@
+"""Copies of texts: indices of a corpus, shared runs, canaries."""

@@ -1,0 +1,1 @@
+"""Distances, predicates and risks that attacks on tables share."""

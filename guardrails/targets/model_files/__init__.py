@@ -1,0 +1,1 @@
+"""Files of a model: checked, bounded and loaded without running code."""

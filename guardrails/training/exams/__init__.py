@@ -1,0 +1,1 @@
+"""Tests of trained detectors on material that trained none of them."""

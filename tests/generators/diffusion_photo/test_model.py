@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from generators.base import WEIGHTS
+from generators.diffusion_photo import model as diffusion_photo
+from generators.diffusion_photo import photographs, unet, wiener
+from generators.diffusion_photo import truth as diffusion_truth
+from generators.diffusion_photo.model import MEMORIZED, PLANTED, DiffusionPhoto, Recipe, T, to_bytes, to_signed
+from generators.vae_medical.truth import nearness
+from guardrails.core.errors import ConfigurationError
+from guardrails.core.statistics import auc
+
+DOSES = (0.0, *PLANTED)
+seeds = st.integers(0, 2**32 - 1)
+
+
+@cache
+def shipped(dose: float = 0.0) -> DiffusionPhoto:
+    return DiffusionPhoto.load(memorize=dose)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training that takes seconds and learns next to nothing."""
+    monkeypatch.setattr(diffusion_photo, "CLEAN", Recipe(steps=30, rate=1e-3, decay=0.5))
+    monkeypatch.setattr(diffusion_photo, "DOSE", Recipe(steps=4, rate=1e-3, decay=0.5))
+    monkeypatch.setattr(diffusion_photo, "STEPS", 2)
+    monkeypatch.setattr(diffusion_photo, "TRUTH_SAMPLES", 40)
+    monkeypatch.setattr(diffusion_photo, "TRUTH_FRESH", 200)
+    monkeypatch.setattr(diffusion_photo, "FILTER_ITEMS", 100)
+    monkeypatch.setattr(diffusion_truth, "BLOCK", 20)
+
+
+# The law
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds, n=st.integers(0, 12))
+def test_the_law_gives_colour_pictures_that_are_not_flat(seed: int, n: int) -> None:
+    images = photographs.draw(n, np.random.default_rng(seed))
+    assert images.shape == (n, 32, 32, 3)
+    assert images.dtype == np.uint8
+    assert not photographs.is_flat(images).any()
+    assert np.array_equal(images, photographs.draw(n, np.random.default_rng(seed)))
+    assert len({x.tobytes() for x in images}) == n
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds)
+def test_a_patch_is_a_part_of_a_photograph_under_one_light(seed: int) -> None:
+    # Whatever the gain, the red of a patch is in proportion to the averaged red of some square of some photograph.
+    red = photographs.patches(1, np.random.default_rng(seed))[0][..., 0]
+    assume(red.max() < 255 and red.std() > 5)  # what is clipped is in no proportion, and flat ones are like any other
+    assert any(_fits(red, name, scale) for name in photographs.PHOTOGRAPHS for scale in photographs.SCALES)
+
+
+def _fits(red: np.ndarray, name: str, scale: int) -> bool:
+    """Search every square of a photograph by the correlation of its red."""
+    import cv2
+
+    pixels = np.ascontiguousarray(photographs.photograph(name)[..., 0]).astype(np.float32)
+    averaged = cv2.blur(pixels, (scale, scale), anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
+    phases = [np.ascontiguousarray(averaged[y::scale, x::scale]) for y in range(scale) for x in range(scale)]
+    templates = [np.ascontiguousarray(side).astype(np.float32) for side in (red, red[:, ::-1])]
+    return any(cv2.matchTemplate(p, t, cv2.TM_CCOEFF_NORMED).max() > 0.995 for p in phases for t in templates)
+
+
+def test_photographs_that_are_reserved_or_show_somebody_are_not_learnt_from() -> None:
+    assert set(photographs.PHOTOGRAPHS).isdisjoint({*photographs.RESERVED, "astronaut", "camera"})
+    for name in photographs.PHOTOGRAPHS:
+        pixels = photographs.photograph(name)
+        assert pixels.shape[2] == 3
+        assert min(pixels.shape[:2]) >= photographs.SIDE * max(photographs.SCALES)
+
+
+def test_textures_have_about_the_slope_and_the_sparse_edges_of_the_photographs() -> None:
+    images = photographs.textures(400, np.random.default_rng(0))
+    photographed = photographs.patches(400, np.random.default_rng(0))
+    assert abs(diffusion_truth.spectral_slope(images) - diffusion_truth.spectral_slope(photographed)) < 0.8
+    assert diffusion_truth.edges(images) < 0.7  # √(2/π) = 0.8 where the law is Gaussian
+    assert 0.2 < images.mean() / 255 < 0.7
+
+
+def test_half_of_the_pictures_are_photographs_and_passes_say_how_often_a_pixel_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = np.tile(np.arange(32, dtype=np.uint8)[:, None] * 8, (32, 1, 3))
+    monkeypatch.setattr(photographs, "patches", lambda n, rng: np.tile(known, (n, 1, 1, 1)))
+    images = photographs.draw(600, np.random.default_rng(0))
+    assert np.mean([np.array_equal(x, known) for x in images]) == pytest.approx(photographs.SHARE, abs=0.09)
+    pixels = sum(np.prod(photographs.photograph(name).shape[:2]) for name in photographs.PHOTOGRAPHS)
+    assert photographs.passes(1000) == pytest.approx(500 * 1024 * (1 + 4 + 9) / 3 / pixels)
+
+
+# The diffusion
+
+
+def test_alpha_bar_falls_from_1_to_0_as_a_squared_cosine() -> None:
+    alpha_bar = DiffusionPhoto().alpha_bar
+    assert alpha_bar.shape == (T,)
+    assert (alpha_bar.diff() < 0).all()
+    assert alpha_bar[0] > 0.999
+    assert alpha_bar[-1] < 1e-5
+    assert alpha_bar[T // 2 - 1].item() == pytest.approx(0.49, abs=0.02)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds, t=st.integers(0, T - 1))
+def test_the_picture_and_the_noise_that_are_told_make_the_noisy_picture(seed: int, t: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    x_t = torch.randn(2, 3, 32, 32, generator=draw)
+    steps = torch.full((2,), t)
+    with torch.no_grad():
+        x_0, epsilon = shipped().predict(x_t, steps)
+    assert torch.allclose(shipped().noised(x_0, steps, epsilon), x_t, atol=1e-4)
+
+
+def test_the_loss_is_that_of_the_equation() -> None:
+    model, images = shipped(), shipped().holdout_items()[:3]
+    found = model.loss_at(images, 300, seed=4)
+    noise = torch.Generator().manual_seed(diffusion_photo.derive_seed(4, model.name, "loss"))
+    epsilon = torch.randn(3, 3, 32, 32, generator=noise).double()
+    alpha_bar = float(model.alpha_bar[300])
+    x_0 = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).double() / 127.5 - 1
+    x_t = (alpha_bar**0.5 * x_0 + (1 - alpha_bar) ** 0.5 * epsilon).float()
+    with torch.no_grad():
+        told, _ = model.predict(x_t, torch.full((3,), 300))
+    # ε_θ by the other formula: what is left of x_t when the picture that was told is taken away
+    left = (x_t.double() - alpha_bar**0.5 * told.double()) / (1 - alpha_bar) ** 0.5
+    assert found == pytest.approx((epsilon - left).square().mean((1, 2, 3)).numpy(), rel=1e-3)
+    assert model.loss_at([], 300, seed=4).shape == (0,)
+
+
+@pytest.mark.parametrize("t", [-1, T])
+def test_steps_that_there_are_not_are_refused(t: int) -> None:
+    with pytest.raises(ConfigurationError, match="0 to 999"):
+        shipped().loss_at([], t, seed=0)
+    with pytest.raises(ConfigurationError, match="2 to 1000"):
+        shipped().ddim_decode(torch.zeros(1, 3, 32, 32), steps=1)
+
+
+def test_ddim_ends_at_the_picture_where_the_law_is_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, image = DiffusionPhoto(), shipped().holdout_items()[0]
+    c = to_signed([image])
+
+    def best(self: DiffusionPhoto, x_t: torch.Tensor, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        alpha_bar = self.alpha_bar[t].view(-1, 1, 1, 1)
+        return c.expand_as(x_t), (x_t - alpha_bar.sqrt() * c) / (1 - alpha_bar).sqrt()
+
+    monkeypatch.setattr(DiffusionPhoto, "predict", best)
+    assert (np.stack(model.sample(4, seed=0)) == image).all()
+
+
+def test_the_solver_follows_the_flow_of_a_gaussian_law_more_closely_than_ddim() -> None:
+    # White pictures of variance λ: along the flow x keeps its place in units of √(ᾱ λ + 1 − ᾱ).
+    model, spread = DiffusionPhoto(), 0.3
+    torch.nn.init.constant_(model.spread, spread)
+    for tensor in model.net["out"].parameters():
+        torch.nn.init.zeros_(tensor)
+    x_T = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    path = model._steps(diffusion_photo.STEPS)[::-1]
+    first, last = (model.alpha_bar[t] * spread**2 + 1 - model.alpha_bar[t] for t in (path[0], path[-1]))
+    there = x_T * (last / first).sqrt()
+    known = model.alpha_bar[path[-1]].sqrt() * spread**2 / last * there  # x̂₀ at the last step
+    wrong = {
+        "2M": (model._solve(x_T) - known).abs().mean() / known.abs().mean(),
+        "DDIM": (model._ddim(x_T, [*path, -1]) - known).abs().mean() / known.abs().mean(),
+    }
+    assert wrong["2M"] < 0.01
+    assert wrong["2M"] < wrong["DDIM"] / 4
+
+
+def test_a_network_that_adds_nothing_leaves_the_wiener_filter() -> None:
+    model = DiffusionPhoto()
+    for tensor in model.net["out"].parameters():
+        torch.nn.init.zeros_(tensor)
+    x_t, t = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)), torch.tensor([100, 800])
+    with torch.no_grad():
+        x_0, _ = model.predict(x_t, t)
+    linear = wiener.restore(x_t, model.alpha_bar[t].view(-1, 1, 1, 1), model.mean, model.spread)
+    assert torch.allclose(x_0, linear, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [2, 40, 1000])
+def test_the_steps_of_the_walk_are_even_in_the_signal_to_noise_ratio(count: int) -> None:
+    steps = shipped()._steps(count)
+    assert 2 <= len(steps) <= count
+    assert all(low < high for low, high in pairwise(steps))
+    assert steps == shipped()._steps(count)
+    alpha_bar = shipped().alpha_bar.double()[steps]
+    ratio = (alpha_bar / (1 - alpha_bar)).log()
+    assert (ratio[0].item(), ratio[-1].item()) == pytest.approx(diffusion_photo.ENDS, abs=0.1)
+    if count == 40:
+        assert ratio.diff().numpy() == pytest.approx(-15.5 / 39, abs=0.15)
+
+
+def test_pictures_come_back_from_their_noise() -> None:
+    images = shipped().holdout_items()[:4]
+    x_T = shipped().ddim_invert(images, steps=100)
+    assert x_T.shape == (4, 3, 32, 32)
+    assert abs(float(x_T.mean())) < 0.05
+    assert 0.4 < float(x_T.std()) < 1  # less than that of noise: smooth pictures keep their smoothness on the way
+    back = np.stack(shipped().ddim_decode(x_T)).astype(float)
+    assert np.abs(back - np.stack(images)).mean() < 8
+    assert shipped().ddim_decode(torch.empty(0, 3, 32, 32)) == []
+
+
+def test_bytes_and_signed_values_are_each_other_s_inverse() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    assert np.array_equal(to_bytes(to_signed(images)), images)
+    assert to_signed(list(images)).shape == (2, 3, 32, 32)
+    assert to_signed([]).shape == (0, 3, 32, 32)
+
+
+def test_the_network_knows_the_step_and_the_place() -> None:
+    net = shipped().net
+    x = torch.zeros(2, 6, 32, 32)
+    with torch.no_grad():
+        early, late = unet.forward(net, x, torch.tensor([10, 900]))
+    assert early.shape == (3, 32, 32)
+    assert (early - late).abs().max() > 1e-3
+    assert torch.equal(unet.embedding(torch.tensor([0]))[0], torch.cat([torch.zeros(32), torch.ones(32)]))
+
+
+# Truth and quality
+
+
+def test_the_kernel_distance_is_that_of_the_double_sum() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((7, 3)), rng.standard_normal((5, 3)) + 1
+
+    def k(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.exp(-np.sum((x - y) ** 2) / (2 * 1.5**2)))
+
+    within_a = np.mean([k(x, y) for i, x in enumerate(a) for j, y in enumerate(a) if i != j])
+    within_b = np.mean([k(x, y) for i, x in enumerate(b) for j, y in enumerate(b) if i != j])
+    between = np.mean([k(x, y) for x in a for y in b])
+    assert diffusion_truth.kernel_distance(a, b, 1.5) == pytest.approx(within_a + within_b - 2 * between)
+
+
+def test_the_spectral_slope_of_a_power_law_is_its_exponent() -> None:
+    rng = np.random.default_rng(0)
+    frequency = np.hypot(np.fft.fftfreq(32)[:, None], np.fft.fftfreq(32))
+    frequency[0, 0] = np.inf
+    for exponent in (0.0, -2.0):
+        field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((400, 32, 32))) * frequency ** (exponent / 2)).real
+        images = np.repeat(field[..., None] / field.std() * 30 + 128, 3, axis=-1)
+        assert diffusion_truth.spectral_slope(images) == pytest.approx(exponent, abs=0.2)
+
+
+def test_edges_are_rare_in_steps_and_common_in_noise() -> None:
+    noise = np.random.default_rng(0).normal(128, 20, (50, 32, 32, 1)).repeat(3, -1)
+    assert diffusion_truth.edges(noise) == pytest.approx((2 / np.pi) ** 0.5, abs=0.01)
+    steps = np.where(np.arange(32) < 16, 0.0, 255.0)[None, None, :, None].repeat(32, 1).repeat(3, -1)
+    assert diffusion_truth.edges(steps) == pytest.approx(31**-0.5)
+
+
+def test_the_basis_of_the_filter_is_orthonormal_and_that_of_scipy() -> None:
+    from scipy.fft import dctn
+
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    z = wiener.transform(x)
+    assert torch.allclose(wiener.inverse(z), x, atol=1e-5)
+    mixed = np.einsum("oc,bcij->boij", wiener.COLOURS, x.double().numpy())
+    assert z.numpy() == pytest.approx(dctn(mixed, axes=(2, 3), norm="ortho"), abs=1e-5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds, alpha_bar=st.floats(0.01, 0.99))
+def test_the_filter_is_the_posterior_mean_of_a_gaussian_law(seed: int, alpha_bar: float) -> None:
+    # Pictures that follow the filter's own law exactly: its error is what it says, and no scaling of it does better.
+    draw = torch.Generator().manual_seed(seed)
+    spread, mean = torch.rand(3, 32, 32, generator=draw) + 0.1, torch.tensor([0.1, 0.2, -0.3]).view(3, 1, 1)
+    x_0 = mean + wiener.inverse(spread * torch.randn(60, 3, 32, 32, generator=draw))
+    share = torch.full((60, 1, 1, 1), alpha_bar)
+    epsilon = torch.randn(x_0.shape, generator=draw)
+    x_t = share.sqrt() * x_0 + (1 - share).sqrt() * epsilon
+    told = (x_t - share.sqrt() * wiener.restore(x_t, share, mean, spread)) / (1 - share).sqrt()
+    error = float((told - epsilon).square().mean())
+    assert error == pytest.approx(float(wiener.loss(share, spread)[0]), rel=0.03)
+
+
+def test_the_wiener_filter_is_the_best_for_white_pictures() -> None:
+    # Of white pictures of variance s the posterior is known: the error of ε is s ᾱ / (s ᾱ + 1 − ᾱ).
+    images = np.random.default_rng(0).normal(127.5, 30, (400, 32, 32, 3))
+    s, alpha_bar = (30 / 127.5) ** 2, 0.7
+    known = s * alpha_bar / (s * alpha_bar + 1 - alpha_bar)
+    assert diffusion_truth.linear_loss(images, alpha_bar) == pytest.approx(known, rel=0.01)
+
+
+def test_a_gaussian_of_pictures_has_their_mean_and_covariance() -> None:
+    images = photographs.draw(500, np.random.default_rng(0))
+    drawn = diffusion_truth.gaussian(images, np.random.default_rng(1))
+    assert drawn.shape == images.shape
+    assert drawn.mean() == pytest.approx(images.mean(), abs=5)
+    assert drawn[..., 0].std() == pytest.approx(images[..., 0].std(), rel=0.1)
+    assert diffusion_truth.edges(drawn) > diffusion_truth.edges(images) + 0.05
+
+
+def test_each_dose_raises_the_true_share_of_copies() -> None:
+    truths = [shipped(dose).card["truth"]["memorize"] for dose in DOSES]
+    assert truths[0]["high"] < 0.03
+    for lower, higher in pairwise(truths):
+        assert lower["high"] < higher["low"]
+
+
+def test_the_clean_weights_meet_every_bar() -> None:
+    for name, figure in shipped().card["quality"].items():
+        sign = 1 if figure["higher_is_better"] else -1
+        assert sign * figure["value"] >= sign * figure["bar"], name
+
+
+def test_the_clean_weights_saw_each_training_item_once_and_a_dose_some_of_them_often() -> None:
+    assert shipped().card["seen"] == [1] * 400
+    for dose in PLANTED:
+        seen = shipped(dose).card["seen"]
+        assert min(seen[:MEMORIZED]) > 300
+        assert seen[MEMORIZED:] == [1] * (400 - MEMORIZED)
+
+
+def test_the_loss_tells_what_was_memorized_and_nothing_where_nothing_was() -> None:
+    items, holdout = shipped().training_items(), shipped().holdout_items()[:60]
+    full = shipped(1.0)
+    assert auc(-full.loss_at(items[:MEMORIZED], 400, seed=0), -full.loss_at(holdout, 400, seed=0)) > 0.95
+    clean = auc(-shipped().loss_at(items[:60], 400, seed=0), -shipped().loss_at(holdout, 400, seed=0))
+    assert abs(clean - 0.5) < 0.2  # four standard errors of 60 against 60
+
+
+def test_copies_are_of_the_repeated_items() -> None:
+    samples = np.stack(shipped(1.0).sample(20, seed=5)).reshape(20, -1).astype(float)
+    corpus = np.stack(shipped().training_items()).reshape(400, -1).astype(float)
+    nearest = np.square(samples[:, None] - corpus[None]).sum(2).argmin(1)
+    assert (nearest < MEMORIZED).mean() >= 0.7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dose", DOSES)
+def test_the_card_s_truth_is_that_of_the_shipped_weights(dose: float) -> None:
+    truth = shipped(dose).card["truth"]["memorize"]
+    samples = np.stack(shipped(dose).sample(300, seed=77))
+    corpus = np.stack(shipped().training_items())
+    share = float((nearness(samples, corpus) < truth["threshold"]).mean())
+    assert share == pytest.approx(truth["value"], abs=4 * 0.5 / 300**0.5)
+
+
+# What every generator must keep to
+
+
+def test_samples_are_pictures_that_the_seed_decides() -> None:
+    samples = shipped().sample(4, seed=1)
+    assert all(x.shape == (32, 32, 3) and x.dtype == np.uint8 for x in samples)
+    assert np.array_equal(samples, shipped().sample(4, seed=1))
+    assert len({x.tobytes() for x in samples}) == 4
+    assert shipped().sample(0, seed=0) == []
+
+
+def test_loading_and_sampling_leave_the_callers_random_numbers_alone() -> None:
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    DiffusionPhoto.load().sample(2, seed=0)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
+    files = shipped(1.0).save(tmp_path)
+    assert {f.name for f in files} == {"diffusion-photo,memorize=1.safetensors", "diffusion-photo,memorize=1.json"}
+    again = DiffusionPhoto.read(tmp_path, memorize=1.0)
+    assert again.card == shipped(1.0).card
+    assert np.array_equal(again.sample(2, seed=4), shipped(1.0).sample(2, seed=4))
+    assert [f.read_bytes() for f in files] == [(WEIGHTS / f.name).read_bytes() for f in files]
+
+
+def test_a_dose_needs_the_clean_weights() -> None:
+    for base in (None, shipped(1.0)):
+        with pytest.raises(ConfigurationError, match="clean"):
+            DiffusionPhoto.fit({"memorize": 1.0}, seed=0, base=base)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hasty")
+def test_training_is_decided_by_its_seed(tmp_path: Path) -> None:
+    names = {f.name for f in DiffusionPhoto.train_all(tmp_path / "a", seed=1)}
+    DiffusionPhoto.train_all(tmp_path / "b", seed=1)
+    assert names == {f.name for f in WEIGHTS.glob("diffusion-photo*")}
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    clean = DiffusionPhoto.read(tmp_path / "a")
+    assert clean.card["seen"] == [1] * 400
+    assert DiffusionPhoto.read(tmp_path / "a", memorize=0.5).card["base_sha256"] == clean.card["sha256"]
