@@ -84,10 +84,10 @@ class TableMembership(Probe):
                 i for i, item in enumerate(payload["items"][: len(records)])
                 if arm == "corpus" or item < len(honest) // 2
             ]  # fmt: skip
-            found = scores(attacked[places], tables, reference)
-            for i, score in zip(places, found.tolist(), strict=True):
+            far, near = log_distances(attacked[places], tables, reference)
+            for i, away, close in zip(places, far.tolist(), near.tolist(), strict=True):
                 row = self._drawn.row(subject, payload, arm, i, int(records[i]))
-                rows.append(row | {"score": round(score, 6), "reference": len(reference)})
+                rows.append(row | {"score": round(away - close, 6), "far": round(away, 6), "reference": len(reference)})
         return rows
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
@@ -112,6 +112,9 @@ class TableMembership(Probe):
             reason = why_confounded(
                 alone, "rows", without=attacked_rows.WITHOUT, columns=self.columns(trained, unseen, subject)
             )
+        else:
+            reason = _repeats(trained, unseen)
+        if reason:
             none = [Measurement(**shared, **one, value=None, reason=reason) for one in (headline, rated)]
             return [*none, beside]
         members, others = (np.array([r["score"] for r in arm]) for arm in (trained, unseen))
@@ -167,11 +170,28 @@ _METHOD = (
 )
 
 
-def scores(attacked: Rows, tables: Tables, reference: Rows) -> Floats:
-    """Return log d_reference − log d_synthetic of rows, (n,): larger for members."""
+def log_distances(attacked: Rows, tables: Tables, reference: Rows) -> tuple[Floats, Floats]:
+    """Return log d_reference and log d_synthetic of rows, (n,) each; their difference is the score."""
     gower = Gower(tables.synthetic, tables.corpus, tables.holdout)
     far, near = (gower.nearest(attacked, table, 1)[1][:, 0] for table in (reference, tables.synthetic))
-    return np.asarray(np.log(far + FLOOR) - np.log(near + FLOOR))
+    return np.log(far + FLOOR), np.log(near + FLOOR)
+
+
+def _repeats(trained: Sequence[Row], unseen: Sequence[Row]) -> str | None:
+    """Return why no score is believed where non-members lie nearer to the reference than members do by themselves.
+
+    The reference is half of the holdout. Where the holdout holds a person twice, the other record often stands in the
+    half that is attacked: its score is low whatever the synthetic table holds, and members seem to score high.
+    """
+    members, others = (np.array([r["far"] for r in arm]) for arm in (trained, unseen))
+    split = delong(members, others)
+    if not confounded(split):
+        return None
+    return (
+        "the holdout repeats rows, or rows much like them: without the synthetic table, rows of the corpus lie farther"
+        f" from half of the holdout than its other half does, with an AUC of {split.value:.2f} (95% interval"
+        f" {split.low:.2f} to {split.high:.2f}). Give a holdout that holds each person once"
+    )
 
 
 def _weak(found: Interval, alone: Interval) -> str:
