@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +40,7 @@ def check_install() -> None:
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    try:
-        return find_spec(name)
-    except ValueError:  # a module that something else has put in its place, without a specification
-        return None
+    module = sys.modules.get(name)
+    if module is not None and getattr(module, "__spec__", None) is None:
+        return None  # something else has put it there
+    return find_spec(name)

@@ -72,8 +72,8 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def told(*values: Any, **options: Any) -> Any:
         raise ConfigurationError(f"asked for {[*values, *options.values()]!s}", *map(str, [*values, *options.values()]))
 
-    for name in ("assay.audit.run_audit", "assay.dry_run.dry_run", "assay.bench.bench", "assay.scan.run_scan"):
-        monkeypatch.setattr(f"guardrails.{name}", told)
+    for name in ("audit.orchestrator.run_audit", "audit.dry_run.dry_run", "bench.run.bench", "scan.run.run_scan"):
+        monkeypatch.setattr(f"guardrails.assay.{name}", told)
     monkeypatch.setattr("guardrails.training.copy_descriptor.train_shipped", told)
 
 
