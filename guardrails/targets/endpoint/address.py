@@ -57,3 +57,13 @@ def is_loopback(url: httpx.URL) -> bool:
         return ipaddress.ip_address(url.host).is_loopback
     except ValueError:
         return url.host == "localhost" or url.host.endswith(".localhost")
+
+
+def clipped(text: object) -> str:
+    """Return a name or an address as a sentence quotes it: not so long that a report leaves out what follows.
+
+    >>> clipped("a" * 200) == "a" * 100 + "…"
+    True
+    """
+    words = str(text)
+    return words if len(words) <= 100 else f"{words[:100]}…"

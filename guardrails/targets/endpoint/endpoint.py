@@ -32,8 +32,8 @@ DOWN, LOST = 3, 5
 """After so many lost requests in a row, each further one is sent once, until one is answered; and the rest of a call is
 not sent."""
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,60}")
-SECRET = "[api key]"
-"""What stands in place of a key that a server repeats."""
+SECRET, SHORTEST = "[api key]", 16
+"""What stands in place of a key that a server repeats, and the fewest characters of such a key."""
 
 
 class Form(Protocol):
@@ -77,7 +77,7 @@ class Endpoint:
     Notes
     -----
     The key is read from the environment and sent to the server alone. No method returns it, and where an answer or an
-    error repeats it, ``[api key]`` stands in its place.
+    error repeats it, ``[api key]`` stands in its place, if it has 16 characters or more.
     """
 
     def __init__(self, name: str, options: EndpointOptions | None = None, *, patience: Patience | None = None) -> None:
@@ -88,6 +88,8 @@ class Endpoint:
         self._form: Form = FORMS[scheme](spec)
         self._key = _key_from(self.options.api_key_env)
         self._form.headers(self._key)  # raises where they need a key
+        if self._key and any(self._without_key(text) != text for text in (name, str(self._form.url))):
+            raise ConfigurationError(f"{scheme}: the name holds the key, and would be printed and stored")
         self._patience = patience or self.options.patience
         self.ledger = Ledger(self.options)
         self._lost_in_a_row = self._lost_in_call = 0
@@ -222,7 +224,8 @@ class Endpoint:
         return Reply(text, reply.finish, error, reply.usage)
 
     def _without_key(self, text: str) -> str:
-        return text.replace(self._key, SECRET) if self._key else text
+        # A local server takes any key, such as "test": taken out of its answers, it would change what they say.
+        return text.replace(self._key, SECRET) if self._key and len(self._key) >= SHORTEST else text
 
 
 def load_chat(spec: str, options: EndpointOptions | None = None) -> ChatTexts:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from ...core.errors import ConfigurationError
-from .address import parse_address
+from .address import clipped, parse_address
 from .chat import Conversation, Decoding, Finish, Reply, Usage
 
 MODEL_FACTS = ("owned_by", "root", "parent", "max_model_len")
@@ -123,7 +123,7 @@ class ChatCompletions:
     def describe(self) -> str:
         """Return how the model is asked, for the report."""
         seed = "" if self._seeded else "; the server takes no seed"
-        return f"{self.what} of the model '{self.model}' at {self.base}{seed}"
+        return f"{self.what} of the model '{clipped(self.model)}' at {clipped(self.base)}{seed}"
 
 
 class Completions(ChatCompletions):

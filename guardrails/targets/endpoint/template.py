@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ...core.errors import ConfigurationError, ContentError, did_you_mean
 from ...kit.io import shown
 from ...kit.settings_file import parse_toml, read_bounded
-from .address import parse_address
+from .address import clipped, parse_address
 from .chat import Conversation, Decoding, Reply
 from .openai import token_counts
 
@@ -158,11 +158,11 @@ class Template:
 
     def describe(self) -> str:
         """Return how the model is asked, for the report."""
-        model = f" of the model '{self._file.model}'" if self._file.model else ""
+        model = f" of the model '{clipped(self._file.model)}'" if self._file.model else ""
         of_server = {"temperature": "temperature", "max_new_tokens": "length"}
         missing = " and ".join(of_server[name] for name in self._missing)
         note = f"; {missing} are the server's own, whatever a probe asks for" if missing else ""
-        return f"answers{model} at {self.url}, as {self._path} describes its API{note}"
+        return f"answers{model} at {clipped(self.url)}, as {clipped(self._path)} describes its API{note}"
 
 
 def _strings(value: Any) -> Iterator[str]:

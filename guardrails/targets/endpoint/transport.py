@@ -7,6 +7,7 @@ import json
 import random
 import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,7 +70,7 @@ class _PassingError(Exception):
 
 
 class Transport:
-    """One connection pool with its patience: used for the requests of one call.
+    """One connection pool with its patience: used for the requests of one call, which all wait where one has to.
 
     Parameters
     ----------
@@ -90,6 +91,8 @@ class Transport:
         without_key: Callable[[str], str],
     ) -> None:
         self._client, self._patience, self._may_send, self._without_key = client, patience, may_send, without_key
+        self._not_before = 0.0
+        """Until when the server asked all to wait, in the seconds of the clock that never goes back."""
 
     async def post(self, url: httpx.URL, headers: Mapping[str, str], body: Any, *, attempts: int) -> Exchange:
         """Send a JSON body until there is an answer, `attempts` times at most."""
@@ -121,6 +124,8 @@ class Transport:
     async def _once(
         self, exchange: Exchange, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None
     ) -> Any:
+        while (pause := self._not_before - time.monotonic()) > 0:
+            await asyncio.sleep(pause)
         if why := self._may_send(exchange.attempts > 0):
             raise _RefusedError(f"not sent{' again' if exchange.attempts else ''}: {why}")
         exchange.attempts, exchange.status = exchange.attempts + 1, None
@@ -166,6 +171,8 @@ class Transport:
         if after is not None and after > self._patience.longest_wait:
             longest = self._patience.longest_wait
             raise _RefusedError(f"{message}; it asks to wait {after:,.0f} s, and at most {longest:g} s are waited")
+        if after is not None:
+            self._not_before = max(self._not_before, time.monotonic() + after)
         raise _PassingError(message, after)
 
     def _server_message(self, content: bytes) -> str:

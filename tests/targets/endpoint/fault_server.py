@@ -23,7 +23,7 @@ class Server(ThreadingHTTPServer):
     faults : dict of str to list of Fault
         By prompt; those under ``*`` for any.
     asked : list of dict
-        The bodies of all requests, in the order of their arrival.
+        The bodies of all requests, in the order of their arrival, which is in `times`.
     """
 
     daemon_threads = True
@@ -34,6 +34,7 @@ class Server(ThreadingHTTPServer):
         self.faults: dict[str, list[Fault]] = {}
         self.always: Fault | None = None
         self.asked: list[dict[str, Any]] = []
+        self.times: list[float] = []
         self.headers_seen: list[dict[str, str]] = []
         self.models: Any = {"data": [{"id": "m", "owned_by": "tests", "created": 1}]}
         self.lock = threading.Lock()
@@ -74,6 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         prompt = prompt_of(body)
         with server.lock:
             server.asked.append(body)
+            server.times.append(time.monotonic())
             server.headers_seen.append(dict(self.headers.items()))
             server.at_once += 1
             server.most_at_once = max(server.most_at_once, server.at_once)

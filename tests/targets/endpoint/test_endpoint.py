@@ -277,6 +277,27 @@ def test_the_key_is_sent_to_the_server_and_shown_nowhere(server: Server, monkeyp
     assert replies[0].text == "your key is [api key]."
 
 
+def test_a_short_key_does_not_change_what_answers_say(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "test")
+    server.always = say("a test of the tests")
+    assert ask(endpoint(server, api_key_env="MY_KEY"), "a")[0].text == "a test of the tests"
+
+
+def test_a_key_in_the_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    for name in (f"openai:http://host/{KEY}/v1#m", f"openai:http://host/v1#{KEY}"):
+        with pytest.raises(ConfigurationError, match="holds the key") as error:
+            Endpoint(name, EndpointOptions(api_key_env="MY_KEY"))
+        assert KEY not in str(error.value)
+
+
+def test_all_wait_where_the_server_asks_one_to_wait(server: Server) -> None:
+    server.faults["*"] = [status(429, Retry_After="0.3")]
+    ask(endpoint(server, concurrency=2), *"cdefgh")
+    assert len(server.asked) == 7
+    assert server.times[2] - server.times[1] >= 0.25  # the two that were under way, and then nobody
+
+
 def test_no_key_is_sent_that_was_not_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     ask(endpoint(server), "a")
@@ -422,6 +443,11 @@ def test_any_list_of_models_will_do(server: Server, models: object) -> None:
 def test_a_query_that_is_no_secret_stays() -> None:
     form = ChatCompletions("https://host/deployments/x?api-version=2024#m")
     assert str(form.url) == "https://host/deployments/x/chat/completions?api-version=2024"
+
+
+def test_a_long_name_leaves_room_for_the_counts() -> None:
+    model = Endpoint("openai:http://127.0.0.1:9/" + "a" * 900 + "#" + "m" * 400)
+    assert len(model.read_as) < 330
 
 
 def test_unencrypted_is_said_of_other_machines_only() -> None:
