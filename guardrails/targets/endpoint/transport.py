@@ -141,7 +141,7 @@ class Transport:
             limit = self._patience.connect if isinstance(error, httpx.ConnectTimeout) else self._patience.read
             raise _PassingError(f"the server did not answer within {limit:g} s") from None
         except (httpx.TransportError, OSError) as error:
-            raise _PassingError(f"no connection: {self._words(str(error) or type(error).__name__)}") from None
+            raise _PassingError(f"the connection failed: {self._words(str(error) or type(error).__name__)}") from None
 
     async def _read(self, response: httpx.Response) -> Any:
         status = response.status_code

@@ -159,6 +159,16 @@ def drip_headers(handler: Handler, body: dict[str, Any]) -> None:
         handler.wfile.write(b"a")
 
 
+def says_bytes(content: bytes) -> Fault:
+    """Send anything in place of an answer, and close."""
+
+    def fault(handler: Handler, body: dict[str, Any]) -> None:
+        handler.wfile.write(content)
+        handler.close_connection = True
+
+    return fault
+
+
 @contextmanager
 def running() -> Iterator[Server]:
     server = Server()

@@ -20,7 +20,7 @@ from guardrails.targets import load_target
 from guardrails.targets.endpoint import Chat, ChatTexts, Decoding, Endpoint, EndpointOptions, Patience, Reply, Usage
 from guardrails.targets.endpoint.openai import ChatCompletions
 
-from .fault_server import Server, answer, cut, drip, drip_headers, hang, raw, reset, say, status
+from .fault_server import Server, answer, cut, drip, drip_headers, hang, raw, reset, say, says_bytes, status
 
 QUICK = Patience(connect=1.0, read=0.3, total=0.6, attempts=3, first_wait=0.001, longest_wait=1.0)
 DECODING = Decoding(max_new_tokens=8)
@@ -243,12 +243,12 @@ def test_a_server_that_dies_in_the_middle(server: Server) -> None:
     server.shutdown()
     server.server_close()
     (reply,) = ask(model, "4")
-    assert "no connection" in (reply.error or "")
+    assert "the connection failed" in (reply.error or "")
 
 
 def test_a_server_that_cannot_be_reached_is_said_before_anything_is_asked() -> None:
     model = Endpoint("openai:http://127.0.0.1:9/v1#m", patience=QUICK)
-    with pytest.raises(EndpointError, match=r"127\.0\.0\.1:9: no connection: .*is the server running\?"):
+    with pytest.raises(EndpointError, match=r"127\.0\.0\.1:9: the connection failed: .*is the server running\?"):
         model.identity()
 
 
@@ -495,6 +495,38 @@ def test_a_proxy_is_not_used_for_this_machine(server: Server, monkeypatch: pytes
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert ask(endpoint(server), "a")[0].text == "you said a"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 100,
+        b"\x16\x03\x01\x02\0",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 101 Switching\r\n\r\n",
+        b"HTTP/1.1 099 Low\r\n\r\n",
+        b"HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 None\r\n\r\n",
+        HEAD + b"X: " + b"a" * 200_000 + b"\r\n\r\n",
+        HEAD + b"Content-Length: -1\r\n\r\n{}",
+        HEAD + b"Content-Length: 99999999999999999999\r\n\r\n{}",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+        HEAD + b"Content-Type: k\xc3\xa4se\xe2\x80\xae\r\n\r\nnothing",
+    ],
+)
+def test_bytes_that_are_no_answer_are_one_failed_request(server: Server, content: bytes) -> None:
+    server.faults["bad"] = [says_bytes(content)] * QUICK.attempts
+    replies = ask(endpoint(server), "good", "bad")
+    assert replies[0].text == "you said good"
+    assert replies[1].finish == "error"
+    assert (replies[1].error or "").isprintable()
+    assert len(replies[1].error or "") < 300
 
 
 def test_half_a_surrogate_pair_in_a_prompt_is_one_failed_request_at_most(server: Server) -> None:
