@@ -293,6 +293,15 @@ def test_a_server_that_is_not_there_leaves_no_folder(capfd: pytest.CaptureFixtur
     assert not Path("run").exists()
 
 
+@pytest.mark.parametrize("fault", [say(""), say(None, refusal="I will not.")])
+def test_a_model_that_says_nothing_is_remarked_upon(server: fault_server.Server, fault: fault_server.Fault) -> None:
+    remark = "most answers are empty or refusals"
+    server.faults = {str(i): [fault] for i in range(20)}
+    assert remark not in read_as(audited(server))
+    server.faults = {str(i): [fault] for i in range(21)}
+    assert remark in read_as(run_audit(named(server), out="again")[0])
+
+
 # Options
 
 

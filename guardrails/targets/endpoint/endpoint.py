@@ -139,7 +139,8 @@ class Endpoint:
 
         exchange = _run(listing())
         if exchange.error and exchange.status is None:
-            raise EndpointError(f"{self.sent_to}: {exchange.error}; is the server running?")
+            why = exchange.error.rstrip(".")
+            raise EndpointError(f"{self.sent_to}: {why}; is the server running?")
         return {name: self._without_key(value) for name, value in model_facts(exchange.value, form.model).items()}
 
     def reply(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:

@@ -181,4 +181,8 @@ class Ledger:
         ]
         cost = self._options.cost(c.prompt_tokens, c.completion_tokens)
         parts.append("" if cost is None else f"cost {cost:.4g}")
-        return ", ".join(part for part in parts if part)
+        silent = c.refused + c.empty > c.answered / 2
+        note = (
+            "; most answers are empty or refusals, so that readings of them say little of the model" if silent else ""
+        )
+        return ", ".join(part for part in parts if part) + note
