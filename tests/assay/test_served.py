@@ -363,6 +363,7 @@ def test_the_shares_are_those_of_what_was_answered(server: fault_server.Server) 
     assert (finding.measurement.value, finding.measurement.low) == pytest.approx(wilson(10, 40)[:2])
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_documents_run(server: fault_server.Server, capfd: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "endpoints.md").read_text(encoding="utf-8")
     address = server.url.removesuffix("/v1")
