@@ -176,7 +176,7 @@ def test_the_closure_holds_what_is_imported_inside_functions_and_through_package
     [
         ("def f():\n    from ..kit.lm import token_ranks", {"guardrails.kit.lm"}),
         ("from ..kit import lm, io as bounded", {"guardrails.kit.lm", "guardrails.kit.io"}),
-        ("from . import _passages", {"guardrails.memorization.text.passages"}),
+        ("from . import overlap", {"guardrails.memorization.overlap"}),
         ("import guardrails.core.seeding as s", {"guardrails.core.seeding"}),
         ("if TYPE_CHECKING:\n    from ..kit.lm import x\nelse:\n    from ..kit import io", {"guardrails.kit.io"}),
     ],

@@ -53,7 +53,7 @@ def test_one_generator_of_pictures_and_one_of_text_are_reserved() -> None:
 
 @EVERY
 def test_its_name_is_its_file_s(name: str) -> None:
-    assert find_generator(name).__module__ == "generators." + name.replace("-", "_")
+    assert find_generator(name).__module__ == f"generators.{name.replace('-', '_')}.model"
 
 
 @EVERY
