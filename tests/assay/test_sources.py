@@ -18,7 +18,6 @@ MODULES = {  # the names of modules that differ from those of their distribution
     "cv2": "opencv-python",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
-    "pywt": "pywavelets",
     "stdnum": "python-stdnum",
     "presidio_analyzer": "presidio-analyzer",
 }
@@ -52,7 +51,7 @@ def test_every_library_that_is_imported_is_hashed_with_its_version():
     wanted = {MODULES.get(name, name).lower().replace("_", "-") for name in imported_libraries()}
     assert wanted >= {"torch", "soundfile", "pandas", "safetensors", "pydivsufsort"}
     optional = {"presidio-analyzer", "spacy"}  # where they are not installed, what they require is not known either
-    assert (wanted | {"pywavelets", "onnxruntime"}) - optional <= known
+    assert (wanted | {"onnxruntime"}) - optional <= known
 
 
 def test_what_the_libraries_require_themselves_is_hashed_too():

@@ -95,7 +95,7 @@ class Tables(Texts):
 def generator(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> type[Texts]:
     cls: type[Texts] = request.param
     cls.asked = []
-    monkeypatch.setattr("generators.base.find_generator", lambda name: cls)
+    monkeypatch.setattr("guardrails.targets.reference.find_generator", lambda name: cls)
     return cls
 
 
@@ -228,7 +228,9 @@ def test_train_prints_what_was_made_beside_what_ships(
         (folder / "vae-medical.json").write_text(json.dumps(card | {"sha256": "new"}))
         return [folder / "vae-medical.json"]
 
-    monkeypatch.setattr("generators.base.find_generator", lambda name: SimpleNamespace(train_all=train_all))
+    monkeypatch.setattr(
+        "guardrails.targets.reference.find_generator", lambda name: SimpleNamespace(train_all=train_all)
+    )
     assert cli.run(["train", "generator", "vae-medical", "--out", str(tmp_path / "new"), "--seed", "5"]) == 0
     said = capsys.readouterr()
     assert asked == [5]

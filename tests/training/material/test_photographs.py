@@ -18,7 +18,7 @@ from PIL import Image
 from guardrails.core.errors import ConfigurationError, ContentError
 from guardrails.training.material.photographs import COLUMNS, photographs
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LISTS = ROOT / "requirements"
 
 
