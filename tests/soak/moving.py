@@ -21,6 +21,8 @@ CODES = (0, 1, 3, 4, *REFUSALS)
 
 def disturb(path: Path, rng: Random) -> None:
     """Do one of the things to a file that others do while we read: change, cut, empty, remove or replace it."""
+    if not path.is_file():
+        return  # disturbed before: what is now a pipe would wait for ever to be written to
     with suppress(OSError):
         match rng.randrange(7):
             case 0:

@@ -20,6 +20,7 @@ from .child import Child, Ended
 from .jobs import Job, Result, Undisturbed, files
 from .judge import compared
 from .lanes import in_lanes
+from .moving import disturb
 from .mutate import mutated
 from .plan import Task
 from .readers import Reader
@@ -153,3 +154,11 @@ def test_a_part_of_the_soak_passes(repository: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "| SIGKILL, " in done.stdout
     assert "| damaged inputs, " in done.stdout
+
+
+def test_a_file_that_became_a_pipe_is_not_disturbed_again(tmp_path: Path) -> None:
+    pipe = tmp_path / "a.png"
+    os.mkfifo(pipe)
+    for seed in range(40):
+        disturb(pipe, Random(seed))
+    assert pipe.is_fifo()
