@@ -72,7 +72,7 @@ class ScanResult(_Part):
     folder : Path
         The scan's folder; the rows stay in its ``scan.jsonl``.
     gallery : dict, optional
-        What the page shows, with pictures: from `assay.scan_gallery.gallery_of`.
+        What the page shows, with pictures: from `assay.scan.gallery.gallery_of`.
     """
 
     folder: Path = Field(exclude=True)

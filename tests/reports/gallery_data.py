@@ -32,7 +32,7 @@ def _row(name: str, kind: str, *said: dict[str, Any], **facts: Any) -> dict[str,
 
 
 def gallery() -> dict[str, Any]:
-    """Return what `assay.scan_gallery` would."""
+    """Return what `assay.scan.gallery` would."""
     film = _said("manipulated", 12.0, segments=[[1.0, 2.5, 3.0], [4.0, 4.2, 1.0]])
     detector = f"own.{HOSTILE}"
     silent = _said("abstain", None, score=None, probability=None)
