@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from .assay.audit.orchestrator import audit
     from .core.base import Access, Budget, Control, Detection, Detector, Modality, Probe, Subject, Target
-    from .core.bench_result import BenchResult
     from .core.errors import (
         ConfigurationError,
         ContentError,
@@ -47,7 +46,8 @@ if TYPE_CHECKING:
     )
     from .core.registry import load_detector, load_probe
     from .core.results import AuditResult, Finding, Measurement, Severity, Status
-    from .core.scan_result import ScanResult
+    from .core.results.bench import BenchResult
+    from .core.results.scan import ScanResult
     from .targets import load_target
 
 __version__ = "0.1.0"
@@ -100,7 +100,7 @@ _HOMES = {
         "Subject",
         "Target",
     ),
-    "guardrails.core.bench_result": ("BenchResult",),
+    "guardrails.core.results.bench": ("BenchResult",),
     "guardrails.core.errors": (
         "ConfigurationError",
         "ContentError",
@@ -114,7 +114,7 @@ _HOMES = {
     ),
     "guardrails.core.registry": ("load_detector", "load_probe"),
     "guardrails.core.results": ("AuditResult", "Finding", "Measurement", "Severity", "Status"),
-    "guardrails.core.scan_result": ("ScanResult",),
+    "guardrails.core.results.scan": ("ScanResult",),
     "guardrails.targets": ("load_target",),
     "reports": ("render",),
     "reports.renderer": ("Renderer",),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guardrails.core.bench_result import BenchResult
+from guardrails.core.results.bench import BenchResult
 
 from .charts import CurveChart, CurvePoint, svg
 from .csv_ import cell

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from guardrails.core.results import AuditResult, Finding
-from guardrails.core.scan_result import ScanResult, ScanRow
+from guardrails.core.results.scan import ScanResult, ScanRow
 
 from .outcomes import metric_of, one_line, target_of
 from .renderer import Renderer

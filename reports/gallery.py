@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.scan_result import ScanResult
+from guardrails.core.results.scan import ScanResult
 
 from .renderer import Renderer
 from .text import clip, number, visible

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guardrails.core.bench_result import BenchResult
 from guardrails.core.results import AuditResult
+from guardrails.core.results.bench import BenchResult
 
 from .renderer import Renderer
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Finding
-from guardrails.core.scan_result import ScanResult, ScanRow
+from guardrails.core.results.scan import ScanResult, ScanRow
 
 from .findings import value_of
 from .outcomes import Outcome, count_of, detection_outcome, metric_of, one_line, outcome_of, reading_of, score_of

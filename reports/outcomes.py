@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guardrails.core.results import AuditResult, Finding, Status
-from guardrails.core.scan_result import ScanDetection, ScanResult
+from guardrails.core.results.scan import ScanDetection, ScanResult
 
 from .findings import limit_of, sentence_of, value_of
 from .text import clip, number, visible

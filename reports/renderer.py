@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
-from guardrails.core.bench_result import BenchResult
 from guardrails.core.results import AuditResult
-from guardrails.core.scan_result import ScanResult
+from guardrails.core.results.bench import BenchResult
+from guardrails.core.results.scan import ScanResult
 
 Result = AuditResult | ScanResult | BenchResult
 KINDS: dict[type[Result], str] = {AuditResult: "audit", ScanResult: "scan", BenchResult: "bench"}

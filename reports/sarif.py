@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Finding, Severity, Status
-from guardrails.core.scan_result import ScanDetection, ScanResult, ScanRow
+from guardrails.core.results.scan import ScanDetection, ScanResult, ScanRow
 
 from .outcomes import (
     count_of,

@@ -53,7 +53,7 @@ def bench(
     from reports import render
 
     from ..assay.bench.run import bench as run
-    from ..core.bench_result import BenchResult
+    from ..core.results.bench import BenchResult
 
     with new_folder(out):
         with progress() as report, only_data_on_stdout():

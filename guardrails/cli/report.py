@@ -43,7 +43,7 @@ def read_run(run: Path) -> tuple[Result, Path]:
     ConfigurationError
         Where there is no result there, or it is not one of this schema.
     """
-    from ..core.scan_result import ROWS, SUMMARY, ScanResult
+    from ..core.results.scan import ROWS, SUMMARY, ScanResult
 
     folder = run if run.is_dir() else run.parent
     names = ("result.json", SUMMARY, "bench.json")
@@ -68,8 +68,8 @@ def _unfinished(run: Path) -> str:
 def _parsed(file: Path) -> Result:
     from pydantic import ValidationError
 
-    from ..core.bench_result import BenchResult
     from ..core.results import AuditResult
+    from ..core.results.bench import BenchResult
 
     try:
         text = file.read_text(encoding="utf-8")

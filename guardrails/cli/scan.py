@@ -85,7 +85,7 @@ def _page(summary: dict[str, Any], folder: Path) -> Path:
     from reports import render
 
     from ..assay.scan.gallery import gallery_of
-    from ..core.scan_result import ScanResult
+    from ..core.results.scan import ScanResult
 
     page = folder / "gallery.html"
     result = ScanResult.read(folder).model_copy(update={"gallery": gallery_of(summary, folder)})

@@ -17,10 +17,10 @@ import junitparser
 import pytest
 
 import reports
-from guardrails.core.bench_result import BenchResult
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Status
-from guardrails.core.scan_result import ScanResult
+from guardrails.core.results.bench import BenchResult
+from guardrails.core.results.scan import ScanResult
 from reports import registry
 from reports.renderer import Renderer
 

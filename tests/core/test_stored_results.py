@@ -9,12 +9,12 @@ from typing import Any, get_args
 
 import pytest
 
-from guardrails.core import scan_result
 from guardrails.core.base import Verdict
-from guardrails.core.bench_result import BenchResult
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.json_object import json_object
-from guardrails.core.scan_result import ScanResult
+from guardrails.core.results import scan as scan_result
+from guardrails.core.results.bench import BenchResult
+from guardrails.core.results.scan import ScanResult
 
 sys.path.append(str(Path(__file__).parents[1] / "reports"))
 import result_kinds as kinds

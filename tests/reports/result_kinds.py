@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 import report_factory
 
-from guardrails.core.bench_result import BenchResult
 from guardrails.core.results import AuditResult
-from guardrails.core.scan_result import ScanResult
+from guardrails.core.results.bench import BenchResult
+from guardrails.core.results.scan import ScanResult
 
 HOSTILE = (
     *report_factory.PAYLOADS,

@@ -18,7 +18,7 @@ import reports
 from guardrails.assay.policy.policy import failures
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Status
-from guardrails.core.scan_result import ScanResult
+from guardrails.core.results.scan import ScanResult
 from reports.csv_ import cell, table
 from reports.junit import xml_text
 from reports.sarif import _path_uri, _target_uri, literal

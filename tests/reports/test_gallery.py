@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.scan_result import ScanResult
+from guardrails.core.results.scan import ScanResult
 from reports import render
 from reports.gallery import render_gallery
 from reports.html import csp_hash

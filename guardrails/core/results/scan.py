@@ -9,8 +9,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import ConfigurationError
-from .json_object import json_object
+from ..errors import ConfigurationError
+from ..json_object import json_object
 
 ROWS, SUMMARY = "scan.jsonl", "summary.json"
 Verdict = Literal["synthetic", "manipulated", "nothing found", "abstain"]

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from .errors import ConfigurationError
-from .json_object import json_object
+from ..errors import ConfigurationError
+from ..json_object import json_object
 
 SCHEMA = "guardrails-bench/1"
 

@@ -1,0 +1,181 @@
+"""The result of an audit: frozen, versioned, canonical JSON.
+
+Every report renders from `AuditResult` and computes nothing. Change a field here and raise `SCHEMA_VERSION`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .finding import STATUS_ORDER, Finding, Severity, Status
+from .measurement import Frozen
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = "1.2"
+SHOWN = 16
+"""Findings in the `repr` of a result: a screenful."""
+_SEVERITIES = tuple(Severity)
+
+
+class InputRecord(Frozen):
+    """The content of one input when the audit began.
+
+    `sha256` is that of the file; of a folder or package, that of the names and hashes of its files.
+    """
+
+    name: str
+    sha256: str
+    files: int = Field(default=0, ge=0, description="0: given as a Python object")
+    bytes: int = Field(default=0, ge=0)
+
+
+class TargetRecord(Frozen):
+    """What was audited, and with what access."""
+
+    name: str
+    modality: str
+    access: tuple[str, ...]
+    identity: dict[str, str] = {}
+    data: dict[str, str] = Field(default={}, description="corpus, holdout, reference, prompts: what each was")
+    read_as: dict[str, str] = Field(default={}, description="target, corpus, holdout, …: how each input was read")
+    inputs: dict[str, InputRecord] = Field(default={}, description="target, corpus, holdout, …: the content of each")
+
+
+class NotTested(Frozen):
+    """Something that this audit says nothing about, and why."""
+
+    what: str
+    why: str
+
+
+class Timing(Frozen):
+    """The only part of a result that differs between two runs with the same seed."""
+
+    started: str
+    seconds: float
+    per_probe: dict[str, float] = {}
+
+
+class AuditResult(Frozen):
+    """All that one audit found. Canonical JSON by `to_json`; a readable page in a notebook."""
+
+    schema_version: str = SCHEMA_VERSION
+    guardrails_version: str
+    kind: Literal["audit", "self-check"]
+    verdict: Literal["pass", "fail", "inconclusive", "not-assessed", "control-failed"]
+    exit_code: int
+    targets: tuple[TargetRecord, ...]
+    findings: tuple[Finding, ...]
+    not_tested: tuple[NotTested, ...]
+    policy: str
+    policy_sha256: str
+    seed: int
+    budget: str
+    command: str
+    environment: dict[str, str]
+    timing: Timing
+    sha256: str | None = Field(default=None, description="of this document as `to_json` writes it with null here")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_as_it_was_written(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("sha256") is None:
+            return values
+        without = values | {"sha256": None}
+        if values["sha256"] != _sha256(without):
+            raise ValueError("it is not as it was written: its contents do not fit its sha256")
+        return without
+
+    def __repr__(self) -> str:
+        """Return a screenful: the verdict, how many findings of each status, the most important ones."""
+        counts = Counter(finding.status for finding in self.findings)
+        said = ", ".join(f"{counts[status]} {status}" for status in STATUS_ORDER if counts[status])
+        shown = [f for f in self.by_importance() if f.status is not Status.NOT_APPLICABLE]
+        more = [f"  … and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
+        targets = ", ".join(t.name for t in self.targets[:3]) + (", …" if len(self.targets) > 3 else "")
+        return "\n".join(
+            [
+                f"{self.kind} of {targets or 'nothing'}: {self.verdict} (exit code {self.exit_code})",
+                f"{len(self.findings)} findings: {said or 'none'}; policy {self.policy}, budget {self.budget}",
+                *(f"  {finding.line()}" for finding in shown[:SHOWN]),
+                *more,
+                'All: .to_frame(); one: .findings[0].reason; a page: guardrails.render(result, "html", "report.html")',
+            ]
+        )
+
+    __str__ = __repr__
+
+    def by_importance(self) -> list[Finding]:
+        """Return the findings, the most important first: misbehaved instruments, then by status, severity and id."""
+        return sorted(
+            self.findings,
+            key=lambda f: (f.behaved, STATUS_ORDER.index(f.status), -_SEVERITIES.index(f.severity), f.id),
+        )
+
+    def to_json(self) -> str:
+        """Return canonical JSON: sorted keys, two-space indent, newline at the end; always encodable as UTF-8.
+
+        Its `sha256` tells a damaged file. It is no signature: whoever changes a file can make it fit.
+        """
+        values = self.model_dump(mode="json") | {"sha256": None}
+        return _canonical(values | {"sha256": _sha256(values)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote, in this version or an earlier one, which wrote no `sha256`.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            Where the text is not a result of this schema, or not as it was written.
+        """
+        return cls.model_validate_json(text)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per finding: id, status, value, interval, n, threshold, severity, reason."""
+        import pandas as pd
+
+        rows = []
+        for finding in self.findings:
+            m, t = finding.measurement, finding.threshold
+            rows.append(
+                {
+                    "finding": finding.id,
+                    "status": finding.status.value,
+                    "metric": m.metric if m else None,
+                    "value": m.value if m else None,
+                    "low": m.low if m else None,
+                    "high": m.high if m else None,
+                    "n": m.n if m else 0,
+                    "threshold": t.limit if t else None,
+                    "severity": finding.severity.value,
+                    "reason": finding.reason,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        # By name: `reports` lies above this layer, and `import guardrails` must not import it.
+        return str(import_module("reports").render_fragment(self))
+
+
+def _canonical(values: dict[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode() + "\n"  # a model may write half of a surrogate pair
+
+
+def _sha256(values: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(values).encode()).hexdigest()
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a result, as ``guardrails schema`` prints it."""
+    return AuditResult.model_json_schema()
