@@ -1,10 +1,14 @@
-"""Runs the planned batches of a series against its subject, through the journal, in this process."""
+"""Runs the planned batches of a series through an executor; this process alone writes the journal.
+
+An executor does the batches that it is given, in any order and number at a time, and yields what became of each. How a
+batch is done is the same for all of them: `collect_batch`.
+"""
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -16,6 +20,8 @@ from ...core.visible import visible
 from .journal import Journal
 
 T = TypeVar("T")
+LOG = "errors.log"
+"""Where a run's folder has the tracebacks of defects."""
 
 
 class Progress(NamedTuple):
@@ -44,45 +50,95 @@ class Series:
         return derive_seed(self.seed, self.stream or self.name, index)
 
 
+class Collected(NamedTuple):
+    """What became of a batch: its rows, or in a reader's words why there are none; a defect's traceback; seconds."""
+
+    batch: Batch
+    rows: list[Row] | None
+    why: str | None = None
+    traceback: str = ""
+    seconds: float = 0.0
+
+
+Executor = Callable[[Series, Sequence[Batch]], Iterator[Collected]]
+
+
+def collect_batch(probe: Probe, subject: Subject, batch: Batch, seed: int) -> list[Row]:
+    """Return the rows of one batch, in whichever thread or process this is called."""
+    return probe.collect(subject, batch, seed=seed)
+
+
+def collected(series: Series, batch: Batch) -> Collected:
+    """Do one batch of a series. Raises what ends the run: see `attempt`."""
+    start = time.perf_counter()
+    seed = series.sample_seed(batch.index)
+    rows, why, trace = _attempted(lambda: collect_batch(series.probe, series.subject(), batch, seed))
+    return Collected(batch, rows, why, trace, time.perf_counter() - start)
+
+
+def one_by_one(series: Series, batches: Sequence[Batch]) -> Iterator[Collected]:
+    """Do batches in their order in this thread, up to the first that fails."""
+    for batch in batches:
+        done = collected(series, batch)
+        yield done
+        if done.rows is None:
+            return
+
+
 def attempt(label: str, work: Callable[[], T], log: Path) -> tuple[T | None, str | None]:
     """Do a probe's work; return its value, or None and why there is none, in a reader's words.
 
     A defect in one probe must not take the other findings with it: its traceback goes to `log`. Errors of the disk and
     of memory end the run.
     """
+    value, why, trace = _attempted(work)
+    _write_trace(log, label, trace)
+    return value, why
+
+
+def _attempted(work: Callable[[], T]) -> tuple[T | None, str | None, str]:
     try:
-        return work(), None
+        return work(), None, ""
     except (JournalError, OSError, *STOPS):
         raise
     except GuardrailsError as error:
-        return None, str(error)
+        return None, str(error), ""
     except BaseException as error:
+        why = f"the probe broke ({type(error).__name__}: {error}); the traceback is in {LOG}"
+        return None, why, traceback.format_exc()
+
+
+def _write_trace(log: Path, label: str, trace: str) -> None:
+    if trace:
         with log.open("a", encoding="utf-8") as file:
-            file.write(visible(f"{label}\n{traceback.format_exc()}\n", lines=True))
-        return None, f"the probe broke ({type(error).__name__}: {error}); the traceback is in {log.name}"
+            file.write(visible(f"{label}\n{trace}\n", lines=True))
 
 
 def run_series(
-    series: Series, journal: Journal, *, log: Path, progress: Callable[[Progress], None] | None = None
+    series: Series,
+    journal: Journal,
+    *,
+    log: Path,
+    progress: Callable[[Progress], None] | None = None,
+    executor: Executor = one_by_one,
 ) -> str | None:
     """Finish every pending batch of a series; return why it could not be finished, or None.
+
+    Where several batches fail, the reason is that of the first in the plan: the one that fails where they are done one
+    by one.
 
     Raises
     ------
     JournalError
         Where the journal cannot be written: the run ends, to be resumed.
     """
-    for batch in journal.pending(series.name):
-        start = time.perf_counter()
-        seed = series.sample_seed(batch.index)
-
-        def collect(batch: Batch = batch, seed: int = seed) -> list[Row]:
-            return series.probe.collect(series.subject(), batch, seed=seed)
-
-        rows, why = attempt(series.name, collect, log)
-        if rows is None:
-            return why
-        journal.finish(series.name, batch, rows, time.perf_counter() - start)
+    failed: dict[int, str] = {}
+    for done in executor(series, journal.pending(series.name)):
+        if done.rows is None:
+            failed[done.batch.index] = str(done.why)
+            _write_trace(log, series.name, done.traceback)
+            continue
+        journal.finish(series.name, done.batch, done.rows, done.seconds)
         if progress is not None:
             progress(Progress(*journal.progress(), series.name))
-    return None
+    return failed[min(failed)] if failed else None

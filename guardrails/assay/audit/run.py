@@ -29,7 +29,7 @@ from ..resume import stored_records
 from ..served import requests_made
 from ..sources import sources_sha256, versions
 from .controls import cached_outcome, control_outcome, control_subject, control_threshold, keep_outcome
-from .engine import Progress, Series, attempt, run_series
+from .engine import LOG, Progress, Series, attempt, run_series
 from .findings import Reading, findings_of, self_check_verdict, verdict
 from .inputs import Records
 from .journal import Journal
@@ -193,10 +193,10 @@ class Run:
         return outcome or SpikeOutcome(kind=kind, what=probe.spike_what, planted=0, reason=why)
 
     def attempt(self, label: str, work: Callable[[], T]) -> tuple[T | None, str | None]:
-        return attempt(label, work, self.folder / "errors.log")
+        return attempt(label, work, self.folder / LOG)
 
     def run(self, series: Series) -> str | None:
-        return run_series(series, self.journal, log=self.folder / "errors.log", progress=self.progress)
+        return run_series(series, self.journal, log=self.folder / LOG, progress=self.progress)
 
     def measure(self, series: Series) -> tuple[list[Measurement], str | None]:
         rows, seed = self.journal.rows(series.name), measure_seed(series)
