@@ -121,7 +121,7 @@ def _normalised(run: Run, named: str) -> Run:
 def _torchscript(content: bytes, named: str) -> tuple[Run, tuple[int, int]]:
     import torch
 
-    if not zipfile.is_zipfile(io.BytesIO(content)):
+    if not _is_zip(content):
         raise ConfigurationError(f"{named}: neither an .onnx file nor one that torch.jit.save wrote")
     try:
         with warnings.catch_warnings():
@@ -139,6 +139,13 @@ def _torchscript(content: bytes, named: str) -> tuple[Run, tuple[int, int]]:
         return found
 
     return run, (SIDE, SIDE)
+
+
+def _is_zip(content: bytes) -> bool:
+    try:
+        return zipfile.is_zipfile(io.BytesIO(content))
+    except zipfile.BadZipFile:  # of some damaged directories it says so by raising
+        return False
 
 
 def _onnx(content: bytes, named: str) -> tuple[Run, tuple[int, int]]:

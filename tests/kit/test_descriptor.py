@@ -149,6 +149,16 @@ def torchscript(module: nn.Module, path: Path) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_an_archive_whose_directory_claims_several_disks_is_no_model(tmp_path: Path) -> None:
+    path = torchscript(Means(), tmp_path / "means.pt")
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"PK\x06\x07")  # the locator of ZIP64, whose last four bytes count the disks
+    content[at + 16 : at + 20] = (2).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"neither an .onnx file"):
+        load_descriptor(path)
+
+
 def test_a_torchscript_model_gets_pictures_as_imagenet_has_them(tmp_path: Path) -> None:
     path = torchscript(Means(), tmp_path / "means.pt")
     descriptor = load_descriptor(path)

@@ -13,6 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import guardrails
+
+INTERRUPTED = 5
+
 PIPE = 1 << 20
 POLL = 0.002
 LINGER = 60.0
@@ -119,13 +123,21 @@ def _run(work: Callable[[], int], folder: Path, write: int) -> None:
         code = work()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not _within_guardrails(error):
+            code = INTERRUPTED  # the signal came before the command began
+        else:
+            traceback.print_exc()
     finally:
         with suppress(BaseException):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _within_guardrails(error: BaseException) -> bool:
+    package = str(Path(guardrails.__file__).parent)
+    return any(frame.filename.startswith(package) for frame in traceback.extract_tb(error.__traceback__))
 
 
 def _end_group(group: int) -> bool:

@@ -18,7 +18,7 @@ PATIENCE, FIRST = 300.0, 1800.0
 """Seconds that a command may take before it counts as hanging; the first time, with all controls to be run."""
 DETECTOR = "deepfake.radial"
 SHARD_BYTES = 60_000
-PASSES, REFUSED, INTERRUPTED = 0, 2, 5
+PASSES, REFUSED = 0, 2
 NOT_BEGUN = ("no run to resume", "cut off before it began", "no scan to resume")
 Result = dict[str, bytes]
 

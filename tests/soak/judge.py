@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .child import Ended
-from .jobs import INTERRUPTED, NOT_BEGUN, Job, Undisturbed, verdict
+from .child import INTERRUPTED, Ended
+from .jobs import NOT_BEGUN, Job, Undisturbed, verdict
 from .tally import Attempt, Fate
 
 REFUSALS = (2, INTERRUPTED)

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 from random import Random
 
-from .child import Child, Ended
-from .jobs import INTERRUPTED, PATIENCE, Job, Undisturbed
+from .child import INTERRUPTED, Child, Ended
+from .jobs import PATIENCE, Job, Undisturbed
 from .judge import compared, ended_badly, not_begun, resumed
 from .tally import Attempt, Fate
 

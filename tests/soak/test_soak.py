@@ -14,9 +14,10 @@ from random import Random
 import pytest
 
 from guardrails.core.errors import ContentError
+from guardrails.kit.corpus import iter_documents
 
 from . import inputs, jobs, kills
-from .child import Child, Ended
+from .child import INTERRUPTED, Child, Ended
 from .jobs import Job, Result, Undisturbed, files
 from .judge import compared
 from .lanes import in_lanes
@@ -88,6 +89,25 @@ def test_a_child_that_stays_is_ended_with_those_that_it_started(tmp_path: Path) 
     assert ended.seconds < 30
 
 
+def test_a_signal_before_the_command_begins_is_no_crash_and_one_that_leaks_out_of_it_is(tmp_path: Path) -> None:
+    def before() -> int:
+        raise KeyboardInterrupt
+
+    def within() -> int:
+        list(iter_documents(broken))  # type: ignore[arg-type]
+        return 0
+
+    class Broken:
+        def __fspath__(self) -> str:
+            raise KeyboardInterrupt
+
+    broken = Broken()
+    assert Child(before, tmp_path).wait(60.0).code == INTERRUPTED
+    leaked = Child(within, tmp_path).wait(60.0)
+    assert leaked.code == 99
+    assert "Traceback" in leaked.output
+
+
 def read(path: Path) -> object:
     match path.name:
         case "refused":
@@ -147,7 +167,6 @@ def test_each_task_is_done_once(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the soak forks, and reads /proc")
-@pytest.mark.skipif("GUARDRAILS_SOAK" not in os.environ, reason="a part of the soak: set GUARDRAILS_SOAK to run it")
 def test_a_part_of_the_soak_passes(repository: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.soak", "--minutes", MINUTES, "--keep", str(tmp_path)]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
