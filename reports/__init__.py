@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["formats", "render", "render_fragment"]
 
+ALIASES = {"md": "markdown"}
+"""Other names of formats."""
 _PART = ".guardrails-report-"
 
 
@@ -39,7 +41,7 @@ def render(
     result : AuditResult, ScanResult or BenchResult
         What to render.
     format : str
-        One of `formats` of this kind of result.
+        One of `formats` of this kind of result; ``md`` is short for ``markdown``.
     path : str or Path, optional
         Where to write it. The file appears whole or not at all.
     run_folder : str or Path, optional
@@ -60,6 +62,7 @@ def render(
     from .renderer import KINDS
 
     kind = next((kind for kind in KINDS if isinstance(result, kind)), None)
+    format = ALIASES.get(format, format)
     known = formats(AuditResult if kind is None else kind)
     if format not in known:
         others = [KINDS[other] for name, other in renderers() if name == format]

@@ -42,11 +42,10 @@ def mark_of(finding: Finding) -> Mark:
     """Return the status; in a self-check, whether it is what is known of the target."""
     if finding.expected is None or finding.status in (Status.NOT_ASSESSED, Status.NOT_APPLICABLE):
         return MARKS[finding.status]
-    if finding.expected == "found":
-        return Mark("✓", "Found, as planted", "good") if finding.status is Status.FAIL else Mark("✕", "Missed", "bad")
-    if finding.status is Status.FAIL:
-        return Mark("✕", "False alarm", "bad")
-    return Mark("✓", "No alarm, none planted", "good")
+    right, wrong = {"found": ("Found, as planted", "Missed"), "clear": ("No alarm, none planted", "False alarm")}[
+        finding.expected
+    ]
+    return Mark("✓", right, "good") if finding.behaved else Mark("✕", wrong, "bad")
 
 
 def value_of(m: Measurement | None) -> str:

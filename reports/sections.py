@@ -99,7 +99,7 @@ def _sentence(result: AuditResult) -> str:
 def _self_check_sentence(findings: Sequence[Finding]) -> str:
     planted = [f for f in findings if f.expected == "found"]
     clean = [f for f in findings if f.expected == "clear"]
-    found = sum(f.status is Status.FAIL for f in planted)
+    found = sum(f.behaved for f in planted)
     alarms = sum(f.status is Status.FAIL for f in clean)
     return (
         f"{found} of {len(planted)} planted faults were found; "

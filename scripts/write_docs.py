@@ -120,7 +120,7 @@ def _detector(detector: type[Detector]) -> Iterator[str]:
 
 
 def _limit(probe: type[Probe]) -> str:
-    threshold = load_policy("default").threshold(probe.id, probe.headline)
+    threshold = load_policy("default").headline(probe)
     return (
         "."
         if threshold is None

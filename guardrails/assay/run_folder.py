@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -203,6 +204,12 @@ def locked(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise JournalError(f"{file}: {error}. Delete this file if no run is under way in its folder") from error
     return lock
+
+
+def default_folder(name: str) -> Path:
+    """Return where a run goes if nothing else is said: ``guardrails-runs/<time>-<name>``, the name as a file's."""
+    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", name).strip("-.")[:60]
+    return Path("guardrails-runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{name}"
 
 
 def make_folder(folder: Path) -> None:

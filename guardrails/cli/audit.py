@@ -168,7 +168,7 @@ def audit(
         return
     from reports import render
 
-    from ..assay.audit.orchestrator import default_folder
+    from ..assay.run_folder import default_folder
 
     if resume and (options.keys() - {"descriptor", "endpoint"} or endpoint.keys() - {"api_key_env"} or out):
         raise ConfigurationError(
@@ -177,7 +177,7 @@ def audit(
         )
     if salvage and not resume:
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
-    folder = resume or out or default_folder(target)
+    folder = resume or out or default_folder(target or "self-check")
     result = _run(target, options, folder, resume=resume is not None, salvage=salvage)
     page = folder / "report.html"
     render(result, "html", page, run_folder=folder)

@@ -19,7 +19,7 @@ MAX_RESULT_BYTES = 1 << 28
 
 def report(
     run: Annotated[Path, typer.Argument(help="The folder of an audit, a scan or a benchmark, or its result file.")],
-    format: Annotated[str, typer.Option(help="See: guardrails list formats")],
+    format: Annotated[str, typer.Option(help="See: guardrails list formats; md is short for markdown.")],
     out: Annotated[Path | None, typer.Option(help="The file to write. Without it: stdout.")] = None,
 ) -> None:
     """Render the result of a finished run; nothing is computed anew."""

@@ -60,9 +60,10 @@ def scan(
 
     Exit codes: 0 done (rows may hold errors), 2 a wrong option or path, 5 the scan broke and can be resumed.
     """
-    from ..assay.scan.run import default_folder, how_to_resume, run_scan
+    from ..assay.run_folder import default_folder
+    from ..assay.scan.run import how_to_resume, run_scan
 
-    folder = out if out is not None or resume else default_folder()
+    folder = out if out is not None or resume else default_folder("scan")
     write = json_line_writer() if format is Format.JSONL else None
     with progress() as report, only_data_on_stdout():
         try:

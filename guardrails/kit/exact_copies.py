@@ -102,8 +102,8 @@ def exact_copies(
     }  # fmt: skip
     if min(len(done), *sizes[:2]) < MINIMUM:
         reason = (
-            f"{len(done)} outputs, {sizes[0]} items of the corpus and {sizes[1]} of the holdout; at least {MINIMUM} of"
-            " each are needed"
+            f"{_counted(len(done), 'output')}, {_counted(sizes[0], 'item')} of the corpus and {sizes[1]} of the"
+            f" holdout; at least {MINIMUM} of each are needed"
         )
         return Measurement(**shared, value=None, reason=reason, needed=MINIMUM)
     found, n = matches(done), len(done)
@@ -124,3 +124,7 @@ def matches(rows: Sequence[Row]) -> list[Match]:
     """Return what outputs share with real items, each value once."""
     values = Counter(tuple(row["equal"]) for row in rows if row["equal"][0] >= 0)
     return [Match(times, mine, theirs) for (_, mine, theirs), times in values.items()]
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"

@@ -122,11 +122,16 @@ class ImageFolder(Sequence["Image"]):
     def read_as(self) -> str:
         """How many pictures of each format are read, and what is left out and why, in one sentence."""
         left_out = [*self.problems, *self.ignored]
+        return self.counted() + (f"; left out {listed(left_out)}" if left_out else "")
+
+    def counted(self) -> str:
+        """Return how many pictures of each format are read, in words."""
+        self.problems  # noqa: B018  decodes each picture, which tells its format
         kinds = ", ".join(f"{kind} {n}" for kind, n in self._kinds.most_common())
         text = f"{sum(self._kinds.values())} pictures" + (f" ({kinds})" if kinds else "")
         if self._several:
             text += f"; of {self._several} with previews, reduced pages or masks the first picture"
-        return text + (f"; left out {listed(left_out)}" if left_out else "")
+        return text
 
 
 def listed(left_out: Sequence[tuple[str, str]]) -> str:

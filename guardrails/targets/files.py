@@ -27,8 +27,9 @@ class ImageFolderTarget:
     """``dir:<folder>``: the pictures that a model made.
 
     Files are told by their content. One that should be a picture and cannot be read stands in `problems` and becomes an
-    error row; `read_as` counts and names what was left out. Beside the pictures ``prompts.jsonl`` or
-    ``prompts.csv`` may say what each was made from: rows with ``file``, its place below the folder, and ``prompt``.
+    error row; `read_as` counts and names both these and the files that are left out. Beside the pictures
+    ``prompts.jsonl`` or ``prompts.csv`` may say what each was made from: rows with ``file``, its place below the
+    folder, and ``prompt``.
 
     Raises
     ------
@@ -73,8 +74,11 @@ class ImageFolderTarget:
 
     @property
     def read_as(self) -> str:
-        """How many pictures of each format are read, and what is left out and why."""
-        return self.images.read_as
+        """How many pictures of each format are read, which cannot be read, and what is left out, with reasons."""
+        parts = [self.images.counted()]
+        parts += [f"counted as errors {listed(self.problems)}"] if self.problems else []
+        parts += [f"left out {listed(self._all.ignored)}"] if self._all.ignored else []
+        return "; ".join(parts)
 
     def identity(self) -> dict[str, str]:
         """Return the number of files that should be pictures and a hash over the name and bytes of each."""

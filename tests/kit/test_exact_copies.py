@@ -28,6 +28,8 @@ def test_too_few_items_are_a_reason_that_names_them() -> None:
     assert few.errors == 2
     assert "100 outputs, 40 items of the corpus and 5 of the holdout" in (few.reason or "")
     assert exact_copies([], probe="p", errors=0, equal="letter by letter").value is None
+    one = exact_copies(ExactIndex(range(1), range(5)).look_up_all(range(1)), probe="p", errors=0, equal="bytewise")
+    assert (one.reason or "").startswith("1 output, 1 item of the corpus and 5 of the holdout; ")
 
 
 def test_copies_stand_in_the_explanation() -> None:

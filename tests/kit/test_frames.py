@@ -40,7 +40,7 @@ def test_a_further_frame_that_is_a_picture_of_its_own_withholds_the_file(tmp_pat
     assert ImageFolder(tmp_path).problems == ((name, OWN_PICTURES),)
     target = ImageFolderTarget(tmp_path)
     assert target.available == 1
-    assert f"left out 1: {name} ({OWN_PICTURES})" in target.read_as
+    assert f"counted as errors 1: {name} ({OWN_PICTURES})" in target.read_as
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tiff", "a.avif", "a.jpg"])

@@ -28,6 +28,10 @@ def test_formats_are_those_that_render(factory):
         assert text_of(factory.audit(), name)
 
 
+def test_md_is_markdown(factory):
+    assert text_of(factory.audit(), "md") == text_of(factory.audit(), "markdown")
+
+
 def test_an_unknown_format_names_the_nearest():
     with pytest.raises(ConfigurationError, match="Did you mean 'markdown'"):
         text_of(None, "markdwon")

@@ -33,6 +33,10 @@ def test_a_folder_of_pictures(pictures):
     assert (target.modality, target.access) == (Modality.IMAGE, {Access.OUTPUTS})
     assert target.available == 6
     assert [name for name, _ in target.problems] == ["bad.png"]
+    assert target.read_as.startswith("6 pictures (PNG 6); counted as errors 1: bad.png (")
+    assert "left out" not in target.read_as  # it is a row, and counts
+    (pictures / "notes.txt").write_text("text")
+    assert load_target(f"dir:{pictures}").read_as.endswith("; left out 1: notes.txt (text)")
     drawn = [shade(image) for image in target.sample_images(6, seed=1)]
     assert sorted(drawn) == list(range(6))
     assert drawn == [shade(image) for image in target.sample_images(6, seed=1)]
@@ -235,7 +239,7 @@ def test_files_that_cannot_be_read_are_error_rows_and_part_of_the_identity(pictu
 
     (pictures / "gone.png").symlink_to("nowhere")
     target = load_target(f"dir:{pictures}")
-    assert target.read_as.startswith("6 pictures (PNG 6); left out 2: bad.png (called .png")
+    assert target.read_as.startswith("6 pictures (PNG 6); counted as errors 2: bad.png (called .png")
     batches = plan_pictures(target, Budget.QUICK, seed=0)
     rows = [row for b in batches for row in fetch_pictures(target, b, lambda picture: {"value": 1}, seed=0)]
     assert len({row["item"] for row in rows}) == 8

@@ -37,7 +37,7 @@ def control_subject(source: str) -> Subject:
 
 def default_threshold(probe: Probe) -> Threshold | None:
     """Return the default policy's threshold for the metric that controls are judged by, if there is one."""
-    return load_policy("default").threshold(probe.id, probe.headline)
+    return load_policy("default").headline(probe)
 
 
 def headline_threshold(probe: Probe) -> Threshold:
@@ -56,7 +56,7 @@ def headline_threshold(probe: Probe) -> Threshold:
 
 def control_threshold(probe: Probe, policy: Policy) -> Threshold | None:
     """Return what a probe's controls are judged by: the default limit or, where there is none, the audit's own."""
-    return default_threshold(probe) or policy.threshold(probe.id, probe.headline)
+    return default_threshold(probe) or policy.headline(probe)
 
 
 def control_outcome(

@@ -127,7 +127,7 @@ def _forecast(scope: Scope, assay: Assay) -> Forecast:
     n, confidence = probe.sample_size(batches)
     confidence = simultaneous(confidence, readings(probe, assay.subject(), batches))
     controls = scope.judged_controls(assay)
-    threshold = scope.policy.threshold(probe.id, probe.headline)
+    threshold = scope.policy.headline(probe)
     unit = probe.measure([], assay.subject(), seed=0)[0].unit
     detectable, note = _sight(n, confidence, threshold, unit=unit)
     return Forecast(

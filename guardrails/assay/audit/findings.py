@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...core.base import Probe
-from ...core.results import ControlOutcome, Finding, Measurement, Power, Severity, SpikeOutcome, Status
+from ...core.results import ControlOutcome, Finding, Measurement, Power, Severity, SpikeOutcome, Status, Threshold
 from ..policy.policy import Policy, frameworks, judge
 from .plan import Settings
 from .spikes import unseen
@@ -85,7 +85,7 @@ def _finding(
     threshold = policy.threshold(probe.id, metric)
     if threshold is None and m is None:  # what the policy gates of this probe is open, whichever metric it is
         threshold = next(iter(sorted(policy.of_probe(probe.id), key=lambda t: not t.required)), None)
-    status, reason = _status(reading, m, policy)
+    status, reason = _status(reading, m, threshold, policy)
     return Finding(
         id=f"{probe.id}/{metric}{reading.suffix}",
         probe=probe.id,
@@ -109,7 +109,9 @@ def _finding(
     )
 
 
-def _status(reading: Reading, m: Measurement | None, policy: Policy) -> tuple[Status, str | None]:
+def _status(
+    reading: Reading, m: Measurement | None, threshold: Threshold | None, policy: Policy
+) -> tuple[Status, str | None]:
     if reading.not_applicable:
         return Status.NOT_APPLICABLE, reading.not_applicable
     failed = [c for c in reading.controls if not c.behaved]
@@ -130,7 +132,6 @@ def _status(reading: Reading, m: Measurement | None, policy: Policy) -> tuple[St
         return Status.NOT_ASSESSED, (
             f"policy '{policy.name}' has a limit for {missing}, which the probe did not measure; it measured {measured}"
         )
-    threshold = policy.threshold(reading.probe.id, m.metric)
     assert threshold is not None
     status, reason = judge(m, threshold, most=reading.most)
     spike = reading.spike if m.metric == reading.probe.headline else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from ..resume import (
     stored_settings,
     what_is_read,
 )
-from ..run_folder import make_folder, write_whole, writing
+from ..run_folder import default_folder, make_folder, write_whole, writing
 from ..served import answers_kept
 from ..sources import sources_sha256
 from .engine import Progress
@@ -142,7 +141,7 @@ def run_audit(
     settings = make_settings(given, Path(plan) if plan else None)
     if settings.target is None and tell:
         tell("no target is named: this is the self-check")
-    folder = Path(out) if out else default_folder(settings.target)
+    folder = Path(out) if out else default_folder(settings.target or "self-check")
     _refuse_begun(folder)
     check_apart(settings, folder)
     inputs = Inputs(settings, objects, without=folder)
@@ -268,12 +267,6 @@ def name_of(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return str(value) if isinstance(value, os.PathLike) else f"{OBJECT}{type(value).__name__}"
-
-
-def default_folder(target: str | None) -> Path:
-    """Return where a run of this target goes if nothing else is said: ``guardrails-runs/<time>-<target>``."""
-    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", target or "self-check").strip("-.")[:60]
-    return Path("guardrails-runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{name}"
 
 
 def _refuse_begun(out: Path) -> None:

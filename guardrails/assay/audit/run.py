@@ -175,7 +175,7 @@ class Run:
     def spike(self, assay: Assay) -> SpikeOutcome | None:
         """Return how a known dose of the fault in the user's own target comes out."""
         main, probe = self.scope.series(assay), assay.probe
-        threshold = self.scope.policy.threshold(probe.id, probe.headline)
+        threshold = self.scope.policy.headline(probe)
         if threshold is None:
             return None
         series, why = self.attempt(main.name, partial(self.scope.spiked, assay))

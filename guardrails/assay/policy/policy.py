@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from ...core.base import Probe
 from ...core.errors import ConfigurationError, ContentError, did_you_mean
 from ...core.registry import probes
 from ...core.results import FrameworkRef, Measurement, Severity, Status, Threshold
@@ -89,6 +90,10 @@ class Policy:
     def threshold(self, probe: str, metric: str) -> Threshold | None:
         """Return the threshold for a metric, or None where the policy does not gate it."""
         return self.thresholds.get((probe, metric))
+
+    def headline(self, probe: Probe | type[Probe]) -> Threshold | None:
+        """Return the threshold for the metric that a probe's controls are judged by."""
+        return self.threshold(probe.id, probe.headline)
 
     def of_probe(self, probe: str) -> list[Threshold]:
         """Return the thresholds for all metrics of a probe."""
@@ -288,9 +293,9 @@ def _worth(m: Measurement) -> float:
 
 def failures(m: Measurement) -> str:
     """Say how many items failed, how many may, and why the first of them did."""
-    total = m.n + m.errors
     first = f"; the first: {m.first_error}" if m.first_error else ""
-    return f"{m.errors} of {total} items failed ({m.errors / total:.0%}); at most {MAX_ERROR_SHARE:.0%} may{first}"
+    share = f" ({m.errors / (m.n + m.errors):.0%}); at most {MAX_ERROR_SHARE:.0%} may" if m.n else ""
+    return f"{m.failed}{share}{first}"
 
 
 @cache

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from ...core.base import Modality
 from ...core.errors import ConfigurationError, JournalError, did_you_mean
 from ...core.registry import detectors as known_detectors
-from ..run_folder import make_folder, write_whole, writing
+from ..run_folder import default_folder, make_folder, write_whole, writing
 from ..sources import sources_sha256
 from .arguments import arguments_sha256
 from .detector_controls import Outcome, doubt, failed, kept_outcome
@@ -97,7 +96,7 @@ def run_scan(
         if salvage:
             salvaged(folder, tell)
     else:
-        folder = out or default_folder()
+        folder = out or default_folder("scan")
         _check_new(folder, named)
     make_folder(folder)
     with writing(folder):
@@ -160,11 +159,6 @@ def _finish(
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def default_folder() -> Path:
-    """Return where a scan goes if nothing else is said: ``guardrails-runs/<time>-scan``."""
-    return Path("guardrails-runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-scan"
 
 
 def chosen(asked: Sequence[str]) -> list[str]:

@@ -90,6 +90,14 @@ class Measurement(Frozen):
     first_error: str | None = Field(default=None, description="the message of the first of them")
     needed: int | None = Field(default=None, ge=0, description="the n that would say more, where that is known")
 
+    @property
+    def failed(self) -> str:
+        """How many items could not be assessed, in words."""
+        total = self.n + self.errors
+        if self.errors < total or not total:
+            return f"{self.errors:,} of {total:,} items failed"
+        return f"all {total:,} items failed" if total > 1 else "the only item failed"
+
     @model_validator(mode="after")
     def _a_value_has_an_interval_and_no_value_has_a_reason(self, info: ValidationInfo) -> Self:
         if self.value is None:
