@@ -33,7 +33,7 @@ def answers_kept(scope: Scope, folder: Path, tell: Callable[[str], None], *, res
     try:
         yield
     finally:
-        model.ledger.close()
+        model.close()
 
 
 def requests_made(scope: Scope) -> str:

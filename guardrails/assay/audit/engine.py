@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -69,10 +70,17 @@ def collect_batch(probe: Probe, subject: Subject, batch: Batch, seed: int) -> li
 
 
 def collected(series: Series, batch: Batch) -> Collected:
-    """Do one batch of a series. Raises what ends the run: see `attempt`."""
+    """Do one batch of a series. Raises what ends the run: see `attempt`.
+
+    What a target remembers of a batch in a context variable ends with the batch.
+    """
     start = time.perf_counter()
     seed = series.sample_seed(batch.index)
-    rows, why, trace = _attempted(lambda: collect_batch(series.probe, series.subject(), batch, seed))
+
+    def collect() -> list[Row]:
+        return copy_context().run(collect_batch, series.probe, series.subject(), batch, seed)
+
+    rows, why, trace = _attempted(collect)
     return Collected(batch, rows, why, trace, time.perf_counter() - start)
 
 
@@ -117,10 +125,10 @@ def _write_trace(log: Path, label: str, trace: str) -> None:
 def run_series(
     series: Series,
     journal: Journal,
+    executor: Executor,
     *,
     log: Path,
     progress: Callable[[Progress], None] | None = None,
-    executor: Executor = one_by_one,
 ) -> str | None:
     """Finish every pending batch of a series; return why it could not be finished, or None.
 

@@ -36,6 +36,7 @@ from .journal import Journal
 from .plan import DATA, selected
 from .scope import Assay, Scope
 from .spikes import spike_kind, spike_outcome
+from .threads import in_this_process
 
 T = TypeVar("T")
 
@@ -196,7 +197,7 @@ class Run:
         return attempt(label, work, self.folder / LOG)
 
     def run(self, series: Series) -> str | None:
-        return run_series(series, self.journal, log=self.folder / LOG, progress=self.progress)
+        return run_series(series, self.journal, in_this_process, log=self.folder / LOG, progress=self.progress)
 
     def measure(self, series: Series) -> tuple[list[Measurement], str | None]:
         rows, seed = self.journal.rows(series.name), measure_seed(series)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ...core.base import Access, Modality
@@ -69,12 +70,21 @@ class Chat(Protocol):
         ...
 
 
+@dataclass
+class _Kept:
+    """The replies of a call that failed in part, and how many prompts it asked."""
+
+    size: int = 0
+    replies: dict[tuple[str, Decoding], deque[Reply]] = field(default_factory=dict)
+
+
 class ChatTexts:
     """A chat as a target that writes text: each prompt is one message of the user, an empty one where there is none.
 
     A call that fails in part raises, as the contract of targets wants it. The engine then asks again for parts of it,
     down to single prompts. So the replies of such a call are kept, and each is handed out once when its prompt is asked
-    again with the same decoding: n prompts cost n requests. The seed is not compared, as parts have other seeds.
+    again with the same decoding: n prompts cost n requests. The seed is not compared, as parts have other seeds. They
+    are kept in the context of the call: batches that are asked at the same time do not see each other's.
 
     Parameters
     ----------
@@ -89,9 +99,12 @@ class ChatTexts:
     def __init__(self, model: Chat) -> None:
         self.model = model
         self.name = model.name
-        self._unclaimed: dict[tuple[str, Decoding], deque[Reply]] = {}
-        self._size = 0
-        """Prompts of the call that `_unclaimed` is from."""
+        self._kept: ContextVar[_Kept] = ContextVar("the replies of a call that failed in part")
+
+    @property
+    def concurrent_batches(self) -> int:
+        """How many batches it may be asked at the same time: what the model says, else one."""
+        return getattr(self.model, "concurrent_batches", 1)
 
     @property
     def read_as(self) -> str:
@@ -115,7 +128,7 @@ class ChatTexts:
         decoding = Decoding(max_new_tokens, temperature)
         replies = self._claimed(prompts, decoding)
         if replies is None:
-            self._unclaimed, self._size = {}, len(prompts)
+            self._kept.set(_Kept(len(prompts)))
             conversations = [[{"role": "user", "content": prompt}] for prompt in prompts]
             replies = self.model.reply(conversations, decoding, seed)
         failure = next((reply for reply in replies if reply.error is not None), None)
@@ -123,7 +136,7 @@ class ChatTexts:
             return [reply.text for reply in replies]
         if len(prompts) > 1:
             for prompt, reply in reversed(list(zip(prompts, replies, strict=True))):
-                self._unclaimed.setdefault((prompt, decoding), deque()).appendleft(reply)
+                self._kept.get().replies.setdefault((prompt, decoding), deque()).appendleft(reply)
         raise EndpointError(failure.error)
 
     def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
@@ -132,11 +145,12 @@ class ChatTexts:
 
     def _claimed(self, prompts: Sequence[str], decoding: Decoding) -> list[Reply] | None:
         """Return the replies kept of a larger call, or None where this is another question."""
-        if len(prompts) >= self._size:
+        kept = self._kept.get(None)
+        if kept is None or len(prompts) >= kept.size:
             return None
         wanted: dict[Any, int] = {}
         for prompt in prompts:
             wanted[prompt, decoding] = wanted.get((prompt, decoding), 0) + 1
-        if any(len(self._unclaimed.get(key, ())) < n for key, n in wanted.items()):
+        if any(len(kept.replies.get(key, ())) < n for key, n in wanted.items()):
             return None
-        return [self._unclaimed[prompt, decoding].popleft() for prompt in prompts]
+        return [kept.replies[prompt, decoding].popleft() for prompt in prompts]

@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -19,6 +21,7 @@ from ...core.seeding import derive_seed
 from .address import is_loopback
 from .chat import ChatTexts, Conversation, Decoding, Reply, Usage
 from .ledger import Ledger
+from .loop import submit
 from .openai import ChatCompletions, Completions, model_facts
 from .options import EndpointOptions, Patience
 from .template import Template
@@ -52,6 +55,14 @@ class Form(Protocol):
     def identity(self) -> dict[str, str]: ...
 
     def describe(self) -> str: ...
+
+
+@dataclass
+class _Call:
+    """One call of `Endpoint.reply`: its connections, and the requests lost in a row."""
+
+    transport: Transport
+    lost: int = 0
 
 
 FORMS: dict[str, type[Any]] = {"openai": ChatCompletions, "openai-completions": Completions, "http": Template}
@@ -92,7 +103,12 @@ class Endpoint:
             raise ConfigurationError(f"{scheme}: the name holds the key, and would be printed and stored")
         self._patience = patience or self.options.patience
         self.ledger = Ledger(self.options)
-        self._lost_in_a_row = self._lost_in_call = 0
+        self._lost_in_a_row = 0
+        self._places = asyncio.Semaphore(self.options.concurrency)
+        self._transport: Transport | None = None
+        self._calls: set[Future[Any]] = set()
+        self._connected = 0
+        """Calls that share `_transport`."""
         self._identity: dict[str, str] | None = None
         self.name = name
 
@@ -114,6 +130,24 @@ class Endpoint:
     def keep_answers(self, folder: Path, *, resumed: bool) -> None:
         """Keep the answers in a run's folder: see `Ledger.keep_in`."""
         self.ledger.keep_in(folder, resumed=resumed)
+
+    @property
+    def concurrent_batches(self) -> int:
+        """As many batches as requests, so that none waits for the last answers of another."""
+        return self.options.concurrency
+
+    def close(self) -> None:
+        """End the calls that are under way in other threads, as a run that is interrupted; close the file of answers.
+
+        The endpoint may be asked again.
+        """
+        for call in list(self._calls):
+            call.cancel()
+
+        async def close() -> None:
+            self.ledger.close()
+
+        submit(close()).result()
 
     def identity(self) -> dict[str, str]:
         """Return the URL, the model's name and what the server's list of models says of it.
@@ -137,7 +171,7 @@ class Endpoint:
                 transport = Transport(client, self._patience, lambda again: None, self._without_key)
                 return await transport.get(form.models_url, form.headers(self._key))
 
-        exchange = _run(listing())
+        exchange = self._run(listing())
         if exchange.error and exchange.status is None:
             why = exchange.error.rstrip(".")
             raise EndpointError(f"{self.sent_to}: {why}; is the server running?")
@@ -146,24 +180,60 @@ class Endpoint:
     def reply(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
         """Return one reply per conversation; each is sampled with a seed of its own.
 
-        Not more than `EndpointOptions.concurrency` requests are under way at a time. What is spent of the budget is
-        counted as answers arrive: those under way when it is spent are finished.
+        Several threads may call it at the same time. Not more than `EndpointOptions.concurrency` requests are under way
+        at a time, of all calls together. What is spent of the budget is counted as answers arrive: those under way when
+        it is spent are finished.
         """
-        return _run(self._reply_all(conversations, decoding, seed))
+        return self._run(self._reply_all(conversations, decoding, seed))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end in the loop that all endpoints share.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Also where `close` is called meanwhile.
+        """
+        call = submit(work)
+        self._calls.add(call)
+        try:
+            return call.result()
+        except CancelledError:  # what a probe may take for a failure of one item would be asked again
+            raise KeyboardInterrupt from None
+        finally:
+            call.cancel()
+            self._calls.discard(call)
 
     async def _reply_all(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
-        places = asyncio.Semaphore(self.options.concurrency)
-        self._lost_in_call = 0
-        async with self._client() as client:
-            transport = Transport(client, self._patience, self._may_send, self._without_key)
+        async with self._connection() as transport:
+            call = _Call(transport)
 
             async def one(place: int, conversation: Conversation) -> Reply:
-                async with places:
-                    if self._lost_in_call >= LOST:
+                async with self._places:
+                    if call.lost >= LOST:
                         return self._not_sent()
-                    return await self._reply(transport, conversation, decoding, derive_seed(seed, place) % 2**31)
+                    return await self._reply(call, conversation, decoding, derive_seed(seed, place) % 2**31)
 
-            return list(await asyncio.gather(*(one(i, c) for i, c in enumerate(conversations))))
+            tasks = [asyncio.ensure_future(one(i, c)) for i, c in enumerate(conversations)]
+            try:
+                return list(await asyncio.gather(*tasks))
+            finally:  # the loop goes on, and with it what is left of a call that failed
+                for task in tasks:
+                    task.cancel()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Transport]:
+        """Yield what the calls that overlap share: connections, and the wait that the server asks for."""
+        transport = self._transport or Transport(self._client(), self._patience, self._may_send, self._without_key)
+        self._transport = transport
+        self._connected += 1
+        try:
+            yield transport
+        finally:
+            self._connected -= 1
+            if not self._connected:
+                self._transport = None
+                await transport.close()
 
     def _not_sent(self) -> Reply:
         """Return the reply to a request that is not sent, since the server is down."""
@@ -180,7 +250,7 @@ class Endpoint:
             self.ledger.sent(again=again)
         return why
 
-    async def _reply(self, transport: Transport, conversation: Conversation, decoding: Decoding, seed: int) -> Reply:
+    async def _reply(self, call: _Call, conversation: Conversation, decoding: Decoding, seed: int) -> Reply:
         form = self._form
         asked = {
             **form.identity(),
@@ -197,14 +267,14 @@ class Endpoint:
             if self._lost_in_a_row >= DOWN:
                 times = 1
             body = form.body(conversation, decoding, seed)
-            exchange = await transport.post(form.url, form.headers(self._key), body, attempts=times)
+            exchange = await call.transport.post(form.url, form.headers(self._key), body, attempts=times)
             attempts += exchange.attempts
             changed = exchange.status in (400, 422) and (body != form.body(conversation, decoding, seed))
             if not changed and not (exchange.status in (400, 422) and form.adapt(exchange.error or "")):
                 break
         if exchange.attempts:
             self._lost_in_a_row = self._lost_in_a_row + 1 if exchange.lost else 0
-            self._lost_in_call = self._lost_in_call + 1 if exchange.lost else 0
+            call.lost = call.lost + 1 if exchange.lost else 0
         reply = self._checked(form, exchange)
         most = Usage(
             sum(len(message["content"].encode("utf-8", "replace")) for message in conversation), decoding.max_new_tokens
@@ -266,13 +336,3 @@ def _key_from(name: str | None) -> str | None:
             f"--api-key-env {name}: what it holds is no key (printable ASCII, 4 characters or more)"
         )
     return key
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, also where a loop is running already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()

@@ -70,7 +70,7 @@ class _PassingError(Exception):
 
 
 class Transport:
-    """One connection pool with its patience: used for the requests of one call, which all wait where one has to.
+    """One connection pool with its patience, for calls that overlap: all of their requests wait where one has to.
 
     Parameters
     ----------
@@ -93,6 +93,10 @@ class Transport:
         self._client, self._patience, self._may_send, self._without_key = client, patience, may_send, without_key
         self._not_before = 0.0
         """Until when the server asked all to wait, in the seconds of the clock that never goes back."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
 
     async def post(self, url: httpx.URL, headers: Mapping[str, str], body: Any, *, attempts: int) -> Exchange:
         """Send a JSON body until there is an answer, `attempts` times at most."""
