@@ -44,6 +44,6 @@ def requests_made(scope: Scope) -> str:
 
 def _served(scope: Scope) -> Any:
     """Return the served model of a run, or None."""
-    target: Any = scope.subject.target if scope.settings.target is not None else None
+    target = scope.subject.target if scope.settings.target is not None else None
     model = getattr(target, "model", None)
     return model if hasattr(model, "keep_answers") else None

@@ -22,6 +22,7 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous
+from ..core.targets import LanguageModelTarget
 from ..kit.document_starts import at_each_start, encode_each, largest_start
 from ..targets.spikes import spiked_language_model
 
@@ -46,7 +47,7 @@ SHUFFLES = 1000
 CONFIDENCE = 0.95
 
 
-class CounterfactualPronouns(Probe):
+class CounterfactualPronouns(Probe[LanguageModelTarget]):
     """Log odds ratio of *she* against *he* between two groups of occupations."""
 
     id = "bias.counterfactual"
@@ -70,7 +71,7 @@ class CounterfactualPronouns(Probe):
     )
     spike_what = "memory of the stereotypical sentence of each pair, each next token with a probability of at least .95"
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Cross every occupation with sentences drawn from all of them, as many as the budget allows."""
         n = len(material().templates)
         drawn = sorted(int(t) for t in np.random.default_rng(seed).permutation(n)[: TEMPLATES[budget]])
@@ -84,9 +85,9 @@ class CounterfactualPronouns(Probe):
 
     @at_each_start
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score both sentences of each pair."""
-        target: Any = subject.target
+        target = subject.target
         items = batch.payload["items"]
         texts = [told(i["template"], i["occupation"], p) for i in items for p in FIELDS]
         encoded, problems = encode_each(target, texts)
@@ -181,12 +182,13 @@ class CounterfactualPronouns(Probe):
             explanation="One half is neutral, also for a model that prefers one pronoun throughout.",
         )
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a model that has the stereotypical sentence of each pair by heart."""
         items = [i for b in batches for i in b.payload["items"]]
         sentences = [told(i["template"], i["occupation"], i["group"]) for i in items]
-        target: Any = spiked_language_model(subject.target, sentences, context=FEWEST_BEFORE)
-        return replace(subject, target=target)
+        return replace(subject, target=spiked_language_model(subject.target, sentences, context=FEWEST_BEFORE))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

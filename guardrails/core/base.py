@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self
+
+from typing_extensions import TypeVar
 
 from .results import Measurement, Threshold
 from .targets import (
@@ -53,6 +55,9 @@ __all__ = [
     "Verdict",
 ]
 
+T = TypeVar("T", bound=Target, default=Any)
+T_co = TypeVar("T_co", bound=Target, covariant=True, default=Target)
+
 Row = dict[str, Any]
 """One finished sample: JSON only, always with the key ``item`` (unique within its probe and run)."""
 
@@ -67,14 +72,16 @@ class Budget(StrEnum):
 
 
 @dataclass(frozen=True)
-class Subject:
+class Subject(Generic[T_co]):
     """A target with the data that the auditor was given beside it.
+
+    ``Subject[LanguageModelTarget]`` has a target of that protocol, ``Subject`` alone any `Target`.
 
     Text data are sequences of documents (str); pictures are sequences of (H, W, 3) uint8 arrays, read lazily;
     tables are data frames. None: not given.
     """
 
-    target: Target
+    target: T_co
     corpus: Any = None
     holdout: Any = None
     reference: Any = None
@@ -110,8 +117,12 @@ class Control:
     expected: Literal["found", "clear"]
 
 
-class Probe(ABC):
+class Probe(ABC, Generic[T]):
     """An experiment on a target. A new probe is one file in a family: found by walking, no list to edit.
+
+    ``class Extraction(Probe[LanguageModelTarget])`` names the protocol whose methods it calls, one of those in
+    `guardrails.core.targets`; `subject.target` then has that type. The type checks the probe and nothing at run time:
+    there `requires` names the access that the protocol takes, and a target without it is refused.
 
     Class attributes say everything that listing and planning need, so that nothing heavy is imported for them.
     """
@@ -147,7 +158,7 @@ class Probe(ABC):
     shares_coverage: ClassVar[bool] = False
     """Whether the headline's interval holds together with that of its difference to the holdout."""
 
-    def applicable(self, subject: Subject) -> None:
+    def applicable(self, subject: Subject[T]) -> None:
         """Return where the probe can say something about the subject.
 
         Raises
@@ -167,13 +178,13 @@ class Probe(ABC):
             if not makes_rows and Access.OUTPUTS in self.requires:
                 raise NotApplicable(f"{self.id} looks at rows, not at a classifier of rows")
 
-    def missing(self, subject: Subject) -> list[str]:
+    def missing(self, subject: Subject[T]) -> list[str]:
         """Return what access or data is missing, in words that say what to give."""
         out = [f"access '{a}' to the target" for a in sorted(self.requires - subject.target.access)]
         return out + [f"--{name}" for name in sorted(self.needs) if not subject.has(name)]
 
     @abstractmethod
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[T], budget: Budget, *, seed: int) -> list[Batch]:
         """Decide what will be asked. Deterministic in its arguments; a few dozen items a batch."""
 
     def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
@@ -192,17 +203,17 @@ class Probe(ABC):
         return len(items) - baseline, simultaneous(0.95, 2 if compared else 1)
 
     @abstractmethod
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[T], batch: Batch, *, seed: int) -> list[Row]:
         """Ask the target. One row per item; an item that failed has the key ``error`` and no value."""
 
     @abstractmethod
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    def measure(self, rows: Sequence[Row], subject: Subject[T], *, seed: int) -> list[Measurement]:
         """Compute the statistics; the first measurement is the headline. Must not touch the target.
 
         Must accept any multiset of rows (the spike mixes them) and never raise for few of them: too few → value None.
         """
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(self, subject: Subject[T], batches: Sequence[Batch], *, seed: int) -> Subject[T] | None:
         """Return the subject with *every* item spiked at full dose, or None where there is no spike for it.
 
         The engine collects the batches from it, then mixes its rows with the clean ones by ``item`` to find the
@@ -221,12 +232,12 @@ class Probe(ABC):
         return None
 
     def recovery(
-        self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
+        self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject[T]
     ) -> tuple[float, float, float] | None:
         """Return (recovery, low, high): the share of what was planted that the rows of the spiked subject show."""
         return None
 
-    def save_media(self, rows: Sequence[Row], subject: Subject, folder: Path) -> None:  # noqa: B027  optional
+    def save_media(self, rows: Sequence[Row], subject: Subject[T], folder: Path) -> None:
         """Write the pictures that the measurements' evidence names. Default: none."""
 
 

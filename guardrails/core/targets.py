@@ -1,10 +1,18 @@
-"""The contract of targets: what they make, what the auditor may use of them, and how each kind is asked."""
+"""The contract of targets: what they make, what the auditor may use of them, and how each kind is asked.
+
+A probe names the protocol that it needs: ``class Extraction(Probe[LanguageModelTarget])``. Each protocol says in
+brackets which access of a target allows its methods. Whether a target has what only some of a kind offer is asked of it
+by `takes_prompts` and `has_logprobs`, which look at its `access`, and not by `isinstance`: what wraps a target, as a
+spike does, passes on the methods of the target without having them itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
+
+from .errors import TargetError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +91,14 @@ class LanguageModelTarget(TextTarget, Protocol):
         ...
 
 
+class MomentsTarget(LanguageModelTarget, Protocol):
+    """A language model that tells more of each prediction than the log-probability of the token (`LOGPROBS`)."""
+
+    def token_moments(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
+        """Return, per sequence, log p of every token but the first, and mean and spread of log p: (length − 1, 3)."""
+        ...
+
+
 @runtime_checkable
 class TextOutputs(Target, Protocol):
     """Texts that a target wrote without being asked for anything: what it says of itself (`OUTPUTS`)."""
@@ -104,8 +120,17 @@ class TextOutputs(Target, Protocol):
 
 
 @runtime_checkable
+class StoredTexts(TextOutputs, Protocol):
+    """Texts that were written before the audit, such as those of a file (`OUTPUTS`): `available` is their number."""
+
+    def outputs(self) -> list[str]:
+        """Return every text, in the order in which they are stored."""
+        ...
+
+
+@runtime_checkable
 class ImageTarget(Target, Protocol):
-    """A target that makes pictures, or a folder of them."""
+    """A target that makes pictures, or a folder of them (`OUTPUTS`)."""
 
     def sample_images(self, n: int, *, seed: int) -> Sequence[Image]:
         """Return n pictures as (H, W, 3) uint8. A folder returns n of its files without replacement, read lazily.
@@ -125,9 +150,93 @@ class ImageTarget(Target, Protocol):
 
 @runtime_checkable
 class TableTarget(Target, Protocol):
-    """A target that makes rows, or a table of them."""
+    """A target that makes rows, or a table of them (`OUTPUTS`)."""
 
-    def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame: ...
+    def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
+        """Return n rows. A table returns n of its own without replacement.
+
+        Raises
+        ------
+        TargetError
+            Where a table holds fewer than n rows.
+        """
+        ...
 
     @property
-    def available(self) -> int | None: ...
+    def available(self) -> int | None:
+        """How many rows there are, or None where there is no end."""
+        ...
+
+
+@runtime_checkable
+class VideoTarget(Target, Protocol):
+    """A target that makes videos (`OUTPUTS`)."""
+
+    def sample_videos(self, n: int, *, seed: int) -> Sequence[Image]:
+        """Return n videos as (T, H, W, 3) uint8."""
+        ...
+
+
+@runtime_checkable
+class SoundTarget(Target, Protocol):
+    """A target that makes recordings (`OUTPUTS`)."""
+
+    def sample_sounds(self, n: int, *, seed: int) -> Sequence[NDArray[np.float32]]:
+        """Return n recordings, (samples,) each, in −1 … 1."""
+        ...
+
+
+@runtime_checkable
+class ClassifierTarget(Target, Protocol):
+    """A classifier of rows whose probabilities can be read (`LOGPROBS`)."""
+
+    def label(self, columns: Any) -> Any:
+        """Return which of a table's columns is the label.
+
+        Raises
+        ------
+        ConfigurationError
+            Where the table lacks a feature, or holds nothing but features.
+        """
+        ...
+
+    def confidence(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the probability that it gives to the label of each row, (N,); 0 for a label that it does not know."""
+        ...
+
+
+@runtime_checkable
+class RetrainableTarget(ClassifierTarget, Protocol):
+    """A classifier of rows that can be trained again with the same settings (`RETRAINING`)."""
+
+    def retrained(self, table: pd.DataFrame, *, seed: int) -> ClassifierTarget:
+        """Return one that was trained on the rows of a table alone; its chance is of this seed."""
+        ...
+
+
+def takes_prompts(target: Target) -> TypeGuard[TextTarget]:
+    """Whether a target of text may be asked with prompts."""
+    return Access.SAMPLING in target.access
+
+
+def stored_texts(target: Target) -> list[str]:
+    """Return every text of a target that holds so many and no more.
+
+    Raises
+    ------
+    TargetError
+        Where it has no method ``outputs``.
+    """
+    if not isinstance(target, StoredTexts):
+        raise TargetError(f"{target.name}: the number of its texts is limited, and no method 'outputs' returns them")
+    return target.outputs()
+
+
+def has_logprobs(target: Target) -> TypeGuard[LanguageModelTarget]:
+    """Whether the log-probabilities of a target of text can be read."""
+    return Access.LOGPROBS in target.access
+
+
+def has_moments(target: LanguageModelTarget) -> TypeGuard[MomentsTarget]:
+    """Whether a language model tells the moments of its predictions: only some do."""
+    return hasattr(target, "token_moments")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import delong
+from ..core.targets import ImageTarget
 from ..kit.pictures import contact_sheet, fetch_pictures, open_thumbnail, plan_pictures
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ BLOCKS = 20
 SHOWN = 8
 
 
-class Detectability(Probe):
+class Detectability(Probe[ImageTarget]):
     """A classifier two-sample test (Lopez-Paz & Oquab 2017, arXiv 1610.06545) with the residual detector.
 
     It is fitted to half of the outputs and half of the reference, and its AUC is that on the other halves.
@@ -67,10 +68,10 @@ class Detectability(Probe):
             self._read = (subject.reference, key, np.array(rows).reshape(-1, WIDTH))
         return self._read[2]
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        return plan_pictures(subject.target, budget, seed=seed, side=_side(subject.reference))  # type: ignore[arg-type]
+    def plan(self, subject: Subject[ImageTarget], budget: Budget, *, seed: int) -> list[Batch]:
+        return plan_pictures(subject.target, budget, seed=seed, side=_side(subject.reference))
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         from ..kit.io import thumbnail
         from .images.traces import common_size, traces
 
@@ -80,7 +81,7 @@ class Detectability(Probe):
             found = [round(float(x), 4) for x in traces(common_size(picture, side))]
             return {"traces": found, "side": side} | ({"thumb": thumbnail(picture)} if batch.index < 2 else {})
 
-        return fetch_pictures(subject.target, batch, read, seed=seed)  # type: ignore[arg-type]
+        return fetch_pictures(subject.target, batch, read, seed=seed)
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         good = [row for row in rows if "error" not in row]

@@ -75,8 +75,14 @@ class Reconstruction(Detector):
         """Of the suspect's pictures, where it makes one size only; None where it takes any."""
         if hasattr(self.suspect, "rebuild"):
             return None
-        shape: tuple[int, ...] = self.suspect.sample_images(1, seed=0)[0].shape  # type: ignore[attr-defined]
+        shape: tuple[int, ...] = self._made(1, 0)[0].shape
         return shape
+
+    def _made(self, n: int, seed: int) -> Sequence[Any]:
+        """Return n outputs of the suspect: pictures where it gives them back, else texts."""
+        method = "sample_texts" if self._rebuild is None else "sample_images"
+        made: Sequence[Any] = getattr(self.suspect, method)(n, seed=seed)
+        return made
 
     def _describe(self, item: Any, place: int = 0) -> tuple[str, Array]:
         """Return the name of an item and its errors, (1, D); the score before a fit is their last."""
@@ -153,8 +159,7 @@ class Reconstruction(Detector):
         from ..targets import reference_subject
 
         seed, suspect = derive_seed(0, self.id), self.suspect
-        draw = suspect.sample_texts if self._rebuild is None else suspect.sample_images  # type: ignore[attr-defined]
-        items = [*draw(OWN, seed=seed), *reference_subject(suspect.name, reference_items=OWN).reference]
+        items = [*self._made(OWN, seed), *reference_subject(suspect.name, reference_items=OWN).reference]
         self.fit(items, [1] * OWN + [0] * OWN)
 
 

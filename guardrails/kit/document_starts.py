@@ -15,11 +15,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..core.base import Batch, Row, Subject
 from ..core.errors import GuardrailsError
 from ..core.seeding import derive_seed
+from ..core.targets import LanguageModelTarget, Target
 from .chat import Answers, Chat, WrittenOut
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core.results import Measurement
+
+T = TypeVar("T", bound=Target)
 
 PLAIN = "as its tokenizer begins it"
 """The reading without a further start token, in the report."""
@@ -53,7 +56,7 @@ class StartedTarget:
     _options: Mapping[str, Any] = {}
     """What the target is told beside: how to continue."""
 
-    def __init__(self, target: Any, start: Sequence[int]) -> None:
+    def __init__(self, target: LanguageModelTarget, start: Sequence[int]) -> None:
         self._target, self._start = target, list(start)
 
     def __getattr__(self, name: str) -> Any:
@@ -107,7 +110,7 @@ class ChatTarget(StartedTarget):
 
     _options: Mapping[str, Any] = {"past_end": True}
 
-    def __init__(self, target: Any, start: Sequence[int], head: Sequence[int]) -> None:
+    def __init__(self, target: LanguageModelTarget, start: Sequence[int], head: Sequence[int]) -> None:
         super().__init__(target, start)
         self._head, self._lead = list(head), list(target.encode(""))
 
@@ -130,7 +133,7 @@ class FirstTokenTarget:
     documents : sequence of str
     """
 
-    def __init__(self, target: Any, documents: Sequence[str]) -> None:
+    def __init__(self, target: LanguageModelTarget, documents: Sequence[str]) -> None:
         self._target, self._documents = target, documents
 
     def __getattr__(self, name: str) -> Any:
@@ -147,36 +150,37 @@ class FirstTokenTarget:
         return list(self._target.generate(prompts, max_new_tokens=length, seed=seed))
 
 
-def further_starts(target: Any) -> Mapping[str, Sequence[int]]:
+def further_starts(target: object) -> Mapping[str, Sequence[int]]:
     """Return what may stand before a document: by name, its tokens. Empty for a target that knows of nothing."""
     while not hasattr(target, STARTS):
         if (target := getattr(target, "target", None)) is None:  # what stands in a spike around it
             return {}
-    starts: Mapping[str, Sequence[int]] = target.starts
+    starts: Mapping[str, Sequence[int]] = getattr(target, STARTS)
     return starts
 
 
-def after(target: Any, start: Sequence[int]) -> Any:
+def after(target: T, start: Sequence[int]) -> T:
     """Return the target, reading everything after a start; a spike stays around it."""
     return _inside(target, lambda model: StartedTarget(model, start))
 
 
-def _inside(target: Any, wrap: Callable[[Any], Any]) -> Any:
+def _inside(target: T, wrap: Callable[[Any], Any]) -> T:
     """Return the target with its model wrapped; a spike stays around it."""
     if "target" not in vars(target):
-        return wrap(target)
+        wrapped: T = wrap(target)
+        return wrapped
     # Not copy.copy: it asks the empty copy for its attributes, which a spike looks up in the target that is not there.
     around = object.__new__(type(target))
-    vars(around).update(vars(target), target=_inside(target.target, wrap))
+    vars(around).update(vars(target), target=_inside(vars(target)["target"], wrap))
     return around
 
 
-def _after_starts(subject: Subject) -> dict[str, Subject]:
+def _after_starts(subject: Subject[T]) -> dict[str, Subject[T]]:
     starts = further_starts(subject.target)
     return {name: replace(subject, target=after(subject.target, start)) for name, start in starts.items()}
 
 
-def _in_chat(subject: Subject, documents: Callable[[Chat], Mapping[str, WrittenOut]]) -> dict[str, Subject]:
+def _in_chat(subject: Subject[T], documents: Callable[[Chat], Mapping[str, WrittenOut]]) -> dict[str, Subject[T]]:
     """Return the subject in its model's chat template, with these documents, or its own where there are none."""
     chat = getattr(subject.target, "chat", None)
     if not isinstance(chat, Chat):
@@ -193,25 +197,24 @@ def _in_chat(subject: Subject, documents: Callable[[Chat], Mapping[str, WrittenO
     return forms
 
 
-def further_forms(subject: Subject) -> dict[str, Subject]:
+def further_forms(subject: Subject[T]) -> dict[str, Subject[T]]:
     """Return the subject asked after each further start, and with its documents in the chat template: by name."""
     return _after_starts(subject) | _in_chat(subject, lambda chat: chat.texts)
 
 
-def after_questions(subject: Subject) -> dict[str, Subject]:
+def after_questions(subject: Subject[T]) -> dict[str, Subject[T]]:
     """Return the subject with `Answers` in place of its documents, in the chat template: by name."""
     forms = _in_chat(subject, lambda chat: chat.answers)
     return {f"{name} and its question in full": f for name, f in forms.items() if isinstance(f.corpus, Answers)}
 
 
-def longest_start(subject: Subject) -> int:
+def longest_start(subject: Subject[LanguageModelTarget]) -> int:
     """Return how many tokens stand before a document at most, beside those that `encode` puts there."""
-    target: Any = subject.target
-    forms: list[Any] = [form.target for form in further_forms(subject).values()]
-    return max((int(target.context_length - form.context_length) for form in forms), default=0)
+    forms = [form.target for form in further_forms(subject).values()]
+    return max((subject.target.context_length - form.context_length for form in forms), default=0)
 
 
-def _unprompted(subject: Subject) -> dict[str, Subject]:
+def _unprompted(subject: Subject[T]) -> dict[str, Subject[T]]:
     """Return the subject with its target writing texts from other beginnings than its start token."""
     forms = _in_chat(subject, lambda chat: {})
     if subject.corpus is not None and getattr(subject.target, "adds_start", True) is False:
@@ -221,12 +224,12 @@ def _unprompted(subject: Subject) -> dict[str, Subject]:
 
 
 class _Collects(Protocol):
-    def __call__(self, probe: Any, subject: Subject, batch: Batch, /, *, seed: int) -> list[Row]: ...
+    def __call__(self, probe: Any, subject: Subject[Any], batch: Batch, /, *, seed: int) -> list[Row]: ...
 
 
 class _Measures(Protocol):
     def __call__(
-        self, probe: Any, rows: Sequence[Row], subject: Subject, /, *, seed: int, readings: int = 1
+        self, probe: Any, rows: Sequence[Row], subject: Subject[Any], /, *, seed: int, readings: int = 1
     ) -> list[Measurement]: ...
 
 
@@ -354,7 +357,7 @@ def _which(best: str, readings: Mapping[str, Sequence[Measurement]]) -> str:
     return f"The larger of {len(readings)} readings, whose intervals hold together: {told(best)}; {others}."
 
 
-def encode_each(target: Any, texts: Sequence[str]) -> tuple[list[list[int]], list[str]]:
+def encode_each(target: LanguageModelTarget, texts: Sequence[str]) -> tuple[list[list[int]], list[str]]:
     """Return the tokens of each text, and what is wrong with it; no tokens, or no words, where there is none.
 
     A text that cannot be tokenized costs one row, not a batch.

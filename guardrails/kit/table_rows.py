@@ -11,6 +11,7 @@ import numpy as np
 from ..core.base import Row, Subject
 from ..core.errors import ConfigurationError
 from ..core.statistics import Interval
+from ..core.targets import ClassifierTarget
 from .blind import FOLDS, blind_table, separating_columns
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ class TableRows:
         Where the data are no tables, the tables differ in their columns, or the label's column is missing.
     """
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject[ClassifierTarget]) -> None:
         import pandas as pd
 
         self.given = subject.corpus, subject.holdout
         corpus, holdout = (_frame(kind, data) for kind, data in zip(("corpus", "holdout"), self.given, strict=True))
-        self.label = subject.target.label(corpus.columns)  # type: ignore[attr-defined]
+        self.label = subject.target.label(corpus.columns)
         if missing := [str(name) for name in corpus.columns if name not in holdout.columns]:
             raise ConfigurationError(f"--holdout lacks columns of --corpus: {', '.join(missing[:5])}")
         self.pool = pd.concat([corpus, holdout[corpus.columns]], ignore_index=True)

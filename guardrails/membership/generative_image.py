@@ -19,6 +19,7 @@ from ..core.errors import ContentError
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval
+from ..core.targets import ImageTarget
 from ..kit.blind import blind_pictures
 from .pictures.attacks import nearest_output, white_box_scores
 from .separation import METRICS, PRECISION, measurements
@@ -36,7 +37,7 @@ SIDE = 32
 BATCH = 50
 
 
-class ImageMembership(Probe):
+class ImageMembership(Probe[ImageTarget]):
     """How well attacks on a model of pictures tell those it was trained on from others of the same kind."""
 
     id = "membership.generative-image"
@@ -66,12 +67,12 @@ class ImageMembership(Probe):
         self._kept: _Pictures | None = None
         self._sampled: tuple[Any, Floats, Floats] | None = None
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[ImageTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw as many pictures of either arm, and say how many outputs they are compared with."""
         rng = np.random.default_rng(seed)
         data = self._pictures(subject)
         n = min(PICTURES[budget], len(data.corpus), len(data.holdout))
-        available = subject.target.available  # type: ignore[attr-defined]
+        available = subject.target.available
         outputs = OUTPUTS[budget] if available is None else min(OUTPUTS[budget], available)
         items = [
             {"item": f"{arm}:{i}", "arm": arm, "index": i}
@@ -82,14 +83,13 @@ class ImageMembership(Probe):
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]} | shared) for k in range(0, len(items), BATCH)]
 
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each picture by every attack; nothing of a picture goes into a row."""
-        target: Any = subject.target
         rows: list[Row] = [{key: i[key] for key in ("item", "arm", "index")} for i in batch.payload["items"]]
         pictures = [np.asarray(getattr(subject, row["arm"])[row["index"]]) for row in rows]
         outputs, calibration = self._outputs(subject, batch.payload["outputs"], batch.payload["seed"])
         scores = {"nearest output": nearest_output(_grey(pictures), outputs, calibration)}
-        scores |= white_box_scores(getattr(target, "white_box", None), pictures, seed=batch.payload["seed"])
+        scores |= white_box_scores(getattr(subject.target, "white_box", None), pictures, seed=batch.payload["seed"])
         for place, row in enumerate(rows):
             found = {name: float(values[place]) for name, values in scores.items()}
             if all(map(np.isfinite, found.values())):
@@ -117,9 +117,9 @@ class ImageMembership(Probe):
             self._kept = _Pictures(subject)
         return self._kept
 
-    def _outputs(self, subject: Subject, n: int, seed: int) -> tuple[Floats, Floats]:
+    def _outputs(self, subject: Subject[ImageTarget], n: int, seed: int) -> tuple[Floats, Floats]:
         """Return n outputs, and up to as many reference pictures of neither arm, at the size of comparison."""
-        target: Any = subject.target
+        target = subject.target
         key = (target, subject.reference, n, seed)
         if self._sampled is None or any(a is not b for a, b in zip(self._sampled[0][:2], key[:2], strict=True)):
             self._sampled = None

@@ -18,6 +18,7 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Measurement
 from ..core.statistics import Interval, wilson
+from ..core.targets import LanguageModelTarget, has_moments
 from ..kit.blind import blind_texts
 from ..kit.document_starts import encode_each, in_each_form, largest_start, longest_start
 from ..targets.spikes import spiked_language_model
@@ -46,7 +47,7 @@ SHOTS = 7
 BATCH = 32
 
 
-class LanguageModelMembership(Probe):
+class LanguageModelMembership(Probe[LanguageModelTarget]):
     """How well attacks on a language model tell the documents it was trained on from others of the same kind."""
 
     id = "membership.language-model"
@@ -86,7 +87,7 @@ class LanguageModelMembership(Probe):
             self._kept = [*self._kept[-1:], documents]
         return documents
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw documents of both arms; some held-out ones, left out of the comparison, are the prefix of ReCaLL."""
         rng = np.random.default_rng(seed)
         data = self._documents(subject)
@@ -104,9 +105,9 @@ class LanguageModelMembership(Probe):
 
     @in_each_form
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each document by every attack; nothing of a document goes into a row."""
-        target: Any = subject.target
+        target = subject.target
         items, length = batch.payload["items"], batch.payload["length"]
         rows: list[Row] = [{key: i[key] for key in ("item", "arm", "index")} for i in items]
         tokens, problems = _tokens(subject, [(i["arm"], i["index"]) for i in items], length)
@@ -132,7 +133,9 @@ class LanguageModelMembership(Probe):
         return rows
 
     @largest_start
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
+    def measure(
+        self, rows: Sequence[Row], subject: Subject[LanguageModelTarget], *, seed: int, readings: int = 1
+    ) -> list[Measurement]:
         """Return membership_auc, the true-positive rates at two false-positive rates, and blind_auc."""
         data = self._documents(subject)
         return measurements(
@@ -146,14 +149,15 @@ class LanguageModelMembership(Probe):
             gates=readings,
         )
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a target that has the corpus documents that it is asked about by heart."""
         read = [
             _tokens(subject, [(i["arm"], i["index"]) for i in b.payload["items"]], b.payload["length"]) for b in batches
         ]
         long = [t for tokens, _ in read for t in tokens if len(t) >= SHORTEST]
-        target: Any = spiked_language_model(subject.target, long)
-        return replace(subject, target=target)
+        return replace(subject, target=spiked_language_model(subject.target, long))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -220,19 +224,20 @@ def _first_places(documents: Iterable[str]) -> dict[int, int]:
     return places
 
 
-def _length(subject: Subject) -> int:
+def _length(subject: Subject[LanguageModelTarget]) -> int:
     """Return how many tokens of a document are read: as many stand before them in ReCaLL, after a start."""
-    target: Any = subject.target
-    return int(min(TOKENS, (target.context_length - longest_start(subject)) // 2))
+    return min(TOKENS, (subject.target.context_length - longest_start(subject)) // 2)
 
 
-def _tokens(subject: Subject, places: Sequence[tuple[str, int]], length: int) -> tuple[list[list[int]], list[str]]:
+def _tokens(
+    subject: Subject[LanguageModelTarget], places: Sequence[tuple[str, int]], length: int
+) -> tuple[list[list[int]], list[str]]:
     """Return the first tokens of documents, and what is wrong with each that cannot be tokenized."""
     tokens, problems = encode_each(subject.target, [getattr(subject, arm)[index][:PIECE] for arm, index in places])
     return [t[:length] for t in tokens], problems
 
 
-def _shots(subject: Subject, holdout: Iterable[int], length: int) -> list[int]:
+def _shots(subject: Subject[LanguageModelTarget], holdout: Iterable[int], length: int) -> list[int]:
     """Return the first held-out documents that fit into the prefix together, at least one and at most `SHOTS`."""
     chosen: list[int] = []
     room = length
@@ -248,9 +253,11 @@ def _shots(subject: Subject, holdout: Iterable[int], length: int) -> list[int]:
     return chosen
 
 
-def _read(target: Any, tokens: Sequence[list[int]], prefix: list[int]) -> list[tuple[Floats, Floats | None]]:
+def _read(
+    target: LanguageModelTarget, tokens: Sequence[list[int]], prefix: list[int]
+) -> list[tuple[Floats, Floats | None]]:
     """Return, per document, (T, 3) log p, μ and σ, or (T, 1) log p where a target tells no more; and log p after P."""
-    if hasattr(target, "token_moments"):
+    if has_moments(target):
         moments = target.token_moments(tokens)
     else:
         moments = [values[:, None] for values in target.token_logprobs(tokens)]

@@ -20,6 +20,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import wilson
+from ..core.targets import RetrainableTarget
 from ..kit.table_rows import TableRows
 from ..targets.estimator import EstimatorTarget
 from ..targets.spikes import remembering_classifier
@@ -41,7 +42,7 @@ BATCH = 100
 DECIMALS = 9
 
 
-class ReferenceModels(Probe):
+class ReferenceModels(Probe[RetrainableTarget]):
     """How well attacks that train the classifier again tell the rows it was trained on from others of the same kind."""
 
     id = "membership.reference-models"
@@ -71,7 +72,7 @@ class ReferenceModels(Probe):
     def __init__(self) -> None:
         self._kept: TableRows | None = None
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[RetrainableTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw as many rows of either arm, and say which models are trained; their halves follow from the seed."""
         rng = np.random.default_rng(seed)
         data = self._rows(subject)
@@ -89,7 +90,7 @@ class ReferenceModels(Probe):
         return [Batch(i, payload) for i, payload in enumerate(payloads or [{"items": []}])]
 
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[RetrainableTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Ask the target for the probability of each row's label, or train reference models and ask them.
 
         A model is a row too, with what it says of every item in the order of their places. No value of a row of the
@@ -98,10 +99,10 @@ class ReferenceModels(Probe):
         if "models" in batch.payload:
             return self._train(subject, batch.payload)
         items = batch.payload["items"]
-        found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])  # type: ignore[attr-defined]
+        found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
         return [{**i, "confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    def measure(self, rows: Sequence[Row], subject: Subject[RetrainableTarget], *, seed: int) -> list[Measurement]:
         """Return membership_auc, then what `separation.METRICS` names beside it."""
         data = self._rows(subject)
         items = [r for r in rows if "arm" in r]
@@ -121,13 +122,14 @@ class ReferenceModels(Probe):
             note=note,
         )
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[RetrainableTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[RetrainableTarget] | None:
         """Return the subject with a classifier that has the labels of the corpus rows by heart."""
         if not isinstance(subject.target, EstimatorTarget):
             return None
         places = [i["index"] for b in batches for i in b.payload["items"]]
-        target: Any = remembering_classifier(subject.target, self._rows(subject).pool.iloc[places])
-        return replace(subject, target=target)
+        return replace(subject, target=remembering_classifier(subject.target, self._rows(subject).pool.iloc[places]))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -141,12 +143,12 @@ class ReferenceModels(Probe):
         found = [scores["RMIA"] for scores in planted if "RMIA" in scores]
         return tuple(wilson(sum(s > 0.95 for s in found), len(found))) if found else None  # type: ignore[return-value]
 
-    def _rows(self, subject: Subject) -> TableRows:
+    def _rows(self, subject: Subject[RetrainableTarget]) -> TableRows:
         if self._kept is None or not self._kept.serves(subject):
             self._kept = TableRows(subject)
         return self._kept
 
-    def _train(self, subject: Subject, payload: Any) -> list[Row]:
+    def _train(self, subject: Subject[RetrainableTarget], payload: Any) -> list[Row]:
         data, models = self._rows(subject), payload["models"]
         audited = np.array(payload["audited"]["corpus"] + payload["audited"]["holdout"])
         chosen = [halves(k, len(audited), seed=payload["seed"]) for k in models]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, smallest_detectable_rate
+from ..core.targets import ImageTarget
 from ..kit.pictures import fetch_pictures, plan_pictures
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ BARS = 20
 _METRICS = ("clique_rate", "collision_rate")
 
 
-class Cliques(Probe):
+class Cliques(Probe[ImageTarget]):
     """A model that knows pictures by heart gives the same ones again and again.
 
     The black-box attack of Carlini et al. 2023 (arXiv 2301.13188, §4.2): outputs that are alike, tile by tile, are
@@ -81,17 +82,17 @@ class Cliques(Probe):
             self._corpus = (subject.corpus, fingerprints(subject.corpus))
         return self._corpus[1]
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        batches = plan_pictures(subject.target, budget, seed=seed)  # type: ignore[arg-type]
+    def plan(self, subject: Subject[ImageTarget], budget: Budget, *, seed: int) -> list[Batch]:
+        batches = plan_pictures(subject.target, budget, seed=seed)
         if budget is not Budget.CONTROL:
             return batches
         left = [(b, AT_CONTROL - b.payload["start"]) for b in batches]
         return [Batch(b.index, {**b.payload, "items": b.payload["items"][:n]}) for b, n in left if n > 0]
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         from .pictures.side_by_side import coarse
 
-        return fetch_pictures(subject.target, batch, lambda picture: {"thumb": coarse(picture)}, seed=seed)  # type: ignore[arg-type]
+        return fetch_pictures(subject.target, batch, lambda picture: {"thumb": coarse(picture)}, seed=seed)
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         from .pictures.near_identical import K, collision_rate, graph, share_in_cliques
@@ -125,14 +126,15 @@ class Cliques(Probe):
             ),
         ]  # fmt: skip
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[ImageTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[ImageTarget] | None:
         from dataclasses import replace
 
         from ..targets.spikes import SpikedImages
 
-        target: Any = subject.target
-        spiked: Any = SpikedImages(target, target.sample_images(1, seed=seed))
-        return replace(subject, target=spiked)
+        target = subject.target
+        return replace(subject, target=SpikedImages(target, target.sample_images(1, seed=seed)))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

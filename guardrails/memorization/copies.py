@@ -10,6 +10,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import ConfigurationError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, smallest_detectable_rate, wilson
+from ..core.targets import ImageTarget
 from ..kit.exact_copies import METRIC, exact_copies
 from ..kit.pictures import fetch_pictures, plan_pictures
 
@@ -27,7 +28,7 @@ SHOWN, SHOWN_BESIDE = 6, 3
 """Pairs in the evidence: of whole pictures, and of each other way what that one does not show."""
 
 
-class Copies(Probe):
+class Copies(Probe[ImageTarget]):
     """An output is a near-copy where one training picture is far nearer to it than others are.
 
     After Carlini et al. 2023 (arXiv 2301.13188). "Far" is set by held-out pictures: half of them set the threshold, the
@@ -76,11 +77,11 @@ class Copies(Probe):
         search = self.search(subject)
         return search if isinstance(search, str) else search.whole
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[ImageTarget], budget: Budget, *, seed: int) -> list[Batch]:
         described = _descriptor(subject).sha256
-        return plan_pictures(subject.target, budget, seed=seed, descriptor=described)  # type: ignore[arg-type]
+        return plan_pictures(subject.target, budget, seed=seed, descriptor=described)
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         from .pictures.copy_search import WAYS
         from .pictures.side_by_side import coarse
 
@@ -96,7 +97,7 @@ class Copies(Probe):
             small.append(search.descriptor.descriptor.small(picture))
             return row
 
-        rows = fetch_pictures(subject.target, batch, read, seed=seed)  # type: ignore[arg-type]
+        rows = fetch_pictures(subject.target, batch, read, seed=seed)
         good = [row for row in rows if "error" not in row]
         for row, part in zip(good, search.described(small), strict=True):
             row |= part
@@ -158,13 +159,14 @@ class Copies(Probe):
             explanation="The rate among outputs less the rate among held-out pictures.",
         )  # fmt: skip
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[ImageTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[ImageTarget] | None:
         from dataclasses import replace
 
         from ..targets.spikes import SpikedImages
 
-        target: Any = SpikedImages(subject.target, subject.corpus)
-        return replace(subject, target=target)
+        return replace(subject, target=SpikedImages(subject.target, subject.corpus))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Evidence, Measurement
 from ..core.statistics import Interval, delong, wilson
+from ..core.targets import ImageTarget
 from ..kit.pictures import fetch_pictures, plan_pictures
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ NEAR = 0.1
 _METRICS = ("closer_rate", "inauthentic_rate")
 
 
-class DataCopying(Probe):
+class DataCopying(Probe[ImageTarget]):
     """The chance that an output lies nearer to the training pictures than a new picture does."""
 
     id = "memorization.data-copying"
@@ -84,10 +85,10 @@ class DataCopying(Probe):
             self._built = (subject.corpus, subject.holdout, Space.build(subject.corpus, subject.holdout))
         return self._built[2]
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        return plan_pictures(subject.target, budget, seed=seed)  # type: ignore[arg-type]
+    def plan(self, subject: Subject[ImageTarget], budget: Budget, *, seed: int) -> list[Batch]:
+        return plan_pictures(subject.target, budget, seed=seed)
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Draw pictures; a row holds the nearest training picture, how far it is, the cell, and if it is authentic."""
         from .pictures.fingerprints import fingerprint
         from .pictures.side_by_side import coarse
@@ -102,7 +103,7 @@ class DataCopying(Probe):
             row["nearest"] = int(space.places[place])
             return row | ({"thumb": coarse(picture)} if distance < space.expected(int(cell), NEAR) else {})
 
-        return fetch_pictures(subject.target, batch, read, seed=seed)  # type: ignore[arg-type]
+        return fetch_pictures(subject.target, batch, read, seed=seed)
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return closer_rate, with Meehan's C_T in its explanation, and inauthentic_rate beside the holdout's."""
@@ -153,11 +154,12 @@ class DataCopying(Probe):
         )
         return [closer, inauthentic]
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[ImageTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[ImageTarget] | None:
         from ..targets.spikes import SpikedImages
 
-        target: Any = SpikedImages(subject.target, subject.corpus)
-        return replace(subject, target=target)
+        return replace(subject, target=SpikedImages(subject.target, subject.corpus))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

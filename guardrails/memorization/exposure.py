@@ -32,6 +32,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
+from ..core.targets import LanguageModelTarget
 from ..kit.chat import WrittenOut
 from ..kit.document_starts import encode_each, in_each_form, largest_start
 from .text.canaries import BEFORE, Secret, extrapolated, mean_bits, rank, secret
@@ -51,7 +52,7 @@ LEAST = -1e9
 """Log-probabilities below this, −∞ among them, are as good as this."""
 
 
-class Exposure(Probe):
+class Exposure(Probe[LanguageModelTarget]):
     """Share of secrets of the training data that the model prefers to almost all secrets that it has not read."""
 
     id = "memorization.exposure"
@@ -77,7 +78,7 @@ class Exposure(Probe):
     )
     spike_what = "memory of the secrets of the corpus"
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw secrets of the corpus, then of the holdout, and for each the holdout's secrets that it is ranked among.
 
         Secrets are named by their documents: none stands in a batch.
@@ -108,15 +109,14 @@ class Exposure(Probe):
 
     @in_each_form
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each secret and its references after the same words; only scores go into a row."""
-        target: Any = subject.target
         items = [i for i in batch.payload["items"] if i["index"] is not None]
-        return [self._row(subject, target, item) for item in items]
+        return [self._row(subject, item) for item in items]
 
-    def _row(self, subject: Subject, target: Any, item: dict[str, Any]) -> Row:
+    def _row(self, subject: Subject[LanguageModelTarget], item: dict[str, Any]) -> Row:
         row: Row = {"item": item["item"], "arm": item["arm"]}
-        own = _secret_of(subject, item["arm"], item["index"])
+        target, own = subject.target, _secret_of(subject, item["arm"], item["index"])
         texts = [own.text, *(_secret_of(subject, "holdout", i).text for i in item["references"])]
         scores = target.token_logprobs([target.encode(own.before + text) for text in texts])
         totals = [float(values.sum()) for values in scores]
@@ -218,12 +218,13 @@ class Exposure(Probe):
             ),
         ]
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a target that has the secrets that it is asked about by heart."""
-        target: Any = subject.target
         asked = [i for b in batches for i in b.payload["items"] if i["index"] is not None]
         secrets = [_secret_of(subject, i["arm"], i["index"]) for i in asked]
-        return by_heart(subject, encode_each(target, [s.before + s.text for s in secrets])[0])
+        return by_heart(subject, encode_each(subject.target, [s.before + s.text for s in secrets])[0])
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -23,6 +23,7 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
+from ..core.targets import LanguageModelTarget
 from ..kit.chat import Answers
 from ..kit.document_starts import after_questions, also_after_questions, further_forms, largest_start
 from .text.answers import answers, long_note, planned, unguessed
@@ -69,7 +70,7 @@ CURVE = {Budget.CONTROL: 0, Budget.QUICK: 32, Budget.STANDARD: 96, Budget.THOROU
 """Documents of each arm that are asked with several prefix lengths: no control is judged by them."""
 
 
-class VerbatimExtraction(Probe):
+class VerbatimExtraction(Probe[LanguageModelTarget]):
     """Share of training documents that the model continues word for word."""
 
     id = "memorization.extraction"
@@ -98,7 +99,7 @@ class VerbatimExtraction(Probe):
     )
     spike_what = "verbatim memory of the corpus documents"
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw documents (corpus, then holdout) and one prefix and continuation length for all; then the curve.
 
         Of a corpus with duplicates, those documents are drawn for themselves too: memorization grows with how often a
@@ -128,13 +129,13 @@ class VerbatimExtraction(Probe):
 
     @also_after_questions
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Continue each prefix greedily and compare; nothing of a document but three words goes into a row."""
         if isinstance(subject.corpus, Answers):
             answered, texts = answers(subject, batch, _compared)
             _look_up(answered, texts, subject)
             return answered
-        target: Any = subject.target
+        target = subject.target
         skip, prefix, suffix, items = (batch.payload[key] for key in ("skip", "prefix", "suffix", "items"))
         items, whole, failed = encoded(subject, items)
         given = [t[skip : skip + prefix + suffix] for t in whole]
@@ -264,7 +265,9 @@ class VerbatimExtraction(Probe):
             "model has read often it knows best, and of a few among many a sample of all documents sees too little.",
         )
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a target that has the corpus documents that it is asked about by heart."""
         return by_heart(subject, passages(subject, batches))
 

@@ -29,6 +29,7 @@ from ..core.errors import ContentError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import delong, newcombe, smallest_detectable_rate, wilson
+from ..core.targets import ImageTarget
 from ..kit.blind import blind_measurement, confounded, why_confounded
 from ..kit.features import to_square
 from ..kit.io import encode_png, thumbnail
@@ -59,7 +60,7 @@ SHOWN, SHOWN_SIDE, GREY = 6, 16, 128
 _METRICS = ("recovered_rate", "recovered_excess", "completion_auc")
 
 
-class Inpainting(Probe):
+class Inpainting(Probe[ImageTarget]):
     """Share of training pictures whose hidden half the model completes far better than that of held-out pictures."""
 
     id = "memorization.inpainting"
@@ -90,11 +91,11 @@ class Inpainting(Probe):
         self._kept: Arms | None = None
         self._drawn: tuple[Any, Any, Floats] | None = None
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[ImageTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw as many pictures of either arm, and toss which half of each is hidden."""
         rng, data = np.random.default_rng(seed), self._pictures(subject)
         n = min(PICTURES[budget], len(data.corpus), len(data.holdout))
-        available = subject.target.available  # type: ignore[attr-defined]
+        available = subject.target.available
         outputs = OUTPUTS[budget] if available is None else min(OUTPUTS[budget], available)
         items = [
             {"item": f"{arm}:{i}", "arm": arm, "index": i, "hidden": "left" if rng.random() < 0.5 else "right"}
@@ -106,7 +107,7 @@ class Inpainting(Probe):
         return [Batch(k, {"items": group} | shared) for k, group in enumerate(groups)]
 
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Complete each picture; a row holds both errors, and a small version of what may be a recovered picture."""
         items = batch.payload["items"]
         done: list[Row] = []
@@ -133,7 +134,13 @@ class Inpainting(Probe):
         return done + [_row(item, picture, float(e), float(g)) for item, picture, e, g in found]
 
     def _completed(
-        self, subject: Subject, batch: Batch, items: Sequence[Row], images: Sequence[Any], pictures: Floats, masks: Any
+        self,
+        subject: Subject[ImageTarget],
+        batch: Batch,
+        items: Sequence[Row],
+        images: Sequence[Any],
+        pictures: Floats,
+        masks: Any,
     ) -> Floats:
         """Complete by the outputs, and by the white box where there is one that can; keep what fits best."""
         box = getattr(subject.target, "white_box", None)
@@ -144,9 +151,9 @@ class Inpainting(Probe):
             tried += [Completion(np.stack([to_square(p, SIDE) for p in one.pictures]), one.misfit) for one in found]
         return best(tried)
 
-    def _outputs(self, subject: Subject, batch: Batch) -> Floats:
+    def _outputs(self, subject: Subject[ImageTarget], batch: Batch) -> Floats:
         """Return the outputs, (K, SIDE, SIDE, 3), drawn once."""
-        target: Any = subject.target
+        target = subject.target
         n, seed = batch.payload["outputs"], batch.payload["seed"]
         if n < MIN_OUTPUTS:
             raise TargetError(f"{n} outputs; at least {MIN_OUTPUTS} are needed")
@@ -180,7 +187,9 @@ class Inpainting(Probe):
             ]
         return [*_rates(common, members, others, data.note), _auc(common, members, others), alone]
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[ImageTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[ImageTarget] | None:
         """Return the subject with an altered copy of each training picture that is asked for among the outputs.
 
         None where a white box completes: it would have to be changed, and not the outputs.
@@ -190,8 +199,7 @@ class Inpainting(Probe):
         if whole or not batches:
             return None
         places = [i["index"] for b in batches for i in b.payload["items"]]
-        target: Any = SpikedImages(subject.target, subject.corpus, places=places)
-        return replace(subject, target=target)
+        return replace(subject, target=SpikedImages(subject.target, subject.corpus, places=places))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

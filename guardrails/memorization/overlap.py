@@ -32,6 +32,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Evidence, Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
+from ..core.targets import TextOutputs, stored_texts, takes_prompts
 from ..kit.corpus import StoredCorpus
 from ..kit.document_starts import largest_start, written_in_each_form
 from ..kit.documents import comparable
@@ -65,7 +66,7 @@ _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 """Soft hyphens, characters without width, and marks of direction."""
 
 
-class Overlap(Probe):
+class Overlap(Probe[TextOutputs]):
     """Share of outputs that hold a verbatim run of the corpus."""
 
     id = "memorization.overlap"
@@ -130,7 +131,7 @@ class Overlap(Probe):
         )
         return made
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[TextOutputs], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw outputs, and beside each a passage of the holdout while there are any."""
         sources = _sources(subject, OUTPUTS[budget], seed)
         held, known = subject.holdout or (), self.verbatim(subject).known
@@ -143,7 +144,7 @@ class Overlap(Probe):
 
     @written_in_each_form
     @item_by_item(arm="outputs")
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[TextOutputs], batch: Batch, *, seed: int) -> list[Row]:
         """Write, and look every text up; a row holds a few masked words of a run that counts, and where it stands.
 
         A held-out passage is cut to the length of the output beside it: a longer text would more often hold a run.
@@ -257,7 +258,9 @@ class Overlap(Probe):
                 notes.append(f"The holdout has {held} passages that are long enough; a baseline needs {MINIMUM}.")
         return "".join(f" {note}" for note in notes)
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[TextOutputs], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[TextOutputs] | None:
         """Return the subject with a passage of the corpus in every output, or None where no document is long enough."""
         rng = np.random.default_rng(derive_seed(seed, "passages"))
         texts = (subject.corpus[int(i)].strip() for i in rng.permutation(len(subject.corpus))[: 4 * PLANTED])
@@ -265,8 +268,7 @@ class Overlap(Probe):
         planted = [text for text in islice(passages, PLANTED) if len(text) >= RUN]
         if not planted:
             return None
-        target: Any = SpikedTexts(subject.target, planted)
-        return replace(subject, target=target)
+        return replace(subject, target=SpikedTexts(subject.target, planted))
 
     def _passage(self, subject: Subject, text: str) -> str:
         """Return the first passage of a document that counts as a copy; an empty one where there is none."""
@@ -289,10 +291,10 @@ class Overlap(Probe):
         return wilson(sum(map(counts, planted)), len(planted)) if planted else None
 
 
-def _sources(subject: Subject, n: int, seed: int) -> list[dict[str, Any]]:
+def _sources(subject: Subject[TextOutputs], n: int, seed: int) -> list[dict[str, Any]]:
     """Return, per output, the number of a stored output or of a prompt, or nothing."""
-    target: Any = subject.target
-    if subject.prompts and Access.SAMPLING in target.access:
+    target = subject.target
+    if subject.prompts and takes_prompts(target):
         return [{"prompt": i % len(subject.prompts)} for i in range(n)]
     available = getattr(target, "available", None)
     if available is None:
@@ -301,14 +303,16 @@ def _sources(subject: Subject, n: int, seed: int) -> list[dict[str, Any]]:
     return [{"output": int(i)} for i in sorted(order)]
 
 
-def _texts(subject: Subject, items: Sequence[Mapping[str, Any]], seed: int) -> tuple[list[str], list[str | None]]:
+def _texts(
+    subject: Subject[TextOutputs], items: Sequence[Mapping[str, Any]], seed: int
+) -> tuple[list[str], list[str | None]]:
     """Return the outputs and, where there is one, the prompt of each."""
-    target: Any = subject.target
+    target = subject.target
     if "output" in items[0]:
-        texts, prompts = target.outputs(), getattr(target, "prompts", None)
+        texts, prompts = stored_texts(target), getattr(target, "prompts", None)
         numbers = [i["output"] for i in items]
         return [texts[k] for k in numbers], [prompts[k] if prompts else None for k in numbers]
-    if "prompt" in items[0] and subject.prompts:
+    if "prompt" in items[0] and subject.prompts and takes_prompts(target):
         asked = [subject.prompts[i["prompt"]] for i in items]
         return target.generate(asked, max_new_tokens=NEW_TOKENS, seed=seed), list(asked)
     return target.sample_texts(len(items), seed=seed, max_new_tokens=NEW_TOKENS), [None] * len(items)

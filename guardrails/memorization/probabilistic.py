@@ -27,6 +27,7 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
+from ..core.targets import LanguageModelTarget
 from ..kit.document_starts import in_each_form, largest_start
 from .text.passages import (
     BATCH,
@@ -59,7 +60,7 @@ LEAST = -1e6
 DOCUMENTS = {Budget.CONTROL: 120, Budget.QUICK: 200, Budget.STANDARD: 1000, Budget.THOROUGH: 5000}
 
 
-class ProbabilisticExtraction(Probe):
+class ProbabilisticExtraction(Probe[LanguageModelTarget]):
     """Share of training documents that come out word for word, at an even chance, within a thousand draws."""
 
     id = "memorization.probabilistic"
@@ -88,7 +89,7 @@ class ProbabilisticExtraction(Probe):
     )
     spike_what = "memory of the corpus documents, each next token with a probability of at least .95"
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw documents (corpus, then holdout) and one prefix and continuation length for all of them."""
         items, prefix, suffix, _ = draw(subject, DOCUMENTS[budget], seed=seed)
         groups = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
@@ -96,9 +97,9 @@ class ProbabilisticExtraction(Probe):
 
     @in_each_form
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each continuation in one pass."""
-        target: Any = subject.target
+        target = subject.target
         prefix, suffix, items = (batch.payload[key] for key in ("prefix", "suffix", "items"))
         items, whole, failed = encoded(subject, items)
         given = [t[: prefix + suffix] for t in whole]
@@ -174,7 +175,9 @@ class ProbabilisticExtraction(Probe):
             )
         return out
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a target that has the corpus documents that it is asked about by heart."""
         return by_heart(subject, passages(subject, batches))
 

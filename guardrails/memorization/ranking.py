@@ -30,6 +30,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
+from ..core.targets import LanguageModelTarget
 from ..kit.document_starts import encode_each, largest_start, ranked_in_each_form
 from .text.passages import bounds, documents_with, fingerprint, masked, rate_point, times
 
@@ -47,7 +48,7 @@ MINIMUM = 10
 LISTED = 10
 
 
-class GenerateAndRank(Probe):
+class GenerateAndRank(Probe[LanguageModelTarget]):
     """Share of the most suspicious texts of a model that stand word for word in its training data."""
 
     id = "memorization.ranking"
@@ -82,7 +83,7 @@ class GenerateAndRank(Probe):
             self._unseen = (subject.corpus, subject.holdout, found)
         return self._unseen[2]
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Plan how many texts are drawn; which ones is decided by each batch's own seed."""
         n = TEXTS[budget]
         starts = range(0, n, BATCH)
@@ -95,10 +96,10 @@ class GenerateAndRank(Probe):
 
     @ranked_in_each_form
     @item_by_item(arm="outputs")
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Draw texts and score them; nothing of a text but its first words goes into a row."""
         start, names, length = (batch.payload[key] for key in ("start", "items", "length"))
-        target: Any = subject.target
+        target = subject.target
         texts = _written(target, len(names), derive_seed(seed, self.id, start), length)
         found = scored(target, texts)
         runs = [scores.pop("run", None) for scores in found]
@@ -158,13 +159,13 @@ class GenerateAndRank(Probe):
         return f" {known} of {total} holdout documents stand in the corpus too and were left out." if known else ""
 
 
-def _written(target: Any, n: int, seed: int, length: int) -> list[str]:
+def _written(target: LanguageModelTarget, n: int, seed: int, length: int) -> list[str]:
     if hasattr(target, "sample_texts"):
         return list(target.sample_texts(n, seed=seed, max_new_tokens=length))
     return list(target.generate([""] * n, max_new_tokens=length, seed=seed))
 
 
-def scored(target: Any, texts: Sequence[str]) -> list[dict[str, Any]]:
+def scored(target: LanguageModelTarget, texts: Sequence[str]) -> list[dict[str, Any]]:
     """Return the scores of each text, its most probable run and how many tokens it has.
 
     Texts of fewer than `SHORTEST` tokens, and those with a score that is not finite, have ``short`` alone.

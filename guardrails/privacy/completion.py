@@ -19,6 +19,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.errors import TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
+from ..core.targets import TextTarget, has_logprobs
 from ..kit.chat import located
 from ..kit.document_starts import in_each_form, largest_start
 from ..targets.spikes import AnsweredTexts, spiked_language_model
@@ -41,7 +42,7 @@ BATCH = 25
 MINIMUM = 20
 
 
-class Completion(Probe):
+class Completion(Probe[TextTarget]):
     """Share of training records whose masked datum the model completes, beside the same of held-out records."""
 
     id = "privacy.completion"
@@ -66,7 +67,7 @@ class Completion(Probe):
     )
     spike_what = "the masked data of the training records, known by heart"
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[TextTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw records of the corpus and of the holdout, and one datum of each: places only, no data."""
         rng = np.random.default_rng(seed)
         items = [
@@ -79,14 +80,13 @@ class Completion(Probe):
 
     @in_each_form
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[TextTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Let the model go on from what precedes each datum; only whether it is completed goes into a row."""
-        target: Any = subject.target
         items = batch.payload["items"]
         if not items:
             return []
         asked = [_before(getattr(subject, i["arm"])[i["index"]], _start(subject, i)) for i in items]
-        written = target.generate(asked, max_new_tokens=NEW_TOKENS, temperature=0.0, seed=seed)
+        written = subject.target.generate(asked, max_new_tokens=NEW_TOKENS, temperature=0.0, seed=seed)
         own = _own(subject)
         return [
             _row(item, _plain(subject, item), _answers(prompt, text), own)
@@ -138,15 +138,15 @@ class Completion(Probe):
             )
         return out
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(self, subject: Subject[TextTarget], batches: Sequence[Batch], *, seed: int) -> Subject[TextTarget] | None:
         """Return the subject with a target that has the corpus records that it is asked about by heart.
 
         Of a target without tokens the answers are overwritten: an instrument check.
         """
         items = [i for b in batches for i in b.payload["items"]]
         records = [_record(subject.corpus[i["index"]], i) for i in items]
-        target: Any
-        if Access.LOGPROBS in subject.target.access:
+        target: TextTarget
+        if has_logprobs(subject.target):
             target = spiked_language_model(subject.target, [record for _, record in records])
         else:
             target = AnsweredTexts(subject.target, {prompt: record[len(prompt) :] for prompt, record in records})

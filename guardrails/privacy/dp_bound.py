@@ -7,7 +7,6 @@ documents become examples, and `one_run_bound` for the theorem.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Measurement
 from ..core.statistics import Interval
+from ..core.targets import LanguageModelTarget
 from ..kit.blind import blind_texts
 from ..kit.document_starts import encode_each, in_each_form, largest_start
 from . import one_run_guesses
@@ -24,7 +24,7 @@ TOKENS = 128
 BATCH = 50
 
 
-class PrivacyBound(Probe):
+class PrivacyBound(Probe[LanguageModelTarget]):
     """The largest ε that right guesses about who was trained on rule out."""
 
     id = "privacy.dp-bound"
@@ -46,7 +46,7 @@ class PrivacyBound(Probe):
     frameworks = ("nist-600-1-data-privacy",)
     advice = "Train with differential privacy and count its ε, remove repeated documents, or train for fewer passes."
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Toss a coin for each example: the next document of the corpus, or of the holdout."""
         rng = np.random.default_rng(seed)
         both = {text.strip() for text in subject.corpus} & {text.strip() for text in subject.holdout}
@@ -56,9 +56,9 @@ class PrivacyBound(Probe):
 
     @in_each_form
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each example by the mean log-probability of its first tokens."""
-        target: Any = subject.target
+        target = subject.target
         items = batch.payload["items"]
         room = min(TOKENS, target.context_length)
         texts = [_beginning(getattr(subject, i["arm"])[i["index"]], room) for i in items]

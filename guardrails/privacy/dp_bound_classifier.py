@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ..core.asking import item_by_item
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Measurement
+from ..core.targets import ClassifierTarget
 from ..kit.table_rows import TableRows
 from . import one_run_guesses
 
@@ -26,7 +26,7 @@ LEAST = 1e-7
 """A probability below this counts as this."""
 
 
-class ClassifierPrivacyBound(Probe):
+class ClassifierPrivacyBound(Probe[ClassifierTarget]):
     """The largest ε that right guesses about whose rows a classifier was trained on rule out."""
 
     id = "privacy.dp-bound-classifier"
@@ -54,7 +54,7 @@ class ClassifierPrivacyBound(Probe):
     def __init__(self) -> None:
         self._kept: TableRows | None = None
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[ClassifierTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Toss a coin for each example: the next row of the corpus, or of the holdout."""
         rng = np.random.default_rng(seed)
         data = self._rows(subject)
@@ -63,14 +63,13 @@ class ClassifierPrivacyBound(Probe):
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
 
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[ClassifierTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Ask for the probability of each example's label; no value of a row goes into the journal."""
-        target: Any = subject.target
         items = batch.payload["items"]
-        found = target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
+        found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
         return [i | {"confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
 
-    def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
+    def measure(self, rows: Sequence[Row], subject: Subject[ClassifierTarget], *, seed: int) -> list[Measurement]:
         """Return epsilon_lower_bound, with the share of right guesses at other cut-offs, and blind_auc."""
         data = self._rows(subject)
         labels = data.pool[data.label].astype(str)
@@ -90,7 +89,7 @@ class ClassifierPrivacyBound(Probe):
             claimed=getattr(subject.target, "claimed_epsilon", None),
         )
 
-    def _rows(self, subject: Subject) -> TableRows:
+    def _rows(self, subject: Subject[ClassifierTarget]) -> TableRows:
         if self._kept is None or not self._kept.serves(subject):
             self._kept = TableRows(subject)
         return self._kept

@@ -12,6 +12,7 @@ from ..core.errors import ConfigurationError
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, wilson
+from ..core.targets import TableTarget
 from .tables import attacked_rows
 from .tables.arrays import Rows, Tables
 from .tables.gower import Gower
@@ -28,7 +29,7 @@ SAID = "01-"
 """A journal's character for each column: guessed wrong, right, and not attacked."""
 
 
-class Inference(Probe):
+class Inference(Probe[TableTarget]):
     """An attacker who knows all of a person but one column takes it from the nearest synthetic row.
 
     After Giomi et al. 2023 (arXiv 2211.10459), each column in turn as the secret. The headline is the risk of the mean
@@ -62,10 +63,10 @@ class Inference(Probe):
     def __init__(self) -> None:
         self._drawn = attacked_rows.Drawn()
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[TableTarget], budget: Budget, *, seed: int) -> list[Batch]:
         return attacked_rows.plan(subject, budget, attacks=attacked_rows.ATTACKS[budget], seed=seed)
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[TableTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Attack; a row says which of the columns were guessed right, a character each, and no value of a person."""
         payload = batch.payload
         tables = self._drawn.tables(subject, payload)
@@ -130,7 +131,9 @@ class Inference(Probe):
             ),
         ]  # fmt: skip
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[TableTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[TableTarget] | None:
         return attacked_rows.spiked(subject)
 
     def recovery(

@@ -13,6 +13,7 @@ from ..core.errors import ConfigurationError
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import wilson
+from ..core.targets import TableTarget
 from .tables import attacked_rows
 from .tables.arrays import Rows
 from .tables.gower import Gower
@@ -23,7 +24,7 @@ MOST = 10
 """The curve goes up to so many neighbours; the headline has `NEIGHBOURS`."""
 
 
-class Linkability(Probe):
+class Linkability(Probe[TableTarget]):
     """An attacker who knows two halves of the columns of a person joins them by a common synthetic neighbour.
 
     After Giomi et al. 2023 (arXiv 2211.10459). The columns are split at random, by the seed. A row is linked where a
@@ -58,10 +59,10 @@ class Linkability(Probe):
     def __init__(self) -> None:
         self._drawn = attacked_rows.Drawn(known=True)
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[TableTarget], budget: Budget, *, seed: int) -> list[Batch]:
         return attacked_rows.plan(subject, budget, attacks=attacked_rows.ATTACKS[budget], seed=seed)
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[TableTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Attack; a row says with how many neighbours it was linked, and holds no value of a person."""
         payload = batch.payload
         tables = self._drawn.tables(subject, payload)
@@ -105,7 +106,9 @@ class Linkability(Probe):
             )
         ]  # fmt: skip
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[TableTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[TableTarget] | None:
         return attacked_rows.spiked(subject)
 
     def recovery(

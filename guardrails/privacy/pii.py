@@ -19,6 +19,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous, smallest_detectable_rate, wilson
+from ..core.targets import TextOutputs, stored_texts, takes_prompts
 from ..kit.document_starts import largest_start, written_in_each_form
 from ..targets.spikes import SpikedTexts
 from .personal_data.planted import planted_line
@@ -36,7 +37,7 @@ PLANTED = 64
 """How many data of invented people a spike draws from."""
 
 
-class PersonalData(Probe):
+class PersonalData(Probe[TextOutputs]):
     """Share of outputs with personal data that stand in the training data and not in the prompt."""
 
     id = "privacy.pii"
@@ -64,14 +65,14 @@ class PersonalData(Probe):
     def __init__(self) -> None:
         self._indexed: list[tuple[Sequence[str], Sequence[Finder], Known]] = []
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[TextOutputs], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw outputs of a file, prompts in turn, or texts from the first token: whichever the target has."""
         items = [{"item": str(i)} | s for i, s in enumerate(_sources(subject, OUTPUTS[budget], seed))]
         return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
 
     @written_in_each_form
     @item_by_item(arm="outputs")
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[TextOutputs], batch: Batch, *, seed: int) -> list[Row]:
         """Sample, scan and trace; a row holds redacted data only."""
         items = batch.payload["items"]
         texts, own = _texts(subject, items, seed), recognizers_of(subject)
@@ -181,13 +182,14 @@ class PersonalData(Probe):
             f"Personal data in the outputs: {seen}.{note}",
         )
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[TextOutputs], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[TextOutputs] | None:
         """Return the subject with data of invented people in its corpus and one of them in every output."""
         if subject.corpus is None:
             return None
         lines = [planted_line(seed % 997 + i) for i in range(PLANTED)]
-        target: Any = SpikedTexts(subject.target, lines)
-        return replace(subject, target=target, corpus=[*subject.corpus, *lines])
+        return replace(subject, target=SpikedTexts(subject.target, lines), corpus=[*subject.corpus, *lines])
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -290,10 +292,10 @@ class _Text:
     prompt: str | None
 
 
-def _sources(subject: Subject, n: int, seed: int) -> list[dict[str, int]]:
+def _sources(subject: Subject[TextOutputs], n: int, seed: int) -> list[dict[str, int]]:
     """Return, per output, the number of a stored output or of a prompt, or nothing."""
-    target: Any = subject.target
-    if subject.prompts and Access.SAMPLING in target.access:
+    target = subject.target
+    if subject.prompts and takes_prompts(target):
         return [{"prompt": i % len(subject.prompts)} for i in range(n)]
     available = getattr(target, "available", None)
     if available is None:
@@ -302,12 +304,12 @@ def _sources(subject: Subject, n: int, seed: int) -> list[dict[str, int]]:
     return [{"output": int(i)} for i in sorted(order)]
 
 
-def _texts(subject: Subject, items: Sequence[Mapping[str, Any]], seed: int) -> list[_Text]:
-    target: Any = subject.target
+def _texts(subject: Subject[TextOutputs], items: Sequence[Mapping[str, Any]], seed: int) -> list[_Text]:
+    target = subject.target
     if "output" in items[0]:
-        texts, prompts = target.outputs(), getattr(target, "prompts", None)
+        texts, prompts = stored_texts(target), getattr(target, "prompts", None)
         return [_Text(texts[i["output"]], prompts[i["output"]] if prompts else None) for i in items]
-    if "prompt" in items[0] and subject.prompts:
+    if "prompt" in items[0] and subject.prompts and takes_prompts(target):
         asked = [subject.prompts[i["prompt"]] for i in items]
         written = target.generate(asked, max_new_tokens=NEW_TOKENS, seed=seed)
         return [_Text(text, prompt) for text, prompt in zip(written, asked, strict=True)]

@@ -12,6 +12,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, wilson
+from ..core.targets import TableTarget
 from .tables import attacked_rows
 from .tables.predicates import ATTRIBUTES, Predicate, control_rate, count, multivariate, random, singled_out, univariate
 from .tables.risk import Rate, rate, risk, smallest_risk, weak
@@ -27,7 +28,7 @@ MOST_CONTROL = 0.9
 """Above this share of predicates that single out in the holdout, what the training adds cannot be seen."""
 
 
-class SinglingOut(Probe):
+class SinglingOut(Probe[TableTarget]):
     """A predicate that holds for one synthetic row alone singles out where it holds for one training row alone.
 
     After Giomi et al. 2023 (arXiv 2211.10459): predicates of one column (extremes, values that occur once) and of
@@ -60,7 +61,7 @@ class SinglingOut(Probe):
         self._drawn = attacked_rows.Drawn(known=True)
         self._made: tuple[Any, Any] = (None, None)
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[TableTarget], budget: Budget, *, seed: int) -> list[Batch]:
         shared = {
             **attacked_rows.plan(subject, budget, attacks=1, seed=seed, rows=SYNTHETIC)[0].payload,
             "attacks": ATTACKS[budget],
@@ -69,7 +70,7 @@ class SinglingOut(Probe):
         groups = [items[i : i + attacked_rows.BATCH] for i in range(0, len(items), attacked_rows.BATCH)]
         return [Batch(i, shared | {"items": group}) for i, group in enumerate(groups)]
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[TableTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Attack; a row says how many rows of each table a predicate holds for, and the places of one or two.
 
         It does not say what the predicate is.
@@ -127,7 +128,9 @@ class SinglingOut(Probe):
             )  # fmt: skip
         return out
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[TableTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[TableTarget] | None:
         return attacked_rows.spiked(subject)
 
     def recovery(

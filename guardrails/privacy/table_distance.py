@@ -12,6 +12,7 @@ from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Su
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import newcombe, wilson
 from ..core.statistics.intervals import score_interval
+from ..core.targets import TableTarget
 from ..kit.blind import confounded, separating_columns, why_confounded
 from ..kit.exact_copies import METRIC, ExactIndex, exact_copies
 from .tables import attacked_rows
@@ -32,7 +33,7 @@ NEAR = 0.01
 """A row is copied where its categories are the same and its numbers within this share of its own."""
 
 
-class TableDistance(Probe):
+class TableDistance(Probe[TableTarget]):
     """Smoke test: is a synthetic row nearer to a training row than to a row of the holdout, more often than not?
 
     The distance to the closest record (DCR) is Gower's over the number of columns, with the ranges of both tables that
@@ -73,14 +74,14 @@ class TableDistance(Probe):
         self._equal: tuple[Any, ExactIndex] | None = None
         self._alone: tuple[Any, str] | None = None
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[TableTarget], budget: Budget, *, seed: int) -> list[Batch]:
         first = attacked_rows.plan(subject, budget, attacks=1, seed=seed)[0].payload
         n = min(OUTPUTS[budget], first["rows"])
         items = list(range(n))
         groups = [items[i : i + 250] for i in range(0, n, 250)]
         return [Batch(i, {"rows": n, "seed": seed, "items": group}) for i, group in enumerate(groups)]
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[TableTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Measure; a row holds distances, the nearest record's place, and what is copied, and no value of a person."""
         payload = batch.payload
         tables = self._drawn.tables(subject, payload)
@@ -175,7 +176,9 @@ class TableDistance(Probe):
             self._alone = key, reason
         return self._alone[1]
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[TableTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[TableTarget] | None:
         return attacked_rows.spiked(subject)
 
     def recovery(

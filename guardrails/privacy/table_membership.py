@@ -11,6 +11,7 @@ import numpy as np
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Interval, delong, tpr_at_fpr, wilson
+from ..core.targets import TableTarget
 from ..kit.blind import blind_measurement, confounded, separating_columns, why_confounded
 from .tables import attacked_rows
 from .tables.arrays import Rows, Tables, read
@@ -30,7 +31,7 @@ FLOOR = 1e-3
 FPR = 0.01
 
 
-class TableMembership(Probe):
+class TableMembership(Probe[TableTarget]):
     """DOMIAS: a row was trained on where the synthetic table is denser about it than other people are.
 
     B. van Breugel, H. Sun, Z. Qian, M. van der Schaar, "Membership Inference Attacks against Synthetic Data through
@@ -67,11 +68,11 @@ class TableMembership(Probe):
         self._drawn = attacked_rows.Drawn()
         self._blind: tuple[Any, Interval] | None = None
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[TableTarget], budget: Budget, *, seed: int) -> list[Batch]:
         attacks = max(500, attacked_rows.ATTACKS[budget])
         return attacked_rows.plan(subject, budget, attacks=attacks, seed=seed, rows=SYNTHETIC)
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[TableTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score; a row holds the score of a record and no value of a person."""
         payload = batch.payload
         tables = self._drawn.tables(subject, payload)
@@ -149,7 +150,9 @@ class TableMembership(Probe):
             self._blind = key, attacked_rows.blind(tables.corpus[records[0]], tables.holdout[records[1]])
         return self._blind[1]
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[TableTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[TableTarget] | None:
         return attacked_rows.spiked(subject)
 
     def recovery(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
+from ..core.targets import ImageTarget
 from ..kit.pictures import contact_sheet, fetch_pictures, open_thumbnail, plan_pictures
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ METRICS = ("coverage_loss", "spread_loss", "coverage", "recall", "precision", "d
 SHOWN = 16
 
 
-class Collapse(Probe):
+class Collapse(Probe[ImageTarget]):
     """Precision, recall, density and coverage, each beside real against real at the same size.
 
     Kynkäänniemi et al. 2019 (arXiv 1904.06991), Naeem et al. 2020 (arXiv 2002.09797), k = 5, on features that need no
@@ -61,10 +62,10 @@ class Collapse(Probe):
             self._described = (subject.reference, Halves.of(subject.reference))
         return self._described[1]
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        return plan_pictures(subject.target, budget, seed=seed)  # type: ignore[arg-type]
+    def plan(self, subject: Subject[ImageTarget], budget: Budget, *, seed: int) -> list[Batch]:
+        return plan_pictures(subject.target, budget, seed=seed)
 
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         from ..kit.features import image_features
         from ..kit.io import thumbnail
 
@@ -72,7 +73,7 @@ class Collapse(Probe):
             row: dict[str, Any] = {"features": [round(float(x), 4) for x in image_features([picture])[0]]}
             return row | ({"thumb": thumbnail(picture)} if batch.index == 0 else {})
 
-        return fetch_pictures(subject.target, batch, read, seed=seed)  # type: ignore[arg-type]
+        return fetch_pictures(subject.target, batch, read, seed=seed)
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         halves, fake = self.halves(subject), self._outputs(rows, subject)
@@ -100,14 +101,15 @@ class Collapse(Probe):
             for name in METRICS
         ]
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[ImageTarget], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[ImageTarget] | None:
         from dataclasses import replace
 
         from ..targets.spikes import SpikedImages
 
-        target: Any = subject.target
-        spiked: Any = SpikedImages(target, target.sample_images(1, seed=seed))
-        return replace(subject, target=spiked)
+        target = subject.target
+        return replace(subject, target=SpikedImages(target, target.sample_images(1, seed=seed)))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.base import Subject
 from ..core.errors import ConfigurationError, TargetError
+from ..core.targets import TableTarget
 from ..kit.tables.choice import IGNORED, ROLES, Choice, shared_columns
 from ..kit.tables.identifiers import identifiers
 from ..kit.tables.kinds import Read, decide
@@ -55,7 +56,7 @@ def read_together(subject: Subject, choice: Choice) -> Subject:
     target = subject.target
     given = {name: getattr(subject, name) for name in ("corpus", "holdout", "reference")}
     beside = {name: _named(name, value) for name, value in given.items() if isinstance(value, pd.DataFrame)}
-    if not hasattr(target, "sample_rows"):
+    if not isinstance(target, TableTarget):
         return _for_model(subject, beside, choice)
     rows = getattr(target, "table", None)
     tables = ({"target": _named("target", rows)} if isinstance(rows, pd.DataFrame) else {}) | beside
@@ -140,7 +141,7 @@ class TypedTable:
         How the rows were read: those of a file, or the first that the target made; empty before it made any.
     """
 
-    def __init__(self, target: Any, rows: pd.DataFrame | Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    def __init__(self, target: TableTarget, rows: pd.DataFrame | Callable[[pd.DataFrame], pd.DataFrame]) -> None:
         self.target, self._rows = target, rows
         self.read_as = "" if callable(rows) else str(rows.attrs["read_as"])
         self.name, self.modality, self.access = target.name, target.modality, target.access
@@ -148,13 +149,11 @@ class TypedTable:
     @property
     def available(self) -> int | None:
         """How many rows there are, or None where there is no end."""
-        available: int | None = self.target.available
-        return available
+        return self.target.available
 
     def identity(self) -> dict[str, str]:
         """Return the identity of the user's target."""
-        identity: dict[str, str] = self.target.identity()
-        return identity
+        return self.target.identity()
 
     def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
         """Return n rows."""

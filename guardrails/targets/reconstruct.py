@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.targets import Target
 from .white_box import Autoencoder, NoisePredictor
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ SEED = 0
 """Of the one code that an autoencoder draws."""
 
 
-def rebuilder(target: Any) -> Rebuild | None:
+def rebuilder(target: Target) -> Rebuild | None:
     """Return what gives pictures back, or None where a target cannot.
 
     It maps (N, H, W, 3) in 0–1 to the same shape and range. A target of one's own has a method ``rebuild`` that does
@@ -76,7 +77,7 @@ def ddim_and_back(box: NoisePredictor, x: Floats, *, steps: int = STEPS) -> Floa
     return (told(z, path[0])[0].clip(-1, 1) + 1) / 2
 
 
-def log_likelihood(target: Any) -> Callable[[list[str]], Floats] | None:
+def log_likelihood(target: Target) -> Callable[[list[str]], Floats] | None:
     """Return what gives log p of texts in nats, (N,), or None: of a reference generator that is autoregressive."""
     generator = getattr(target, "generator", None)
     found: Callable[[list[str]], Floats] | None = getattr(generator, "log_prob", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from generators.base import WEIGHTS, Generator, find_generator, generators, stem
 
@@ -33,6 +33,12 @@ UNPLANTED = 300
 """Canaries that were not planted, beside those that were."""
 
 
+class ReferenceTarget(Target, Protocol):
+    """A target that knows the generator behind it, with all that this can say of what it makes."""
+
+    generator: Any
+
+
 class _Reference:
     """The name and identity of a reference generator at one dose."""
 
@@ -40,7 +46,7 @@ class _Reference:
 
     def __init__(self, name: str, settings: Settings, generator: Generator) -> None:
         self.name = f"reference:{stem(name, settings)}"
-        self.generator = generator
+        self.generator: Any = generator  # beside what all have, each has methods of its own
 
     def identity(self) -> dict[str, str]:
         """Return the hash of the weights, as the generator's card states it."""
@@ -54,11 +60,11 @@ class ReferenceLanguageModel(_Reference, CausalTarget):
     @property
     def model(self) -> Any:
         """The generator's `transformers` model."""
-        return self.generator.model  # type: ignore[attr-defined]
+        return self.generator.model
 
     @property
     def _tokenizer(self) -> Any:
-        return self.generator.tokenizer  # type: ignore[attr-defined]
+        return self.generator.tokenizer
 
     @property
     def start(self) -> int:
@@ -156,7 +162,7 @@ class RealImages:
 
     def __init__(self, generator: Generator) -> None:
         self.name = f"real:{generator.name}"
-        self.generator = generator
+        self.generator: Any = generator
 
     def identity(self) -> dict[str, str]:
         """Return whose law the pictures follow."""
@@ -176,7 +182,7 @@ _KINDS: dict[str, type[Any]] = {
 }
 
 
-def reference_target(name: str, settings: Settings | None = None) -> Target:
+def reference_target(name: str, settings: Settings | None = None) -> ReferenceTarget:
     """Return a reference generator, with the dose of each dial and the value of each property, as a target.
 
     Raises
@@ -188,7 +194,7 @@ def reference_target(name: str, settings: Settings | None = None) -> Target:
     if generator.modality not in _KINDS:
         raise ConfigurationError(f"{name} makes {generator.modality}, which no probe reads yet")
     kind = ReferenceLanguageModel if generator.causal else _KINDS[generator.modality]
-    target: Target = kind(name, settings or {}, generator)
+    target: ReferenceTarget = kind(name, settings or {}, generator)
     return target
 
 
@@ -216,12 +222,12 @@ def parse(spec: str) -> tuple[str, dict[str, float | str]]:
     return name, settings
 
 
-def load(spec: str) -> Target:
+def load(spec: str) -> ReferenceTarget:
     """Return the target that ``reference:<spec>`` names."""
     return reference_target(*parse(spec))
 
 
-def load_real(name: str) -> Target:
+def load_real(name: str) -> RealImages:
     """Return the target that ``real:<generator>`` names.
 
     Raises
@@ -263,8 +269,8 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
         return _canaries(spec.removeprefix("canaries:"))
     if spec.startswith("classifier:"):
         return _classifier(spec.removeprefix("classifier:"))
-    target = load_real(spec.removeprefix("real:")) if spec.startswith("real:") else load(spec)
-    generator: Generator = target.generator  # type: ignore[attr-defined]
+    target: ReferenceTarget = load_real(spec.removeprefix("real:")) if spec.startswith("real:") else load(spec)
+    generator: Generator = target.generator
     name = generator.name
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
     return Subject(
@@ -281,7 +287,7 @@ def _canaries(spec: str) -> Subject:
     from generators.gpt_text.canaries import unplanted
 
     target = load(spec)
-    generator: Any = target.generator  # type: ignore[attr-defined]
+    generator = target.generator
     if not hasattr(generator, "canaries"):
         raise ConfigurationError(f"canaries:{spec}: {generator.name} has no canaries")
     return Subject(

@@ -47,14 +47,12 @@ def pool(seed: int) -> torch.Tensor:
     """Return what is learnt from: crops of photographs and fresh items of the laws, (N, 3, 80, 80) uint8."""
     import torch
 
-    from ..targets.reference import reference_subject
+    from ..targets.reference import load
 
     out = crops(CROPS, np.random.default_rng(derive_seed(seed, "crops")))
     for law in LAWS:
-        target: Any = reference_subject(law, reference_items=1).target
-        out += [
-            _at(picture, SOURCE) for picture in target.generator.reference_items(FRESH, seed=derive_seed(seed, law))
-        ]
+        generator = load(law).generator
+        out += [_at(picture, SOURCE) for picture in generator.reference_items(FRESH, seed=derive_seed(seed, law))]
     return torch.from_numpy(np.stack(out)).permute(0, 3, 1, 2).contiguous()
 
 
@@ -247,10 +245,9 @@ def _reserved(side: int = 32) -> list[Image]:
 
 
 def _phantoms(seed: int) -> list[Image]:
-    from ..targets.reference import reference_subject
+    from ..targets.reference import load
 
-    target: Any = reference_subject("vae-medical", reference_items=1).target
-    return list(target.generator.reference_items(400, seed=derive_seed(seed, "phantoms")))
+    return list(load("vae-medical").generator.reference_items(400, seed=derive_seed(seed, "phantoms")))
 
 
 def train_shipped(folder: Path, seed: int) -> list[Path]:

@@ -56,11 +56,10 @@ class Base:
 
 def portraits(n: int, *, seed: int) -> list[Base]:
     """Return procedural portraits, each of someone else, in which the cascade finds a face."""
-    from ..targets.reference import reference_subject
+    from ..targets.reference import load
 
-    target: Any = reference_subject(PORTRAITS, reference_items=1).target
     out = []
-    for item in target.generator.items(n, seed=seed):
+    for item in load(PORTRAITS).generator.items(n, seed=seed):
         faces = find_faces(item.content)
         if faces:
             out.append(Base(item.content, faces[0], f"person {item.facts['identity']}"))

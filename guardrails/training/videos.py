@@ -91,8 +91,8 @@ def clips(setting: str, n: int, *, seed: int, frames: int = FRAMES, whole: bool 
     """
     from ..targets.reference import load
 
-    target: Any = load(f"{GENERATOR},{setting}")
-    generator, method = target.generator, target.generator.properties["method"]
+    generator = load(f"{GENERATOR},{setting}").generator
+    method = generator.properties["method"]
     for i in range(n):
         rng = np.random.default_rng(derive_seed(seed, "deepfake.video", setting, i))
         take = generator.sittings.take(rng, frames, method)

@@ -12,6 +12,7 @@ from typing import Any
 from ...core.base import Batch, Probe, Row, Subject
 from ...core.results import Measurement, SpikeKind, SpikeOutcome, Status, Threshold
 from ...core.seeding import derive_seed
+from ...core.targets import Target
 from ..policy.policy import judge
 
 DOSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -67,7 +68,7 @@ def mix(clean: Sequence[Row], spiked: Sequence[Row], m: int, *, seed: int, among
     return [by_item[row["item"]] if i in chosen else row for i, row in enumerate(clean) if i not in dropped]
 
 
-def spike_kind(target: Any) -> SpikeKind:
+def spike_kind(target: Target) -> SpikeKind:
     """Return what a spiked target says that it is; one that does not say is an instrument check."""
     return "spike" if getattr(target, "spike_kind", None) == "spike" else "instrument-check"
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...core.errors import ConfigurationError
 from ...core.seeding import derive_seed
+from ...core.targets import ImageTarget
 from ...kit.manifest import NAME, read_manifest
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def _of_generator(name: str, n: int, seed: int) -> Iterator[Item]:
     from ...targets import load_target
 
     for label, spec in ((1, f"reference:{name}"), (0, f"real:{name}")):
-        target: Any = load_target(spec)
+        target = load_target(spec)
+        assert isinstance(target, ImageTarget), spec  # its name is one of `image_generators`
         pictures = target.sample_images(n, seed=derive_seed(seed, spec))
         for i, picture in enumerate(pictures):
             one = f"{spec}/{i:05d}"

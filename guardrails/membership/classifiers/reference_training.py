@@ -17,6 +17,7 @@ import numpy as np
 
 from ...core.errors import TargetError
 from ...core.seeding import derive_seed
+from ...core.targets import RetrainableTarget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def processes(models: int) -> int:
 
 
 def reference_confidences(
-    target: Any,
+    target: RetrainableTarget,
     pool: pd.DataFrame,
     training: Sequence[NDArray[np.intp]],
     asked: Any,
@@ -61,8 +62,8 @@ def reference_confidences(
 
     Parameters
     ----------
-    target : EstimatorTarget
-        With ``retrained`` and ``confidence``.
+    target : RetrainableTarget
+        The user's.
     pool : DataFrame
         All rows.
     training : sequence of ndarray of int
@@ -106,7 +107,7 @@ def reference_confidences(
 
 
 def _train(
-    target: Any,
+    target: RetrainableTarget,
     pool: pd.DataFrame,
     rows: NDArray[np.intp],
     asked: NDArray[np.intp],

@@ -21,6 +21,7 @@ from ...core.errors import NotApplicable
 from ...core.results import Baseline, Evidence, Measurement, Point, Series
 from ...core.seeding import derive_seed
 from ...core.statistics import Interval, newcombe, smallest_detectable_rate, wilson
+from ...core.targets import TextOutputs
 from ...kit.exact_copies import METRIC, ExactIndex, exact_copies, text_key
 from ...targets.spikes import ReplacedTexts
 
@@ -82,7 +83,7 @@ class CopyIndex:
         return f"document {document}" if alone else f"document {document}, item {number}"
 
 
-class SymbolicCopies(Probe):
+class SymbolicCopies(Probe[TextOutputs]):
     """The probe of one kind of symbols; its subclass says what that is."""
 
     risk = "memorization"
@@ -115,7 +116,7 @@ class SymbolicCopies(Probe):
     def altered(self, text: str, *, seed: int) -> str:
         """Return a copy of a document that is not its letters: what the spike plants."""
 
-    def applicable(self, subject: Subject) -> None:
+    def applicable(self, subject: Subject[TextOutputs]) -> None:
         super().applicable(subject)
         texts, of = subject.corpus, "corpus"
         if texts is None and hasattr(subject.target, "outputs"):
@@ -166,7 +167,7 @@ class SymbolicCopies(Probe):
             overlap=tuple(sorted({d for (d, _), match in zip(held, found, strict=True) if match.whole})),
         )
 
-    def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
+    def plan(self, subject: Subject[TextOutputs], budget: Budget, *, seed: int) -> list[Batch]:
         """Ask for as many outputs as the budget allows and the target has."""
         available = getattr(subject.target, "available", None)
         n = OUTPUTS[budget] if available is None else min(OUTPUTS[budget], available)
@@ -177,7 +178,7 @@ class SymbolicCopies(Probe):
         ]
 
     @item_by_item()
-    def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+    def collect(self, subject: Subject[TextOutputs], batch: Batch, *, seed: int) -> list[Row]:
         """Write, read and look up; a row says how alike an output is to which training item, and holds none of it."""
         items, index = batch.payload["items"], self.index(subject)
         if isinstance(index, str):
@@ -262,15 +263,16 @@ class SymbolicCopies(Probe):
             )
         return " ".join(said)
 
-    def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject | None:
+    def spike(
+        self, subject: Subject[TextOutputs], batches: Sequence[Batch], *, seed: int
+    ) -> Subject[TextOutputs] | None:
         """Return the subject with an altered copy of a training document for every output."""
         rng = np.random.default_rng(derive_seed(seed, "planted"))
         some = [subject.corpus[int(i)] for i in rng.permutation(len(subject.corpus))[: 2 * PLANTED]]
         planted = [self.altered(text, seed=i) for i, text in enumerate(some) if self.read(text)][:PLANTED]
         if not planted:
             return None
-        target: Any = ReplacedTexts(subject.target, planted)
-        return replace(subject, target=target)
+        return replace(subject, target=ReplacedTexts(subject.target, planted))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -283,7 +285,7 @@ class SymbolicCopies(Probe):
         return tuple(wilson(sum(_is_copy(row, index) for row in good), len(good)))  # type: ignore[return-value]
 
 
-def _texts(target: Any, payload: Mapping[str, Any], seed: int) -> list[str]:
+def _texts(target: TextOutputs, payload: Mapping[str, Any], seed: int) -> list[str]:
     """Return the outputs of a batch; a file is drawn from without replacement over all batches."""
     n = len(payload["items"])
     if getattr(target, "available", None) is None:

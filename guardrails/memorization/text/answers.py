@@ -13,6 +13,7 @@ import numpy as np
 
 from ...core.base import Batch, Row, Subject
 from ...core.statistics import Interval
+from ...core.targets import LanguageModelTarget
 from ...kit.chat import Answers
 from ...kit.document_starts import after_questions, encode_each
 from .passages import PIECE, difference
@@ -36,9 +37,9 @@ class Asked(NamedTuple):
     error: str = ""
 
 
-def asked(subject: Subject, items: Sequence[Mapping[str, Any]], n: int) -> list[Asked]:
+def asked(subject: Subject[LanguageModelTarget], items: Sequence[Mapping[str, Any]], n: int) -> list[Asked]:
     """Return what each item is asked in a form of `after_questions`, where n tokens of the answer are compared."""
-    target: Any = subject.target
+    target = subject.target
     most = min(MOST_TOKENS, target.context_length) - n
     out = []
     for item in items:
@@ -63,7 +64,7 @@ def _span(subject: Subject, item: Mapping[str, Any]) -> tuple[int, int] | None:
     return documents.spans[item["index"]] if isinstance(documents, Answers) and not item["start"] else None
 
 
-def planned(subject: Subject, items: Sequence[dict[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
+def planned(subject: Subject[LanguageModelTarget], items: Sequence[dict[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
     """Return how many tokens of answers are compared, 0 where none is asked, and the items, long ones marked."""
     forms = list(after_questions(subject).values())
     if not forms:
@@ -78,10 +79,10 @@ def planned(subject: Subject, items: Sequence[dict[str, Any]]) -> tuple[int, lis
 
 
 def answers(
-    subject: Subject, batch: Batch, compare: Callable[[Sequence[int], Sequence[int]], Row]
+    subject: Subject[LanguageModelTarget], batch: Batch, compare: Callable[[Sequence[int], Sequence[int]], Row]
 ) -> tuple[list[Row], list[tuple[str, str]]]:
     """Return a row for each item, with what its greedy answer compares to, and the texts of question and answer."""
-    target: Any = subject.target
+    target = subject.target
     items, n = batch.payload["items"], batch.payload["answer"]
     shared: Row = {"suffix": n, "answer": True} | {key: True for key in ("curve", DUPLICATES) if key in batch.payload}
     given = asked(subject, items, n)

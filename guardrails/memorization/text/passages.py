@@ -15,6 +15,7 @@ import numpy as np
 from ...core.base import Batch, Row, Subject
 from ...core.results import Baseline, Point, Series
 from ...core.statistics import Interval, cluster_bootstrap, wilson
+from ...core.targets import LanguageModelTarget
 from ...kit.corpus import StoredCorpus
 from ...kit.document_starts import encode_each, further_forms, longest_start
 
@@ -40,7 +41,7 @@ class Drawn(NamedTuple):
     room: int
 
 
-def draw(subject: Subject, n: int, *, seed: int) -> Drawn:
+def draw(subject: Subject[LanguageModelTarget], n: int, *, seed: int) -> Drawn:
     """Draw n passages of the corpus and n of the holdout, and one prefix and continuation length for all of them.
 
     Documents that stand in the corpus several times are drawn once, and those of the holdout that stand in the corpus
@@ -53,9 +54,8 @@ def draw(subject: Subject, n: int, *, seed: int) -> Drawn:
         "holdout": places(subject.holdout or (), n, rng, known),
     }
     corpus_items = [{"arm": "corpus", "index": index, "start": start} for index, start in drawn["corpus"]]
-    target: Any = subject.target
     room = min(_typical(form, corpus_items) for form in (subject, *further_forms(subject).values()))
-    room = min(room, target.context_length - longest_start(subject))
+    room = min(room, subject.target.context_length - longest_start(subject))
     items = [
         {"item": f"{arm}:{index}:{start}", "arm": arm, "index": index, "start": start}
         for arm, places_of_it in drawn.items()
@@ -64,7 +64,7 @@ def draw(subject: Subject, n: int, *, seed: int) -> Drawn:
     return Drawn(items, *fitting(room), room)
 
 
-def _typical(subject: Subject, items: Sequence[dict[str, Any]]) -> int:
+def _typical(subject: Subject[LanguageModelTarget], items: Sequence[dict[str, Any]]) -> int:
     """Return the lower quartile of the passages' tokens; 0 where there are none."""
     lengths = [len(tokens) for tokens in encoded(subject, items)[1]]
     return int(np.quantile(lengths, 0.25, method="lower")) if lengths else 0
@@ -100,7 +100,7 @@ def places(documents: Sequence[str], n: int, rng: np.random.Generator, known: se
 
 
 def encoded(
-    subject: Subject, items: Sequence[dict[str, Any]]
+    subject: Subject[LanguageModelTarget], items: Sequence[dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[list[int]], list[Row]]:
     """Return the items whose passages can be tokenized, their tokens, and an error row for each of the others."""
     tokens, problems = encode_each(
@@ -289,15 +289,14 @@ def notes(rows: Sequence[Row], subject: Subject, held: int) -> str:
     return "".join(f" {note}" for note in out)
 
 
-def by_heart(subject: Subject, passages: Sequence[Sequence[int]]) -> Subject:
+def by_heart(subject: Subject[LanguageModelTarget], passages: Sequence[Sequence[int]]) -> Subject[LanguageModelTarget]:
     """Return the subject with a target that, beside what it knows, has these tokens by heart."""
     from ...targets.spikes import spiked_language_model
 
-    target: Any = spiked_language_model(subject.target, passages)
-    return replace(subject, target=target)
+    return replace(subject, target=spiked_language_model(subject.target, passages))
 
 
-def passages(subject: Subject, batches: Sequence[Batch]) -> list[list[int]]:
+def passages(subject: Subject[LanguageModelTarget], batches: Sequence[Batch]) -> list[list[int]]:
     """Return the tokens that batches give and compare, of each passage that is long enough to be planted.
 
     A passage that its tokens do not give back is left out: a model cannot have learnt it so.

@@ -11,6 +11,7 @@ import numpy as np
 from ...core.base import Batch, Budget, Row, Subject
 from ...core.seeding import derive_seed
 from ...core.statistics import Interval
+from ...core.targets import TableTarget
 from ...kit.blind import blind_table
 from .arrays import Rows, Tables, check_frame, read
 
@@ -40,7 +41,9 @@ def shuffled(honest: Ints, seed: int) -> Ints:
     return honest[np.random.default_rng(derive_seed(seed, "control")).permutation(len(honest))]
 
 
-def plan(subject: Subject, budget: Budget, *, attacks: int, seed: int, rows: int = ROWS[Budget.CONTROL]) -> list[Batch]:
+def plan(
+    subject: Subject[TableTarget], budget: Budget, *, attacks: int, seed: int, rows: int = ROWS[Budget.CONTROL]
+) -> list[Batch]:
     """Return batches of attacks 0, 1, … on one synthetic table; with fewer rows than attacks, each row once.
 
     A target that makes rows without end makes as many as the corpus has, and `rows` at least.
@@ -51,7 +54,7 @@ def plan(subject: Subject, budget: Budget, *, attacks: int, seed: int, rows: int
         Where the corpus or the holdout is no table.
     """
     trained, unseen = (len(check_frame(name, getattr(subject, name))) for name in ("corpus", "holdout"))
-    target: Any = subject.target
+    target = subject.target
     wanted = max(trained, rows) if target.available is None else target.available
     shared = {"rows": min(wanted, max(rows, ROWS[budget])), "seed": seed}
     items = list(range(min(attacks, max(trained, unseen))))
@@ -78,7 +81,7 @@ class Drawn:
         self._key: tuple[Any, ...] = ()
         self._tables: Tables | None = None
 
-    def tables(self, subject: Subject, payload: Mapping[str, Any]) -> Tables:
+    def tables(self, subject: Subject[TableTarget], payload: Mapping[str, Any]) -> Tables:
         """Return the tables of a batch.
 
         Raises
@@ -88,7 +91,7 @@ class Drawn:
         TargetError
             Where the target gives no rows.
         """
-        target: Any = subject.target
+        target = subject.target
         key = (target, subject.corpus, subject.holdout, payload["rows"], payload["seed"])
         same = self._tables is not None and all(a is b for a, b in zip(key[:3], self._key[:3], strict=True))
         if self._tables is None or not same or key[3:] != self._key[3:]:
@@ -98,7 +101,7 @@ class Drawn:
                 self._tables = self._tables.select(names)
         return self._tables
 
-    def arms(self, subject: Subject, payload: Mapping[str, Any]) -> list[tuple[str, Ints, Rows]]:
+    def arms(self, subject: Subject[TableTarget], payload: Mapping[str, Any]) -> list[tuple[str, Ints, Rows]]:
         """Return the attacked rows of a batch: the arm's name, their places in its table, and the rows themselves."""
         tables = self.tables(subject, payload)
         trained = order(len(tables.corpus), payload["seed"])
@@ -109,7 +112,7 @@ class Drawn:
             arms.append((arm, chosen, table[chosen]))
         return arms
 
-    def row(self, subject: Subject, payload: Mapping[str, Any], arm: str, i: int, record: int) -> Row:
+    def row(self, subject: Subject[TableTarget], payload: Mapping[str, Any], arm: str, i: int, record: int) -> Row:
         """Return what every row of the journal says: the i-th of a batch, on this record of an arm."""
         tables = self.tables(subject, payload)
         out = {"item": f"{arm}-{payload['items'][i]}", "arm": arm, "record": record, "rows": len(tables.synthetic)}
@@ -159,12 +162,12 @@ def remarks(rows: Sequence[Row], subject: Subject) -> str:
     return "".join(f" {sentence}" for sentence in said)
 
 
-def spiked(subject: Subject) -> Subject:
+def spiked(subject: Subject[TableTarget]) -> Subject[TableTarget]:
     """Return the subject with a table whose first rows are those training rows that an attack tries first."""
     from ...targets.spikes import SpikedTable
 
     corpus = check_frame("corpus", subject.corpus)
-    target: Any = SpikedTable(subject.target, corpus, lambda seed: order(len(corpus), seed).tolist())
+    target = SpikedTable(subject.target, corpus, lambda seed: order(len(corpus), seed).tolist())
     return replace(subject, target=target)
 
 

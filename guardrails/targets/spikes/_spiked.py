@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ...core.base import Target
 from ...core.results import SpikeKind
 
+T = TypeVar("T", bound=Target)
 
-class Spiked:
+
+class Spiked(Generic[T]):
     """A target with a spike: all that is not overridden is the target's own.
 
     Parameters
@@ -22,8 +24,8 @@ class Spiked:
 
     spike_kind: SpikeKind = "spike"
 
-    def __init__(self, target: Target, planted: str) -> None:
-        self.target: Any = target
+    def __init__(self, target: T, planted: str) -> None:
+        self.target = target
         self.name = f"{target.name} (spiked)"
         self.modality = target.modality
         self.access = target.access
@@ -42,11 +44,10 @@ class Spiked:
 
     def identity(self) -> dict[str, str]:
         """Return the identity of the target, with a hash of what was planted."""
-        identity: dict[str, str] = self.target.identity()
-        return identity | {"spiked": hashlib.sha256(self._planted.encode("utf-8", "replace")).hexdigest()}
+        return self.target.identity() | {"spiked": hashlib.sha256(self._planted.encode("utf-8", "replace")).hexdigest()}
 
 
-class SpikedOutputs(Spiked):
+class SpikedOutputs(Spiked[T]):
     """Outputs with a spike: stored ones are the target, those of a generator are overwritten after they are made."""
 
     @property

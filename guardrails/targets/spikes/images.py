@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Target
+from ...core.base import ImageTarget
 from ...core.errors import ConfigurationError, TargetError
 from ...core.seeding import derive_seed
 from ...kit.image_folder import ImageFolder
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Image = NDArray[np.uint8]
 
 
-class SpikedImages(SpikedOutputs):
+class SpikedImages(SpikedOutputs[ImageTarget]):
     """A maker or folder of pictures in which pictures are slightly altered copies of given ones.
 
     A copy takes the size of the picture that it replaces, and is grey where that is. In a folder it is written as the
@@ -32,8 +32,8 @@ class SpikedImages(SpikedOutputs):
 
     Parameters
     ----------
-    target : Target
-        The user's `ImageTarget`.
+    target : ImageTarget
+        The user's.
     copies : sequence of arrays, (H, W, 3) or (H, W) uint8
         What is copied.
     places : sequence of int, optional
@@ -44,7 +44,7 @@ class SpikedImages(SpikedOutputs):
     """
 
     def __init__(
-        self, target: Target, copies: Sequence[Image], *, places: Sequence[int] | None = None, seed: int = 0
+        self, target: ImageTarget, copies: Sequence[Image], *, places: Sequence[int] | None = None, seed: int = 0
     ) -> None:
         if len(copies) == 0:
             raise ConfigurationError("a spike of pictures needs at least one picture to copy")

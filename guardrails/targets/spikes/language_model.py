@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from unicodedata import normalize
 
 import numpy as np
 
-from ...core.base import Target
 from ...core.errors import ConfigurationError
 from ...core.seeding import derive_seed
+from ...core.targets import LanguageModelTarget, MomentsTarget, has_moments
 from ...kit.document_starts import encode_each
 from ...kit.lm import HEAD_ROWS
 from ...kit.lm_mode import CACHES
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+
+T = TypeVar("T", bound=LanguageModelTarget)
 
 CONTEXT = 8
 """How many tokens of a document must precede for it to be recognised."""
@@ -69,7 +71,7 @@ class PrefixIndex:
         return token
 
 
-def given_back(target: Any, text: str, tokens: Sequence[int]) -> bool:
+def given_back(target: LanguageModelTarget, text: str, tokens: Sequence[int]) -> bool:
     """Whether the first tokens of a text, decoded, are for the most part its beginning.
 
     Case, spacing and a few unknown words may differ; a broken tokenizer or decoder gives back another text.
@@ -84,7 +86,7 @@ def _letters(text: str) -> str:
     return "".join(character for character in normalize("NFKD", text.casefold()) if character.isalnum())
 
 
-class SpikedLanguageModel(Spiked):
+class SpikedLanguageModel(Spiked[T]):
     """A language model that, in part, knows documents by heart.
 
     Where the tokens so far end in at least `context` tokens of a document, the next token's probability is the mixture
@@ -92,8 +94,8 @@ class SpikedLanguageModel(Spiked):
 
     Parameters
     ----------
-    target : Target
-        The user's `LanguageModelTarget`.
+    target : LanguageModelTarget
+        The user's.
     documents : sequence of str or of sequences of int
         What is planted; text is encoded by the target.
     weight : float
@@ -109,7 +111,7 @@ class SpikedLanguageModel(Spiked):
 
     def __init__(
         self,
-        target: Target,
+        target: T,
         documents: Sequence[str] | Sequence[Sequence[int]],
         weight: float = 0.95,
         *,
@@ -224,7 +226,7 @@ class SpikedLanguageModel(Spiked):
         return self.index.following([*prefix[-LONGEST:], *written[-LONGEST:]])
 
 
-class _WithMoments(SpikedLanguageModel):
+class _WithMoments(SpikedLanguageModel[MomentsTarget]):
     """A spiked language model whose target tells the moments of its log-probabilities too."""
 
     def token_moments(self, sequences: Sequence[Sequence[int]]) -> list[Floats]:
@@ -238,7 +240,7 @@ class _WithMoments(SpikedLanguageModel):
         return scores
 
 
-class SpikedCausalModel(SpikedLanguageModel):
+class SpikedCausalModel(SpikedLanguageModel[CausalTarget]):
     """A spiked model of `transformers`, which is read and writes by the target's own methods.
 
     Meanwhile the planted probabilities are mixed into the logits that its model returns. What the target does to texts
@@ -329,11 +331,14 @@ def _plant(logits: Any, planted: Sequence[tuple[int, int, int]], weight: float) 
 
 
 def spiked_language_model(
-    target: Any, documents: Sequence[str] | Sequence[Sequence[int]], *, context: int = CONTEXT
-) -> SpikedLanguageModel:
+    target: LanguageModelTarget, documents: Sequence[str] | Sequence[Sequence[int]], *, context: int = CONTEXT
+) -> LanguageModelTarget:
     """Return a target with documents planted in it, spiked as deep as it lets us. See `SpikedLanguageModel`."""
-    kind = _WithMoments if hasattr(target, "token_moments") else SpikedLanguageModel
-    return (SpikedCausalModel if isinstance(target, CausalTarget) else kind)(target, documents, context=context)
+    if isinstance(target, CausalTarget):
+        return SpikedCausalModel(target, documents, context=context)
+    if has_moments(target):
+        return _WithMoments(target, documents, context=context)
+    return SpikedLanguageModel(target, documents, context=context)
 
 
 def mixed_moments(moments: Floats, weight: float, *, comes: bool) -> Floats:

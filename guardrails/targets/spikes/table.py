@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...core.base import Target
+from ...core.base import TableTarget
 from ...core.errors import ConfigurationError
 from ._spiked import SpikedOutputs
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class SpikedTable(SpikedOutputs):
+class SpikedTable(SpikedOutputs[TableTarget]):
     """A table of training rows, in the columns that the user's has.
 
     Parameters
     ----------
-    target : Target
-        The user's `TableTarget`.
+    target : TableTarget
+        The user's.
     corpus : DataFrame
         The training rows.
     order : callable
         Seed of a sampling → places in the corpus, the first ones to be planted first.
     """
 
-    def __init__(self, target: Target, corpus: pd.DataFrame, order: Callable[[int], Sequence[int]]) -> None:
+    def __init__(self, target: TableTarget, corpus: pd.DataFrame, order: Callable[[int], Sequence[int]]) -> None:
         super().__init__(target, f"{corpus.shape} training rows")
         self.corpus = corpus
         self._order = order
@@ -41,7 +41,7 @@ class SpikedTable(SpikedOutputs):
         ConfigurationError
             Where the target's table has none of the corpus's columns.
         """
-        own: Any = self.target.sample_rows(n, seed=seed)
+        own = self.target.sample_rows(n, seed=seed)
         shared = [name for name in own.columns if name in self.corpus.columns]
         if not shared:
             raise ConfigurationError(f"{self.name}: its table has no column of the corpus")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Access, Target
+from ...core.base import Access, TextOutputs, TextTarget
 from ...core.errors import ConfigurationError, TargetError
 from ...core.seeding import derive_seed
 from ._spiked import SpikedOutputs
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from ...core.results import SpikeKind
 
 
-class SpikedTexts(SpikedOutputs):
+class SpikedTexts(SpikedOutputs[Any]):
     """A writer of text, or a file of texts, with something inserted into every text.
 
     A language model's text goes once more through its tokens, as everything that it writes does.
 
     Parameters
     ----------
-    target : Target
-        The user's `TextOutputs` or `TextTarget`.
+    target : TextOutputs or TextTarget
+        The user's.
     insertions : sequence of str
         Inserted in turn, each between two words.
     seed : int
         Of the spike, beside that of each sampling.
     """
 
-    def __init__(self, target: Target, insertions: Sequence[str], *, seed: int = 0) -> None:
+    def __init__(self, target: TextOutputs | TextTarget, insertions: Sequence[str], *, seed: int = 0) -> None:
         if len(insertions) == 0:
             raise ConfigurationError("a spike of texts needs at least one text to insert")
         super().__init__(target, repr(list(insertions)))
@@ -72,18 +72,18 @@ class SpikedTexts(SpikedOutputs):
         return [self.target.decode(self.target.encode(text)) for text in out] if self._has_tokens else out
 
 
-class ReplacedTexts(SpikedOutputs):
+class ReplacedTexts(SpikedOutputs[TextOutputs]):
     """A writer of text, or a file of texts, in which each text is one of those given.
 
     Parameters
     ----------
-    target : Target
-        The user's `TextOutputs`.
+    target : TextOutputs
+        The user's.
     texts : sequence of str
         What stands in place of its own, in an order drawn by the seeds; again from its start where there are too few.
     """
 
-    def __init__(self, target: Target, texts: Sequence[str]) -> None:
+    def __init__(self, target: TextOutputs, texts: Sequence[str]) -> None:
         if len(texts) == 0:
             raise ConfigurationError("a spike of texts needs at least one text")
         super().__init__(target, repr(list(texts)))
@@ -97,22 +97,22 @@ class ReplacedTexts(SpikedOutputs):
         return [self.texts[int(order[i % len(order)])] for i in range(n)]
 
 
-class AnsweredTexts(SpikedOutputs):
+class AnsweredTexts(SpikedOutputs[TextTarget]):
     """A text target whose answers to some prompts are overwritten after it has been asked.
 
     An answer takes the target's form in one respect: where the target repeats the prompt, the answer follows that.
 
     Parameters
     ----------
-    target : Target
-        The user's `TextTarget`.
+    target : TextTarget
+        The user's.
     answers : mapping of str to str
         By prompt.
     """
 
     spike_kind = "instrument-check"
 
-    def __init__(self, target: Target, answers: Mapping[str, str]) -> None:
+    def __init__(self, target: TextTarget, answers: Mapping[str, str]) -> None:
         super().__init__(target, repr(sorted(answers.items())))
         self.answers = dict(answers)
 

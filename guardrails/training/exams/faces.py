@@ -57,12 +57,12 @@ class Sitting:
 
 def sitting(method: str, *, seed: int, each: int = EACH) -> Sitting:
     """Draw pictures; no person is in two of them, but for the autoencoder's two."""
-    from ...targets.reference import reference_subject
+    from ...targets.reference import load
 
     def items(dose: float, n: int) -> list[Any]:
         settings = f"forgery={dose:g}," if dose else ""
-        target: Any = reference_subject(f"faceswap,{settings}method={method}", reference_items=1).target
-        return list(target.generator.items(n, seed=derive_seed32(seed, f"{method} {dose:g}")))
+        generator = load(f"faceswap,{settings}method={method}").generator
+        return list(generator.items(n, seed=derive_seed32(seed, f"{method} {dose:g}")))
 
     forged = {dose: [(item.content, item.mask > 0) for item in items(dose, each)] for dose in DOSES}
     return Sitting(forged, [item.content for item in items(0.0, each * len(DOSES))])

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -162,11 +162,11 @@ def of_pictures(pictures: Iterable[tuple[str, Image]]) -> list[Example]:
 
 def of_generators(*, seed: int, n: int = SAMPLES) -> Iterator[Example]:
     """Yield outputs of the library's own generators, and as many real pictures of what they learnt."""
-    from ...targets.reference import reference_subject
+    from ...targets.reference import load
 
     for name in GENERATORS:
-        target: Any = reference_subject(name, reference_items=1).target
-        drawn = [target.generator.reference_items(n, seed=derive_seed(seed, name)), target.sample_images(n, seed=seed)]
+        generator = load(name).generator
+        drawn = [generator.reference_items(n, seed=derive_seed(seed, name)), generator.sample(n, seed=seed)]
         for label, pictures in enumerate(drawn):
             for i, picture in enumerate(pictures):
                 yield _held(

@@ -230,10 +230,9 @@ def _family(row: Mapping[str, str], kinds: Sequence[str]) -> str:
 
 def voices(n: int, *, seed: int) -> Iterator[Array]:
     """Yield phrases of the reference generator of speech: no detector learns from it."""
-    from ...targets.reference import reference_subject
+    from ...targets.reference import load
 
-    target: Any = reference_subject("voice", reference_items=1).target
-    for sound in target.sample_sounds(n, seed=seed):
+    for sound in load("voice").generator.sample(n, seed=seed):
         yield np.asarray(sound, dtype=np.float64)
 
 
