@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.base import Control, Subject
 from ..core.errors import MissingExtraError
+from ..core.targets import TextOutputs
 from .symbols.copied_symbols import Finder, Match, SymbolicCopies
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Molecules(SymbolicCopies):
     kind = "molecules in SMILES notation"
     likeness = "Tanimoto similarity of Morgan fingerprints to the nearest training molecule"
 
-    def missing(self, subject: Subject) -> list[str]:
+    def missing(self, subject: Subject[TextOutputs]) -> list[str]:
         """Return what is missing, rdkit among it: without it, nothing is measured."""
         rdkit = [] if find_spec("rdkit") else [f"rdkit; to get it, type: {INSTALL}"]
         return super().missing(subject) + rdkit
