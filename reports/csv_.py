@@ -18,7 +18,9 @@ from .renderer import Renderer
 FINDING = (
     "target", "probe", "metric", "title", "outcome", "severity", "estimate", "low", "high", "n", "unit", "method",
     "baseline", "baseline_low", "baseline_high", "baseline_what", "limit", "errors", "expected", "reason",
+    "probe_seconds", "probe_requests", "probe_prompt_tokens", "probe_completion_tokens", "probe_peak_memory",
 )  # fmt: skip
+USED = ("seconds", "requests", "prompt_tokens", "completion_tokens", "peak_memory")
 DETECTION = (
     "path", "sha256", "type", "format", "detector", "outcome", "score", "probability", "likelihood_ratio", "reason"
 )  # fmt: skip
@@ -79,12 +81,16 @@ def cell(value: Any) -> Any:
 
 def _finding(finding: Finding, result: AuditResult) -> dict[str, Any]:
     m, limit = finding.measurement, finding.threshold
+    cost = result.timing.cost.per_probe.get(_probe_of(finding)) if result.timing.cost else None
     row: dict[str, Any] = {
         "target": target_of(finding, result), "probe": finding.probe, "metric": metric_of(finding),
         "title": finding.title, "outcome": finding.status.value, "severity": finding.severity.value,
         "limit": limit.limit if limit else None, "expected": finding.expected,
         "reason": finding.reason or (m.reason if m else None),
     }  # fmt: skip
+    if cost is not None:  # of the probe's reading: it stands beside each of its findings
+        use = cost.reading
+        row |= {f"probe_{name}": getattr(use, name) for name in USED}
     if m is None:
         return row
     row |= {
@@ -95,6 +101,12 @@ def _finding(finding: Finding, result: AuditResult) -> dict[str, Any]:
         b = m.baseline
         row |= {"baseline": b.value, "baseline_low": b.low, "baseline_high": b.high, "baseline_what": b.what}
     return row
+
+
+def _probe_of(finding: Finding) -> str:
+    """Return the name under which a finding's probe stands in the cost of the run."""
+    target = finding.id.partition("@")[2] if finding.expected else ""
+    return f"{finding.probe}@{target}" if target else finding.probe
 
 
 def _detections(row: ScanRow) -> Iterable[dict[str, Any]]:

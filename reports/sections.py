@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from guardrails.core.results import AuditResult, Finding, Status, TargetRecord
 
+from .cost import cost_table, duration
 from .findings import OBSERVED, item, limit_of, mark_of, sentence_of, target_of, value_of
 from .text import clip
 from .tree import Block, Cell, Command, Facts, Headline, Item, Mark, Page, Part, Table
@@ -209,18 +210,6 @@ def _scope(result: AuditResult, trim: Trim) -> Facts:
     return Facts(tuple((k, trim.text(v, limit=200)) for k, v in pairs))
 
 
-def duration(seconds: float) -> str:
-    """Return seconds in a reader's words.
-
-    >>> duration(4.26), duration(151), duration(7300)
-    ('4.3 s', '2 min 31 s', '2 h 1 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def _not_tested(result: AuditResult, trim: Trim) -> Table | None:
     rows = tuple(
         (trim.text(n.what, limit=200), trim.text(n.why, limit=1000))
@@ -285,6 +274,7 @@ def _identity(result: AuditResult, trim: Trim) -> tuple[Part, ...]:
         "Took": duration(result.timing.seconds),
     }
     targets = trim.take(result.targets, trim.caps.rows, "identities of targets")
+    cost = result.timing.cost
     per_probe = {probe: duration(seconds) for probe, seconds in sorted(result.timing.per_probe.items())}
     parts = [
         Part("This run", facts(run), folded=False),
@@ -298,6 +288,6 @@ def _identity(result: AuditResult, trim: Trim) -> tuple[Part, ...]:
         ),
         Part("Command", (Command(trim.text(result.command)),) if result.command else (), folded=False),
         Part("Environment", facts(dict(sorted(result.environment.items())))),
-        Part("Time by check", facts(per_probe)),
+        Part("What each check used", (cost_table(cost, trim),)) if cost else Part("Time by check", facts(per_probe)),
     ]
     return tuple(p for p in parts if p.blocks)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .audit.cost import Spent
 from .audit.scope import Scope
 from .run_folder import writing
 
@@ -40,6 +41,21 @@ def requests_made(scope: Scope) -> str:
     """Return how the requests to a served model ended, in words; empty for any other target."""
     model = _served(scope)
     return "" if model is None else str(model.requests_made())
+
+
+def spent(scope: Scope) -> Spent:
+    """Return what a served model was asked so far; nothing of any other target."""
+    model = _served(scope)
+    if model is None:
+        return Spent()
+    counts = model.ledger.counts
+    return Spent(counts.requests, counts.prompt_tokens, counts.completion_tokens)
+
+
+def price(scope: Scope, prompt_tokens: int, completion_tokens: int) -> float | None:
+    """Return what tokens of a served model cost, or None where no prices were given."""
+    model = _served(scope)
+    return None if model is None else model.ledger.price(prompt_tokens, completion_tokens)
 
 
 def _served(scope: Scope) -> Any:

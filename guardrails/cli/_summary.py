@@ -29,6 +29,10 @@ def print_summary(result: AuditResult, page: Path) -> None:
     self_check = result.kind == "self-check"
     stdout().print(_self_check_table(result) if self_check else _audit_table(result))
     lines = _self_check_lines(result) if self_check else _audit_lines(result)
+    if result.timing.cost is not None:
+        from reports.cost import cost_line
+
+        lines.append(f"used: {cost_line(result.timing.cost)}")
     show(*lines, f"report: {page}")
 
 

@@ -115,7 +115,7 @@ def test_no_unknown_command_option_or_argument_steers_the_terminal(
     assert_harmless(capsys.readouterr().err)
 
 
-def written_by_anyone() -> None:
+def written_by_anyone(kind: str = "") -> None:
     print(HOSTILE)
     print(HOSTILE, file=sys.stderr)
     sys.stdout.writelines([HOSTILE])
@@ -162,7 +162,7 @@ def test_no_error_steers_the_terminal(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def broken() -> None:
+    def broken(kind: str) -> None:
         raise error
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -177,7 +177,7 @@ def test_no_error_steers_the_terminal(
 
 def test_json_keeps_its_values(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     value = HOSTILE + "é€\U000e0041"
-    monkeypatch.setattr("guardrails.core.results.json_schema", lambda: {"value": value})
+    monkeypatch.setattr("guardrails.core.results.json_schema", lambda kind: {"value": value})
     assert cli.run(["schema"]) == 0
     out = capsys.readouterr().out
     assert json.loads(out) == {"value": value}

@@ -23,7 +23,7 @@ from guardrails.core.errors import (
 
 
 def raise_in_schema(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def broken() -> None:
+    def broken(kind: str) -> None:
         raise error
 
     monkeypatch.setattr("guardrails.core.results.json_schema", broken)

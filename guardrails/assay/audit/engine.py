@@ -18,6 +18,7 @@ from ...core.base import Batch, Probe, Row, Subject
 from ...core.errors import STOPS, GuardrailsError, JournalError
 from ...core.seeding import derive_seed
 from ...core.visible import visible
+from .cost import Meter
 from .journal import Journal
 
 T = TypeVar("T")
@@ -128,6 +129,7 @@ def run_series(
     executor: Executor,
     *,
     log: Path,
+    meter: Meter,
     progress: Callable[[Progress], None] | None = None,
 ) -> str | None:
     """Finish every pending batch of a series; return why it could not be finished, or None.
@@ -145,8 +147,10 @@ def run_series(
         if done.rows is None:
             failed[done.batch.index] = str(done.why)
             _write_trace(log, series.name, done.traceback)
+            journal.add_use(series.name, done.batch, meter.lap(done.seconds))
             continue
-        journal.finish(series.name, done.batch, done.rows, done.seconds)
+        use = meter.lap(done.seconds, len(done.rows))
+        journal.finish(series.name, done.batch, done.rows, done.seconds, use)
         if progress is not None:
             progress(Progress(*journal.progress(), series.name))
     return failed[min(failed)] if failed else None

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ...core.base import Batch, Row
 from ...core.errors import JournalError
+from ...core.results.cost import Use
 from ..log import Entry, Log
 
 
@@ -37,6 +40,7 @@ class Journal(Log):
         self._plan: dict[str, dict[int, int]] = {}
         self._rows: dict[str, dict[int, int]] = {}
         self._seconds: dict[str, float] = {}
+        self._used: dict[str, Use] = {}
         self._items: tuple[str, set[str]] = "", set()
         super().__init__(path)
 
@@ -45,6 +49,11 @@ class Journal(Log):
             self._settings[entry.name] = number
         elif entry.kind == "plan":
             self._plan.setdefault(entry.name, {})[entry.idx] = number
+        elif entry.kind == "use":
+            try:
+                self._used[entry.name] = self.used(entry.name) + Use.model_validate_json(entry.body)
+            except ValidationError:
+                raise self.strange(f"row {number} of its log") from None
         else:
             self._rows.setdefault(entry.name, {})[entry.idx] = number
             self._seconds[entry.name] = self._seconds.get(entry.name, 0.0) + entry.seconds
@@ -105,8 +114,10 @@ class Journal(Log):
         planned = sorted(self._plan.get(series, {}).items())
         return [Batch(index, self._loaded(number)) for index, number in planned if index not in finished]
 
-    def finish(self, series: str, batch: Batch, rows: Sequence[Row], seconds: float = 0.0) -> None:
-        """Write the rows of one batch, which marks it finished, in one transaction.
+    def finish(
+        self, series: str, batch: Batch, rows: Sequence[Row], seconds: float = 0.0, use: Use | None = None
+    ) -> None:
+        """Write the rows of one batch, which marks it finished, and what it used, in one transaction.
 
         Raises
         ------
@@ -119,8 +130,17 @@ class Journal(Log):
             raise JournalError(f"{self.path}: two rows of {series} name the item {again!r}: a defect of the probe")
         ordered = [row for _, row in sorted(zip(items, rows, strict=True), key=lambda pair: pair[0])]
         body = json.dumps(ordered, separators=(",", ":"), allow_nan=False)
-        self.append([Entry("rows", series, body, batch.index, float(seconds))])
+        used = [_use(series, batch, use)] if use else []
+        self.append([Entry("rows", series, body, batch.index, float(seconds)), *used])
         before.update(items)
+
+    def add_use(self, series: str, batch: Batch, use: Use) -> None:
+        """Write what a batch used that brought no rows."""
+        self.append([_use(series, batch, use)])
+
+    def used(self, series: str) -> Use:
+        """Return what a series used, over all sittings."""
+        return self._used.get(series, Use())
 
     def _items_of(self, series: str) -> set[str]:
         """Return the items of a series' finished rows; those of one series are in memory, the last asked for."""
@@ -145,3 +165,7 @@ class Journal(Log):
     def progress(self) -> tuple[int, int]:
         """Return (finished, planned) batches."""
         return sum(map(len, self._rows.values())), sum(map(len, self._plan.values()))
+
+
+def _use(series: str, batch: Batch, use: Use) -> Entry:
+    return Entry("use", series, use.model_dump_json(exclude_defaults=True), batch.index)

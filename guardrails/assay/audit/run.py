@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,11 +25,13 @@ from ...core.results import (
     TargetRecord,
     Timing,
 )
+from ...core.results.cost import Use
 from ...core.seeding import derive_seed
 from ..resume import stored_records
-from ..served import requests_made
+from ..served import price, requests_made, spent
 from ..sources import sources_sha256, versions
 from .controls import cached_outcome, control_outcome, control_subject, control_threshold, keep_outcome
+from .cost import Meter, cost_of
 from .engine import LOG, Progress, Series, attempt, run_series
 from .findings import Reading, findings_of, self_check_verdict, verdict
 from .inputs import Records
@@ -49,9 +52,15 @@ class Run:
     ) -> None:
         self.scope, self.folder, self.journal, self.progress = scope, folder, journal, progress
         self.begun = time.perf_counter()
+        self.meter = Meter(partial(spent, scope))
+        self.measuring: dict[str, Use] = {}
 
     def result(self) -> AuditResult:
         """Finish the run and return its result."""
+        with self.meter:
+            return self.finished()
+
+    def finished(self) -> AuditResult:
         settings, policy = self.scope.settings, self.scope.policy
         assays, closed = self.scope.assays()
         if self.journal.get("planned") is None:
@@ -79,6 +88,12 @@ class Run:
                 started=str(self.journal.get("started") or ""),
                 seconds=round(time.perf_counter() - self.begun, 3),
                 per_probe={r.probe.id + r.suffix: round(r.seconds, 3) for r in readings},
+                cost=cost_of(
+                    {assay.key: self.scope.series(assay).name for assay in assays},
+                    self.used(),
+                    partial(price, self.scope),
+                    self_check=self_check,
+                ),
             ),
         )
 
@@ -187,21 +202,41 @@ class Run:
             return SpikeOutcome(kind=kind, what=probe.spike_what, planted=0, reason=why)
         clean, spiked = self.journal.rows(main.name), self.journal.rows(series.name)
         seed = measure_seed(main)
-        outcome, why = self.attempt(
-            series.name,
-            lambda: spike_outcome(probe, clean, spiked, assay.subject(), threshold, seed=seed, kind=kind),
-        )
+        with self.measured(series):
+            outcome, why = self.attempt(
+                series.name,
+                lambda: spike_outcome(probe, clean, spiked, assay.subject(), threshold, seed=seed, kind=kind),
+            )
         return outcome or SpikeOutcome(kind=kind, what=probe.spike_what, planted=0, reason=why)
+
+    @contextmanager
+    def measured(self, series: Series) -> Iterator[None]:
+        """Count what measuring a series uses."""
+        self.meter.lap()
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            use = self.meter.lap(time.perf_counter() - start)
+            self.measuring[series.name] = self.measuring.get(series.name, Use()) + use
+
+    def used(self) -> dict[str, Use]:
+        """Return what each series used: for its samples over all sittings, and for measuring in this one."""
+        names = {*self.journal.series(), *self.measuring}
+        return {name: self.journal.used(name) + self.measuring.get(name, Use()) for name in sorted(names)}
 
     def attempt(self, label: str, work: Callable[[], T]) -> tuple[T | None, str | None]:
         return attempt(label, work, self.folder / LOG)
 
     def run(self, series: Series) -> str | None:
-        return run_series(series, self.journal, in_this_process, log=self.folder / LOG, progress=self.progress)
+        self.meter.lap()
+        log = self.folder / LOG
+        return run_series(series, self.journal, in_this_process, log=log, meter=self.meter, progress=self.progress)
 
     def measure(self, series: Series) -> tuple[list[Measurement], str | None]:
         rows, seed = self.journal.rows(series.name), measure_seed(series)
-        measured, why = self.attempt(series.name, lambda: series.probe.measure(rows, series.subject(), seed=seed))
+        with self.measured(series):
+            measured, why = self.attempt(series.name, lambda: series.probe.measure(rows, series.subject(), seed=seed))
         said = {"first_error": first_error(rows)}
         return [m.model_copy(update=said) if m.errors else m for m in measured or []], why
 

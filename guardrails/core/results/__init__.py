@@ -1,6 +1,7 @@
 """The results of audits, scans and benchmarks: frozen models with versioned schemas, and what they are made of."""
 
-from .audit import SCHEMA_VERSION, AuditResult, InputRecord, NotTested, TargetRecord, Timing, json_schema
+from .audit import SCHEMA_VERSION, AuditResult, InputRecord, NotTested, TargetRecord, Timing
+from .cost import Cost, ProbeCost, Use
 from .finding import (
     ControlOutcome,
     Finding,
@@ -13,12 +14,14 @@ from .finding import (
     Threshold,
 )
 from .measurement import Baseline, Evidence, Measurement, Point, Series, finite
+from .schema import json_schema
 
 __all__ = [
     "SCHEMA_VERSION",
     "AuditResult",
     "Baseline",
     "ControlOutcome",
+    "Cost",
     "Evidence",
     "Finding",
     "FrameworkRef",
@@ -27,6 +30,7 @@ __all__ = [
     "NotTested",
     "Point",
     "Power",
+    "ProbeCost",
     "Series",
     "Severity",
     "SpikeKind",
@@ -35,6 +39,7 @@ __all__ = [
     "TargetRecord",
     "Threshold",
     "Timing",
+    "Use",
     "finite",
     "json_schema",
 ]

@@ -1,6 +1,6 @@
 """The result of an audit: frozen, versioned, canonical JSON.
 
-Every report renders from `AuditResult` and computes nothing. Change a field here and raise `SCHEMA_VERSION`.
+Every report renders from `AuditResult` and computes nothing. Change a field here and raise its version: see `migrate`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from collections import Counter
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from .cost import Cost
 from .finding import STATUS_ORDER, Finding, Severity, Status
 from .measurement import Frozen
+from .migrate import VERSIONS, extra_of, migrated
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = VERSIONS["audit"]
 SHOWN = 16
 """Findings in the `repr` of a result: a screenful."""
 _SEVERITIES = tuple(Severity)
@@ -57,11 +59,16 @@ class NotTested(Frozen):
 
 
 class Timing(Frozen):
-    """The only part of a result that differs between two runs with the same seed."""
+    """When a run began and what it used: all that differs between two runs with the same seed."""
 
     started: str
     seconds: float
-    per_probe: dict[str, float] = {}
+    per_probe: dict[str, float] = Field(default={}, description="seconds of collecting, by probe")
+    cost: Cost | None = Field(default=None, description="seconds, requests, tokens and memory; controls apart")
+
+
+class _Stated(BaseModel):
+    schema_version: str = SCHEMA_VERSION
 
 
 class AuditResult(Frozen):
@@ -87,12 +94,14 @@ class AuditResult(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _is_as_it_was_written(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or values.get("sha256") is None:
+        if not isinstance(values, dict):
             return values
-        without = values | {"sha256": None}
-        if values["sha256"] != _sha256(without):
-            raise ValueError("it is not as it was written: its contents do not fit its sha256")
-        return without
+        if values.get("sha256") is not None:
+            without = values | {"sha256": None}
+            if values["sha256"] != _sha256(without):
+                raise ValueError("it is not as it was written: its contents do not fit its sha256")
+            values = without
+        return migrated("audit", values) if "schema_version" in values else values
 
     def __repr__(self) -> str:
         """Return a screenful: the verdict, how many findings of each status, the most important ones."""
@@ -130,14 +139,19 @@ class AuditResult(Frozen):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote, in this version or an earlier one, which wrote no `sha256`.
+        """Read what `to_json` wrote, in this version, an earlier one, or a later one with the same major number.
+
+        Of a later version, fields that are not known here are ignored, with a warning.
 
         Raises
         ------
         pydantic.ValidationError
             Where the text is not a result of this schema, or not as it was written.
+        ConfigurationError
+            Where its schema has a later major version.
         """
-        return cls.model_validate_json(text)
+        stated = _Stated.model_validate_json(text).schema_version
+        return cls.model_validate_json(text, extra=extra_of("audit", stated))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per finding: id, status, value, interval, n, threshold, severity, reason."""
@@ -174,8 +188,3 @@ def _canonical(values: dict[str, Any]) -> str:
 
 def _sha256(values: dict[str, Any]) -> str:
     return hashlib.sha256(_canonical(values).encode()).hexdigest()
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of a result, as ``guardrails schema`` prints it."""
-    return AuditResult.model_json_schema()

@@ -148,7 +148,9 @@ class _Hashes(_Part):
     data: str
 
 
-class _Document(_Part):
+class BenchDocument(_Part):
+    """What ``bench.json`` holds."""
+
     settings: _Settings
     versions: dict[str, str]
     hashes: _Hashes
@@ -178,7 +180,7 @@ class BenchResult:
         if self.document.get("schema") != SCHEMA:
             raise ConfigurationError(f"this is not a result of guardrails bench: its schema is not {SCHEMA}")
         try:
-            _Document.model_validate(self.document)
+            BenchDocument.model_validate(self.document)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

@@ -94,10 +94,14 @@ class Ledger:
             return f"the budget of {limits.max_requests:,} requests is spent"
         if limits.max_tokens is not None and tokens >= limits.max_tokens:
             return f"the budget of {limits.max_tokens:,} tokens is spent"
-        cost = limits.cost(counts.prompt_tokens, counts.completion_tokens)
+        cost = self.price(counts.prompt_tokens, counts.completion_tokens)
         if limits.max_cost is not None and cost is not None and cost >= limits.max_cost:
             return f"the budget of {limits.max_cost:g} is spent"
         return None
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Return what tokens cost, or None where no prices were given."""
+        return self._options.cost(prompt_tokens, completion_tokens)
 
     def sent(self, *, again: bool) -> None:
         """Count a request when it is sent."""
@@ -179,7 +183,7 @@ class Ledger:
             f"{c.prompt_tokens:,} + {c.completion_tokens:,} tokens"
             + (f" ({c.estimated:,} answers without the server's count: one token per byte)" if c.estimated else ""),
         ]
-        cost = self._options.cost(c.prompt_tokens, c.completion_tokens)
+        cost = self.price(c.prompt_tokens, c.completion_tokens)
         parts.append("" if cost is None else f"cost {cost:.4g}")
         silent = c.refused + c.empty > c.answered / 2
         note = (

@@ -1,0 +1,63 @@
+"""What a run used: seconds, items, requests, tokens and memory, for each probe and in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+from pydantic import Field
+
+from .measurement import Frozen
+
+
+class Use(Frozen):
+    """What one part of a run used, over all sittings of a run that was resumed.
+
+    `peak_memory` is the largest resident memory of the whole process meanwhile, in bytes, looked at twenty times a
+    second: it holds what earlier parts left loaded, and no memory of a graphics card. None where the system does not
+    say. `money` is what the tokens cost at the prices that were given, in their currency.
+    """
+
+    seconds: float = Field(default=0.0, ge=0, description="of collecting, each batch by itself, and of measuring")
+    items: int = Field(default=0, ge=0, description="rows that were collected, failed ones too")
+    requests: int = Field(default=0, ge=0, description="sent to a served model, those sent again too")
+    prompt_tokens: int = Field(default=0, ge=0)
+    completion_tokens: int = Field(default=0, ge=0)
+    peak_memory: int | None = Field(default=None, ge=0)
+    money: float | None = Field(default=None, ge=0)
+
+    def __add__(self, other: Use) -> Use:
+        return Use(
+            seconds=round(self.seconds + other.seconds, 6),
+            items=self.items + other.items,
+            requests=self.requests + other.requests,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            peak_memory=max((p for p in (self.peak_memory, other.peak_memory) if p is not None), default=None),
+            money=None if self.money is None and other.money is None else (self.money or 0.0) + (other.money or 0.0),
+        )
+
+
+class ProbeCost(Frozen):
+    """What one probe used: for its reading of the target, for its controls, and for its spike."""
+
+    reading: Use = Use()
+    controls: Use = Use()
+    spike: Use = Use()
+
+    @classmethod
+    def total(cls, costs: Iterable[ProbeCost]) -> Self:
+        """Return the sum of several."""
+        costs = list(costs)
+        return cls(
+            reading=sum((c.reading for c in costs), Use()),
+            controls=sum((c.controls for c in costs), Use()),
+            spike=sum((c.spike for c in costs), Use()),
+        )
+
+
+class Cost(Frozen):
+    """What an audit used. Controls whose outcomes were known used nothing."""
+
+    total: ProbeCost
+    per_probe: dict[str, ProbeCost]

@@ -1,0 +1,90 @@
+"""What an audit used, in a line and as a table."""
+
+from __future__ import annotations
+
+from guardrails.core.results import Cost, ProbeCost, Use
+
+from .text import number
+from .tree import Table
+from .trim import Trim
+
+COLUMNS = ("Check", "Seconds", "of controls", "of the spike", "Items", "Requests", "Tokens in + out", "Peak memory")
+
+
+def cost_line(cost: Cost) -> str:
+    """Return what an audit used, in one line.
+
+    >>> total = ProbeCost(reading=Use(seconds=61, items=200, peak_memory=1 << 30), controls=Use(seconds=2.5))
+    >>> cost_line(Cost(total=total, per_probe={}))
+    '200 items in 1 min 1 s, peak memory 1.0 GiB; controls 2.5 s; spikes 0.0 s'
+    """
+    use, total = cost.total.reading, cost.total
+    parts = [f"{use.items:,} item{'' if use.items == 1 else 's'} in {duration(use.seconds)}"]
+    if use.requests or total.spike.requests:
+        parts.append(f"{use.requests:,} requests and {tokens(use)} tokens")
+    if use.money is not None:
+        parts.append(f"cost {number(use.money)}")
+    if use.peak_memory is not None:
+        parts.append(f"peak memory {memory(use)}")
+    return f"{', '.join(parts)}; controls {duration(total.controls.seconds)}; spikes {_spikes(total.spike)}"
+
+
+def _spikes(use: Use) -> str:
+    asked = f", {use.requests:,} requests and {tokens(use)} tokens" if use.requests else ""
+    money = f", cost {number(use.money)}" if use.money is not None else ""
+    return f"{duration(use.seconds)}{asked}{money}"
+
+
+def cost_table(cost: Cost, trim: Trim) -> Table:
+    """Return a row for each probe and the sum; items, requests, tokens and memory are those of the reading."""
+    rows = [(probe, *_cells(each)) for probe, each in sorted(cost.per_probe.items())]
+    rows = list(trim.take(rows, trim.caps.rows, "rows of what each check used"))
+    caption = (
+        "What each check used. Peak memory is that of the whole process meanwhile, on the processor's side, with what "
+        "earlier checks left loaded. Controls whose outcomes were known took no time"
+    )
+    all_of_it = ("all of them", *_cells(cost.total))
+    return Table(caption, COLUMNS, tuple((trim.text(name, limit=120), *cells) for name, *cells in [*rows, all_of_it]))
+
+
+def _cells(cost: ProbeCost) -> tuple[str, ...]:
+    use = cost.reading
+    return (
+        f"{use.seconds:.1f}",
+        f"{cost.controls.seconds:.1f}",
+        f"{cost.spike.seconds:.1f}",
+        f"{use.items:,}",
+        f"{use.requests:,}" if use.requests else "–",
+        (tokens(use) if use.requests else "–") + (f" (cost {number(use.money)})" if use.money is not None else ""),
+        memory(use),
+    )
+
+
+def tokens(use: Use) -> str:
+    """Return prompt and completion tokens.
+
+    >>> tokens(Use(prompt_tokens=1200, completion_tokens=30))
+    '1,200 + 30'
+    """
+    return f"{use.prompt_tokens:,} + {use.completion_tokens:,}"
+
+
+def memory(use: Use) -> str:
+    """Return the peak memory in gibibytes.
+
+    >>> memory(Use(peak_memory=3 << 29)), memory(Use())
+    ('1.5 GiB', '–')
+    """
+    return "–" if use.peak_memory is None else f"{use.peak_memory / 2**30:.1f} GiB"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in a reader's words.
+
+    >>> duration(4.26), duration(151), duration(7300)
+    ('4.3 s', '2 min 31 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
