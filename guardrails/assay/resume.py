@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from ..core.errors import ConfigurationError, JournalError
 from ..core.results import InputRecord
+from ..targets import CHAT
 from .audit.inputs import Inputs, Records, changes
 from .audit.journal import Journal
 from .audit.plan import DATA, OBJECT, Settings
@@ -53,7 +54,7 @@ def to_be_named(settings: Settings) -> dict[str, str]:
     """Return which settings of a run have to be named again to resume it, and why."""
     named = {}
     if settings.target and not settings.target.startswith(OBJECT):
-        scheme, _, rest = settings.target.partition(":")
+        scheme, _, rest = settings.target.removeprefix(CHAT).partition(":")
         if scheme == "python":
             named["target"] = "imports a module of this machine"
         elif scheme == "hf" and not os.path.isdir(rest):

@@ -28,6 +28,8 @@ class Access(StrEnum):
 
     OUTPUTS = "outputs"
     SAMPLING = "sampling"
+    CONVERSATIONS = "conversations"
+    """To be asked by messages: see `guardrails.core.conversations.Chat`."""
     LOGPROBS = "logprobs"
     WEIGHTS = "weights"
     TRAINING_DATA = "training-data"

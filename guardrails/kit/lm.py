@@ -202,13 +202,14 @@ def sample(
     n: int,
     *,
     temperature: float = 1.0,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     end: Collection[int] = (),
     batch_tokens: int = WRITE_TOKENS,
 ) -> list[list[int]]:
     """Draw n tokens after each prefix, from the whole distribution; as `greedy` otherwise.
 
-    The randomness of a prefix depends on the seed and on its place in `prefixes`, never on the batch it is in.
+    The randomness of a prefix depends on the seed and on its place in `prefixes`, never on the batch it is in; with a
+    seed for each prefix, on that alone.
 
     Raises
     ------
@@ -221,8 +222,7 @@ def sample(
         raise ConfigurationError(f"temperature is {temperature}; it cannot be negative")
     if temperature == 0:
         return greedy(model, prefixes, n, end=end, batch_tokens=batch_tokens)
-    generator = torch.Generator().manual_seed(seed)
-    uniform = torch.rand(len(prefixes), n, generator=generator, dtype=torch.float64)
+    uniform = _uniform(seed, len(prefixes), n)
 
     def choose(logits: torch.Tensor, rows: list[int], step: int) -> torch.Tensor:
         # The inverse of the distribution function: one uniform number decides a token.
@@ -231,6 +231,17 @@ def sample(
         return torch.searchsorted(mass, point, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
 
     return _continue(model, prefixes, n, choose, end, batch_tokens)
+
+
+def _uniform(seed: int | Sequence[int], rows: int, n: int) -> torch.Tensor:
+    import torch
+
+    def drawn(seed: int, rows: int) -> torch.Tensor:
+        return torch.rand(rows, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+    if isinstance(seed, int):
+        return drawn(seed, rows)
+    return torch.cat([torch.empty(0, n, dtype=torch.float64), *(drawn(one, 1) for one in seed)])
 
 
 def _continue(

@@ -17,7 +17,7 @@ from .reference import reference_subject
 if TYPE_CHECKING:
     from .endpoint.options import EndpointOptions
 
-__all__ = ["ENDPOINTS", "SCHEMES", "check_form", "load_data", "load_target", "read_as", "reference_subject"]
+__all__ = ["CHAT", "ENDPOINTS", "SCHEMES", "check_form", "load_data", "load_target", "read_as", "reference_subject"]
 
 SCHEMES = {
     "reference": "reference:load",
@@ -29,6 +29,7 @@ SCHEMES = {
     "jsonl": "files:JsonlTarget",
     "table": "table:TableFileTarget",
     "python": "callable:load",
+    "chat": "chat_texts:load",
     "openai": "endpoint.endpoint:load_chat",
     "openai-completions": "endpoint.endpoint:load_completions",
     "http": "endpoint.endpoint:load_template",
@@ -36,6 +37,8 @@ SCHEMES = {
 """Scheme of a target's name → module of this package and what in it takes the rest of the name."""
 ENDPOINTS = ("openai", "openai-completions", "http")
 """Schemes of targets that are asked over HTTP, and take the options of `endpoint.options.EndpointOptions`."""
+CHAT = "chat:"
+"""What stands before the name of a target that is to be asked by conversations."""
 TABLES = (".csv", ".tsv", ".tab", ".parquet", ".xlsx")
 """How the names of table files end."""
 
@@ -48,10 +51,10 @@ def load_target(target: Any, *, text_field: str | None = None, endpoint: Endpoin
     target : str, path, Target or object
         ``reference:gpt-text,memorize=1`` · ``real:gan-art`` · ``hf:<folder or hub id>`` · ``diffusers:<folder>`` ·
         ``package:smollm2`` · ``dir:<folder>`` · ``jsonl:<file>`` · ``table:<file>`` · ``python:module:callable`` ·
-        ``openai:<url>#<model>`` · ``openai-completions:<url>#<model>`` · ``http:<file>``; or a target, which is
-        returned as it is; or a data frame of rows; or any callable or object with ``reply``
-        (`guardrails.targets.endpoint.Chat`), ``generate``, ``sample`` or ``predict``; or a fitted classifier of
-        scikit-learn.
+        ``openai:<url>#<model>`` · ``openai-completions:<url>#<model>`` · ``http:<file>`` · ``chat:`` and a name with
+        ``hf:``, ``package:`` or ``python:``, to ask by conversations; or a target, which is returned as it is; or a
+        data frame of rows; or any callable or object with ``reply`` (`guardrails.core.conversations.Chat`),
+        ``generate``, ``sample`` or ``predict``; or a fitted classifier of scikit-learn.
     text_field : str, optional
         Of ``jsonl:``, the field of records that holds the text.
     endpoint : EndpointOptions, optional
@@ -75,10 +78,6 @@ def load_target(target: Any, *, text_field: str | None = None, endpoint: Endpoin
             from .table import FrameTarget
 
             return FrameTarget(target)
-        if hasattr(target, "reply"):
-            from .endpoint import ChatTexts
-
-            return ChatTexts(target)
         from .callable import callable_target
 
         return callable_target(target)

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.base import Access, Modality, Target
+from ..core.conversations import Conversation, Decoding, Reply
 from ..core.errors import STOPS, ConfigurationError, GuardrailsError, TargetError, did_you_mean
+from ..core.seeding import derive_seed32
+from .chat_texts import ChatTexts
 from .estimator import EstimatorTarget, is_estimator
 
 if TYPE_CHECKING:
@@ -29,7 +32,12 @@ TRIAL = 2
 
 
 def load(spec: str) -> Target:
-    """Return the target that ``python:<module>:<callable>`` names; modules beside the caller are found too.
+    """Return the target that ``python:<module>:<callable>`` names. Errors as `load_object` and `callable_target`."""
+    return callable_target(load_object(spec), name=f"python:{spec}")
+
+
+def load_object(spec: str) -> Any:
+    """Return what ``<module>:<name>`` names, of a class an instance; modules beside the caller are found too.
 
     Raises
     ------
@@ -56,7 +64,7 @@ def load(spec: str) -> Target:
             known = [name for name in dir(found) if not name.startswith("_")]
             raise ConfigurationError(f"python:{spec}: {module_name} has no '{part}'.{did_you_mean(part, known)}")
         found = getattr(found, part)
-    return callable_target(found() if isinstance(found, type) else found, name=f"python:{spec}")
+    return found() if isinstance(found, type) else found
 
 
 def callable_target(thing: Any, *, name: str | None = None) -> Target:
@@ -69,7 +77,7 @@ def callable_target(thing: Any, *, name: str | None = None) -> Target:
         ``generate(prompts)`` or ``predict(prompts)``, or itself a callable of prompts, which return one text or picture
         per prompt. ``seed``, ``temperature`` and ``max_new_tokens`` are handed on where its signature has them.
         Pictures are arrays (H, W), (H, W, 3) or (3, H, W), uint8 or floats in 0–1, or PIL images. Or a fitted
-        classifier of scikit-learn: see `guardrails.targets.estimator`.
+        classifier of scikit-learn: see `guardrails.targets.estimator`. Or a `guardrails.core.conversations.Chat`.
     name : str, optional
         Default: ``python:`` with its module and name.
 
@@ -81,6 +89,8 @@ def callable_target(thing: Any, *, name: str | None = None) -> Target:
     name = name or f"python:{_qualified(thing)}"
     if is_estimator(thing):
         return EstimatorTarget(thing, name)
+    if callable(getattr(thing, "reply", None)):
+        return ChatTexts(thing)
     kind = next((m for m in METHODS if callable(getattr(thing, m, None))), None)
     if kind is None and not callable(thing):
         raise TargetError(
@@ -112,14 +122,18 @@ class _Call:
         except (TypeError, ValueError):  # built-in, no signature
             self._takes = frozenset()
 
-    def __call__(self, argument: Any, n: int, **options: Any) -> Any:
-        """Return n outputs, as they come."""
+    def returned(self, argument: Any, **options: Any) -> Any:
+        """Return what the callable returns, whatever that is."""
         try:
-            outputs = self._function(argument, **{k: v for k, v in options.items() if k in self._takes})
+            return self._function(argument, **{k: v for k, v in options.items() if k in self._takes})
         except (GuardrailsError, *STOPS):
             raise
         except BaseException as error:  # the user's code, which may also call sys.exit
             raise TargetError(f"{self.name} failed with {type(error).__name__}: {error}") from error
+
+    def __call__(self, argument: Any, n: int, **options: Any) -> Any:
+        """Return n outputs, as they come."""
+        outputs = self.returned(argument, **options)
         try:
             found = len(outputs)
         except TypeError:
@@ -197,6 +211,42 @@ class TableCallable(_Wrapped):
 
         rows = self._sample(n, seed)
         return pd.DataFrame(rows if _is_table(rows) else list(rows)).reset_index(drop=True)
+
+
+class ChatFunction(_Wrapped):
+    """A user's function of a list of messages, which returns the answer to it: a `Chat`.
+
+    Parameters
+    ----------
+    function : callable
+        Called for one conversation at a time, with ``seed``, ``temperature`` and ``max_new_tokens`` where its signature
+        has them.
+    name : str
+    """
+
+    modality = Modality.TEXT
+    access = frozenset({Access.CONVERSATIONS})
+    read_as = "each prompt is one message of the user"
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        if not callable(function):
+            raise TargetError(f"{name}: an object of type {type(function).__name__} is not callable")
+        super().__init__(name, _Call(name, function), takes_prompts=True)
+
+    def reply(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
+        """Return one reply per conversation; where the function fails, it is an error."""
+        return [self._reply(c, decoding, derive_seed32(seed, place)) for place, c in enumerate(conversations)]
+
+    def _reply(self, conversation: Conversation, decoding: Decoding, seed: int) -> Reply:
+        options = {"max_new_tokens": decoding.max_new_tokens, "temperature": decoding.temperature, "seed": seed}
+        try:
+            text = self._call.returned([dict(message) for message in conversation], **options)
+        except TargetError as error:
+            return Reply(finish="error", error=str(error))
+        if not isinstance(text, str):
+            why = f"{self.name} returned {type(text).__name__} where the text of an answer is needed"
+            return Reply(finish="error", error=why)
+        return Reply(text)
 
 
 def _modality(call: _Call, *, takes_prompts: bool) -> type[Any]:

@@ -10,10 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..core.base import Access
+from ..core.conversations import Conversation, Decoding, Reply
 from ..core.errors import TargetError
 from ..kit.lm_mode import run_mode, vocabulary_size
-from .language.causal_model import CausalTarget
+from .language.causal_model import LANGUAGE_MODEL_ACCESS, CausalTarget
 from .language.chat_template import chat_of
+from .language.conversations import answer
 from .language.tokenizer import TextTokenizer
 from .language.tokenizer_limits import check_emoji, check_parts
 from .model_files.errors import first_line, target_errors
@@ -81,6 +84,8 @@ class HuggingFaceTarget(CausalTarget):
                 self._text = TextTokenizer(self._tokenizer, vocabulary_size(self._model), start=bos)
         except TargetError as error:
             raise TargetError(f"{self.name}: {error}") from None
+        if self._text.chat_template is not None:
+            self.access = LANGUAGE_MODEL_ACCESS | {Access.CONVERSATIONS}
         self.chat, self._chat_reading = chat_of(self._text, None, None, room=0)
 
     def take_documents(self, corpus: Any, holdout: Any) -> None:
@@ -107,6 +112,16 @@ class HuggingFaceTarget(CausalTarget):
     def starts(self) -> Mapping[str, Sequence[int]]:
         """The start token, where the tokenizer does not add it: training may have."""
         return self._text.starts
+
+    def reply(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
+        """Return one reply per conversation: see `guardrails.targets.language.conversations.answer`."""
+        return answer(self._model, self._text, conversations, decoding, seed, end=self.end)
+
+    @property
+    def reply_read_as(self) -> str:
+        """How conversations are answered, for the report."""
+        parts = ("each prompt is one message of the user, in the model's chat template", self._stored_as)
+        return "; ".join(part for part in (*parts, self._mode.describe()) if part)
 
     @property
     def adds_start(self) -> bool:

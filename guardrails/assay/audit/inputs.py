@@ -16,6 +16,7 @@ from typing import Any
 from ...core.errors import ConfigurationError
 from ...core.results import InputRecord
 from ...kit.image_folder import files_below
+from ...targets import CHAT
 from ..file_hash import file_sha256
 from .plan import DATA, OBJECT, Settings
 
@@ -71,7 +72,7 @@ class Inputs:
                 )
             return None if name == "target" else self._object(value, self._objects[name])
         if name == "target":
-            scheme, _, rest = value.partition(":")
+            scheme, _, rest = value.removeprefix(CHAT).partition(":")
             if scheme == "python":
                 files = _module_files(rest)
                 return self._hashed(value, files) if files else None
@@ -132,7 +133,7 @@ def check_apart(settings: Settings, folder: Path) -> None:
         value = getattr(settings, name)
         if value is None or value.startswith(OBJECT):
             continue
-        scheme, _, place = value.partition(":") if name == "target" else ("", "", value)
+        scheme, _, place = value.removeprefix(CHAT).partition(":") if name == "target" else ("", "", value)
         if scheme in (*BY_SOURCES, "python") or not os.path.isdir(place):
             continue
         model = scheme in ("hf", "diffusers")  # of a model's folder only its own files are read

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .chat import Chat, ChatTexts, Decoding, Reply, Usage
+from ...core.conversations import Chat, Decoding, Reply, Usage
+from ..chat_texts import ChatTexts
 from .options import EndpointOptions, Patience
 
 if TYPE_CHECKING:

@@ -16,10 +16,11 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
+from ...core.conversations import Conversation, Decoding, Reply, Usage
 from ...core.errors import ConfigurationError, EndpointError
 from ...core.seeding import derive_seed
+from ..chat_texts import ChatTexts
 from .address import is_loopback
-from .chat import ChatTexts, Conversation, Decoding, Reply, Usage
 from .ledger import Ledger
 from .loop import submit
 from .openai import ChatCompletions, Completions, model_facts

@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
+from ...core.conversations import Reply, Usage
 from ...core.errors import ConfigurationError, ContentError
 from ...kit.settings_file import read_bounded
-from .chat import Reply, Usage
 from .options import EndpointOptions
 
 FILE = "answers.jsonl"

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
+from ...core.conversations import Conversation, Decoding, Finish, Reply, Usage
 from ...core.errors import ConfigurationError
 from .address import clipped, parse_address
-from .chat import Conversation, Decoding, Finish, Reply, Usage
 
 MODEL_FACTS = ("owned_by", "root", "parent", "max_model_len")
 """What is read of the server's list of models. ``created`` is left out: some servers write the present time there."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...core.conversations import Conversation, Decoding, Reply
 from ...core.errors import ConfigurationError, ContentError, did_you_mean
 from ...kit.io import shown
 from ...kit.settings_file import parse_toml, read_bounded
 from .address import clipped, parse_address
-from .chat import Conversation, Decoding, Reply
 from .openai import token_counts
 
 FIELDS = ("prompt", "messages", "max_new_tokens", "temperature", "seed")

@@ -25,7 +25,10 @@ def main() -> None:
         most = max(LONGEST, TIMES_LONGER * len(json.dumps(conversation)))
         try:
             texts, _ = render_jinja_template(
-                [conversation], chat_template=request["template"], **request["special_tokens"]
+                [conversation],
+                chat_template=request["template"],
+                add_generation_prompt=request["to_answer"],
+                **request["special_tokens"],
             )
             too_long = len(texts[0]) > most
             answers.append({"error": f"more than {most:,} characters"} if too_long else {"text": texts[0]})

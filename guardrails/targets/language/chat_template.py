@@ -58,7 +58,7 @@ def chat_of(tokenizer: TextTokenizer, corpus: Any, holdout: Any, *, room: int) -
 def _written_out(
     tokenizer: TextTokenizer, conversations: Mapping[str, Sequence[Sequence[Message]]]
 ) -> tuple[dict[str, list[str]], str]:
-    answers = _answers(tokenizer, list(chain.from_iterable(conversations.values())))
+    answers = write_out(tokenizer, list(chain.from_iterable(conversations.values())))
     texts, errors = {}, [answer["error"] for answer in answers if "error" in answer]
     for arm, of_arm in conversations.items():
         texts[arm] = [answer.get("text", "") for answer in answers[: len(of_arm)]]
@@ -71,10 +71,28 @@ def _written_out(
     return texts, f"; it refuses {len(errors)} of {total} conversations ({errors[0]}), which are asked as plain text"
 
 
-def _answers(tokenizer: TextTokenizer, conversations: Sequence[Sequence[Message]]) -> list[dict[str, str]]:
-    """Return the text, or the error, of each conversation, from a process that can be ended."""
+def write_out(
+    tokenizer: TextTokenizer, conversations: Sequence[Sequence[Mapping[str, Any]]], *, to_answer: bool = False
+) -> list[dict[str, str]]:
+    """Return the ``text``, or the ``error``, of each conversation, from a process that can be ended.
+
+    Parameters
+    ----------
+    tokenizer : TextTokenizer
+        One with a chat template.
+    conversations : sequence of sequences of messages
+        What is written out.
+    to_answer : bool
+        Whether the beginning of an answer follows.
+
+    Raises
+    ------
+    TargetError
+        Where the template takes too long, or its process breaks.
+    """
     special = tokenizer.special_tokens
-    request = {"template": tokenizer.chat_template, "special_tokens": special, "conversations": conversations}
+    request: dict[str, Any] = {"template": tokenizer.chat_template, "special_tokens": special, "to_answer": to_answer}
+    request["conversations"] = [[dict(message) for message in conversation] for conversation in conversations]
     seconds = SECONDS + SECONDS_EACH * len(conversations)
     try:
         # -P: the folder of the program holds modules with common names.

@@ -101,14 +101,24 @@ class TextTokenizer:
         tokens = _encode(self._tokenizer, text, special=False)
         last = next((i for i in range(len(tokens), 0, -1) if tokens[i - 1] != self._tokenizer.eos_token_id), 0)
         tokens = tokens[:last]
+        self._check(tokens)
+        return tokens if tokens[: len(self.lead)] == self.lead else [*self.lead, *tokens]
+
+    def encode_as_is(self, text: str) -> list[int]:
+        """Return the tokens of a text and of nothing else, as of a conversation that a template has written out.
+
+        Errors as `encode`.
+        """
+        refuse_lone_surrogate(text)
+        tokens = _encode(self._tokenizer, text, special=False)
+        self._check(tokens)
+        return tokens
+
+    def _check(self, tokens: Sequence[int]) -> None:
         if beyond := next((t for t in tokens if t >= self._rows), None):
             raise TargetError(
                 f"the text holds {self._names([beyond])}, token {beyond}; the model has embeddings for {self._rows}"
             )
-        self._refuse_unknown(tokens)
-        return tokens if tokens[: len(self.lead)] == self.lead else [*self.lead, *tokens]
-
-    def _refuse_unknown(self, tokens: Sequence[int]) -> None:
         unknown = tokens.count(self._tokenizer.unk_token_id)
         if len(tokens) >= FEW and unknown > MAX_UNKNOWN * len(tokens):
             raise TargetError(
