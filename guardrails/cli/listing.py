@@ -22,6 +22,7 @@ TARGETS = (
     ("jsonl:FILE", 'texts that a model wrote, one {"text": …} a line'),
     ("table:FILE", "rows that a model made: CSV, TSV, Parquet or Excel"),
     ("python:MODULE:CALLABLE", "your own object or function"),
+    ("chat:TARGET", "hf:, package: or python: asked by messages, in the model's chat template; see docs/endpoints.md"),
     (
         "openai:URL#MODEL",
         "a served model that answers chat completions (OpenAI, vLLM, llama.cpp, Ollama, TGI, LM Studio)",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
+from .conversations import Chat
 from .errors import TargetError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ class Access(StrEnum):
     OUTPUTS = "outputs"
     SAMPLING = "sampling"
     CONVERSATIONS = "conversations"
-    """To be asked by messages: see `guardrails.core.conversations.Chat`."""
     LOGPROBS = "logprobs"
     WEIGHTS = "weights"
     TRAINING_DATA = "training-data"
@@ -69,6 +69,11 @@ class TextTarget(Target, Protocol):
     ) -> list[str]:
         """Return one continuation per prompt, without the prompt. Temperature 0 is greedy."""
         ...
+
+
+@runtime_checkable
+class ChatTarget(Target, Chat, Protocol):
+    """A target that answers conversations (`CONVERSATIONS`)."""
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ import pytest
 from guardrails.core.base import Access, Modality, Probe, Target
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.targets import (
+    ChatTarget,
     ClassifierTarget,
     ImageTarget,
     LanguageModelTarget,
@@ -27,6 +28,7 @@ from guardrails.targets.spikes import SpikedTexts, spiked_language_model
 PROTOCOLS: dict[tuple[Modality, Access], Any] = {
     (Modality.TEXT, Access.OUTPUTS): TextOutputs,
     (Modality.TEXT, Access.SAMPLING): TextTarget,
+    (Modality.TEXT, Access.CONVERSATIONS): ChatTarget,
     (Modality.TEXT, Access.LOGPROBS): LanguageModelTarget,
     (Modality.IMAGE, Access.OUTPUTS): ImageTarget,
     (Modality.VIDEO, Access.OUTPUTS): VideoTarget,
