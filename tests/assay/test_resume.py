@@ -263,6 +263,15 @@ def test_a_run_may_lie_in_the_folder_of_a_model(tmp_path: Path) -> None:
         check_apart(settings, tmp_path / "model")
 
 
+@pytest.mark.parametrize("form", ["", "chat:"])
+def test_the_files_of_a_model_are_inputs_however_it_is_asked(tmp_path: Path, form: str) -> None:
+    texts(tmp_path / "model" / "config.json", "a", 3)
+    (record,) = Inputs(Settings(target=f"{form}hf:{tmp_path / 'model'}"), {}, tmp_path / "run").records().values()
+    assert (record.name, record.files) == (f"{form}hf:{tmp_path / 'model'}", 1)
+    with pytest.raises(ConfigurationError, match="lies in target"):
+        check_apart(Settings(target=f"{form}hf:{tmp_path / 'model'}"), tmp_path / "model")
+
+
 def test_what_cannot_be_hashed_is_left_out(tmp_path: Path) -> None:
     settings = Settings(corpus="python object: x", target="hf:somebody/model")
     assert Inputs(settings, {"corpus": iter("ab")}, tmp_path).records() == {}
@@ -395,6 +404,8 @@ def test_a_stranger_s_module_is_not_imported(tmp_path: Path, capsys: pytest.Capt
         ({"target": "python:a:b"}, ["target"]),
         ({"target": "hf:somebody/model"}, ["target"]),
         ({"target": "hf:."}, []),
+        ({"target": "chat:hf:."}, []),
+        ({"target": "chat:python:module:function"}, ["target"]),
         ({"target": "elsewhere:http://127.0.0.1/"}, ["target"]),
         ({"target": "jsonl:a"}, []),
         ({"target": "reference:gpt-text"}, []),

@@ -23,6 +23,8 @@ from guardrails.core.targets import (
     VideoTarget,
 )
 from guardrails.targets import load_target, reference_subject
+from guardrails.targets.callable import ChatFunction
+from guardrails.targets.chat_texts import ChatTexts
 from guardrails.targets.spikes import SpikedTexts, spiked_language_model
 
 PROTOCOLS: dict[tuple[Modality, Access], Any] = {
@@ -89,6 +91,7 @@ def targets(folder: Path) -> dict[str, Target]:
         "file of texts": texts,
         "file of texts with a spike": SpikedTexts(texts, ["planted"]),
         "function of prompts": load_target(lambda prompts: ["text"] * len(prompts)),
+        "function of messages": ChatTexts(ChatFunction(lambda messages: "text", "python:f")),
         "pictures": load_target("reference:vae-medical"),
         "real pictures": load_target("real:vae-medical"),
         "videos": load_target("reference:faceswap,output=video"),
