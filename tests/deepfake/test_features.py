@@ -123,7 +123,9 @@ def test_a_kept_head_goes_with_its_encoder_alone(encoder: str, tmp_path: Path) -
         Features(str(tmp_path / "kept")).score([SEEN[0]])
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", "{", '{"heads": {}, "sha256": "0"}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", "{", '{"heads": {}, "sha256": "0"}', "[" * 100_000, '{"heads": NaN}']
+)
 def test_a_damaged_kept_head_is_one_message(encoder: str, tmp_path: Path, content: str) -> None:
     Features(encoder).fit(SEEN, LABELS).save(tmp_path)
     (tmp_path / "detector.json").write_text(content)

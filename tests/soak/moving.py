@@ -28,7 +28,7 @@ def disturb(path: Path, rng: Random) -> None:
             case 0:
                 path.unlink()
             case 1:
-                os.truncate(path, rng.randrange(path.stat().st_size))
+                os.truncate(path, rng.randrange(path.stat().st_size + 1))
             case 2:
                 path.write_bytes(b"")
             case 3:

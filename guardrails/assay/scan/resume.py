@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...core.errors import ConfigurationError, JournalError
+from ...core.json_object import json_object
 from ..log import salvage
 from ..run_folder import DamagedError
 from ..sources import sources_sha256
@@ -42,7 +43,7 @@ def stored_settings(listing: Listing, folder: Path) -> dict[str, Any]:
     if text is None:
         raise ConfigurationError(f"{folder} holds no scan to resume")
     try:
-        stored = json.loads(text)
+        stored = json_object(text)
         lists = [stored["paths"], stored["detectors"]]
         valid = isinstance(stored["sources"], str) and isinstance(stored["arguments"], dict)
         valid = valid and all(isinstance(one, list) and all(isinstance(s, str) for s in one) for one in lists)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...core.base import Detection
 from ...core.errors import ConfigurationError
+from ...core.json_object import json_object
 from ...kit.detection.calibration import BySource, Calibration
 from ...kit.detection.linear_head import Head
 from ...kit.detection.protocol import FOLDS, folds_of, weights_of
@@ -219,7 +220,7 @@ def read(folder: Path = WEIGHTS, stem: str = "default") -> tuple[dict[str, Fitte
     weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     if not weights.exists() or not text.exists():
         raise ConfigurationError(f"{weights.name} is missing; make it: {command_of(stem)}")
-    card: dict[str, Any] = json.loads(text.read_text(encoding="utf-8"))
+    card = json_object(text.read_bytes())
     if hashlib.sha256(weights.read_bytes()).hexdigest() != card.get("sha256"):
         raise ConfigurationError(f"{weights.name} does not have the hash that its card states: altered or cut short")
     tensors = load_file(weights)

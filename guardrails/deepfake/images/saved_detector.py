@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +59,7 @@ def read_kept(id: str, place: str) -> Kept:
         if id not in heads:
             raise ConfigurationError(f"{id}: {place} holds {', '.join(heads) or 'nothing'}")
         return Kept(str(card["argument"]), str(card["network_sha256"]), heads[id])
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise ConfigurationError(f"{id}: {place} holds no detector that can be read ({error})") from None
 
 
