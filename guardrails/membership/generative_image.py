@@ -21,6 +21,7 @@ from ..core.seeding import derive_seed
 from ..core.statistics import Interval
 from ..core.targets import ImageTarget
 from ..kit.blind import blind_pictures
+from ..targets.white_box import white_box_of
 from .pictures.attacks import nearest_output, white_box_scores
 from .separation import METRICS, PRECISION, measurements
 
@@ -89,7 +90,7 @@ class ImageMembership(Probe[ImageTarget]):
         pictures = [np.asarray(getattr(subject, row["arm"])[row["index"]]) for row in rows]
         outputs, calibration = self._outputs(subject, batch.payload["outputs"], batch.payload["seed"])
         scores = {"nearest output": nearest_output(_grey(pictures), outputs, calibration)}
-        scores |= white_box_scores(getattr(subject.target, "white_box", None), pictures, seed=batch.payload["seed"])
+        scores |= white_box_scores(white_box_of(subject.target), pictures, seed=batch.payload["seed"])
         for place, row in enumerate(rows):
             found = {name: float(values[place]) for name, values in scores.items()}
             if all(map(np.isfinite, found.values())):

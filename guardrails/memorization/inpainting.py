@@ -35,7 +35,7 @@ from ..kit.features import to_square
 from ..kit.io import encode_png, thumbnail
 from ..kit.pictures import contact_sheet, open_thumbnail
 from ..targets.spikes import SpikedImages
-from ..targets.white_box import Autoencoder, NoisePredictor
+from ..targets.white_box import Autoencoder, NoisePredictor, white_box_of
 from .pictures.comparable_pictures import NEIGHBOURS, SIDE, Arms, squares
 from .pictures.completion import Completion, best, by_outputs, by_white_box, errors, hidden
 
@@ -143,7 +143,7 @@ class Inpainting(Probe[ImageTarget]):
         masks: Any,
     ) -> Floats:
         """Complete by the outputs, and by the white box where there is one that can; keep what fits best."""
-        box = getattr(subject.target, "white_box", None)
+        box = white_box_of(subject.target)
         tried = by_outputs(pictures, masks, self._outputs(subject, batch))
         if isinstance(box, Autoencoder | NoisePredictor):
             seed = derive_seed(batch.payload["seed"], "white box", batch.index)
@@ -194,7 +194,7 @@ class Inpainting(Probe[ImageTarget]):
 
         None where a white box completes: it would have to be changed, and not the outputs.
         """
-        box = getattr(subject.target, "white_box", None)
+        box = white_box_of(subject.target)
         whole = isinstance(box, Autoencoder | NoisePredictor)
         if whole or not batches:
             return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.targets import Target
-from .white_box import Autoencoder, NoisePredictor
+from .white_box import Autoencoder, NoisePredictor, white_box_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def rebuilder(target: Target) -> Rebuild | None:
     own: Rebuild | None = getattr(target, "rebuild", None)
     if own is not None:
         return own
-    box = getattr(target, "white_box", None)
+    box = white_box_of(target)
     if isinstance(box, NoisePredictor):
         return lambda x: ddim_and_back(box, x)
     return (lambda x: _through(box, x)) if isinstance(box, Autoencoder) else None

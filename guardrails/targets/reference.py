@@ -14,7 +14,7 @@ from ..core.seeding import derive_seed
 from .estimator import EstimatorTarget
 from .language.causal_model import CausalTarget, refuse_lone_surrogate
 from .private_classifier import PrivateClassifier, PrivatelyTrained
-from .white_box import Autoencoder, Discriminator, NoisePredictor, white_box
+from .white_box import WhiteBox, white_box
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +123,7 @@ class ReferenceImages(_Reference):
         return list(self.generator.sample(n, seed=seed))
 
     @property
-    def white_box(self) -> Autoencoder | Discriminator | NoisePredictor | None:
+    def white_box(self) -> WhiteBox | None:
         """What the generator's weights say of a picture."""
         return white_box(self.generator)
 

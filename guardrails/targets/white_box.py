@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..core.targets import ImageTarget, Target
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -52,6 +54,25 @@ class NoisePredictor(Protocol):
         ...
 
 
+WhiteBox = Autoencoder | Discriminator | NoisePredictor
+
+
+@runtime_checkable
+class WhiteBoxTarget(ImageTarget, Protocol):
+    """A target of pictures whose weights can be asked what they say of one (`WEIGHTS`)."""
+
+    @property
+    def white_box(self) -> WhiteBox | None:
+        """What it offers, or None where its kind of model is none of the three."""
+        ...
+
+
+def white_box_of(target: Target) -> WhiteBox | None:
+    """Return what a target offers to someone who holds its weights, or None: also where it has no ``white_box``."""
+    box: WhiteBox | None = getattr(target, "white_box", None)
+    return box
+
+
 class _Autoencoder:
     def __init__(self, generator: Any) -> None:
         self.generator = generator
@@ -86,7 +107,7 @@ class _NoisePredictor:
         return told
 
 
-def white_box(generator: Any) -> Autoencoder | Discriminator | NoisePredictor | None:
+def white_box(generator: Any) -> WhiteBox | None:
     """Return what a reference generator offers, or None."""
     if hasattr(generator, "elbo"):
         return _Autoencoder(generator)

@@ -26,6 +26,7 @@ from guardrails.targets import load_target, reference_subject
 from guardrails.targets.callable import ChatFunction
 from guardrails.targets.chat_texts import ChatTexts
 from guardrails.targets.spikes import SpikedTexts, spiked_language_model
+from guardrails.targets.white_box import WhiteBoxTarget
 
 PROTOCOLS: dict[tuple[Modality, Access], Any] = {
     (Modality.TEXT, Access.OUTPUTS): TextOutputs,
@@ -33,6 +34,7 @@ PROTOCOLS: dict[tuple[Modality, Access], Any] = {
     (Modality.TEXT, Access.CONVERSATIONS): ChatTarget,
     (Modality.TEXT, Access.LOGPROBS): LanguageModelTarget,
     (Modality.IMAGE, Access.OUTPUTS): ImageTarget,
+    (Modality.IMAGE, Access.WEIGHTS): WhiteBoxTarget,
     (Modality.VIDEO, Access.OUTPUTS): VideoTarget,
     (Modality.AUDIO, Access.OUTPUTS): SoundTarget,
     (Modality.TABLE, Access.OUTPUTS): TableTarget,

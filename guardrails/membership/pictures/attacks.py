@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.seeding import derive_seed
-from ...targets.white_box import Autoencoder, Discriminator, NoisePredictor
+from ...targets.white_box import Autoencoder, Discriminator, NoisePredictor, WhiteBox
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ LOSS_STEP, SECMI_STEP, SECMI_STRIDE, PIA_STEP = 100, 100, 10, 200
 PIA_NORM = 4
 
 
-def white_box_scores(box: Any, images: Sequence[Image], *, seed: int) -> dict[str, Floats]:
+def white_box_scores(box: WhiteBox | None, images: Sequence[Image], *, seed: int) -> dict[str, Floats]:
     """Return every attack that the white box allows, by name: see `guardrails.targets.white_box`."""
     if isinstance(box, Autoencoder):
         return {"ELBO": elbo(box, images, seed=seed), "reconstruction": reconstruction(box, images, seed=seed)}
