@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reports.renderer import Renderer
 
     from .assay.audit.orchestrator import audit
+    from .assay.bench.run import bench
     from .core.base import Access, Budget, Control, Detection, Detector, Modality, Probe, Subject, Target
     from .core.errors import (
         ConfigurationError,
@@ -81,6 +82,7 @@ __all__ = [
     "TargetError",
     "__version__",
     "audit",
+    "bench",
     "load_detector",
     "load_probe",
     "load_target",
@@ -89,6 +91,7 @@ __all__ = [
 
 _HOMES = {
     "guardrails.assay.audit.orchestrator": ("audit",),
+    "guardrails.assay.bench.run": ("bench",),
     "guardrails.core.base": (
         "Access",
         "Budget",
@@ -119,7 +122,7 @@ _HOMES = {
     "reports": ("render",),
     "reports.renderer": ("Renderer",),
 }
-_NEED_ALL_PACKAGES = frozenset({"audit", "load_target", "render"})
+_NEED_ALL_PACKAGES = frozenset({"audit", "bench", "load_target", "render"})
 """What imports ``generators`` or ``reports``, whose place a file of the user's own of that name may take."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guardrails.core.results.bench import BenchResult
+from guardrails.core.results.bench import AcrossRow, BenchResult, FamilyRow
 
 from .charts import CurveChart, CurvePoint, svg
+from .cost import use_line
 from .csv_ import cell
 from .renderer import Renderer
 from .text import visible
 
-Row = Mapping[str, Any]
-Result = Mapping[str, Any]
+_LEFT_OUT = "Each column's family was left out of what the row was fitted to."
 SHADES = 10
 """Steps of colour between an AUC of 0 and one of 1; the middle is chance."""
 
@@ -50,7 +50,7 @@ class BenchMarkdown(Renderer[BenchResult]):
     title = "the tables of a paper: means, the matrix of families, robustness, calibration"
 
     def render(self, result: BenchResult, *, run_folder: Path | None = None) -> bytes:
-        return to_markdown(result.document).encode()
+        return to_markdown(result).encode()
 
 
 class BenchHtml(Renderer[BenchResult]):
@@ -61,7 +61,7 @@ class BenchHtml(Renderer[BenchResult]):
     title = "heat maps, curves and tables as one self-contained page"
 
     def render(self, result: BenchResult, *, run_folder: Path | None = None) -> bytes:
-        return to_html(result.document).encode()
+        return to_html(result).encode()
 
 
 class BenchCsv(Renderer[BenchResult]):
@@ -72,12 +72,12 @@ class BenchCsv(Renderer[BenchResult]):
     title = "every row of every table, for spreadsheets and data frames"
 
     def render(self, result: BenchResult, *, run_folder: Path | None = None) -> bytes:
-        return to_csv(result.document).encode()
+        return to_csv(result).encode()
 
 
-def to_csv(result: Result) -> str:
+def to_csv(result: BenchResult) -> str:
     """Return every row of every table, with the table's name; columns that a table lacks are empty."""
-    rows = [{"table": name, **row} for name, table in result["tables"].items() for row in table]
+    rows = [{"table": name, **row} for name, table in result.tables.model_dump().items() for row in table]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
@@ -94,7 +94,7 @@ def _plain(value: Any) -> Any:
     return cell(value)
 
 
-def to_markdown(result: Result) -> str:
+def to_markdown(result: BenchResult) -> str:
     """Return the tables of a paper: mean and worst AUC, the matrix of families, robustness, calibration."""
     parts = [f"# Detectors of generated pictures\n\n{_in_markdown(_said(result))}\n"]
     for title, columns, rows in _tables(result):
@@ -105,7 +105,7 @@ def to_markdown(result: Result) -> str:
             for name, cells in grid.rows
         ]
         parts.append(f"## {_in_markdown(grid.title)}: AUC\n\n{grid.what}\n\n{_table(['', *grid.columns], rows)}\n")
-    left = [f"- {_in_markdown(row['what'])}: {_in_markdown(row['why'])}" for row in result["left_out"]]
+    left = [f"- {_in_markdown(row.what)}: {_in_markdown(row.why)}" for row in result.left_out]
     parts.append("## What was left out\n\n" + ("\n".join(left) or "Nothing.") + "\n")
     parts.append(f"## Provenance\n\n{_in_markdown(_provenance(result))}\n")
     return "\n".join(parts)
@@ -116,7 +116,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def to_html(result: Result) -> str:
+def to_html(result: BenchResult) -> str:
     """Return the page: it loads nothing and runs nothing."""
     from .html import _environment, _markup, _style, csp_hash
 
@@ -127,66 +127,70 @@ def to_html(result: Result) -> str:
         "tables": [(t, c, [[visible(str(x)) for x in row] for row in r]) for t, c, r in _tables(result)],
         "curves": [(c.title, _markup(svg(c, f"curve-{i}"))) for i, c in enumerate(_curves(result))],
         "provenance": _provenance(result),
-        "left_out": [(visible(row["what"]), visible(row["why"])) for row in result["left_out"]],
+        "left_out": [(visible(row.what), visible(row.why)) for row in result.left_out],
     }
     template = _environment().get_template("bench.html.j2")
     return template.render(page=page, style=_markup(style), style_hash=csp_hash(style))
 
 
-def _said(result: Result) -> str:
-    s = result["settings"]
-    pictures = ", ".join(f"{row['family']} {row['n']}" for row in result["data"])
+def _said(result: BenchResult) -> str:
+    s = result.settings
+    pictures = ", ".join(f"{row.family} {row.n}" for row in result.data)
     baseline = " deepfake.metadata reads the files as they were: what it scores, the collection gives away."
     return visible(
-        f"{len(s['detectors'])} detectors, {len(s['perturbations'])} changes, seed {s['seed']}. Pictures: {pictures}."
-        f" Before anything else {s['encoded']}. Intervals are 95%, over sources."
+        f"{len(s.detectors)} detectors, {len(s.perturbations)} changes, seed {s.seed}. Pictures: {pictures}."
+        f" Before anything else {s.encoded}. Intervals are 95%, over sources."
         " As shipped, a detector may have learnt from some of these pictures or families: its card says from which."
-        f"{baseline if 'deepfake.metadata' in s['detectors'] else ''}"
+        f"{baseline if 'deepfake.metadata' in s.detectors else ''}"
     )
 
 
-def _provenance(result: Result) -> str:
-    h, v, s = result["hashes"], result["versions"], result["settings"]
+def _provenance(result: BenchResult) -> str:
+    h, v, s = result.hashes, result.versions, result.settings
     asked = [
-        *s["data"], *(f"--detectors {name}" for name in s["detectors"]),
-        *(f"--generators {name}" for name in s["generators"]),
-        *(f"--perturbations {name}" for name in s["perturbations"] if name != "none"),
-        *(["--leave-one-family-out"] if s["leave_one_family_out"] else []), f"-n {s['n']}", f"--seed {s['seed']}",
+        *s.data, *(f"--detectors {name}" for name in s.detectors),
+        *(f"--generators {name}" for name in s.generators),
+        *(f"--perturbations {name}" for name in s.perturbations if name != "none"),
+        *(["--leave-one-family-out"] if s.leave_one_family_out else []), f"-n {s.n}", f"--seed {s.seed}",
     ]  # fmt: skip
     return visible(
-        f"guardrails bench {' '.join(asked)}. Sources {h['sources']}, data {h['data']}; "
+        f"guardrails bench {' '.join(asked)}. Sources {h.sources}, data {h.data}; "
         + ", ".join(f"{k} {v[k]}" for k in sorted(v))
+        + (f". It used {use_line(result.cost)}." if result.cost else "")
     )
 
 
-def _tables(result: Result) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    tables = result["tables"]
-    for key, title in (("means", "As shipped: mean over families"), ("left_out_means", "With each family left out")):
-        if tables.get(key):
+def _tables(result: BenchResult) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    tables = result.tables
+    for rows, title in (
+        (tables.means, "As shipped: mean over families"),
+        (tables.left_out_means, "With each family left out"),
+    ):
+        if rows:
             columns = ["detector", "change", "families", "mean AUC", "worst family", "its AUC"]
             yield title, columns, [
                 [
-                    r["detector"], r["perturbation"], str(r["families"]),
-                    _interval(r["mean_auc"], r["mean_low"], r["mean_high"]), r["worst"],
-                    _interval(r["worst_auc"], r["worst_low"], r["worst_high"]),
+                    r.detector, r.perturbation, str(r.families),
+                    _interval(r.mean_auc, r.mean_low, r.mean_high), r.worst,
+                    _interval(r.worst_auc, r.worst_low, r.worst_high),
                 ]
-                for r in tables[key]
+                for r in rows
             ]  # fmt: skip
     columns = ["detector", "family", "generated", "real", "AUC", "TPR at 5% FPR", "called synthetic", "of real ones"]
-    plain = [r for r in tables["shipped"] if r["perturbation"] == "none"]
+    plain = [r for r in tables.shipped if r.perturbation == "none"]
     yield "As shipped, each family", columns, [
         [
-            r["detector"], r["family"], str(r["n_generated"]), str(r["n_real"]),
-            _interval(r["auc"], r["auc_low"], r["auc_high"]), _interval(r["tpr5"], r["tpr5_low"], r["tpr5_high"]),
-            _interval(*r["called_synthetic"]), _interval(*r["called_synthetic_of_real"]),
+            r.detector, r.family, str(r.n_generated), str(r.n_real),
+            _interval(r.auc, r.auc_low, r.auc_high), _interval(r.tpr5, r.tpr5_low, r.tpr5_high),
+            _interval(*r.called_synthetic), _interval(*r.called_synthetic_of_real),
         ]
         for r in plain
     ]  # fmt: skip
-    if left := [r for r in tables.get("left_out", ()) if r["perturbation"] == "none"]:
+    if left := [r for r in tables.left_out if r.perturbation == "none"]:
         yield "With each family left out, each family", columns[:6], [
             [
-                r["detector"], r["family"], str(r["n_generated"]), str(r["n_real"]),
-                _interval(r["auc"], r["auc_low"], r["auc_high"]), _interval(r["tpr5"], r["tpr5_low"], r["tpr5_high"]),
+                r.detector, r.family, str(r.n_generated), str(r.n_real),
+                _interval(r.auc, r.auc_low, r.auc_high), _interval(r.tpr5, r.tpr5_low, r.tpr5_high),
             ]
             for r in left
         ]  # fmt: skip
@@ -195,13 +199,13 @@ def _tables(result: Result) -> Iterator[tuple[str, list[str], list[list[str]]]]:
         ["detector", "change", "n", "debiased error", "Brier score"],
         [
             [
-                r["detector"],
-                r["perturbation"],
-                str(r["n"]),
-                _interval(r["error"], r.get("error_low"), r.get("error_high")),
-                _interval(r["brier"], r.get("brier_low"), r.get("brier_high")),
+                r.detector,
+                r.perturbation,
+                str(r.n),
+                _interval(r.error, r.error_low, r.error_high),
+                _interval(r.brier, r.brier_low, r.brier_high),
             ]
-            for r in tables["calibration"]
+            for r in tables.calibration
         ],
     )
     yield (
@@ -209,72 +213,73 @@ def _tables(result: Result) -> Iterator[tuple[str, list[str], list[list[str]]]]:
         ["detector", "source", "n", "share", "abstained"],
         [
             [
-                r["detector"],
-                r["source"],
-                str(r["n"]),
-                _interval(r["fpr"], r["low"], r["high"]),
-                _interval(*r["abstains"]),
+                r.detector,
+                r.source,
+                str(r.n),
+                _interval(r.fpr, r.low, r.high),
+                _interval(*r.abstains),
             ]
-            for r in tables["false_alarms"]
+            for r in tables.false_alarms
         ],
     )
     yield (
         "How strong the changes were, as measured",
         ["change", "n", "mean", "smallest", "largest"],
-        [
-            [r["perturbation"], str(r["n"]), _number(r["mean"]), _number(r.get("smallest")), _number(r.get("largest"))]
-            for r in tables["severity"]
-        ],
+        [[r.perturbation, str(r.n), _number(r.mean), _number(r.smallest), _number(r.largest)] for r in tables.severity],
     )
 
 
-def _grids(result: Result) -> Iterator[Grid]:
-    tables = result["tables"]
-    for key, title, what in (
-        ("shipped", "As shipped", "Rows: detectors with the weights that they came with. Columns: families."),
-        ("left_out", "With each family left out", "Each column's family was left out of what the row was fitted to."),
+def _grids(result: BenchResult) -> Iterator[Grid]:
+    tables = result.tables
+    for every, title, what in (
+        (tables.shipped, "As shipped", "Rows: detectors with the weights that they came with. Columns: families."),
+        (
+            tables.left_out,
+            "With each family left out",
+            "Each column's family was left out of what its row was fitted to.",
+        ),
     ):
-        rows = [r for r in tables.get(key, ()) if r["perturbation"] == "none"]
-        if rows:
-            yield _grid(title, what, rows, "detector")
-    across = tables.get("across", ())
-    for detector in dict.fromkeys(r["detector"] for r in across):
+        plain = {(r.detector, r.family): r for r in every if r.perturbation == "none"}
+        if plain:
+            yield _grid(title, what, plain)
+    across = tables.across
+    for detector in dict.fromkeys(r.detector for r in across):
         what = (
             "Rows: the one family that it was fitted to. Columns: families that it was tried on. A dash: too few"
             " pictures or sources, since nothing that it was fitted to is scored."
         )
-        mine = [r for r in across if r["detector"] == detector]
-        yield _grid(f"From one family to another: {visible(detector)}", what, mine, "fitted_to")
+        mine = {(r.fitted_to, r.family): r for r in across if r.detector == detector}
+        yield _grid(f"From one family to another: {visible(detector)}", what, mine)
 
 
-def _grid(title: str, what: str, rows: Sequence[Row], by: str) -> Grid:
-    columns = tuple(dict.fromkeys(r["family"] for r in rows))
-    found = {(r[by], r["family"]): r for r in rows}
+def _grid(title: str, what: str, rows: Mapping[tuple[str, str], FamilyRow | AcrossRow]) -> Grid:
+    """Return a heat map of rows by (name of the line, family)."""
+    columns = tuple(dict.fromkeys(family for _, family in rows))
     lines = tuple(
-        (visible(name), tuple(_shaded(found.get((name, column))) for column in columns))
-        for name in dict.fromkeys(r[by] for r in rows)
+        (visible(name), tuple(_shaded(rows.get((name, column))) for column in columns))
+        for name in dict.fromkeys(name for name, _ in rows)
     )
     return Grid(title, what, tuple(visible(c) for c in columns), lines)
 
 
-def _shaded(row: Row | None) -> Cell:
-    if row is None or row["auc"] is None:
-        return Cell("–", None, "" if row is None else visible(row.get("reason", "")))
-    shade = min(int(row["auc"] * SHADES), SHADES - 1)
-    return Cell(_number(row["auc"]), shade, _interval(row["auc"], row.get("auc_low"), row.get("auc_high")))
+def _shaded(row: FamilyRow | AcrossRow | None) -> Cell:
+    if row is None or row.auc is None:
+        return Cell("–", None, "" if row is None else visible(row.reason))
+    shade = min(int(row.auc * SHADES), SHADES - 1)
+    return Cell(_number(row.auc), shade, _interval(row.auc, row.auc_low, row.auc_high))
 
 
-def _curves(result: Result) -> Iterator[CurveChart]:
+def _curves(result: BenchResult) -> Iterator[CurveChart]:
     """The mean AUC of each detector over the strengths of each kind of change that has two or more."""
-    for key, title in (("means", "as shipped"), ("left_out_means", "with each family left out")):
-        rows = result["tables"].get(key, ())
-        for detector in dict.fromkeys(r["detector"] for r in rows):
+    tables = result.tables
+    for rows, title in ((tables.means, "as shipped"), (tables.left_out_means, "with each family left out")):
+        for detector in dict.fromkeys(r.detector for r in rows):
             kinds: dict[str, list[CurvePoint]] = {}
             for row in rows:
-                kind, _, strength = row["perturbation"].partition("=")
-                if row["detector"] == detector and strength:
+                kind, _, strength = row.perturbation.partition("=")
+                if row.detector == detector and strength:
                     kinds.setdefault(kind, []).append(
-                        CurvePoint(float(strength), row["mean_auc"], row["mean_low"], row["mean_high"])
+                        CurvePoint(float(strength), row.mean_auc, row.mean_low, row.mean_high)
                     )
             for kind, points in kinds.items():
                 if len(points) > 1:

@@ -18,21 +18,24 @@ def cost_line(cost: Cost) -> str:
     >>> cost_line(Cost(total=total, per_probe={}))
     '200 items in 1 min 1 s, peak memory 1.0 GiB; controls 2.5 s; spikes 0.0 s'
     """
-    use, total = cost.total.reading, cost.total
-    parts = [f"{use.items:,} item{'' if use.items == 1 else 's'} in {duration(use.seconds)}"]
-    if use.requests or total.spike.requests:
-        parts.append(f"{use.requests:,} requests and {tokens(use)} tokens")
-    if use.money is not None:
-        parts.append(f"cost {number(use.money)}")
-    if use.peak_memory is not None:
-        parts.append(f"peak memory {memory(use)}")
-    return f"{', '.join(parts)}; controls {duration(total.controls.seconds)}; spikes {_spikes(total.spike)}"
+    total = cost.total
+    spikes = duration(total.spike.seconds) + "".join(f", {part}" for part in _asked(total.spike))
+    return f"{use_line(total.reading)}; controls {duration(total.controls.seconds)}; spikes {spikes}"
 
 
-def _spikes(use: Use) -> str:
-    asked = f", {use.requests:,} requests and {tokens(use)} tokens" if use.requests else ""
-    money = f", cost {number(use.money)}" if use.money is not None else ""
-    return f"{duration(use.seconds)}{asked}{money}"
+def use_line(use: Use) -> str:
+    """Return what was used, in words.
+
+    >>> use_line(Use(seconds=2, items=1, requests=1, prompt_tokens=9, completion_tokens=4, money=0.5))
+    '1 item in 2.0 s, 1 requests and 9 + 4 tokens, cost 0.5'
+    """
+    parts = [f"{use.items:,} item{'' if use.items == 1 else 's'} in {duration(use.seconds)}", *_asked(use)]
+    return ", ".join(parts + ([f"peak memory {memory(use)}"] if use.peak_memory is not None else []))
+
+
+def _asked(use: Use) -> list[str]:
+    asked = [f"{use.requests:,} requests and {tokens(use)} tokens"] if use.requests else []
+    return asked + ([f"cost {number(use.money)}"] if use.money is not None else [])
 
 
 def cost_table(cost: Cost, trim: Trim) -> Table:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .audit.cost import Spent
 from .audit.scope import Scope
+from .meter import Spent
 from .run_folder import writing
 
 

@@ -51,9 +51,9 @@ def bench(
     Both classes pass through one random crop and JPEG first, so that the format of files is not what is measured.
     """
     from reports import render
+    from reports.cost import use_line
 
     from ..assay.bench.run import bench as run
-    from ..core.results.bench import BenchResult
 
     with new_folder(out):
         with progress() as report, only_data_on_stdout():
@@ -63,9 +63,11 @@ def bench(
             )  # fmt: skip
         formats = {"bench.json": "json", "bench.csv": "csv", "bench.md": "markdown", "bench.html": "html"}
         for name, format in formats.items():
-            (out / name).write_bytes(render(BenchResult(result), format))
+            (out / name).write_bytes(render(result, format))
     show(*(str(out / name) for name in formats))
-    for row in result["left_out"][:5]:
-        note(f"left out: {row['what']}: {row['why']}")
-    if len(result["left_out"]) > 5:
-        note(f"left out: {len(result['left_out']) - 5} more, see bench.json")
+    if result.cost is not None:
+        show(f"used: {use_line(result.cost)}")
+    for row in result.left_out[:5]:
+        note(f"left out: {row.what}: {row.why}")
+    if len(result.left_out) > 5:
+        note(f"left out: {len(result.left_out) - 5} more, see bench.json")

@@ -121,7 +121,7 @@ def test_a_benchmark_comes_back_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("schema",), "guardrails-bench/9"), (("tables",), []), (("tables", "shipped", 0, "auc"), "0.5"),
+        (("schema_version",), None), (("tables",), []), (("tables", "shipped", 0, "auc"), "0.5"),
         (("tables", "shipped", 0, "called_synthetic"), ["a"]), (("tables", "means", 0, "perturbation"), "jpeg=high"),
         (("tables", "means", 0, "mean_auc"), None), (("tables", "more"), [1]), (("settings", "seed"), None),
         (("left_out", 0), {}), (("data",), None), (("hashes",), {"data": "x"}), (("versions",), {"a": 1}),
@@ -136,6 +136,39 @@ def test_a_benchmark_of_another_schema_is_refused(path: tuple[Any, ...], value: 
     place[path[-1]] = value
     with pytest.raises(ConfigurationError, match="not a result of guardrails bench") as error:
         BenchResult.from_json(json.dumps(document))
+    assert len(error.value.lines) == 1
+
+
+def earlier() -> dict[str, Any]:
+    """Return a benchmark as the first version of the schema had it."""
+    document = json.loads(kinds.bench().to_json()) | {"schema": "guardrails-bench/1"}
+    del document["schema_version"], document["cost"]
+    for name in ("left_out", "left_out_means"):
+        del document["tables"][name]
+    for rows in document["tables"].values():
+        for row in rows:
+            for key in ("reason", "abstains_on_real"):
+                row.pop(key, None)
+    return document
+
+
+def test_a_benchmark_of_the_first_version_is_read() -> None:
+    result = BenchResult.from_json(json.dumps(earlier()))
+    assert result.schema_version == "2.0"
+    assert [row.auc for row in result.tables.shipped] == [row.auc for row in kinds.bench().tables.shipped]
+    assert result.settings == kinds.bench().settings
+    with pytest.raises(ConfigurationError, match="it has no schema_version"):
+        BenchResult.from_json(json.dumps(earlier() | {"schema": "guardrails-bench/9"}))
+
+
+def test_a_later_benchmark_is_read_as_far_as_it_is_known_or_refused() -> None:
+    document = json.loads(kinds.bench().to_json()) | {"later": 1}
+    document["tables"]["later"] = [1]
+    with pytest.warns(UserWarning, match="later version of guardrails"):
+        result = BenchResult.from_json(json.dumps(document | {"schema_version": "2.9"}))
+    assert result == kinds.bench()
+    with pytest.raises(ConfigurationError, match="Upgrade guardrails") as error:
+        BenchResult.from_json(json.dumps(document | {"schema_version": "3.0"}))
     assert len(error.value.lines) == 1
 
 

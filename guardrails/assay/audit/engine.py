@@ -18,7 +18,7 @@ from ...core.base import Batch, Probe, Row, Subject
 from ...core.errors import STOPS, GuardrailsError, JournalError
 from ...core.seeding import derive_seed
 from ...core.visible import visible
-from .cost import Meter
+from ..meter import Meter
 from .journal import Journal
 
 T = TypeVar("T")

@@ -27,11 +27,12 @@ from ...core.results import (
 )
 from ...core.results.cost import Use
 from ...core.seeding import derive_seed
+from ..meter import Meter
 from ..resume import stored_records
 from ..served import price, requests_made, spent
 from ..sources import sources_sha256, versions
 from .controls import cached_outcome, control_outcome, control_subject, control_threshold, keep_outcome
-from .cost import Meter, cost_of
+from .cost import cost_of
 from .engine import LOG, Progress, Series, attempt, run_series
 from .findings import Reading, findings_of, self_check_verdict, verdict
 from .inputs import Records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,17 +13,26 @@ from ...core.base import Detector, Modality
 from ...core.errors import ConfigurationError, GuardrailsError
 from ...core.registry import detectors as known_detectors
 from ...core.registry import load_detector
+from ...core.results.bench import (
+    BenchResult,
+    BenchSettings,
+    FamilyCount,
+    Hashes,
+    LeftOut,
+    StrengthRow,
+    Tables,
+)
 from ...kit.picture_changes import STANDARD, Perturbation
+from ..meter import Meter
 from ..sources import sources_sha256, versions
 from .data import Item, data_sha256, folder_items, generator_items
 from .scores import FORMATS, Scores, scored
-from .tables import Parts, Row, across, calibration, false_alarms, left_out, means, shipped
+from .tables import Parts, across, calibration, false_alarms, left_out, means, shipped
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SCHEMA = "guardrails-bench/1"
 N = 64
 LEAST = 10
 
@@ -37,7 +47,7 @@ def bench(
     n: int = N,
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
-) -> dict[str, Any]:
+) -> BenchResult:
     """Run detectors of pictures over generators and changes.
 
     Parameters
@@ -61,9 +71,8 @@ def bench(
 
     Returns
     -------
-    dict
-        ``settings``, ``versions``, ``hashes``, ``data``, ``tables`` (lists of rows), ``left_out`` (what did not run,
-        with reasons). JSON only.
+    BenchResult
+        Its `tables`, and what they were made from.
 
     Raises
     ------
@@ -75,30 +84,33 @@ def bench(
     patterns = list(generators) or ([] if data else ["*"])
     items = [item for folder in data for item in folder_items(Path(folder))]
     items += generator_items(patterns, n, seed=seed) if patterns else []
-    scores = scored(items, chosen, changes, seed=seed, progress=progress)
-    if not scores.items:
-        raise ConfigurationError(f"none of the {len(items)} pictures could be read: {scores.unread[0][1]}")
-    parts = Parts(scores.items)
-    tables = _tables(scores, parts, chosen, leave_one_family_out)
-    return {
-        "schema": SCHEMA,
-        "settings": {
-            "detectors": list(chosen), "generators": patterns, "perturbations": [change.name for change in changes],
-            "data": [Path(folder).name for folder in data], "leave_one_family_out": leave_one_family_out, "n": n,
-            "seed": seed, "encoded": f"both classes: one crop of 80–100%, saved as {'/'.join(FORMATS)} 70–95",
-        },
-        "versions": versions() | {"guardrails-audit": __version__},
-        "hashes": {"sources": sources_sha256(), "data": data_sha256(scores.items)},
-        "data": _counts(scores, parts),
-        "tables": tables,
-        "left_out": skipped + [{"what": name, "why": why} for name, why in scores.unread],
-    }  # fmt: skip
+    begun = time.perf_counter()
+    with Meter() as meter:
+        scores = scored(items, chosen, changes, seed=seed, progress=progress)
+        if not scores.items:
+            raise ConfigurationError(f"none of the {len(items)} pictures could be read: {scores.unread[0][1]}")
+        parts = Parts(scores.items)
+        tables = _tables(scores, parts, chosen, leave_one_family_out)
+        cost = meter.lap(time.perf_counter() - begun, len(items))
+    return BenchResult(
+        settings=BenchSettings(
+            detectors=list(chosen), generators=patterns, perturbations=[change.name for change in changes],
+            data=[Path(folder).name for folder in data], leave_one_family_out=leave_one_family_out, n=n, seed=seed,
+            encoded=f"both classes: one crop of 80–100%, saved as {'/'.join(FORMATS)} 70–95",
+        ),
+        versions=versions() | {"guardrails-audit": __version__},
+        hashes=Hashes(sources=sources_sha256(), data=data_sha256(scores.items)),
+        data=_counts(scores, parts),
+        tables=tables,
+        left_out=skipped + [LeftOut(what=name, why=why) for name, why in scores.unread],
+        cost=cost,
+    )  # fmt: skip
 
 
-def _detectors(patterns: Sequence[str]) -> tuple[dict[str, Detector], list[dict[str, str]]]:
+def _detectors(patterns: Sequence[str]) -> tuple[dict[str, Detector], list[LeftOut]]:
     """The detectors, and why others that were not named one by one are left out."""
     chosen: dict[str, Detector] = {}
-    skipped: list[dict[str, str]] = []
+    skipped: list[LeftOut] = []
     pictures = [id for id, cls in known_detectors().items() if Modality.IMAGE in cls.modalities]
     for pattern in patterns or ["*"]:
         if ":" in pattern or pattern in pictures:
@@ -112,9 +124,9 @@ def _detectors(patterns: Sequence[str]) -> tuple[dict[str, Detector], list[dict[
                 chosen[id] = _ready(id)
             except (GuardrailsError, TypeError) as error:
                 needs = f"it needs {known_detectors()[id].takes}" if isinstance(error, TypeError) else str(error)
-                skipped.append({"what": id, "why": needs})
+                skipped.append(LeftOut(what=id, why=needs))
     if not chosen:
-        raise ConfigurationError(f"no detector can run here: {'; '.join(s['what'] + ': ' + s['why'] for s in skipped)}")
+        raise ConfigurationError(f"no detector can run here: {'; '.join(f'{s.what}: {s.why}' for s in skipped)}")
     return chosen, skipped
 
 
@@ -137,22 +149,23 @@ def _changes(names: Sequence[str]) -> list[Perturbation]:
     return [Perturbation.parse(name) for name in dict.fromkeys(found)]
 
 
-def _tables(scores: Scores, parts: Parts, chosen: dict[str, Detector], leave_out: bool) -> dict[str, list[Row]]:
+def _tables(scores: Scores, parts: Parts, chosen: dict[str, Detector], leave_out: bool) -> Tables:
     first, placed = zip(*shipped(scores, parts), strict=True)
     changes = list(scores.severity)
-    tables = {
-        "shipped": list(first),
-        "means": list(means(first, placed, parts.sources)),
-        "calibration": list(calibration(scores, parts)),
-        "false_alarms": list(false_alarms(scores, parts)),
-        "severity": [_severity(name, values) for name, values in scores.severity.items()],
-    }
+    tables = Tables(
+        shipped=list(first),
+        means=list(means(first, placed, parts.sources)),
+        calibration=list(calibration(scores, parts)),
+        false_alarms=list(false_alarms(scores, parts)),
+        severity=[_strength(name, values) for name, values in scores.severity.items()],
+    )
     refit, able = Refits(scores, parts), fittable(chosen)
     if len(parts.families) > 1:
-        tables["across"] = list(across(refit, able, parts, LEAST))
+        tables = tables.model_copy(update={"across": list(across(refit, able, parts, LEAST))})
     if leave_out:
         rows, compared = zip(*left_out(refit, able, changes, parts), strict=True)
-        tables |= {"left_out": list(rows), "left_out_means": list(means(rows, compared, parts.sources))}
+        more = {"left_out": list(rows), "left_out_means": list(means(rows, compared, parts.sources))}
+        tables = tables.model_copy(update=more)
     return tables
 
 
@@ -186,23 +199,23 @@ class Refits:
         return np.array([np.nan if d.score is None else d.score for d in found])
 
 
-def _severity(name: str, values: Sequence[float]) -> Row:
+def _strength(name: str, values: Sequence[float]) -> StrengthRow:
     import numpy as np
 
     measured = np.array([v for v in values if np.isfinite(v)])
     if not len(measured):
-        return {"perturbation": name, "n": 0, "mean": None, "reason": "flat pictures: nothing to measure it on"}
+        return StrengthRow(perturbation=name, n=0, mean=None, reason="flat pictures: nothing to measure it on")
     mean, low, high = (float(f(measured)) for f in (np.mean, np.min, np.max))
-    return {"perturbation": name, "n": len(measured), "mean": mean, "smallest": low, "largest": high}
+    return StrengthRow(perturbation=name, n=len(measured), mean=mean, smallest=low, largest=high)
 
 
-def _counts(scores: Scores, parts: Parts) -> list[Row]:
+def _counts(scores: Scores, parts: Parts) -> list[FamilyCount]:
     """How many pictures of which family and group there are."""
-    rows: list[Row] = []
+    rows: list[FamilyCount] = []
     for family in [*parts.families, "real"]:
         here = [item for item in scores.items if item.family == family and item.label == int(family != "real")]
         sources = {item.source for item in here}
-        rows.append({"family": family, "n": len(here), "sources": len(sources), "groups": _groups(here)})
+        rows.append(FamilyCount(family=family, n=len(here), sources=len(sources), groups=_groups(here)))
     return rows
 
 

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.errors import ConfigurationError
+from ...core.results.bench import (
+    AcrossRow,
+    CalibrationRow,
+    Comparison,
+    FalseAlarmsRow,
+    FamilyRow,
+    MeanRow,
+    ShippedRow,
+)
 from ...core.statistics import Interval, cluster_bootstrap, tpr_at_fpr, wilson
 from ...kit.detection.calibration import BINS, pooled_calibration_error
 from ...kit.detection.protocol import FOLDS, Placed, area, folds_of, mean_area, mean_area_apart, mean_interval
@@ -22,7 +31,6 @@ if TYPE_CHECKING:
     Refit = Callable[[str, Places, Places, str], Array]
     """(detector, rows to fit to, rows to score, change) → scores, NaN where there is none."""
 
-Row = dict[str, Any]
 FPR = 0.05
 FEWEST = 60
 """Real pictures without which no rate at that share is told: three of them are the share."""
@@ -62,7 +70,7 @@ class Parts:
         return np.flatnonzero((self.labels == 0) & np.isin(self.group, list(groups)))
 
 
-def shipped(scores: Scores, parts: Parts) -> Iterator[tuple[Row, Placed | None]]:
+def shipped(scores: Scores, parts: Parts) -> Iterator[tuple[ShippedRow, Placed | None]]:
     """Yield detector × change × family, with the weights that each detector came with; and what was compared."""
     for (detector, change), values in scores.score.items():
         x, verdicts = np.array(values), np.array(scores.verdict[detector, change], dtype=object)
@@ -70,33 +78,36 @@ def shipped(scores: Scores, parts: Parts) -> Iterator[tuple[Row, Placed | None]]
             made, real = parts.made(family), parts.real_for(family)
             found = np.isin(verdicts, SYNTHETIC)
             row, placed = compared(x[made], x[real], made, real, parts.sources)
-            yield {
-                "detector": detector, "perturbation": change, "family": family, **row,
-                "called_synthetic": _rate(found[made]), "called_synthetic_of_real": _rate(found[real]),
-                "abstains": _rate(verdicts[made] == "abstain"), "abstains_on_real": _rate(verdicts[real] == "abstain"),
-            }, placed  # fmt: skip
+            yield ShippedRow(
+                detector=detector, perturbation=change, family=family, **row.model_dump(),
+                called_synthetic=_rate(found[made]), called_synthetic_of_real=_rate(found[real]),
+                abstains=_rate(verdicts[made] == "abstain"), abstains_on_real=_rate(verdicts[real] == "abstain"),
+            ), placed  # fmt: skip
 
 
 def compared(
     made: Array, real: Array, rows: Places, others: Places, sources: Sequence[str]
-) -> tuple[Row, Placed | None]:
+) -> tuple[Comparison, Placed | None]:
     """Return the AUC and the TPR at 5% FPR of scores, with what could not be scored counted apart."""
     there, here = np.isfinite(made), np.isfinite(real)
     a, b = made[there], real[here]
-    row: Row = {
-        "n_generated": len(a), "n_real": len(b), "unscored": int((~there).sum()), "unscored_real": int((~here).sum()),
-        "auc": None, "auc_low": None, "auc_high": None, "tpr5": None, "tpr5_low": None, "tpr5_high": None,
-    }  # fmt: skip
+    row = Comparison(
+        n_generated=len(a), n_real=len(b), unscored=int((~there).sum()), unscored_real=int((~here).sum()),
+        auc=None, auc_low=None, auc_high=None, tpr5=None, tpr5_low=None, tpr5_high=None,
+    )  # fmt: skip
     if len(a) < 2 or len(b) < 2:
-        return row | {"reason": f"{len(a)} generated and {len(b)} real pictures with a score"}, None
+        few = f"{len(a)} generated and {len(b)} real pictures with a score"
+        return row.model_copy(update={"reason": few}), None
     above = (a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None])
     placed = Placed(above, rows[there], others[here])
     found = area(placed, sources)
-    row |= {"auc": found.value, "auc_low": found.low, "auc_high": found.high}
+    row = row.model_copy(update={"auc": found.value, "auc_low": found.low, "auc_high": found.high})
     share = tpr_at_fpr(a, b, fpr=FPR)
     if share is None:
-        return row | {"reason": f"{len(b)} real pictures are too few for a TPR at {FPR:.0%} FPR"}, placed
-    return row | {"tpr5": share.value, "tpr5_low": share.low, "tpr5_high": share.high}, placed
+        few = f"{len(b)} real pictures are too few for a TPR at {FPR:.0%} FPR"
+        return row.model_copy(update={"reason": few}), placed
+    rate = {"tpr5": share.value, "tpr5_low": share.low, "tpr5_high": share.high}
+    return row.model_copy(update=rate), placed
 
 
 def _rate(hits: Any) -> list[float]:
@@ -105,7 +116,7 @@ def _rate(hits: Any) -> list[float]:
 
 def left_out(
     refit: Refit, detectors: Sequence[str], changes: Sequence[str], parts: Parts
-) -> Iterator[tuple[Row, Placed]]:
+) -> Iterator[tuple[FamilyRow, Placed]]:
     """Yield detector × change × family: fitted to the other families and to real sources that are not compared.
 
     Raises
@@ -120,15 +131,15 @@ def left_out(
             made, real = parts.made(family), parts.real_for(family)
             for change, placed in _folds(refit, detector, family, changes, parts, made, real).items():
                 found = area(placed, parts.sources)
-                yield {
-                    "detector": detector, "perturbation": change, "family": family,
-                    "n_generated": len(placed.generated), "n_real": len(placed.real),
-                    "auc": found.value, "auc_low": found.low, "auc_high": found.high,
+                yield FamilyRow(
+                    detector=detector, perturbation=change, family=family,
+                    n_generated=len(placed.generated), n_real=len(placed.real),
+                    auc=found.value, auc_low=found.low, auc_high=found.high,
                     **_found_at(placed, parts.sources),
-                }, placed  # fmt: skip
+                ), placed  # fmt: skip
 
 
-def _found_at(placed: Placed, sources: Sequence[str]) -> Row:
+def _found_at(placed: Placed, sources: Sequence[str]) -> dict[str, Any]:
     """Return the share of outputs above all but 5% of the real pictures; its interval varies the outputs alone.
 
     Every output is compared within the models that did not learn from the real picture: see `_folds`.
@@ -161,7 +172,7 @@ def _folds(
     return {change: Placed(np.concatenate(several, axis=1), made, rows) for change, several in above.items()}
 
 
-def across(refit: Refit, detectors: Sequence[str], parts: Parts, least: int) -> Iterator[Row]:
+def across(refit: Refit, detectors: Sequence[str], parts: Parts, least: int) -> Iterator[AcrossRow]:
     """Yield detector × family fitted to × family scored. Halves by source: nothing fitted to is scored."""
     for detector in detectors:
         for learnt in parts.families:
@@ -170,34 +181,38 @@ def across(refit: Refit, detectors: Sequence[str], parts: Parts, least: int) -> 
             sizes = np.bincount(parts.labels[fit], minlength=2)
             for family in parts.families:
                 rows, others = (x[parts.half[x] == 1] for x in (parts.made(family), parts.real_for(family)))
-                row: Row = {"detector": detector, "fitted_to": learnt, "family": family}
+                row = AcrossRow(detector=detector, fitted_to=learnt, family=family, auc=None)
                 if min(sizes) < least:
-                    yield row | {"auc": None, "reason": f"{sizes.min()} pictures to fit to; {least} are needed"}
+                    few = f"{sizes.min()} pictures to fit to; {least} are needed"
+                    yield row.model_copy(update={"reason": few})
                     continue
                 if not len(rows) or not len(others):
                     side = "real ones" if len(rows) else family
-                    yield row | {"auc": None, "reason": f"{side}: all are of one source; none is left to score"}
+                    few = f"{side}: all are of one source; none is left to score"
+                    yield row.model_copy(update={"reason": few})
                     continue
                 scores = refit(detector, fit, np.concatenate([rows, others]), "none")
-                yield row | compared(scores[: len(rows)], scores[len(rows) :], rows, others, parts.sources)[0]
+                said, _ = compared(scores[: len(rows)], scores[len(rows) :], rows, others, parts.sources)
+                yield row.model_copy(update=said.model_dump())
 
 
-def means(rows: Sequence[Row], placed: Sequence[Placed | None], sources: Sequence[str]) -> Iterator[Row]:
+def means(rows: Sequence[FamilyRow], placed: Sequence[Placed | None], sources: Sequence[str]) -> Iterator[MeanRow]:
     """Yield the mean over families, with an interval over families and sources, and the worst one.
 
     One row for each detector and change, in the order of the rows.
     """
-    keys = [(row["detector"], row["perturbation"]) for row in rows]
+    keys = [(row.detector, row.perturbation) for row in rows]
     for key in dict.fromkeys(keys):
         there = [(r, p) for r, p, k in zip(rows, placed, keys, strict=True) if k == key and p is not None]
         if there:
-            worst = min((row for row, _ in there), key=lambda r: r["auc"])
-            mean = _mean({row["family"]: p for row, p in there}, sources)
-            yield {
-                "detector": key[0], "perturbation": key[1], "families": len(there), "mean_auc": mean.value,
-                "mean_low": mean.low, "mean_high": mean.high, "worst": worst["family"], "worst_auc": worst["auc"],
-                "worst_low": worst["auc_low"], "worst_high": worst["auc_high"],
-            }  # fmt: skip
+            # What was compared has an AUC with an interval.
+            worst = min((row.model_dump() for row, _ in there), key=lambda r: float(r["auc"]))
+            mean = _mean({row.family: p for row, p in there}, sources)
+            yield MeanRow(
+                detector=key[0], perturbation=key[1], families=len(there), mean_auc=mean.value, mean_low=mean.low,
+                mean_high=mean.high, worst=worst["family"], worst_auc=worst["auc"], worst_low=worst["auc_low"],
+                worst_high=worst["auc_high"],
+            )  # fmt: skip
 
 
 def _mean(found: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
@@ -206,27 +221,31 @@ def _mean(found: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
     return mean_area(found, sources) if len(sets) == 1 else mean_area_apart(found)
 
 
-def calibration(scores: Scores, parts: Parts) -> Iterator[Row]:
+def calibration(scores: Scores, parts: Parts) -> Iterator[CalibrationRow]:
     """Yield the debiased error of each detector's probabilities, and their Brier score at even odds, pooled."""
     for (detector, change), values in scores.probability.items():
         p = np.array(values)
         there = np.isfinite(p)
         y = parts.labels[there]
-        row: Row = {"detector": detector, "perturbation": change, "n": int(there.sum()), "without": int((~there).sum())}
+        row = CalibrationRow(
+            detector=detector, perturbation=change, n=int(there.sum()), without=int((~there).sum()), error=None,
+            brier=None,
+        )  # fmt: skip
         if min(np.bincount(y, minlength=2)) < BINS:
-            yield row | {"error": None, "brier": None, "reason": "too few probabilities of a class"}
+            yield row.model_copy(update={"reason": "too few probabilities of a class"})
             continue
         table = np.stack([np.clip(p[there], 1e-9, 1 - 1e-9), y], axis=1)
         clusters = [parts.sources[i] for i in np.flatnonzero(there).tolist()]
         apart = min(len({c for c, label in zip(clusters, y.tolist(), strict=True) if label == k}) for k in (0, 1))
         if apart < SOURCES:
             why = f"{apart} sources of a class are too few for an interval"
-            yield row | {"error": None, "brier": None, "reason": why}
+            yield row.model_copy(update={"reason": why})
             continue
+        values_of: dict[str, float] = {}
         for name, statistic in (("error", _error), ("brier", _brier)):
             found = cluster_bootstrap(table, clusters, statistic=statistic, resamples=RESAMPLES, seed=0)
-            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-        yield row
+            values_of |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        yield row.model_copy(update=values_of)
 
 
 def _error(values: Array) -> float:
@@ -240,7 +259,7 @@ def _brier(values: Array) -> float:
     return float(np.mean([((p[y == label] - label) ** 2).mean() for label in (0, 1) if (y == label).any()]))
 
 
-def false_alarms(scores: Scores, parts: Parts) -> Iterator[Row]:
+def false_alarms(scores: Scores, parts: Parts) -> Iterator[FalseAlarmsRow]:
     """Yield how often each detector calls the real pictures of a source synthetic, by source (largest first)."""
     real = np.flatnonzero(parts.labels == 0)
     named: Mapping[str, Places] = {}
@@ -259,7 +278,7 @@ def false_alarms(scores: Scores, parts: Parts) -> Iterator[Row]:
         found = np.isin(given, SYNTHETIC)
         for name, rows in sorted(named.items(), key=lambda pair: -len(pair[1])):
             fpr = wilson(int(found[rows].sum()), len(rows))
-            yield {
-                "detector": detector, "source": name, "n": len(rows), "fpr": fpr[0], "low": fpr[1], "high": fpr[2],
-                "abstains": _rate(given[rows] == "abstain"),
-            }  # fmt: skip
+            yield FalseAlarmsRow(
+                detector=detector, source=name, n=len(rows), fpr=fpr[0], low=fpr[1], high=fpr[2],
+                abstains=_rate(given[rows] == "abstain"),
+            )  # fmt: skip

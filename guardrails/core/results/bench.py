@@ -1,17 +1,19 @@
-"""The result of a benchmark of detectors: a JSON document whose tables have the columns that reports read."""
+"""The result of a benchmark of detectors: tables whose rows have the columns that reports read."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from ..errors import ConfigurationError
 from ..json_object import json_object
+from .cost import Use
+from .migrate import VERSIONS, extra_of, migrated
 
-SCHEMA = "guardrails-bench/1"
+OLD = "guardrails-bench/1"
+"""What the field ``schema`` was before there was a ``schema_version``."""
 
 
 def _strength(name: str) -> str:
@@ -33,15 +35,16 @@ Rate = Annotated[list[float], AfterValidator(_whole)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)  # what is not read may be anything
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-class _Compared(_Part):
-    detector: str
-    family: str
-    perturbation: Change
+class Comparison(_Part):
+    """The scores of generated pictures held against those of real ones; what has no score is counted apart."""
+
     n_generated: int
     n_real: int
+    unscored: int = 0
+    unscored_real: int = 0
     auc: float | None
     auc_low: float | None
     auc_high: float | None
@@ -51,22 +54,45 @@ class _Compared(_Part):
     reason: str = ""
 
 
-class _Shipped(_Compared):
+class FamilyRow(Comparison):
+    """A detector, fitted to all families but this one, on this family under a change."""
+
+    detector: str
+    family: str
+    perturbation: Change
+
+
+class ShippedRow(FamilyRow):
+    """A detector with the weights that it came with, on a family under a change."""
+
     called_synthetic: Rate
     called_synthetic_of_real: Rate
+    abstains: Rate = []
+    abstains_on_real: Rate = []
 
 
-class _Across(_Part):
+class AcrossRow(_Part):
+    """A detector that was fitted to one family, on another."""
+
     detector: str
     fitted_to: str
     family: str
+    n_generated: int | None = None
+    n_real: int | None = None
+    unscored: int = 0
+    unscored_real: int = 0
     auc: float | None
     auc_low: float | None = None
     auc_high: float | None = None
+    tpr5: float | None = None
+    tpr5_low: float | None = None
+    tpr5_high: float | None = None
     reason: str = ""
 
 
-class _Mean(_Part):
+class MeanRow(_Part):
+    """The mean of a detector over the families under a change, and the worst of them."""
+
     detector: str
     perturbation: Change
     families: int
@@ -79,19 +105,25 @@ class _Mean(_Part):
     worst_high: float
 
 
-class _Calibration(_Part):
+class CalibrationRow(_Part):
+    """How well a detector's probabilities are calibrated; `without` counts pictures that got none."""
+
     detector: str
     perturbation: Change
     n: int
+    without: int = 0
     error: float | None
     error_low: float | None = None
     error_high: float | None = None
     brier: float | None
     brier_low: float | None = None
     brier_high: float | None = None
+    reason: str = ""
 
 
-class _FalseAlarms(_Part):
+class FalseAlarmsRow(_Part):
+    """How often a detector calls the real pictures of a source synthetic."""
+
     detector: str
     source: str
     n: int
@@ -101,28 +133,35 @@ class _FalseAlarms(_Part):
     abstains: Rate
 
 
-class _Severity(_Part):
+class StrengthRow(_Part):
+    """How strong a change was, as measured."""
+
     perturbation: Change
     n: int
     mean: float | None
     smallest: float | None = None
     largest: float | None = None
+    reason: str = ""
 
 
-class _Tables(_Part):
+class Tables(_Part):
+    """The tables of a benchmark; the last three are empty where they were not asked for."""
+
     model_config = ConfigDict(extra="forbid")
 
-    shipped: list[_Shipped]
-    means: list[_Mean]
-    calibration: list[_Calibration]
-    false_alarms: list[_FalseAlarms]
-    severity: list[_Severity]
-    across: list[_Across] = []
-    left_out: list[_Compared] = []
-    left_out_means: list[_Mean] = []
+    shipped: list[ShippedRow]
+    means: list[MeanRow]
+    calibration: list[CalibrationRow]
+    false_alarms: list[FalseAlarmsRow]
+    severity: list[StrengthRow]
+    across: list[AcrossRow] = []
+    left_out: list[FamilyRow] = []
+    left_out_means: list[MeanRow] = []
 
 
-class _Settings(_Part):
+class BenchSettings(_Part):
+    """What was asked for."""
+
     detectors: list[str]
     generators: list[str]
     perturbations: list[str]
@@ -133,74 +172,64 @@ class _Settings(_Part):
     encoded: str
 
 
-class _Counts(_Part):
+class FamilyCount(_Part):
+    """How many pictures of a family there were, from how many sources."""
+
     family: str
     n: int
+    sources: int | None = None
+    groups: list[str] = []
 
 
-class _LeftOut(_Part):
+class LeftOut(_Part):
+    """What did not run, and why."""
+
     what: str
     why: str
 
 
-class _Hashes(_Part):
+class Hashes(_Part):
+    """Of the code and of the pictures."""
+
     sources: str
     data: str
 
 
-class BenchDocument(_Part):
-    """What ``bench.json`` holds."""
+class BenchResult(_Part):
+    """The result of ``guardrails bench``: what ``bench.json`` holds."""
 
-    settings: _Settings
+    schema_version: str = VERSIONS["bench"]
+    settings: BenchSettings
     versions: dict[str, str]
-    hashes: _Hashes
-    data: list[_Counts]
-    tables: _Tables
-    left_out: list[_LeftOut]
-
-
-@dataclass(frozen=True)
-class BenchResult:
-    """The result of ``guardrails bench``.
-
-    Parameters
-    ----------
-    document : dict
-        What ``bench.json`` holds: ``settings``, ``versions``, ``hashes``, ``data``, ``tables``, ``left_out``.
-
-    Raises
-    ------
-    ConfigurationError
-        Where it is not a document of this schema.
-    """
-
-    document: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        if self.document.get("schema") != SCHEMA:
-            raise ConfigurationError(f"this is not a result of guardrails bench: its schema is not {SCHEMA}")
-        try:
-            BenchDocument.model_validate(self.document)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ConfigurationError(f"this is not a result of guardrails bench: {where}: {first['msg']}") from error
+    hashes: Hashes
+    data: list[FamilyCount]
+    tables: Tables
+    left_out: list[LeftOut]
+    cost: Use | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, in this version, an earlier one, or a later one with the same major number.
 
         Raises
         ------
         ConfigurationError
-            Where the text is not a document of this schema.
+            Where the text is not a document of this schema, or its schema has a later major version.
         """
         try:
             document = json_object(text)
         except ValueError as error:
             raise ConfigurationError(f"this is not a result of guardrails bench: {error}") from error
-        return cls(document)
+        if "schema_version" not in document and document.get("schema") != OLD:
+            raise ConfigurationError("this is not a result of guardrails bench: it has no schema_version")
+        values = migrated("bench", document)
+        try:
+            return cls.model_validate(values, extra=extra_of("bench", document.get("schema_version", "1.0")))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ConfigurationError(f"this is not a result of guardrails bench: {where}: {first['msg']}") from error
 
     def to_json(self) -> str:
         """Return the document as canonical JSON: sorted keys, newline at the end, ASCII only."""
-        return json.dumps(self.document, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        return json.dumps(self.model_dump(), indent=1, sort_keys=True, allow_nan=False) + "\n"

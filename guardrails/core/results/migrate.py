@@ -86,5 +86,5 @@ def migrated(kind: Kind, values: Values) -> Values:
 def _parsed(kind: Kind, version: Any) -> tuple[int, int]:
     parts = _VERSION.fullmatch(version) if isinstance(version, str) else None
     if parts is None:
-        raise ConfigurationError(f"this is no result of guardrails {kind}: its schema_version is no version")
+        raise ConfigurationError(f"this is not a result of guardrails {kind}: its schema_version is no version")
     return int(parts[1]), int(parts[2])

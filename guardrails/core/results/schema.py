@@ -19,8 +19,8 @@ def json_schema(kind: Kind = "audit") -> dict[str, Any]:
         ``bench``: of ``bench.json``.
     """
     from .audit import AuditResult
-    from .bench import BenchDocument
+    from .bench import BenchResult
     from .scan import ScanResult
 
-    models: dict[Kind, type[BaseModel]] = {"audit": AuditResult, "scan": ScanResult, "bench": BenchDocument}
+    models: dict[Kind, type[BaseModel]] = {"audit": AuditResult, "scan": ScanResult, "bench": BenchResult}
     return models[kind].model_json_schema(mode="serialization" if kind == "scan" else "validation")

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from guardrails.assay.audit import cost as module
-from guardrails.assay.audit.cost import Meter, Spent, cost_of, resident_memory
+from guardrails.assay import meter as module
+from guardrails.assay.audit.cost import cost_of
 from guardrails.assay.audit.journal import Journal
 from guardrails.assay.audit.orchestrator import run_audit
+from guardrails.assay.meter import Meter, Spent, resident_memory
 from guardrails.core.results import AuditResult, ProbeCost, Use
 
 FAKES = Path(__file__).parents[1] / "fakes.py"

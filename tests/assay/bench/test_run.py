@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,11 @@ from guardrails.assay.bench.scores import Scores
 from guardrails.assay.bench.tables import Parts, across, calibration, false_alarms, left_out, means, shipped
 from guardrails.cli import run
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.results.bench import StrengthRow, Tables
 from reports import bench as reports
+
+sys.path.append(str(Path(__file__).parents[2] / "reports"))
+kinds = importlib.import_module("result_kinds")
 
 
 def items(families=("a", "b"), sources=("s1", "s2", "s3"), n=12) -> list[Item]:
@@ -54,14 +60,14 @@ def folder(tmp_path: Path) -> Path:
 def test_tables_agree_with_scikit_learn():
     rows = items()
     values = np.random.default_rng(1).normal(size=len(rows)) + np.array([r.label for r in rows])
-    found = {r["family"]: r for r, _ in shipped(scores_of(rows, values, ["synthetic"] * len(rows)), Parts(rows))}
+    found = {r.family: r for r, _ in shipped(scores_of(rows, values, ["synthetic"] * len(rows)), Parts(rows))}
     for family in ("a", "b"):
         keep = np.array([r.family == family or not r.label for r in rows])
         labels = np.array([r.label for r in rows])[keep]
-        assert found[family]["auc"] == pytest.approx(roc_auc_score(labels, values[keep]))
-        assert found[family]["auc_low"] < found[family]["auc"] < found[family]["auc_high"]
-        assert found[family]["called_synthetic"][0] == 1
-        assert found[family]["abstains"][0] == 0
+        assert found[family].auc == pytest.approx(roc_auc_score(labels, values[keep]))
+        assert found[family].auc_low < found[family].auc < found[family].auc_high
+        assert found[family].called_synthetic[0] == 1
+        assert found[family].abstains[0] == 0
 
 
 def test_what_has_no_score_is_counted_and_never_compared():
@@ -69,14 +75,14 @@ def test_what_has_no_score_is_counted_and_never_compared():
     values = np.array([float(r.label) for r in rows])
     values[:3] = np.nan
     row, _ = next(iter(shipped(scores_of(rows, values, ["abstain"] * len(rows)), Parts(rows))))
-    assert (row["unscored"], row["n_generated"], row["auc"]) == (3, 9, 1.0)
+    assert (row.unscored, row.n_generated, row.auc) == (3, 9, 1.0)
 
 
 def test_a_family_is_compared_with_the_real_pictures_of_its_own_data():
     rows = items() + [Item(f"o{i}", 0, "real", "other", "h", lambda: None) for i in range(50)]
     values = np.array([1.0 if r.label or r.group == "h" else 0.0 for r in rows])
     row, _ = next(iter(shipped(scores_of(rows, values, ["abstain"] * len(rows)), Parts(rows))))
-    assert (row["n_real"], row["auc"]) == (36, 1.0)
+    assert (row.n_real, row.auc) == (36, 1.0)
 
 
 def test_few_real_pictures_give_no_tpr_and_say_why():
@@ -84,8 +90,8 @@ def test_few_real_pictures_give_no_tpr_and_say_why():
     row, _ = next(
         iter(shipped(scores_of(rows, np.arange(len(rows), dtype=float), ["nothing found"] * len(rows)), Parts(rows)))
     )
-    assert row["tpr5"] is None
-    assert "too few" in row["reason"]
+    assert row.tpr5 is None
+    assert "too few" in row.reason
 
 
 def test_nothing_that_is_scored_was_fitted_to():
@@ -101,9 +107,9 @@ def test_nothing_that_is_scored_was_fitted_to():
 
     found, placed = zip(*left_out(refit, ["deepfake.x"], ["none", "blur=1"], parts), strict=True)
     assert len(found) == 6
-    assert all(r["auc"] == 1 and r["n_real"] == 36 for r in found)
-    assert all(r["tpr5"] is None for r in found)  # of 36 real pictures 5% are not two
-    assert next(iter(means(found, placed, parts.sources)))["mean_auc"] == 1
+    assert all(r.auc == 1 and r.n_real == 36 for r in found)
+    assert all(r.tpr5 is None for r in found)  # of 36 real pictures 5% are not two
+    assert next(iter(means(found, placed, parts.sources))).mean_auc == 1
 
 
 def test_a_share_is_told_at_a_twentieth_of_enough_real_pictures():
@@ -114,9 +120,9 @@ def test_a_share_is_told_at_a_twentieth_of_enough_real_pictures():
 
     found, _ = zip(*left_out(refit, ["deepfake.x"], ["none"], Parts(rows)), strict=True)
     for row in found:
-        assert row["n_real"] == 120
-        assert row["tpr5"] == 0.5
-        assert row["tpr5_low"] < 0.5 < row["tpr5_high"]
+        assert row.n_real == 120
+        assert row.tpr5 == 0.5
+        assert row.tpr5_low < 0.5 < row.tpr5_high
 
 
 @pytest.mark.parametrize("group", ["g", "h"])
@@ -126,8 +132,8 @@ def test_the_mean_over_families_has_an_interval_whether_or_not_they_share_real_p
     parts = Parts(rows)
     found, placed = zip(*shipped(scores_of(rows, values, ["nothing found"] * len(rows)), parts), strict=True)
     mean = next(iter(means(found, placed, parts.sources)))
-    assert mean["mean_auc"] == pytest.approx(np.mean([r["auc"] for r in found]))
-    assert mean["mean_low"] < mean["mean_auc"] < mean["mean_high"]
+    assert mean.mean_auc == pytest.approx(np.mean([r.auc for r in found]))
+    assert mean.mean_low < mean.mean_auc < mean.mean_high
 
 
 def test_from_one_family_to_another_uses_other_sources_too():
@@ -139,20 +145,20 @@ def test_from_one_family_to_another_uses_other_sources_too():
         learnt = {rows[i].family for i in fit if rows[i].label}.pop()
         return np.array([float(rows[i].family == learnt) for i in test])
 
-    found = {(r["fitted_to"], r["family"]): r["auc"] for r in across(refit, ["deepfake.x"], parts, 5)}
+    found = {(r.fitted_to, r.family): r.auc for r in across(refit, ["deepfake.x"], parts, 5)}
     assert found == {("a", "a"): 1, ("b", "b"): 1, ("a", "b"): 0.5, ("b", "a"): 0.5}
 
 
 def test_too_few_to_fit_to_is_said():
     rows = items(n=4)
     found = list(across(lambda *_: None, ["deepfake.x"], Parts(rows), 10))
-    assert all(r["auc"] is None and "10 are needed" in r["reason"] for r in found)
+    assert all(r.auc is None and "10 are needed" in r.reason for r in found)
 
 
 def test_a_family_cut_from_one_grid_has_nothing_left_to_score():
     rows = [*items(families=("a",)), *(Item(f"t{i}", 1, "tiles", "grid", "g", lambda: None) for i in range(12))]
     found = {
-        (r["fitted_to"], r["family"]): r.get("reason")
+        (r.fitted_to, r.family): r.reason
         for r in across(lambda _, fit, test, change: np.zeros(len(test)), ["deepfake.x"], Parts(rows), 5)
     }
     assert found["a", "tiles"] == "tiles: all are of one source; none is left to score"
@@ -170,26 +176,26 @@ def test_calibrated_probabilities_have_no_error_and_a_shift_shows():
     labels = np.array([r.label for r in rows])
     values = np.where(labels == 1, rng.normal(1, 1, len(rows)), rng.normal(-1, 1, len(rows))) * 2
     right, wrong = (next(iter(calibration(scores_of(rows, v, []), Parts(rows)))) for v in (values, values + 4))
-    assert right["error_low"] <= right["error"] < 0.06
-    assert wrong["error"] > wrong["error_low"] > 0.1
+    assert right.error_low <= right.error < 0.06
+    assert wrong.error > wrong.error_low > 0.1
     p = 1 / (1 + np.exp(-values))
     both = [np.mean((p[labels == label] - label) ** 2) for label in (0, 1)]
-    assert right["brier"] == pytest.approx(np.mean(both))
-    assert right["brier_low"] < right["brier"] < right["brier_high"]
+    assert right.brier == pytest.approx(np.mean(both))
+    assert right.brier_low < right.brier < right.brier_high
 
 
 def test_few_sources_have_no_interval_and_so_no_calibration_error():
     rows = items(n=40)
     (row,) = calibration(scores_of(rows, np.zeros(len(rows)), []), Parts(rows))
-    assert row["error"] is None
-    assert "sources of a class are too few" in row["reason"]
+    assert row.error is None
+    assert "sources of a class are too few" in row.reason
 
 
 def test_false_alarms_are_counted_by_source():
     rows = items()
     verdicts = ["synthetic" if r.source == "s1" else "nothing found" for r in rows]
-    found = {r["source"]: r for r in false_alarms(scores_of(rows, np.zeros(len(rows)), verdicts), Parts(rows))}
-    assert {name: row["fpr"] for name, row in found.items()} == {"g: s1": 1, "g: s2": 0, "g: s3": 0}
+    found = {r.source: r for r in false_alarms(scores_of(rows, np.zeros(len(rows)), verdicts), Parts(rows))}
+    assert {name: row.fpr for name, row in found.items()} == {"g: s1": 1, "g: s2": 0, "g: s3": 0}
 
 
 def test_a_folder_says_families_and_sources_by_its_folders(folder: Path):
@@ -233,7 +239,9 @@ def test_pages_escape_what_folders_are_called(folder: Path):
 
 
 def test_a_spreadsheet_runs_no_cell():
-    result = {"tables": {"shipped": [{"family": "=cmd()", "auc": 0.5}]}}
+    row = StrengthRow(perturbation="none", n=0, mean=None, reason="=cmd()")
+    tables = Tables(shipped=[], means=[], calibration=[], false_alarms=[], severity=[row])
+    result = kinds.bench().model_copy(update={"tables": tables})
     assert "'=cmd()" in reports.to_csv(result)
 
 
@@ -243,9 +251,13 @@ def test_one_command_makes_the_tables_of_a_paper(folder: Path, tmp_path: Path, c
     assert run([*words, "--out", str(tmp_path / "one")]) == 0
     assert run([*words, "--out", str(tmp_path / "two")]) == 0
     result = json.loads((tmp_path / "one" / "bench.json").read_text())
-    assert result == json.loads((tmp_path / "two" / "bench.json").read_text())
+    again = json.loads((tmp_path / "two" / "bench.json").read_text())
+    used = result.pop("cost")
+    assert used["items"] == again.pop("cost")["items"] == 60
+    assert used["seconds"] > 0
+    assert result == again
     assert {r["perturbation"] for r in result["tables"]["left_out"]} == {"none", "jpeg=90", "jpeg=70", "jpeg=50"}
-    npr = [r for r in result["tables"]["left_out"] if r["detector"] == "deepfake.npr" and r["perturbation"] == "none"]
+    npr = [r for r in result["tables"]["left_out"] if (r["detector"], r["perturbation"]) == ("deepfake.npr", "none")]
     assert min(r["auc"] for r in npr) > 0.9  # neighbours repeated: what NPR looks for
     rows = list(csv.DictReader(io.StringIO((tmp_path / "one" / "bench.csv").read_text())))
     assert len(rows) == sum(len(table) for table in result["tables"].values())

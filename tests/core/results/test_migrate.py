@@ -112,4 +112,4 @@ def test_the_steps_lead_to_the_present_version(kind: Any) -> None:
 def test_each_schema_is_one(kind: Any) -> None:
     schema = json_schema(kind)
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert schema["title"] == {"audit": "AuditResult", "scan": "ScanResult", "bench": "BenchDocument"}[kind]
+    assert schema["title"] == {"audit": "AuditResult", "scan": "ScanResult", "bench": "BenchResult"}[kind]
