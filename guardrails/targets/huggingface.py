@@ -23,7 +23,7 @@ from .model_files.errors import first_line, target_errors
 from .model_files.folder import MODEL, TOKENIZER, VOCABULARIES, ModelFolder, parsed, read_model
 from .model_files.gguf import converted
 from .model_files.quiet import offline, quiet
-from .model_files.size import check_built, check_config
+from .model_files.size import check_built, check_config, check_pass
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
@@ -78,6 +78,7 @@ class HuggingFaceTarget(CausalTarget):
         self._model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         try:
             with quiet():
+                check_pass(self._model)
                 self._mode = run_mode(self._model)
                 config = self._model.config.get_text_config()
                 bos = getattr(config, "bos_token_id", None)

@@ -307,6 +307,23 @@ def test_a_model_that_takes_long_to_build_is_stopped(copy: Path, monkeypatch: py
     assert ended.wait(20)
 
 
+@pytest.mark.parametrize("setting", ["H_cycles", "L_cycles"])
+def test_a_model_that_goes_round_too_often_is_stopped(
+    copy: Path, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights bound the layers, and nothing bounds how often it passes through them."""
+    from transformers import HrmTextConfig, HrmTextForCausalLM
+
+    vocabulary = json.loads((copy / "config.json").read_text())["vocab_size"]
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "head_dim": 8}
+    config = HrmTextConfig(vocab_size=vocabulary, num_hidden_layers=1, H_cycles=1, L_cycles=1, **sizes)
+    HrmTextForCausalLM(config).save_pretrained(copy)
+    HuggingFaceTarget(copy)
+    changed(copy, "config.json", **{setting: 1_000_000})
+    monkeypatch.setattr(size, "SECONDS_A_TOKEN", 2.0)
+    refused(copy, "one pass over one token takes more than 2 s", "asks for too many rounds")
+
+
 def test_weights_by_another_name_are_asked_for_by_the_usual_one(copy: Path) -> None:
     (copy / "model.safetensors").rename(copy / "model.fp16.safetensors")
     refused(copy, "neither model.safetensors nor model.safetensors.index.json is in the folder")

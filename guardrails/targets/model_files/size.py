@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ...core.errors import TargetError
@@ -29,6 +30,8 @@ PACKED = 8
 MAX_BUFFERS = 1 << 28
 SECONDS = 60.0
 """Time to build a model without memory: one of 126 layers takes two seconds on one core."""
+SECONDS_A_TOKEN, SECONDS_A_PARAMETER = 10.0, 1e-8
+"""Time of one pass over one token, for any model and for each of its parameters: a slow core reads 2e8 in a second."""
 MARGIN = 1_000_000
 """Parameters that may be missing before anything is loaded: which ones are then said by name."""
 
@@ -118,6 +121,35 @@ def check_built(build: Callable[[], Any], weights: Iterable[Weights], *, quantis
         raise TargetError(
             f"its {announced:,} parameters take {4 * announced / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}"
         )
+
+
+def check_pass(model: Any) -> None:
+    """Run a causal model over one token, in limited time.
+
+    A setting may say how often a part of the model is passed through (``H_cycles``, ``num_loops``, …), which no size of
+    a tensor bounds.
+
+    Raises
+    ------
+    TargetError
+        Where the pass takes more than `SECONDS_A_TOKEN` and `SECONDS_A_PARAMETER` times the number of parameters.
+    """
+    import torch
+
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    seconds = SECONDS_A_TOKEN + SECONDS_A_PARAMETER * parameters
+
+    def one_token() -> None:
+        with torch.inference_mode(), suppress(Exception):  # what else is wrong is found, and named, afterwards
+            model(input_ids=torch.zeros((1, 1), dtype=torch.int64, device=model.device), use_cache=False)
+
+    try:
+        in_time(one_token, seconds)
+    except TimeoutError:
+        raise TargetError(
+            f"one pass over one token takes more than {seconds:.0f} s with its {parameters:,} parameters: a setting in "
+            "config.json asks for too many rounds, or this machine is too slow for the model"
+        ) from None
 
 
 def _memory() -> int | None:
