@@ -23,6 +23,8 @@ CREATE TABLE log (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT 
 """
 CHUNK = 1000
 FIRST = hashlib.sha256(b"guardrails log 1").digest()
+BEGUN = ("set", "settings")
+"""The entry with which a run has begun: the last of those that say what it was given."""
 READ = "SELECT number, kind, name, idx, seconds, body, sha256 FROM log ORDER BY number"
 
 
@@ -60,6 +62,12 @@ class Log(Database):
 
     def __init__(self, path: Path, schema: str = "") -> None:
         self._last, self._sha256 = 0, FIRST
+        try:
+            self._read_whole(path, schema)
+        except DamagedError as error:
+            raise DamagedError(path, error.what, lost=not _salvageable(path)) from None
+
+    def _read_whole(self, path: Path, schema: str) -> None:
         super().__init__(path, SCHEMA + schema)
         try:
             with self._guard():
@@ -183,7 +191,7 @@ def salvage(path: Path, schema: str = "", *, tables: Sequence[str] = ()) -> Salv
     ConfigurationError
         Where another run has it open.
     JournalError
-        Where there is nothing before the damage, or the folder cannot be written.
+        Where no run stands before the damage, or the folder cannot be written.
     """
     try:
         Log(path, schema).close()
@@ -193,7 +201,7 @@ def salvage(path: Path, schema: str = "", *, tables: Sequence[str] = ()) -> Salv
     made = path.with_name(f"salvaged-{path.name}")
     with closing(locked(path)), closing(_opened(path, why)) as db:
         kept, dropped = _whole(db, path)
-        if not kept:
+        if not _begun(db, path):
             raise _lost(path, why)
         made.unlink(missing_ok=True)
         with Log(made, schema) as log:
@@ -220,6 +228,22 @@ def _opened(path: Path, why: str) -> sqlite3.Connection:
 
 def _lost(path: Path, why: str) -> JournalError:
     return JournalError(f"{path}: {why}; nothing can be read before that: start a new run")
+
+
+def _salvageable(path: Path) -> bool:
+    """Whether a run stands before the damage: then `salvage` can restore it."""
+    try:
+        with closing(connect(path)) as db:
+            return _begun(db, path)
+    except sqlite3.Error:
+        return False
+
+
+def _begun(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether the settings, with which a run has begun, stand before the damage."""
+    with suppress(JournalError, sqlite3.Error):
+        return any((entry.kind, entry.name) == BEGUN for _, entry, _ in _verified(db, path))
+    return False
 
 
 def _whole(db: sqlite3.Connection, path: Path) -> tuple[int, int | None]:

@@ -22,23 +22,27 @@ WRITTEN = (
     "salvaged-scan",
     "result",
     "summary",
-    "controls",
     "errors",
     "report",
 )
 """What the names of the files begin with, up to a dot, that a run or a scan writes into its folder."""
+REPLACED = ("result", "summary", "report")
+"""Those of `WRITTEN` that are written anew under another name and renamed: another name of the old file keeps it."""
 FOLDERS = ("media", "fetched")
 START_AGAIN = "nothing of the run is kept: free some space or check the folder, and start again"
 
 
 class DamagedError(JournalError):
-    """A file of a run does not hold what was written."""
+    """A file of a run does not hold what was written; `lost` says that nothing before the damage can be used."""
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, *, lost: bool = False) -> None:
         what = " ".join(what.removeprefix("*** in database main ***").split())  # SQLite reports on several lines
-        super().__init__(
-            f"{path} is damaged: {what}; --resume --salvage goes on from what stands before that, or start a new run"
+        advice = (
+            "nothing before that can be salvaged: start a new run"
+            if lost
+            else "--resume --salvage goes on from what stands before that, or start a new run"
         )
+        super().__init__(f"{path} is damaged: {what}; {advice}")
         self.what = what
 
 
@@ -146,6 +150,8 @@ def is_damage(error: sqlite3.Error) -> bool:
 def refuse_links(folder: Path) -> None:
     """Refuse a folder in which a link or a pipe stands where a run would write: a stranger's link may lead anywhere.
 
+    A hard link is refused where the file is written in place: what is written would stand in the other file too.
+
     Raises
     ------
     ConfigurationError
@@ -158,6 +164,11 @@ def refuse_links(folder: Path) -> None:
                 raise ConfigurationError(f"{path} is a link, and a run would write where it leads; remove it")
             if ours and not (path.is_file() or path.is_dir()) and path.exists():  # a pipe would be waited for
                 raise ConfigurationError(f"{path} is no file or folder, and a run would write to it; remove it")
+            in_place = inner != folder or stem not in REPLACED
+            if ours and in_place and path.is_file() and path.stat().st_nlink > 1:
+                raise ConfigurationError(
+                    f"{path} is a hard link, and a run would write into the other file; put a copy in its place"
+                )
 
 
 def _names(schema: str) -> list[str]:
@@ -258,5 +269,7 @@ def disk_errors(folder: Path, advice: str) -> Iterator[None]:
 def write_whole(path: Path, text: str) -> None:
     """Write a file that appears whole or not at all."""
     part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
+    part.unlink(missing_ok=True)  # it may be another name of a file elsewhere
+    with part.open("x", encoding="utf-8") as file:
+        file.write(text)
     part.replace(path)

@@ -145,6 +145,7 @@ def installed(folder: Path) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(folder), *sys.path])
         patch.setenv("PYTHONPATH", str(folder))
+        patch.setattr("guardrails.assay.scan.run.kept_outcome", known_outcome)
         importlib.invalidate_caches()
         detectors.cache_clear()
         yield folder
@@ -161,11 +162,11 @@ def outcome(name: str, **changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
-def controlled(run: Path, *outcomes: dict[str, Any]) -> Path:
-    """Return a run's folder in which the controls have been seen to already."""
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "controls.json").write_text(json.dumps(outcomes))
-    return run
+def known_outcome(name: str) -> dict[str, Any] | None:
+    """Take the controls of these detectors as shown: they behave."""
+    from guardrails.assay.scan.detector_controls import kept_outcome
+
+    return outcome(name) if name.startswith("own.") else kept_outcome(name)
 
 
 def picture(value: int, side: int = 16) -> bytes:
@@ -177,3 +178,7 @@ def picture(value: int, side: int = 16) -> bytes:
 def rows(run: Path) -> list[dict[str, Any]]:
     """Return the rows of a run."""
     return [json.loads(line) for line in (run / "scan.jsonl").read_text().splitlines()]
+
+
+if __name__ == "own_scan" and "guardrails.assay.scan.run" in sys.modules:  # in a process of its own that scans
+    sys.modules["guardrails.assay.scan.run"].kept_outcome = known_outcome  # type: ignore[attr-defined]

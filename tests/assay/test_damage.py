@@ -22,7 +22,7 @@ from guardrails.assay.scan.run import run_scan
 from guardrails.core.errors import ConfigurationError, GuardrailsError, JournalError
 
 from . import fakes
-from .scan_plugin import controlled, installed, outcome, picture, rows
+from .scan_plugin import installed, outcome, picture, rows
 
 FLIPS = 200
 
@@ -56,7 +56,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (top / "in").mkdir()
         for i in range(8):
             (top / "in" / f"{i}.png").write_bytes(picture(30 * i + 10))
-        run = controlled(top / "run", outcome("own.bright"))
+        run = top / "run"
         run_scan([str(top / "in")], detectors=["own.bright"], out=run, workers=1)
         yield run
 
@@ -274,7 +274,7 @@ def test_a_scan_s_flipped_bit_is_named_or_changes_nothing(scanned: Path, tmp_pat
     draw, refused = random.Random(0), []
     for i in range(FLIPS):
         run = shutil.copytree(scanned, tmp_path / "run")
-        flip(run / ("scan.sqlite", "scan.sqlite", "scan.jsonl", "controls.json")[i % 4], draw)
+        flip(run / ("scan.sqlite", "scan.sqlite", "scan.jsonl")[i % 3], draw)
         try:
             run_scan([], out=run, resume=True, workers=1)
             assert (run / "scan.jsonl").read_bytes() == text
@@ -321,11 +321,29 @@ def test_a_damaged_listing_is_salvaged_or_refused(scanned: Path, tmp_path: Path)
             run_scan([], out=run, resume=True, salvage=option)
 
 
-def test_controls_are_those_that_the_scan_began_with(scanned: Path, tmp_path: Path) -> None:
-    run = shutil.copytree(scanned, tmp_path / "run")
-    controlled(run, outcome("own.bright", behaved=False))
-    summary, _ = run_scan([], out=run, resume=True)
-    assert summary == json.loads((scanned / "summary.json").read_text())
+def test_outcomes_of_controls_that_lie_in_a_new_folder_are_not_believed(
+    scanned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, failed = tmp_path / "run", outcome("own.bright", behaved=False, auc=0.5, low=0.4, high=0.6)
+    run.mkdir()
+    (run / "controls.json").write_text(json.dumps([outcome("own.bright")]))
+    with Listing(run / "scan.sqlite") as listing:  # it holds no scan
+        listing.put("controls", json.dumps([outcome("own.bright")]))
+    monkeypatch.setattr(scan, "kept_outcome", lambda name: failed)
+    summary, _ = run_scan([str(scanned.parent / "in")], detectors=["own.bright"], out=run, workers=1)
+    assert summary["controls"] == [failed]
+    assert {row["detections"][0]["verdict"] for row in rows(run)} == {"abstain"}
+
+
+def stored(scanned: Path, run: Path, outcomes: str) -> Path:
+    """Return the folder of a scan that is to be resumed; outcomes of controls are stored in it as a stranger might."""
+    with Listing(scanned / "scan.sqlite") as listing:
+        settings = listing.get("settings")
+    run.mkdir()
+    with Listing(run / "scan.sqlite") as listing:
+        listing.fill([str(scanned.parent / "in")], without=run, settings=settings or "")
+        listing.put("controls", outcomes)
+    return run
 
 
 @pytest.mark.parametrize(
@@ -333,17 +351,42 @@ def test_controls_are_those_that_the_scan_began_with(scanned: Path, tmp_path: Pa
              json.dumps([outcome("own.bright", auc=None)]), json.dumps([outcome("own.bright", n=[1])])]
 )  # fmt: skip
 def test_controls_that_are_none_are_one_message(scanned: Path, tmp_path: Path, text: str) -> None:
-    controlled(tmp_path / "run")
-    (tmp_path / "run" / "controls.json").write_text(text)
-    with pytest.raises(JournalError, match=r"controls.json: not the outcomes of controls"):
-        run_scan([str(scanned.parent / "in")], detectors=["own.bright"], out=tmp_path / "run", workers=1)
+    run = stored(scanned, tmp_path / "run", text)
+    with pytest.raises(JournalError, match=r"scan.sqlite: not the outcomes of controls"):
+        run_scan([], out=run, resume=True, workers=1)
 
 
 @pytest.mark.parametrize("outcomes", [[], [outcome("own.slow")], [outcome("own.bright"), outcome("own.slow")]])
 def test_controls_of_other_detectors_are_refused(scanned: Path, tmp_path: Path, outcomes: list[Any]) -> None:
-    run = controlled(tmp_path / "run", *outcomes)
-    with pytest.raises(ConfigurationError, match="the outcomes of other detectors' controls"):
-        run_scan([str(scanned.parent / "in")], detectors=["own.bright"], out=run, workers=1)
+    run = stored(scanned, tmp_path / "run", json.dumps(outcomes))
+    with pytest.raises(JournalError, match="the scan began with the detectors .*, and would go on with own.bright; start a new"):
+        run_scan([], out=run, resume=True, workers=1)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_journal_of_which_nothing_can_be_salvaged_advises_a_new_run(cut_off: Path, number: int) -> None:
+    damage_seconds(cut_off / "journal.sqlite", number)
+    for salvage in (False, True):
+        with pytest.raises(JournalError, match=rf"row {number} of its log .*start a new run") as told:
+            run_audit(fakes.FakeTarget(0.3), resume=cut_off, salvage=salvage)
+        assert "--salvage" not in str(told.value)
+
+
+def test_a_listing_of_which_nothing_can_be_salvaged_advises_a_new_run(scanned: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(scanned, tmp_path / "run")
+    damage_seconds(run / "scan.sqlite", 2)
+    for salvage in (False, True):
+        with pytest.raises(JournalError, match=r"row 2 of its log .*start a new run") as told:
+            run_scan([], out=run, resume=True, salvage=salvage)
+        assert "--salvage" not in str(told.value)
+
+
+def damage_seconds(file: Path, number: int) -> None:
+    from sqlite3 import connect
+
+    with connect(file) as db:
+        db.execute("UPDATE log SET seconds = 7.5 WHERE number = ?", (number,))
+    db.close()
 
 
 def test_salvage_goes_with_resume(tmp_path: Path) -> None:
@@ -394,6 +437,30 @@ def test_a_run_does_not_write_where_a_link_leads(cut_off: Path, tmp_path: Path, 
     with pytest.raises(ConfigurationError, match=rf"{name} is a link, and a run would write where it leads"):
         run_audit(fakes.FakeTarget(0.3), resume=cut_off, salvage=True)
     assert precious.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "name", ["journal.sqlite", "errors.log", "journal.lock", "media/a.png", "answers.sqlite-wal", "scan.jsonl"]
+)
+def test_a_run_does_not_write_into_a_hard_link(cut_off: Path, tmp_path: Path, name: str) -> None:
+    precious, link = tmp_path / "precious.txt", cut_off / name
+    link.parent.mkdir(exist_ok=True)
+    link.touch()
+    link.rename(precious)
+    content = precious.read_bytes()
+    link.hardlink_to(precious)
+    with pytest.raises(ConfigurationError, match=rf"{name} is a hard link, and a run would write into the other file"):
+        run_audit(fakes.FakeTarget(0.3), resume=cut_off, salvage=True)
+    assert precious.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["result.json", "result.part", "report.html"])
+def test_a_file_that_is_replaced_may_have_another_name(cut_off: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    (cut_off / name).hardlink_to(tmp_path / "precious.txt")
+    run_audit(fakes.FakeTarget(0.3), resume=cut_off)
+    assert json.loads((cut_off / "result.json").read_text())["findings"]
+    assert (tmp_path / "precious.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["errors.log", "result.part", "journal.lock", "scan.jsonl", "media"])

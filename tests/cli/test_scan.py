@@ -27,7 +27,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "in" / "bright.png").write_bytes(own.picture(200))
     (tmp_path / "in" / "cut.png").write_bytes(own.picture(100)[:60])
     (tmp_path / "in" / "na\x1b[31mme.txt").write_text("text")
-    own.controlled(tmp_path / "run", own.outcome("own.bright"))
     return tmp_path / "in"
 
 

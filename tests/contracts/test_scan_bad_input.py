@@ -19,6 +19,7 @@ import soundfile
 from PIL import Image as Pillow
 
 from guardrails.assay.scan import identify as scan_file
+from guardrails.assay.scan import run as engine
 from guardrails.assay.scan.gallery import gallery_of
 from guardrails.assay.scan.run import run_scan
 from guardrails.kit.video import write_video
@@ -31,13 +32,13 @@ SEED = 0
 
 def scanned(folder: Path, run: Path) -> list[dict[str, Any]]:
     """Scan with a detector whose controls are taken as seen."""
-    run.mkdir()
     outcome = {
         "detector": DETECTOR, "behaved": True, "auc": 0.9, "low": 0.8, "high": 0.95, "n": [100, 100], "controls": [],
         "missing": False, "reason": None,
     }  # fmt: skip
-    (run / "controls.json").write_text(json.dumps([outcome]))
-    run_scan([str(folder)], detectors=[DETECTOR], out=run, workers=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "kept_outcome", lambda name: outcome)
+        run_scan([str(folder)], detectors=[DETECTOR], out=run, workers=2)
     return [json.loads(line) for line in (run / "scan.jsonl").read_text().splitlines()]
 
 

@@ -45,7 +45,8 @@ def stored_settings(listing: Listing, folder: Path) -> dict[str, Any]:
     try:
         stored = json_object(text)
         lists = [stored["paths"], stored["detectors"]]
-        valid = isinstance(stored["sources"], str) and isinstance(stored["arguments"], dict)
+        valid = all(isinstance(stored[key], str) for key in ("sources", "current_folder"))
+        valid = valid and isinstance(stored["arguments"], dict)
         valid = valid and all(isinstance(one, list) and all(isinstance(s, str) for s in one) for one in lists)
     except (ValueError, KeyError, TypeError):
         valid = False
@@ -114,7 +115,10 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def check_unchanged(settings: Mapping[str, Any], names: Sequence[str], folder: Path) -> None:
-    """Refuse other code, or another file that a detector's argument names: half of the rows would be of another scan.
+    """Refuse other code, another file that a detector's argument names, and relative paths that begin elsewhere.
+
+    Half of the rows would be of another scan. What the listed files hold may change: each row has the hash of what was
+    read.
 
     Raises
     ------
@@ -122,6 +126,13 @@ def check_unchanged(settings: Mapping[str, Any], names: Sequence[str], folder: P
     """
     if settings["sources"] != sources_sha256():
         raise ConfigurationError(f"guardrails or a library changed since the scan in {folder} began; start a new one")
+    begun_in, here = settings["current_folder"], os.getcwd()
+    relative = next((path for path in settings["paths"] if not is_url(path) and not os.path.isabs(path)), None)
+    if relative is not None and here != begun_in:
+        raise ConfigurationError(
+            f"the scan in {folder} was begun in {begun_in}, and its path {relative} would be another one here, in "
+            f"{here}; resume it from there, or start a new scan"
+        )
     now, before = arguments_sha256(names), settings["arguments"]
     for name in dict.fromkeys([*before, *now]):
         if now.get(name) != before.get(name):

@@ -131,7 +131,7 @@ def _finish(
 ) -> dict[str, Any]:
     """Scan what has no row yet; return the summary."""
     try:
-        outcomes, left_out = _believable(settings["detectors"], folder, workers, listing, progress, resume=resume)
+        outcomes, left_out = _believable(settings["detectors"], workers, listing, progress)
     except ConfigurationError:
         if not resume:
             listing.forget()  # a detector that cannot be used: the folder serves again
@@ -215,8 +215,10 @@ def _begin(listing: Listing, folder: Path, named: dict[str, list[str]]) -> dict[
     """List the files; return the settings of a new scan."""
     if listing.get("settings") is not None:  # another scan was faster
         raise _holds_a_scan(folder)
+    listing.forget()  # what a file without a scan holds is nobody's: outcomes of controls are seen to here
     arguments = arguments_sha256(chosen(named["detectors"]))
-    settings: dict[str, Any] = {**named, "sources": sources_sha256(), "arguments": arguments}
+    begun = {"sources": sources_sha256(), "arguments": arguments, "current_folder": os.getcwd()}
+    settings: dict[str, Any] = named | begun
     with writing(folder):
         listing.fill(named["paths"], without=folder, settings=json.dumps(settings))
     return settings
@@ -227,7 +229,7 @@ def _holds_a_scan(folder: Path) -> ConfigurationError:
 
 
 def _believable(
-    asked: Sequence[str], folder: Path, workers: int, listing: Listing, progress: Report, *, resume: bool
+    asked: Sequence[str], workers: int, listing: Listing, progress: Report
 ) -> tuple[list[Outcome], dict[str, str]]:
     """Return what the detectors make of their controls, and why some are left out: their weights are missing.
 
@@ -238,14 +240,14 @@ def _believable(
     ConfigurationError
         Where one that was asked for by its name cannot be used, or none is left.
     """
-    names = chosen(asked)
-    file, stored = folder / "controls.json", listing.get("controls")
+    names, stored = chosen(asked), listing.get("controls")
     if stored is not None:
         outcomes = _outcomes(stored, listing.path)
-    elif file.is_file() and not resume:
-        outcomes = _outcomes(file.read_text(encoding="utf-8", errors="replace"), file)
-        if not set(_concerned(names, listing)) <= {o["detector"] for o in outcomes} <= set(names):
-            raise ConfigurationError(f"{file}: the outcomes of other detectors' controls; give another --out")
+        if (begun := {o["detector"] for o in outcomes}) != (now := set(_concerned(names, listing))):
+            raise JournalError(
+                f"{listing.path}: the scan began with the detectors {', '.join(sorted(begun)) or 'none'}, and would go "
+                f"on with {', '.join(sorted(now)) or 'none'}; start a new scan"
+            )
     else:
         names, total = _concerned(names, listing), len(listing)
 
@@ -264,7 +266,6 @@ def _believable(
             raise ConfigurationError(reason if reason.startswith(name) else f"{name}: {reason}")
     if stored is None:
         listing.put("controls", json.dumps(outcomes))
-    write_whole(file, json.dumps(outcomes))
     return [o for o in outcomes if not o["missing"]], left_out
 
 

@@ -29,7 +29,7 @@ from guardrails.core.base import Control, Detection, Modality
 from guardrails.core.errors import ConfigurationError, JournalError
 from guardrails.kit.io import read_image
 
-from ..scan_plugin import controlled, installed, outcome, picture, rows
+from ..scan_plugin import installed, outcome, picture, rows
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +59,7 @@ def finished(folder: Path) -> Path:
 
 def scanned(paths: Any, run: Path, name: str = "own.bright", **options: Any) -> list[dict[str, Any]]:
     given = [str(p) for p in (paths if isinstance(paths, list) else [paths])]
-    run_scan(given, detectors=[name], out=controlled(run, outcome(name)), workers=1, **options)
+    run_scan(given, detectors=[name], out=run, workers=1, **options)
     return rows(run)
 
 
@@ -87,8 +87,11 @@ def test_the_summary_counts_what_the_rows_say(finished: Path) -> None:
     assert ratios == sorted(ratios, reverse=True)
 
 
-def test_a_detector_that_failed_its_control_is_not_believed(folder: Path, tmp_path: Path) -> None:
-    run = controlled(tmp_path / "run", outcome("own.bright", behaved=False, auc=0.5, low=0.4, high=0.6))
+def test_a_detector_that_failed_its_control_is_not_believed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, failed = tmp_path / "run", outcome("own.bright", behaved=False, auc=0.5, low=0.4, high=0.6)
+    monkeypatch.setattr(module, "kept_outcome", lambda name: failed)
     summary, _ = run_scan([str(folder)], detectors=["own.bright"], out=run)
     (said,) = rows(run)[0]["detections"]
     assert said["verdict"] == "abstain"
@@ -120,7 +123,6 @@ def test_a_detector_that_cannot_be_used_leaves_the_folder_free(folder: Path, tmp
     with pytest.raises(ConfigurationError) as told:
         run_scan([str(folder)], detectors=["deepfake.network:absent.onnx"], out=run)
     assert "no such file" in str(told.value)
-    controlled(run, outcome("own.bright"))
     labels: list[str] = []
     summary, _ = run_scan(
         [str(folder)], detectors=["own.bright"], out=run, progress=lambda done, total, label: labels.append(label)
