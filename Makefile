@@ -43,7 +43,7 @@ docs: $(DEVELOP)
 	$(BIN)/pytest -q tests/e2e/test_docs.py
 
 bench: $(DEVELOP)
-	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+	$(BIN)/python scripts/run_benchmarks.py
 
 soak: $(DEVELOP)
 	$(BIN)/python -m tests.soak --write docs/reliability.md
