@@ -16,9 +16,10 @@ from ..core.base import Modality
 from ..core.errors import ConfigurationError, ContentError
 from .checksums import check_files, with_checksum
 from .content import content_of, misnamed, promised
-from .documents import MAX_LEFT_OUT, Reading, Role, texts_of
+from .documents import MAX_LEFT_OUT, Reading, texts_of
 from .image_folder import files_below, head_of, listed
 from .io import shown
+from .record_shapes import Role
 from .records import RECORD_SUFFIXES, columns_without_text, holds_records, records_of
 from .settings_file import parse_json, read_bounded
 from .text_file import COMPRESSED, GZIP, TextFile

@@ -6,29 +6,34 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from ..core.errors import ContentError
 from .chat import Message, conversation_of
 from .io import shown
-from .messages import Parts, ends_with_model, of_turns, side_of
-
-Role = Literal["document", "output", "prompt"]
-"""What texts are for: a document of a corpus, what a model wrote, or what it is asked."""
+from .messages import Parts
+from .record_shapes import (
+    PROMPT,
+    REJECTED,
+    Record,
+    Role,
+    Shape,
+    at_path,
+    by_field,
+    by_turns,
+    has_shape,
+    of_role,
+    shapes_of,
+    text_parts,
+    widest,
+    with_rejected,
+)
 
 SAMPLE = 200
 """Records at the beginning of a file over which it is decided what the text is."""
-PLAIN = ("text", "content")
-MOLECULE = "smiles"
-"""Read where no other field is known."""
-TURNS = ("messages", "conversations", "conversation")
-PROMPT = ("system", "system_prompt", "context", "instruction", "prompt", "question", "query", "input")
-ANSWER = ("completion", "response", "output", "answer", "chosen", "generated_text", "generation")
-PREFERRED, REJECTED = "chosen", "rejected"
-"""The two answers of a preference pair. Training for preferences reads both, so that a corpus holds both."""
 MAX_LEFT_OUT = 0.05
 """Largest share of broken documents with which a file is read; one is always let through."""
 NAMED = 3
@@ -36,28 +41,6 @@ UNREAD_NAMED = 8
 """Fields that are not read and are named in the report; more are counted."""
 _HALF = re.compile("[\ud800-\udfff]")
 _WORDS = re.compile(r"\S\s+\S")
-
-
-class Record(NamedTuple):
-    """One value of a file, and where it stands there."""
-
-    where: str
-    value: Any
-
-
-@dataclass(frozen=True)
-class Shape:
-    """One way to find the text in a record. `parts` returns None for a record that is not of this shape.
-
-    `rejected` finds the second document of a preference pair.
-    """
-
-    what: str
-    answer: str
-    fields: tuple[str, ...]
-    parts: Callable[[Any], Parts | None]
-    exchange: bool = False
-    rejected: Shape | None = None
 
 
 @dataclass
@@ -167,7 +150,7 @@ def texts_of(records: Iterator[Record], reading: Reading) -> Iterator[tuple[str,
     for number, record in enumerate(chain(sample, records)):
         where, value = record
         parts = shape.parts(value)
-        text = None if parts is None else _of_role(parts, reading.role)
+        text = None if parts is None else of_role(parts, reading.role)
         if parts is None or text is None:
             raise ContentError(f"{where}: not of the shape of the records before it ({shape.what}){_keys(value)}")
         if number >= SAMPLE:
@@ -196,105 +179,41 @@ def _keep_messages(shape: Shape, value: Any, reading: Reading) -> None:
     if reading.conversations is None:
         return
     names = [name for name in shape.fields if name != REJECTED or shape.rejected is None]
-    sides = {name: value if isinstance(value, list) else _at(value, name) for name in names}
+    sides = {name: value if isinstance(value, list) else at_path(value, name) for name in names}
     told = sides and (shape.exchange or len(sides) == 1)
     reading.conversations.append(conversation_of(sides) if told else None)
 
 
-def _of_role(parts: Parts, role: Role) -> str | None:
-    return {"document": parts.whole, "output": parts.answer, "prompt": parts.prompt or parts.whole}[role]
-
-
 def _chosen(sample: Sequence[Record], reading: Reading) -> Shape:
     values = [value for _, value in sample]
-    if reading.text_field and any(_at(value, reading.text_field) is not None for value in values):
+    if reading.text_field and any(at_path(value, reading.text_field) is not None for value in values):
         reading.uses_text_field = True
         unread = _fields_with_text([value for value in values if isinstance(value, dict)])
         read = {reading.text_field, reading.text_field.split(".")[0]}
         reading.unread |= dict.fromkeys(shown(name) for name in unread if name not in read)
-        return _field(reading.text_field)
+        return by_field(reading.text_field)
     if all(isinstance(value, str) for value in values):
-        return Shape("JSON strings", "JSON strings", (), lambda v: _plain(v if isinstance(v, str) else None))
+        return Shape("JSON strings", "JSON strings", (), lambda v: text_parts(v if isinstance(v, str) else None))
     if all(isinstance(value, list) for value in values):
-        return _turns(None)
+        return by_turns(None)
     rows = [value for value in values if isinstance(value, dict)]
     if odd := next((record for record in sample if not isinstance(record.value, str | dict)), None):
         raise ContentError(f"{odd.where}: neither a string nor an object with a text{_keys(odd.value)}")
     first_object = next(record for record in sample if isinstance(record.value, dict))
-    shapes = _shapes(rows, reading.role)
-    fitting = [s for s in shapes if all(_has(s, value, reading.role) for value in values)]
+    shapes = shapes_of(rows, reading.role)
+    fitting = [s for s in shapes if all(has_shape(s, value, reading.role) for value in values)]
     if not fitting and shapes:
-        best = max(shapes, key=lambda s: sum(_has(s, value, reading.role) for value in values))
-        misfit = next(record for record in sample if not _has(best, record.value, reading.role))
+        best = max(shapes, key=lambda s: sum(has_shape(s, value, reading.role) for value in values))
+        misfit = next(record for record in sample if not has_shape(best, record.value, reading.role))
         hints = _keys(misfit.value) + _nested(misfit.value)
         raise ContentError(f"{misfit.where}: not of the shape of the other records ({best.what}){hints}")
-    shape = _only(fitting, rows, reading.role)
+    shape = widest(fitting, rows, reading.role)
     if shape is None:
         raise _untold(first_object, fitting, rows)
     if reading.role == "document":
-        shape = _with_rejected(shape, rows)
+        shape = with_rejected(shape, rows)
     _check_unread(shape, rows, reading, first_object)
     return shape
-
-
-def _has(shape: Shape, value: Any, role: Role) -> bool:
-    parts = shape.parts(value)
-    return parts is not None and _of_role(parts, role) is not None
-
-
-def _shapes(rows: Sequence[Mapping[str, Any]], role: Role) -> list[Shape]:
-    """Return every standard shape whose fields occur in the records."""
-    names = _names(rows)
-    prompts, answers = _prompts(names, rows), [n for n in ANSWER if n in names]
-    if role == "prompt" and prompts:
-        return [_asked(prompts)]
-    turns = [name for name in TURNS if name in names and name not in prompts]
-    shapes = [_turns(name) for name in turns] + [_field(name) for name in PLAIN if name in names]
-    if prompts and len(answers) == 1:
-        shapes.append(_exchange(prompts, answers[0]))
-    elif len(answers) >= 1:
-        shapes += [_field(name) for name in answers]
-    return shapes or ([_field(MOLECULE)] if MOLECULE in names else [])
-
-
-def _names(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    return {name for row in rows for name, value in row.items() if value not in (None, "", [])}
-
-
-def _prompts(names: set[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the fields of the prompt; before a preferred answer it may be messages that end with the user's."""
-    prompts = [name for name in PROMPT if name in names]
-    if prompts or PREFERRED not in names:
-        return prompts
-    return [name for name in TURNS if name in names and not any(map(ends_with_model, (row.get(name) for row in rows)))]
-
-
-def _with_rejected(shape: Shape, rows: Sequence[Mapping[str, Any]]) -> Shape:
-    """Return the shape of preference pairs with that of the rejected answer, which stands where the other one does."""
-    names = _names(rows)
-    if not {PREFERRED, REJECTED} <= names:
-        return shape
-    prompts = _prompts(names, rows)
-    rejected = _exchange(prompts, REJECTED) if prompts else _field(REJECTED)
-    return replace(shape, fields=(*shape.fields, REJECTED), rejected=rejected)
-
-
-def _only(shapes: Sequence[Shape], rows: Sequence[Mapping[str, Any]], role: Role) -> Shape | None:
-    """Return the shape whose text holds that of all the others; of outputs all have to be equal."""
-
-    def holds(shape: Shape, other: Shape) -> bool:
-        for row in rows:
-            one, two = shape.parts(row), other.parts(row)
-            if one is None or two is None:
-                return False
-            if role == "output" and one.answer != two.answer:
-                return False
-            inner = (two.prompt if other.exchange else "", two.answer)
-            if one.whole != two.whole and not all(part in one.whole for part in inner if part):
-                return False
-        return True
-
-    return next((s for s in shapes if all(s is other or holds(s, other) for other in shapes)), None)
 
 
 def _fields_with_text(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -333,7 +252,7 @@ def _refuse_larger(
         return
     for name, size in unread.items():
         if size > read and not (reading.role == "output" and name in PROMPT):
-            raise _untold(first[name], [shape, _field(name)], [])
+            raise _untold(first[name], [shape, by_field(name)], [])
 
 
 class _Later:
@@ -379,78 +298,8 @@ def _nested(value: Any) -> str:
             todo += [((*path, str(name)), inner) for name, inner in pairs]
         elif isinstance(one, str) and len(path) > 1 and len(one) > len(best[1]) and _WORDS.search(one):
             name = ".".join(path)
-            best = (name, one) if _at(value, name) == one else best
+            best = (name, one) if at_path(value, name) == one else best
     return f"; its longest text stands in '{shown(best[0])}', which --text-field can name" if best[0] else ""
-
-
-def _plain(text: str | None, prompt: str | None = None) -> Parts | None:
-    return None if text is None else Parts(prompt, text, text)
-
-
-def _field(name: str) -> Shape:
-    def parts(value: Any) -> Parts | None:
-        if isinstance(value, str):
-            return _plain(value)
-        prompt = value.get("prompt") if isinstance(value, dict) else None
-        text = _at(value, name)
-        if isinstance(text, list):
-            return of_turns(text)
-        if text is None and isinstance(value, dict) and name in value:
-            return Parts(None, None, "")  # a blank document, and no output at all
-        return _plain(text if isinstance(text, str) else None, prompt if isinstance(prompt, str) else None)
-
-    return Shape(f"the field '{shown(name)}'", f"the field '{shown(name)}'", (name,), parts)
-
-
-def _at(value: Any, path: str) -> Any:
-    """Return what stands at a path of names and numbers with dots between them, or None."""
-    if isinstance(value, dict) and path in value:
-        return value[path]
-    for name in path.split("."):
-        if isinstance(value, list) and name.isdecimal():
-            value = value[int(name)] if int(name) < len(value) else None
-        else:
-            value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _turns(name: str | None) -> Shape:
-    def parts(value: Any) -> Parts | None:
-        return of_turns(value if name is None else value.get(name) if isinstance(value, dict) else None)
-
-    what = "messages" if name is None else name
-    return Shape(f"{what}, joined by role and content", f"the model's part of {what}", (what,), parts, exchange=True)
-
-
-def _exchange(prompts: Sequence[str], answer: str) -> Shape:
-    def parts(value: Any) -> Parts | None:
-        if not isinstance(value, dict):
-            return None
-        asked = [side_of(value.get(name)) for name in prompts]
-        answered = side_of(value.get(answer))
-        if answered is None or all(text is None for text in asked):
-            return None
-        prompt = "\n".join(text for text in asked if text)
-        conversation = of_turns(value[answer])
-        if conversation and conversation.prompt and prompt in answered:
-            return conversation  # the answer is the conversation, with the prompt in it
-        joined = not prompt or not answered or prompt[-1].isspace() or answered[0].isspace()
-        return Parts(prompt, answered, prompt + ("" if joined else "\n") + answered)
-
-    names = f"{', '.join(prompts)} and {answer}"
-    return Shape(f"{names}, joined", f"the field '{answer}'", (*prompts, answer), parts, exchange=True)
-
-
-def _asked(prompts: Sequence[str]) -> Shape:
-    def parts(value: Any) -> Parts | None:
-        if isinstance(value, str):
-            return _plain(value)
-        sides = [side_of(value.get(name)) for name in prompts] if isinstance(value, dict) else []
-        prompt = "\n".join(text for text in sides if text)
-        return None if all(text is None for text in sides) else Parts(prompt, None, prompt)
-
-    what = f"the field '{prompts[0]}'" if len(prompts) == 1 else f"{', '.join(prompts)}, joined"
-    return Shape(what, what, tuple(prompts), parts)
 
 
 def _keys(value: Any) -> str:

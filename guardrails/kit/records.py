@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ContentError
-from .documents import ANSWER, MOLECULE, PLAIN, PROMPT, TURNS, Record
 from .io import MAX_STREAMED, check_file, shown
+from .record_shapes import ANSWER, MOLECULE, PLAIN, PROMPT, TURNS, Record
 from .text_file import MAX_LINE, TextFile, parse_json, unique_keys
 
 MAX_OBJECT = 100_000_000

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind = Literal["number", "date", "duration", "truth", "category"]
+Outcome = tuple[Kind, dict[str, "pd.Series[Any]"], dict[str, list[str]]]
+"""What a column is: its kind, and by table its typed values and what is said of how they were read."""
 
 MISSING = frozenset(
     {"", "NA", "N/A", "n/a", "N.A.", "n.a.", "#N/A", "<NA>", "NaN", "nan", "-nan", "NaT", "null", "NULL", "Null"}
@@ -132,3 +134,10 @@ def _typed(column: pd.Series[Any]) -> tuple[pd.Series[Any], Kind | None]:
     if types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
         return column, "number"
     return column, None
+
+
+def objects(column: NDArray[Any]) -> pd.Series[Any]:
+    """Return a column of objects."""
+    import pandas as pd
+
+    return pd.Series(column, dtype=object)
