@@ -10,7 +10,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-from guardrails.core.errors import ConfigurationError
+from guardrails.kit.carded_weights import read_carded
 
 if TYPE_CHECKING:
     import torch
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights"
 COMMAND = "guardrails train generator {name}"
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def stem(name: str, settings: Mapping[str, float | str]) -> str:
@@ -82,15 +77,7 @@ def read_files(folder: Path, name: str, doses: Mapping[str, float]) -> tuple[dic
     ConfigurationError
         Where a file is missing or the hash differs.
     """
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
-    weights = folder / f"{stem(name, doses)}.safetensors"
-    path = weights.with_name(f"{stem(name, doses)}.json")
-    if not path.exists() or not weights.exists():
-        raise ConfigurationError(f"no weights at {weights}; make them: {COMMAND.format(name=name)}")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if found["sha256"] != sha256(weights):
-        raise ConfigurationError(
-            f"{weights.name} does not have the hash that its card states: the file was altered or cut short"
-        )
-    return load_file(weights), found
+    weights, found = read_carded(folder, stem(name, doses), command=COMMAND.format(name=name))
+    return load(weights), found

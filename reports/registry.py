@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-import warnings
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any
 
-from guardrails.core.errors import STOPS, ConfigurationError
+from guardrails.core.errors import ConfigurationError
+from guardrails.core.plug_ins import add_plug_ins
 
 from .renderer import KINDS, Renderer, Result
 
@@ -24,22 +23,15 @@ Key = tuple[str, type[Result]]
 def renderers() -> dict[Key, type[Renderer[Any]]]:
     """Return every renderer by format and kind; a plug-in that cannot be used is left out with a warning."""
     known: dict[Key, type[Renderer[Any]]] = {(cls.format, cls.accepts): cls for cls in _shipped()}
-    for point in entry_points(group=GROUP):
-        try:
-            cls = point.load()
-            _check(cls)
-            if (cls.format, cls.accepts) in known:
-                kind = KINDS[cls.accepts]
-                raise ConfigurationError(f"another renderer has the format '{cls.format}' for results of {kind}")
-        except STOPS:
-            raise
-        except BaseException as error:  # a broken plug-in must not take the library down with it
-            why = " ".join(str(error).split())
-            if not isinstance(error, ConfigurationError):
-                why = f"{type(error).__name__}: {why}"
-            warnings.warn(f"plug-in {point.name} ({point.value}) is left out: {why}", stacklevel=2)
-            continue
+
+    def add(cls: Any) -> None:
+        _check(cls)
+        if (cls.format, cls.accepts) in known:
+            kind = KINDS[cls.accepts]
+            raise ConfigurationError(f"another renderer has the format '{cls.format}' for results of {kind}")
         known[cls.format, cls.accepts] = cls
+
+    add_plug_ins(GROUP, add)
     return dict(sorted(known.items(), key=lambda item: (item[0][0], KINDS[item[0][1]])))
 
 

@@ -15,17 +15,14 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from guardrails.core.errors import ConfigurationError
+from guardrails.kit import abc_pitch
+from guardrails.kit.abc_pitch import MARKS, NATURAL, pitch
 
 Symbols = tuple[str, ...]
 
 BAR, LINE, REPEAT = "|", "$", ":|"
 HEAD = "X:1\n"
 UNIT = "L:1/8\n"
-NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-SHARPS = "FCGDAEB"
-"""The letters in the order in which key signatures raise them, and from the end lower them."""
-MODES = {"": 0, "maj": 0, "m": -3, "min": -3, "dor": -2, "mix": -1, "lyd": 1, "phr": -4, "loc": -5, "aeo": -3, "ion": 0}
-MARKS = {"": 0, "=": 0, "^": 1, "_": -1, "^^": 2, "__": -2}
 
 _FIELD = re.compile(r"(?P<field>[A-Za-z]):(?P<value>[^\n]*)\n?")
 _TOKEN = re.compile(
@@ -59,14 +56,10 @@ def signature(key: str) -> dict[str, int]:
     ConfigurationError
         For a key that is not a letter, perhaps with ``#`` or ``b``, and a mode.
     """
-    found = re.match(r"([A-G])([#b]?)\s*([A-Za-z]*)", key)
-    mode = found[3].lower() if found else ""
-    if key == "none":
-        return dict.fromkeys(NATURAL, 0)
-    if not found or mode[:3] not in MODES:
+    raised = dict.fromkeys(NATURAL, 0) if key == "none" else abc_pitch.signature(key)
+    if raised is None:
         raise ConfigurationError(f"'{key}' is not a key of ABC notation; write for example K:G, K:Am or K:Ddor")
-    fifths = SHARPS.index(found[1]) - 1 + 7 * {"": 0, "#": 1, "b": -1}[found[2]] + MODES[mode[:3]]
-    return {x: (fifths - SHARPS.index(x) + 6) // 7 for x in NATURAL}
+    return raised
 
 
 def tonic(key: str) -> int:
@@ -200,8 +193,7 @@ class _Reader:
             return
         if token["mark"]:
             self.raised = self.raised | {letter: MARKS[token["mark"]]}
-        octave = token["letter"].islower() + token["octave"].count("'") - token["octave"].count(",")
-        self.out.append(f"{60 + 12 * octave + NATURAL[letter] + self.raised[letter]}:{length}")
+        self.out.append(f"{pitch(token['letter'], token['octave'], self.raised)}:{length}")
 
 
 def _fraction(value: str) -> Fraction:

@@ -1,8 +1,4 @@
-"""How like real pictures a generator's are: precision, recall, density and coverage [1]_, with bars.
-
-Each point of one sample has a ball that reaches to its k-th neighbour. Precision is the share of made pictures in a
-real one's ball, recall the share of real ones in a made one's, coverage the share of real balls that hold a made one,
-and density how many real balls a made picture lies in, over k.
+"""How like real pictures a generator's are: precision, recall and coverage [1]_, with bars.
 
 .. [1] M. F. Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models", ICML 2020, arXiv 2002.09797.
 """
@@ -15,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from guardrails.kit.features import image_features
+from guardrails.kit.precision_recall import Prdc, pairwise, prdc
 
 from .. import cards
 
@@ -39,32 +36,17 @@ def fidelity(made: Images, real: Images, other: Images) -> dict[str, cards.Figur
     """
     n = len(made)
     features = image_features(real)
-    found, reached = (prdc(features, image_features(images)) for images in (made, other))
+    found, reached = (_prdc(features, image_features(images)) for images in (made, other))
     what = f"{{}}, Naeem et al. 2020, k = {NEIGHBOURS}, {n} against {n}, on guardrails.kit.features; bar: {BAR:.0%} of"
     return {
         name: cards.with_bar(
-            cards.rate(round(found[name] * n), n, f"{what.format(name)} what other real pictures reach"),
-            round(BAR * reached[name], 4),
-            real_against_real=reached[name],
+            cards.rate(round(getattr(found, name) * n), n, f"{what.format(name)} what other real pictures reach"),
+            round(BAR * round(getattr(reached, name), 4), 4),
+            real_against_real=round(getattr(reached, name), 4),
         )
         for name in ("precision", "recall", "coverage")
     }
 
 
-def prdc(real: Features, made: Features, *, k: int = NEIGHBOURS) -> dict[str, float]:
-    """Return precision, recall, density and coverage of `made` against `real`, each of shape (N, features)."""
-
-    def distances(a: Features, b: Features) -> Features:
-        out: Features = np.sqrt(((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T).clip(0))
-        return out
-
-    between = distances(real, made)
-    radius_real, radius_made = (np.sort(distances(a, a), axis=1)[:, k] for a in (real, made))
-    within = between < radius_real[:, None]
-    values = {
-        "precision": within.any(axis=0).mean(),
-        "recall": (between < radius_made[None]).any(axis=1).mean(),
-        "density": within.sum(axis=0).mean() / k,
-        "coverage": (between.min(axis=1) < radius_real).mean(),
-    }
-    return {name: round(float(value), 4) for name, value in values.items()}
+def _prdc(real: Features, made: Features) -> Prdc:
+    return prdc(pairwise(real, real), pairwise(made, made), pairwise(real, made), NEIGHBOURS)

@@ -38,10 +38,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.seeding import derive_seed
 from guardrails.kit import lm
+from guardrails.kit.checksums import file_sha256
 
 from .. import cards
 from ..base import Dial, Generator, Property, check_base, check_doses
-from ..shipping import card, read_files, sha256, weights_bytes, write_files
+from ..shipping import card, read_files, weights_bytes, write_files
 from . import learning as gpt_learning
 from . import lowrank, prose
 from . import truth as gpt_truth
@@ -161,7 +162,7 @@ class GptText(Generator):
         """Read one dose from a folder that `save` wrote the clean weights and the dose to."""
         doses = check_doses(cls, doses)
         tensors, found = read_files(folder, cls.name, {})
-        if sha256(folder / TOKENIZER) != found["tokenizer_sha256"]:
+        if file_sha256(folder / TOKENIZER) != found["tokenizer_sha256"]:
             raise ConfigurationError(f"{TOKENIZER} does not have the hash that the card of {cls.name} states")
         tokenizer = gpt_learning.new_tokenizer((folder / TOKENIZER).read_text(encoding="utf-8"))
         model, clean = gpt_learning.new_model(0), found["sha256"]

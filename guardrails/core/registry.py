@@ -9,15 +9,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-import warnings
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, TypeVar
 
 from .base import Control, Detector, Probe
-from .errors import STOPS, ConfigurationError, did_you_mean
+from .errors import ConfigurationError, did_you_mean
+from .plug_ins import add_plug_ins
 from .results import Threshold
 
 T = TypeVar("T")
@@ -63,21 +62,14 @@ def _discover(kind: type[T], group: str) -> dict[str, type[T]]:
     for module in _family_modules():
         for cls in _concrete(module, kind):
             found[cls.id] = cls  # type: ignore[attr-defined]
-    for point in entry_points(group=group):
-        try:
-            cls = point.load()
-            _check(cls, kind)
-            if cls.id in found:
-                raise ConfigurationError(f"another one has the id {cls.id}")
-        except STOPS:
-            raise
-        except BaseException as error:  # a broken plug-in must not take the library down with it
-            what = " ".join(str(error).split())
-            if not isinstance(error, ConfigurationError):
-                what = f"{type(error).__name__}: {what}"
-            warnings.warn(f"plug-in {point.name} ({point.value}) is left out: {what}", stacklevel=2)
-            continue
+
+    def add(cls: Any) -> None:
+        _check(cls, kind)
+        if cls.id in found:
+            raise ConfigurationError(f"another one has the id {cls.id}")
         found[cls.id] = cls
+
+    add_plug_ins(group, add)
     return dict(sorted(found.items()))
 
 

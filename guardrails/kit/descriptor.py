@@ -7,8 +7,6 @@ rotation, cropping, overlays, blur, compression and colour; `guardrails train de
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConfigurationError
+from .carded_weights import read_carded, write_carded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +28,7 @@ WIDTH = 128
 """Numbers in a vector of the shipped descriptor."""
 BATCH = 64
 WEIGHTS = Path(__file__).parent / "weights"
-COMMAND = "guardrails train descriptor"
+COMMAND, STEM = "guardrails train descriptor", "descriptor"
 
 
 @dataclass(frozen=True)
@@ -145,13 +144,9 @@ def write_weights(net: torch.nn.Module, card: dict[str, Any], folder: Path) -> l
     import torch
     from safetensors.torch import save
 
-    folder.mkdir(parents=True, exist_ok=True)
-    weights, text = folder / "descriptor.safetensors", folder / "descriptor.json"
     kept = {name: t for name, t in net.state_dict().items() if not name.endswith("num_batches_tracked")}
-    weights.write_bytes(save({name: t.to(torch.float16).contiguous() for name, t in kept.items()}))
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    text.write_text(json.dumps(card | {"sha256": sha256}, indent=2, sort_keys=True) + "\n")
-    return [weights, text]
+    weights = save({name: t.to(torch.float16).contiguous() for name, t in kept.items()})
+    return write_carded(folder, STEM, weights, card)
 
 
 def read_weights(folder: Path) -> Descriptor:
@@ -164,24 +159,16 @@ def read_weights(folder: Path) -> Descriptor:
     """
     from safetensors.torch import load
 
-    weights, text = folder / "descriptor.safetensors", folder / "descriptor.json"
-    if not weights.exists() or not text.exists():
-        raise ConfigurationError(f"{weights.name} is missing; make it: {COMMAND}")
-    content = weights.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != json.loads(text.read_text()).get("sha256"):
-        raise ConfigurationError(
-            f"{weights.name} does not have the hash that its card states: it was altered or cut short"
-        )
+    content, card = read_carded(folder, STEM, command=COMMAND)
     net = network().eval()
     try:
         missing, unknown = net.load_state_dict({n: t.float() for n, t in load(content).items()}, strict=False)
     except RuntimeError as error:
-        raise ConfigurationError(f"{weights.name} is of another version; make it anew: {COMMAND}") from error
+        raise ConfigurationError(f"{STEM}.safetensors is of another version; make it anew: {COMMAND}") from error
     if unknown or any(not name.endswith("num_batches_tracked") for name in missing):
-        raise ConfigurationError(f"{weights.name} is of another version; make it anew: {COMMAND}")
+        raise ConfigurationError(f"{STEM}.safetensors is of another version; make it anew: {COMMAND}")
 
-    return Descriptor("that ships", sha256, (SIDE, SIDE), runner(net))
+    return Descriptor("that ships", card["sha256"], (SIDE, SIDE), runner(net))
 
 
 def runner(net: torch.nn.Module) -> Callable[[NDArray[np.float32]], NDArray[Any]]:

@@ -185,6 +185,23 @@ def check_file(path: Path, *, max_bytes: int | None = None) -> None:
         raise ContentError(f"{shown(path)}: cannot be read (Permission denied)")
 
 
+def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
+    """Open a regular file to read, without waiting: a pipe may have taken its place.
+
+    Raises
+    ------
+    ContentError
+        For a pipe, a socket, a device or a folder.
+    OSError
+        Where it cannot be opened.
+    """
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise ContentError("not a regular file (a pipe, a socket or a device)")
+    return io.FileIO(number, "rb")
+
+
 def open_file(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> BinaryIO:
     """Open a regular file for reading bytes; a pipe that takes its place meanwhile is not waited for.
 
@@ -195,13 +212,11 @@ def open_file(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> 
     """
     check_file(Path(path), max_bytes=max_bytes)
     try:
-        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        return io.BufferedReader(open_regular(path))
     except OSError as error:
         raise ContentError(f"{shown(path)}: cannot be read ({error.strerror})") from None
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
-        raise ContentError(f"{shown(path)}: not a regular file")
-    return os.fdopen(number, "rb")
+    except ContentError:
+        raise ContentError(f"{shown(path)}: not a regular file") from None
 
 
 def shown(name: str | os.PathLike[str]) -> str:

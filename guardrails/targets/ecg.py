@@ -22,7 +22,7 @@ import numpy as np
 
 from ..core.base import Access, Modality
 from ..core.errors import TargetError
-from .model_files.gguf import file_sha256
+from ..kit.checksums import file_sha256
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,8 +8,6 @@ to the order of 1 by bounds that stand on the card, which were fixed without the
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +16,7 @@ import numpy as np
 
 from ..core.base import Access
 from ..core.errors import ConfigurationError
+from ..kit.carded_weights import read_carded
 from .estimator import EstimatorTarget
 
 if TYPE_CHECKING:
@@ -59,13 +58,10 @@ class PrivateClassifier:
         """
         from safetensors.numpy import load
 
-        weights, card = (WEIGHTS / f"{stem}.{kind}" for kind in ("safetensors", "json"))
-        if not (weights.is_file() and card.is_file()):
+        if not (WEIGHTS / f"{stem}.json").is_file():
             raise ConfigurationError(f"no classifier '{stem}' ships; private=1 does, for tabular")
-        content, said = weights.read_bytes(), json.loads(card.read_text(encoding="utf-8"))
-        if hashlib.sha256(content).hexdigest() != said["sha256"]:
-            raise ConfigurationError(f"{weights.name} is not what its card names: install the library again")
-        return cls(said, load(content))
+        weights, card = read_carded(WEIGHTS, stem, command="install the library again")
+        return cls(card, load(weights))
 
     def predict_proba(self, table: pd.DataFrame) -> Floats:
         """Return the probability of each class, (N, 2)."""

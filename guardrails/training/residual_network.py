@@ -23,6 +23,7 @@ from ..core.seeding import derive_seed, derive_seed32
 from ..deepfake.images import fitted_head, residual_network
 from ..deepfake.images.descriptors import tiles_of
 from ..deepfake.images.fitted_head import Fitted
+from ..kit.checksums import file_sha256
 from ..kit.detection.protocol import Placed, area, encoded, folds_of
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def train_shipped(folder: Path, seed: int) -> list[Path]:
         "what": "a network on noise residuals of 64 x 64 tiles, their mean, and a linear head",
         "command": residual_network.COMMAND,
         "seed": seed,
-        "network_sha256": residual_network.sha256(network),
+        "network_sha256": file_sha256(network),
         "weights_of_the_network": sum(p.numel() for p in net.parameters()),
         "photographs": {
             "network": Counter(source for source, _ in learn),

@@ -359,7 +359,9 @@ def test_controls_that_are_none_are_one_message(scanned: Path, tmp_path: Path, t
 @pytest.mark.parametrize("outcomes", [[], [outcome("own.slow")], [outcome("own.bright"), outcome("own.slow")]])
 def test_controls_of_other_detectors_are_refused(scanned: Path, tmp_path: Path, outcomes: list[Any]) -> None:
     run = stored(scanned, tmp_path / "run", json.dumps(outcomes))
-    with pytest.raises(JournalError, match="the scan began with the detectors .*, and would go on with own.bright; start a new"):
+    with pytest.raises(
+        JournalError, match=r"the scan began with the detectors .*, and would go on with own.bright; start a new"
+    ):
         run_scan([], out=run, resume=True, workers=1)
 
 

@@ -17,6 +17,7 @@ import junitparser
 import pytest
 
 import reports
+from guardrails.core import plug_ins
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Status
 from guardrails.core.results.bench import BenchResult
@@ -232,7 +233,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch) -> Any:
     def install(cls: Any) -> None:
         point = EntryPoint("mine", "mine:cls", registry.GROUP)
         monkeypatch.setattr(EntryPoint, "load", lambda self: cls)
-        monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+        monkeypatch.setattr(plug_ins, "entry_points", lambda group: [point])
         registry.renderers.cache_clear()
 
     yield install

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guardrails.core import registry
+from guardrails.core import plug_ins, registry
 from guardrails.core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from guardrails.core.errors import ConfigurationError, NotApplicable
 from guardrails.core.results import Measurement
@@ -74,7 +74,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def set_up(modules: list[ModuleType], points: list[Point]) -> None:
         monkeypatch.setattr(registry, "_family_modules", lambda: iter(modules))
-        monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "guardrails.probes" else [])
+        monkeypatch.setattr(plug_ins, "entry_points", lambda group: points if group == "guardrails.probes" else [])
         registry.probes.cache_clear()
         registry.detectors.cache_clear()
 

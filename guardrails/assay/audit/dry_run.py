@@ -12,7 +12,7 @@ from ...core.errors import GuardrailsError
 from ...core.results import Threshold
 from ...core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ...kit.document_starts import readings
-from ..file_hash import file_sha256
+from ..file_hash import hash_and_size
 from .controls import cached_outcome
 from .plan import OBJECT, make_settings
 from .scope import Assay, Scope, count
@@ -113,7 +113,7 @@ def _same_place(one: str | None, two: str | None) -> bool:
     if not one or not two or OBJECT in (one[: len(OBJECT)], two[: len(OBJECT)]):
         return False
     a, b = Path(one), Path(two)
-    return a.resolve() == b.resolve() or (a.is_file() and b.is_file() and file_sha256(a) == file_sha256(b))
+    return a.resolve() == b.resolve() or (a.is_file() and b.is_file() and hash_and_size(a) == hash_and_size(b))
 
 
 def _forecast(scope: Scope, assay: Assay) -> Forecast:

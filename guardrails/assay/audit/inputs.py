@@ -17,7 +17,7 @@ from ...core.errors import ConfigurationError
 from ...core.results import InputRecord
 from ...kit.image_folder import files_below
 from ...targets import CHAT
-from ..file_hash import file_sha256
+from ..file_hash import hash_and_size
 from .plan import DATA, OBJECT, Settings
 
 BY_SOURCES = ("reference", "real", "package")
@@ -103,12 +103,12 @@ class Inputs:
         try:
             about = os.stat(path)
         except (OSError, ValueError):
-            return file_sha256(path)
+            return hash_and_size(path)
         place = os.path.abspath(path)
         key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
         if place in self._known and self._known[place][0] == key:
             return self._known[place][1]
-        hashed = file_sha256(path)
+        hashed = hash_and_size(path)
         if os.name == "posix" and time.time() - max(about.st_mtime, about.st_ctime) > SETTLED:
             self._known[place] = key, hashed
         return hashed

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core.errors import ContentError, GuardrailsError
 from ...kit.content import HEAD, Content, content_of, misnamed
-from ..file_hash import open_regular
+from ...kit.io import open_regular
 from .listing import Found, file_system
 
 MAX_LOCAL = 64 << 30

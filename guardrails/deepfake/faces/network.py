@@ -6,7 +6,6 @@ The border, 4 m (1 − m) of a soft mask m, is what "face X-ray" looks for (Li e
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.errors import ConfigurationError
+from ...kit.carded_weights import read_carded
 from ...kit.faces import Face
 
 if TYPE_CHECKING:
@@ -145,19 +145,13 @@ def read_net(folder: Path = WEIGHTS) -> FaceNet:
     """
     from safetensors.torch import load
 
-    weights, text = folder / "face-net.safetensors", folder / "face.json"
-    if not weights.exists() or not text.exists():
-        raise ConfigurationError(f"{weights.name} is missing; make it: {COMMAND}")
-    content = weights.read_bytes()
-    card = json.loads(text.read_text(encoding="utf-8"))
-    if hashlib.sha256(content).hexdigest() != card.get("net_sha256"):
-        raise ConfigurationError(f"{weights.name} does not have the hash that its card states: altered or cut short")
+    content, _ = read_carded(folder, "face-net", command=COMMAND, card="face", key="net_sha256")
     tensors, net = load(content), network()
     try:
         of_places, of_borders = tensors.pop("shares").tolist()
         missing, unknown = net.load_state_dict({n: t.float() for n, t in tensors.items()}, strict=False)
     except (KeyError, ValueError, RuntimeError) as error:
-        raise ConfigurationError(f"{weights.name} is of another version; make it anew: {COMMAND}") from error
+        raise ConfigurationError(f"face-net.safetensors is of another version; make it anew: {COMMAND}") from error
     if unknown or any(not name.endswith("num_batches_tracked") for name in missing):
-        raise ConfigurationError(f"{weights.name} is of another version; make it anew: {COMMAND}")
+        raise ConfigurationError(f"face-net.safetensors is of another version; make it anew: {COMMAND}")
     return FaceNet(net, (of_places, of_borders))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,7 +12,7 @@ import numpy as np
 
 from ...core.base import Detection
 from ...core.errors import ConfigurationError
-from ...core.json_object import json_object
+from ...kit.carded_weights import read_carded, write_carded
 from ...kit.detection.calibration import BySource, Calibration
 from ...kit.detection.linear_head import Head
 from ...kit.detection.protocol import FOLDS, folds_of, weights_of
@@ -154,7 +152,6 @@ def write(fitted: Mapping[str, Fitted], card: Mapping[str, Any], folder: Path, s
     """Write ``STEM.safetensors`` and ``STEM.json``, its card with the hash of the weights; return both paths."""
     from safetensors.numpy import save
 
-    folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {}
     names: dict[str, Any] = {}
     for name, one in fitted.items():
@@ -165,11 +162,8 @@ def write(fitted: Mapping[str, Fitted], card: Mapping[str, Any], folder: Path, s
         numbers = [one.head.intercept, one.calibration.slope, one.calibration.offset, one.reach]
         arrays[f"{name}/numbers"] = np.array(numbers, dtype=np.float64)
         names[name] = {"blocks": list(one.head.mean), "basis": one.basis} | Scope.stated(one.scope)
-    weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
-    weights.write_bytes(save({key: np.ascontiguousarray(value) for key, value in arrays.items()}))
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    text.write_text(json.dumps({**card, "heads": names, "sha256": sha256}, indent=2, sort_keys=True) + "\n")
-    return [weights, text]
+    weights = save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
+    return write_carded(folder, stem, weights, {**card, "heads": names})
 
 
 def command_of(stem: str) -> str:
@@ -213,17 +207,12 @@ def read(folder: Path = WEIGHTS, stem: str = "default") -> tuple[dict[str, Fitte
     ConfigurationError
         Where a file is missing, or the weights have not the hash or shape that the card states.
     """
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     from .source_calibration import recalibrated
 
-    weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
-    if not weights.exists() or not text.exists():
-        raise ConfigurationError(f"{weights.name} is missing; make it: {command_of(stem)}")
-    card = json_object(text.read_bytes())
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != card.get("sha256"):
-        raise ConfigurationError(f"{weights.name} does not have the hash that its card states: altered or cut short")
-    tensors = load_file(weights)
+    weights, card = read_carded(folder, stem, command=command_of(stem))
+    tensors = load(weights)
     heads = {name: _one(name, about, tensors) for name, about in card["heads"].items()}
     return recalibrated(heads, card["sha256"], folder), card
 

@@ -7,14 +7,13 @@ drowning the noise. The layers above are learnt; the mean over places of the las
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.errors import ConfigurationError
+from ...kit.carded_weights import read_carded
 from .fitted_head import WEIGHTS
 
 if TYPE_CHECKING:
@@ -84,12 +83,6 @@ def write(net: torch.nn.Module, folder: Path) -> Path:
     return path
 
 
-def sha256(path: Path) -> str:
-    """Return the hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @cache
 def read(folder: Path = WEIGHTS) -> torch.nn.Sequential:
     """Read the network, in evaluation mode.
@@ -99,16 +92,9 @@ def read(folder: Path = WEIGHTS) -> torch.nn.Sequential:
     ConfigurationError
         Where a file is missing, or the weights have not the hash that the card states.
     """
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
-    from . import fitted_head
-
-    path = folder / f"{STEM}-network.safetensors"
-    if not path.exists() or not (folder / f"{STEM}.json").exists():
-        raise ConfigurationError(f"{path.name} or {STEM}.json is missing; make them: {COMMAND}")
-    _, card = fitted_head.read(folder, STEM)
-    if sha256(path) != card["network_sha256"]:
-        raise ConfigurationError(f"{path.name} does not have the hash that {STEM}.json states: altered or cut short")
+    weights, _ = read_carded(folder, f"{STEM}-network", command=COMMAND, card=STEM, key="network_sha256")
     net = build()
-    net.load_state_dict(load_file(path))
+    net.load_state_dict(load(weights))
     return net.eval()

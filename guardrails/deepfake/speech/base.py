@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from ...core.base import Control, Detection, Detector, Modality, Segment
-from ...core.errors import ConfigurationError, ContentError
+from ...core.errors import ContentError
+from ...kit.carded_weights import read_carded, write_carded
 from ..images.base import checked
 from ..images.kinds import Scope
 
@@ -291,16 +290,8 @@ def write(heard: Heard, card: Mapping[str, Any], folder: Path, stem: str) -> lis
     arrays |= calibration_arrays(calibration)
     arrays |= {name: np.asarray(getattr(heard.manner, name)) for name in ("centre", "precision")}
     arrays["numbers"] = np.array([calibration.slope, calibration.offset, heard.reach, heard.threshold])
-    weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
-    weights.write_bytes(save(arrays))
-    about = {
-        **card,
-        **Scope.stated(heard.scope),
-        "basis": heard.basis,
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-    }
-    text.write_text(json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    return [weights, text]
+    about = {**card, **Scope.stated(heard.scope), "basis": heard.basis}
+    return write_carded(folder, stem, save(arrays), about)
 
 
 @cache
@@ -312,18 +303,13 @@ def read(kind: type[Model], stem: str, folder: Path = WEIGHTS) -> tuple[Heard, d
     ConfigurationError
         Where a file is missing, or the weights have not the hash that the card states.
     """
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     from ..images.fitted_head import calibration_of
     from .speech_likeness import Manner
 
-    weights, text = folder / f"{stem}.safetensors", folder / f"{stem}.json"
-    if not weights.exists() or not text.exists():
-        raise ConfigurationError(f"{weights.name} is missing; make it: guardrails train detector deepfake.{stem}")
-    card: dict[str, Any] = json.loads(text.read_text(encoding="utf-8"))
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != card.get("sha256"):
-        raise ConfigurationError(f"{weights.name} does not have the hash that its card states: altered or cut short")
-    tensors = load_file(weights)
+    weights, card = read_carded(folder, stem, command=f"guardrails train detector deepfake.{stem}")
+    tensors = load(weights)
     slope, offset, reach, threshold = (float(x) for x in tensors["numbers"])
     model = kind.of({k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")})
     manner, calibration = Manner(tensors["centre"], tensors["precision"]), calibration_of(tensors, slope, offset)

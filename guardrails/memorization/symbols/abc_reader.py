@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
+from ...kit.abc_pitch import MARKS, NATURAL, pitch, signature
+
 MAX_CHARACTERS = 50_000
 """Of a tune; longer ones are not read."""
 MIN_NOTES = 8
 """A tune of fewer is none."""
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_FIFTHS = "FCGDAEB"
-_MODES = {"maj": 0, "ion": 0, "mix": -1, "dor": -2, "min": -3, "m": -3, "aeo": -3, "phr": -4, "loc": -5, "lyd": 1}
-_MARKS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
+_UNRAISED = dict.fromkeys(NATURAL, 0)
 _TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}
 """Notes, and the time of how many they take."""
 _FIELD = re.compile(r"([A-Za-z+]):(?![|:])[ \t]*([^\n]*)")
@@ -58,27 +57,12 @@ def tunes(text: str) -> Iterator[list[Note]]:
                 yield notes
 
 
-def signature(key: str) -> dict[str, int]:
-    """Return by how many semitones a key raises each letter; a key that is not known raises none.
-
-    >>> {letter: up for letter, up in signature("Dmin").items() if up}
-    {'B': -1}
-    """
-    found = re.match(r"([A-G])([#b]?)[ \t]*([A-Za-z]*)", key)
-    mode = found[3].lower() if found else ""
-    if not found or (mode and mode != "m" and mode[:3] not in _MODES):
-        return dict.fromkeys(_STEPS, 0)
-    sharps = _FIFTHS.index(found[1]) - 1 + {"#": 7, "b": -7}.get(found[2], 0)
-    sharps += _MODES["m"] if mode == "m" else _MODES.get(mode[:3], 0)
-    return {letter: (sharps - _FIFTHS.index(letter) + 6) // 7 for letter in _STEPS}
-
-
 class _Reader:
     """The notes so far, and what the next one's pitch and length hang on."""
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
-        self.usual = self.raised = dict.fromkeys(_STEPS, 0)
+        self.usual = self.raised = _UNRAISED
         self.unit = self.broken = self.tuplet = Fraction(1)
         self.left = 0  # notes of a tuplet that are to come
         self.tied = False
@@ -95,7 +79,7 @@ class _Reader:
 
     def field(self, name: str, value: str) -> None:
         if name == "K":
-            self.usual = self.raised = signature(value.strip())
+            self.usual = self.raised = signature(value.strip()) or _UNRAISED
         elif name == "L" and (length := re.match(r"[ \t]*(\d{1,3})/([1-9]\d{0,2})", value)) and int(length[1]):
             self.unit = 8 * Fraction(int(length[1]), int(length[2]))
 
@@ -136,11 +120,10 @@ class _Reader:
         if letter == "Z":
             return
         if token["mark"]:
-            self.raised = self.raised | {letter: _MARKS[token["mark"]]}
-        octave = token["letter"].islower() + token["octave"].count("'") - token["octave"].count(",")
-        pitch = 60 + 12 * octave + _STEPS[letter] + self.raised[letter]
-        if self.tied and self.notes[-1].pitch == pitch:
-            self.notes[-1] = Note(pitch, self.notes[-1].length + length)
+            self.raised = self.raised | {letter: MARKS[token["mark"]]}
+        note = Note(pitch(token["letter"], token["octave"], self.raised), length)
+        if self.tied and self.notes[-1].pitch == note.pitch:
+            self.notes[-1] = Note(note.pitch, self.notes[-1].length + length)
         else:
-            self.notes.append(Note(pitch, length))
+            self.notes.append(note)
         self.tied = False

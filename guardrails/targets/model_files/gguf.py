@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -11,17 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import MissingExtraError, TargetError
+from ...kit.checksums import file_sha256
 from ...kit.io import cache_folder, shown
 from .errors import target_errors
 from .gguf_header import check_gguf
 from .quiet import offline, quiet
 from .size import check_built, check_config
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def converted(gguf: Path) -> tuple[Path, str]:

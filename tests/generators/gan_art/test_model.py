@@ -15,7 +15,6 @@ from generators.base import WEIGHTS
 from generators.gan_art import fidelity, paintings
 from generators.gan_art import model as gan_art
 from generators.gan_art import truth as gan_truth
-from generators.gan_art.fidelity import prdc
 from generators.gan_art.model import REMAINING, SPREAD, GanArt, Recipe, to_signed
 from generators.gan_art.paintings import QUANTITIES, STYLES
 from generators.gan_art.truth import StyleJudge
@@ -216,26 +215,6 @@ def test_a_painting_is_a_function_of_its_style_and_quantities(style: int, seed: 
 def test_styles_are_equally_likely() -> None:
     styles = paintings.draw(4000, np.random.default_rng(0)).styles
     assert np.bincount(styles, minlength=8) / 4000 == pytest.approx(1 / 8, abs=0.025)
-
-
-def test_prdc_is_that_of_its_definition() -> None:
-    rng = np.random.default_rng(0)
-    real, made, k = rng.normal(size=(30, 3)), rng.normal(0.5, 1, size=(25, 3)), 5
-
-    def d(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.linalg.norm(a - b))
-
-    def radius(points: np.ndarray, i: int) -> float:
-        return sorted(d(points[i], p) for p in points)[k]
-
-    inside = [[d(r, m) < radius(real, i) for m in made] for i, r in enumerate(real)]
-    expected = {
-        "precision": np.mean([any(row[j] for row in inside) for j in range(25)]),
-        "recall": np.mean([any(d(r, m) < radius(made, j) for j, m in enumerate(made)) for r in real]),
-        "density": np.sum(inside) / (k * 25),
-        "coverage": np.mean([any(row) for row in inside]),
-    }
-    assert prdc(real, made) == pytest.approx(expected, abs=1e-4)
 
 
 def test_real_pictures_reach_what_other_real_pictures_do() -> None:
