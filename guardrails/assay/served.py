@@ -13,7 +13,7 @@ from .run_folder import writing
 
 
 @contextmanager
-def answers_kept(scope: Scope, folder: Path, tell: Callable[[str], None], *, resumed: bool) -> Iterator[None]:
+def answers_kept(scope: Scope, folder: Path, warn: Callable[[str], None], *, resumed: bool) -> Iterator[None]:
     """Keep the answers of a served model in the run's folder, and say first what is sent to which host.
 
     Raises
@@ -30,7 +30,7 @@ def answers_kept(scope: Scope, folder: Path, tell: Callable[[str], None], *, res
     subject = scope.subject
     given = [name for name in ("corpus", "holdout") if subject.has(name)]
     documents = f", and parts of the documents of {' and '.join(given)}," if given else ""
-    tell(f"prompts{documents} are sent to {model.sent_to}")
+    warn(f"prompts{documents} are sent to {model.sent_to}")
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import typer
 from ..core.errors import ConfigurationError
 from ._console import echo_json, only_data_on_stdout, progress, write_json
 from ._endings import interrupted
-from ._screen import note, show
+from ._screen import note, say, show
 from ._summary import print_summary
 from .listing import TARGETS
 
@@ -221,7 +221,7 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
 def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool, salvage: bool) -> AuditResult:
     from ..assay.audit.orchestrator import how_to_resume, run_audit
 
-    place: dict[str, Any] = {"resume": None, "out": folder, "tell": note}
+    place: dict[str, Any] = {"resume": None, "out": folder, "tell": note, "warn": say}
     if resume:
         place |= {"resume": folder, "out": None, "salvage": salvage}
 

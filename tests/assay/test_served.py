@@ -70,7 +70,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(module, "probes", lambda: {Asks.id: Asks})
     for module in (audit, resume):
         monkeypatch.setattr(module, "sources_sha256", lambda: "the code")
-    patience = Patience(connect=1, read=1, total=2, attempts=2, first_wait=0.001)
+    patience = Patience(connect=5, read=5, total=10, attempts=2, first_wait=0.001)
     monkeypatch.setattr(options.EndpointOptions, "patience", patience)
     monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MY_KEY", KEY)
@@ -144,7 +144,19 @@ def test_without_token_counts_an_upper_bound_is_counted(server: fault_server.Ser
     assert f"{10 + 60} + {40 * 4} tokens" in said
 
 
-def test_the_key_is_in_no_file_of_a_run(server: fault_server.Server, capfd: pytest.CaptureFixture[str]) -> None:
+def test_answers_that_cannot_be_used_cost_what_others_do(server: fault_server.Server) -> None:
+    server.always = raw('{"choices": []}')
+    prices = {"price_in": 0.0, "price_out": 250_000.0}  # at most 1 for an answer of 4 tokens
+    result = audited(server, max_cost=4.0, concurrency=1, **prices)
+    assert len(server.asked) == 4
+    assert "36 not sent" in read_as(result)
+    assert "cost 4" in read_as(result)
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_the_key_is_in_no_file_of_a_run(
+    server: fault_server.Server, quiet: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     server.faults = {
         "1": [say(f"yes {KEY}")],
         "2": [status(401, json.dumps({"error": {"message": f"bad key {KEY}"}}))],
@@ -152,7 +164,7 @@ def test_the_key_is_in_no_file_of_a_run(server: fault_server.Server, capfd: pyte
         "4": [status(400, "x" * 190 + KEY)],
     }
     server.models = {"data": [{"id": "m", "owned_by": KEY}]}
-    code = cli.run(["audit", named(server), "--api-key-env", "MY_KEY", "--out", "run"])
+    code = cli.run(["audit", named(server), "--api-key-env", "MY_KEY", "--out", "run", *quiet])
     assert code == 3
     assert {h["Authorization"] for h in server.headers_seen} == {f"Bearer {KEY}"}
     files = [path for path in Path("run").rglob("*") if path.is_file()]

@@ -65,6 +65,7 @@ def run_audit(
     endpoint: Mapping[str, Any] | None = None,
     progress: Report = None,
     tell: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> tuple[AuditResult, Path]:
     """Audit a target, or without one run the self-check; write ``result.json`` and the journal.
 
@@ -107,6 +108,8 @@ def run_audit(
     tell : callable, optional
         Told in words that a run without a target is the self-check, what a resumed run reads, and what was dropped of
         a damaged journal.
+    warn : callable, optional
+        Told in words what is sent to which host, before the first prompt is.
 
     Returns
     -------
@@ -134,7 +137,7 @@ def run_audit(
         if out is not None and Path(out).resolve() != folder.resolve():
             raise ConfigurationError(f"the run in {folder} is resumed there; leave out={os.fspath(out)!r} out")
         again = asked(options, Path(plan) if plan else None)
-        return _resumed(folder, objects, named, again, progress, tell or _silent, salvage=salvage)
+        return _resumed(folder, objects, named, again, progress, tell or _silent, warn or _silent, salvage=salvage)
     if salvage:
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
     given = {k: name_of(v) for k, v in objects.items()} | {"descriptor": descriptor} | options
@@ -152,7 +155,7 @@ def run_audit(
     make_folder(folder)
     with writing(folder):
         journal = Journal(folder / JOURNAL)
-    with journal, answers_kept(scope, folder, tell or _silent, resumed=False):
+    with journal, answers_kept(scope, folder, warn or _silent, resumed=False):
         if journal.get("settings") is not None:  # another run was faster
             raise _holds_a_run(folder)
         begun = {
@@ -174,6 +177,7 @@ def _resumed(
     again: Mapping[str, Any],
     progress: Report,
     tell: Callable[[str], None],
+    warn: Callable[[str], None],
     *,
     salvage: bool,
 ) -> tuple[AuditResult, Path]:
@@ -191,7 +195,7 @@ def _resumed(
         if salvage:
             done, total = journal.progress()
             tell(f"{done:,} of {total:,} batches are kept; the others are asked again")
-        with answers_kept(scope, folder, tell, resumed=True):
+        with answers_kept(scope, folder, warn, resumed=True):
             return _finished(journal, scope, inputs, folder, progress), folder
 
 

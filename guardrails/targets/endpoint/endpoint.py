@@ -33,11 +33,15 @@ T = TypeVar("T")
 MAX_TEXT = 500_000
 """Characters of one answer."""
 DOWN, LOST = 3, 5
-"""After so many lost requests in a row, each further one is sent once, until one is answered; and the rest of a call is
-not sent."""
+"""After so many lost requests in a row, each further one is sent once, until one is answered. After so many that were
+lost or failed with a status `FOR_ALL`, the rest of a call is not sent."""
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,60}")
-SECRET, SHORTEST = "[api key]", 16
+FOR_ALL = frozenset({401, 404, 429})
+"""Statuses of an answer that other requests would have, too: a wrong key, a model that is not there, a limit."""
+SECRET, SHORTEST, SHORTEST_IN_ERRORS = "[api key]", 16, 8
 """What stands in place of a key that a server repeats, and the fewest characters of such a key."""
+_BETWEEN = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*"
+"""What may stand between the characters of a key that is repeated: line breaks, and what is not seen."""
 
 
 class Form(Protocol):
@@ -60,7 +64,7 @@ class Form(Protocol):
 
 @dataclass
 class _Call:
-    """One call of `Endpoint.reply`: its connections, and the requests lost in a row."""
+    """One call of `Endpoint.reply`: its connections, and the requests that failed in a row as all others would."""
 
     transport: Transport
     lost: int = 0
@@ -100,6 +104,7 @@ class Endpoint:
         self._form: Form = FORMS[scheme](spec)
         self._key = _key_from(self.options.api_key_env)
         self._form.headers(self._key)  # raises where they need a key
+        self._key_pattern = re.compile(_BETWEEN.join(map(re.escape, self._key or "")), re.IGNORECASE)
         if self._key and any(self._without_key(text) != text for text in (name, str(self._form.url))):
             raise ConfigurationError(f"{scheme}: the name holds the key, and would be printed and stored")
         self._patience = patience or self.options.patience
@@ -169,7 +174,7 @@ class Endpoint:
 
         async def listing() -> Exchange:
             async with self._client() as client:
-                transport = Transport(client, self._patience, lambda again: None, self._without_key)
+                transport = Transport(client, self._patience, lambda again: None, self._error_without_key)
                 return await transport.get(form.models_url, form.headers(self._key))
 
         exchange = self._run(listing())
@@ -225,7 +230,9 @@ class Endpoint:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Transport]:
         """Yield what the calls that overlap share: connections, and the wait that the server asks for."""
-        transport = self._transport or Transport(self._client(), self._patience, self._may_send, self._without_key)
+        transport = self._transport or Transport(
+            self._client(), self._patience, self._may_send, self._error_without_key
+        )
         self._transport = transport
         self._connected += 1
         try:
@@ -237,9 +244,9 @@ class Endpoint:
                 await transport.close()
 
     def _not_sent(self) -> Reply:
-        """Return the reply to a request that is not sent, since the server is down."""
-        reply = Reply(finish="error", error=f"not sent after {LOST} lost requests in a row")
-        self.ledger.add("", reply, 0, Usage(0, 0))
+        """Return the reply to a request that is not sent, since the server is down or refuses everything."""
+        reply = Reply(finish="error", error=f"not sent after {LOST} failed requests in a row")
+        self.ledger.add("", reply, 0, None)
         return reply
 
     def _client(self) -> httpx.AsyncClient:
@@ -275,12 +282,9 @@ class Endpoint:
                 break
         if exchange.attempts:
             self._lost_in_a_row = self._lost_in_a_row + 1 if exchange.lost else 0
-            call.lost = call.lost + 1 if exchange.lost else 0
+            call.lost = call.lost + 1 if exchange.lost or exchange.status in FOR_ALL else 0
         reply = self._checked(form, exchange)
-        most = Usage(
-            sum(len(message["content"].encode("utf-8", "replace")) for message in conversation), decoding.max_new_tokens
-        )
-        self.ledger.add(key, reply, attempts, most)
+        self.ledger.add(key, reply, attempts, _most(conversation, decoding) if _charged(exchange) else None)
         return reply
 
     def _checked(self, form: Form, exchange: Exchange) -> Reply:
@@ -291,13 +295,27 @@ class Endpoint:
         reply = form.parse(exchange.value)
         if len(reply.text) > MAX_TEXT:
             return Reply(finish="error", error=f"an answer of more than {MAX_TEXT:,} characters", usage=reply.usage)
-        error = reply.error and one_line(self._without_key(reply.error.encode("utf-8", "replace").decode()))
+        error = reply.error and one_line(self._error_without_key(reply.error.encode("utf-8", "replace").decode()))
         text = self._without_key(reply.text.encode("utf-8", "replace").decode())  # lone surrogates cannot be stored
         return Reply(text, reply.finish, error, reply.usage)
 
-    def _without_key(self, text: str) -> str:
+    def _without_key(self, text: str, shortest: int = SHORTEST) -> str:
         # A local server takes any key, such as "test": taken out of its answers, it would change what they say.
-        return text.replace(self._key, SECRET) if self._key and len(self._key) >= SHORTEST else text
+        return self._key_pattern.sub(SECRET, text) if self._key and len(self._key) >= shortest else text
+
+    def _error_without_key(self, text: str) -> str:
+        return self._without_key(text, SHORTEST_IN_ERRORS)
+
+
+def _charged(exchange: Exchange) -> bool:
+    """Whether the server says that it answered: an answer that cannot be used costs what any other does."""
+    return exchange.status is not None and exchange.status < 300
+
+
+def _most(conversation: Conversation, decoding: Decoding) -> Usage:
+    """Return the most tokens that a request may have used."""
+    size = sum(len(message["content"].encode("utf-8", "replace")) for message in conversation)
+    return Usage(size, decoding.max_new_tokens)
 
 
 def load_chat(spec: str, options: EndpointOptions | None = None) -> ChatTexts:

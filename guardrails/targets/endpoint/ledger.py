@@ -108,7 +108,7 @@ class Ledger:
         self.counts.requests += 1
         self.counts.repeated += again
 
-    def add(self, key: str, reply: Reply, attempts: int, most: Usage) -> None:
+    def add(self, key: str, reply: Reply, attempts: int, most: Usage | None) -> None:
         """Count the outcome of a request, and keep an answer.
 
         Parameters
@@ -119,12 +119,11 @@ class Ledger:
             The outcome.
         attempts : int
             How often it was sent.
-        most : Usage
-            What is counted where the server counts no tokens of an answer: an upper bound.
+        most : Usage, optional
+            What is counted where the server counts no tokens: an upper bound. None: nothing was answered.
         """
-        usage = reply.usage
-        estimated = usage is None and reply.error is None
-        counted = most if estimated else usage or Usage(0, 0)
+        estimated = reply.usage is None and most is not None
+        counted = reply.usage or most or Usage(0, 0)
         line: dict[str, Any] = {"attempts": attempts, "finish": reply.finish, "empty": reply.text == ""}
         line |= {"tokens": [counted.prompt_tokens, counted.completion_tokens], "estimated": estimated}
         if reply.error is None and self._options.cache:

@@ -7,12 +7,19 @@ from typing import Any
 
 import httpx
 
-from ...core.conversations import Conversation, Decoding, Finish, Reply, Usage
+from ...core.conversations import Conversation, Decoding, Reply, Usage
 from ...core.errors import ConfigurationError
 from .address import clipped, parse_address
 
 MODEL_FACTS = ("owned_by", "root", "parent", "max_model_len")
 """What is read of the server's list of models. ``created`` is left out: some servers write the present time there."""
+OUT_OF_TOKENS = ("length", "max_tokens", "max_output_tokens", "model_length")
+WITHHELD = ("safety", "recitation", "blocklist", "prohibited_content", "spii", "guardrail_intervened")
+"""Why an answer ended, beside ``content_filter``, where the server withholds it."""
+BROKEN_OFF = ("error", "abort", "aborted", "cancelled", "canceled", "timeout", "insufficient_system_resource")
+COMPLETE = ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete")
+"""Why an empty answer is one: of any other reason it is not known that the model had no more to say."""
+REASONING = ("reasoning_content", "reasoning", "thinking")
 
 
 class ChatCompletions:
@@ -76,26 +83,25 @@ class ChatCompletions:
         choices = answer.get("choices") if isinstance(answer, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict):
-            said = answer.get("error") if isinstance(answer, dict) else None
-            said = said.get("message") if isinstance(said, dict) else said
-            words = f": {said}" if isinstance(said, str) else ""
+            words = f": {said}" if (said := _failure(answer)) else ""
             return Reply(finish="error", error=f"the answer has no 'choices'{words}")
         usage = token_counts(answer.get("usage"), "prompt_tokens", "completion_tokens")
-        finish = choice.get("finish_reason")
-        if finish == "content_filter":
+        reason = choice.get("finish_reason")
+        ended = reason.lower() if isinstance(reason, str) else None
+        if ended is not None and (ended.startswith("content_filter") or ended in WITHHELD):
             return Reply(finish="filtered", error="the server filtered this answer", usage=usage)
         text, refusal = self._text(choice)
-        if refusal:
+        if refusal or (ended == "refusal" and isinstance(text, str)):
             return Reply(text or refusal, "refused", usage=usage)
-        if not isinstance(text, str):
-            tools = "it calls a tool and " * (finish in ("tool_calls", "function_call"))
-            return Reply(finish="error", error=f"the answer is unusable: {tools}it holds no text", usage=usage)
-        ended: Finish = "length" if finish == "length" else "stop"
-        if not text and ended == "length":
+        if said := _failure(answer) or _failure(choice):
+            return Reply(finish="error", error=f"the answer comes with an error: {said}", usage=usage)
+        if why := _unusable(choice, text, ended):
+            return Reply(finish="error", error=f"the answer is unusable: {why}", usage=usage)
+        if not text and ended in OUT_OF_TOKENS:
             # A model that reasons can spend all its tokens before it writes anything.
             why = "the answer is empty: its tokens ran out before any text, as where a model reasons first"
             return Reply(finish="error", error=why, usage=usage)
-        return Reply(text, ended, usage=usage)
+        return Reply(text, "length" if ended in OUT_OF_TOKENS else "stop", usage=usage)
 
     def _text(self, choice: dict[str, Any]) -> tuple[Any, str]:
         """Return the text of an answer, which may be missing, and that of a refusal."""
@@ -104,9 +110,8 @@ class ChatCompletions:
             return None, ""
         content, refusal = message.get("content"), message.get("refusal")
         if isinstance(content, list):
-            parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-            texts = [part for part in parts if isinstance(part, str)]
-            content = "".join(texts) if texts else None
+            refusal = refusal or _joined(content, "refusal", ("refusal",))
+            content = _joined(content, "text", ("text", "output_text"))
         if content is None and choice.get("finish_reason") == "length":
             content = ""
         return content, refusal if isinstance(refusal, str) else ""
@@ -138,6 +143,38 @@ class Completions(ChatCompletions):
 
     def _text(self, choice: dict[str, Any]) -> tuple[Any, str]:
         return choice.get("text"), ""
+
+
+def _unusable(choice: dict[str, Any], text: Any, ended: str | None) -> str:
+    """Return why an answer says nothing of what the model would write; empty where it does."""
+    if ended in BROKEN_OFF:
+        return f"it ended with '{ended}'"
+    message = choice.get("message")
+    fields = message if isinstance(message, dict) else {}
+    if not text and (ended in ("tool_calls", "function_call") or fields.get("tool_calls")):
+        return "it calls a tool and it holds no text"
+    if not text and any(isinstance(fields.get(name), str) and fields[name] for name in REASONING):
+        return "" if ended in OUT_OF_TOKENS else "it holds reasoning and no text"
+    if not isinstance(text, str):
+        return "it holds no text"
+    if not text and ended is not None and ended not in (*OUT_OF_TOKENS, *COMPLETE):
+        return f"it is empty, and ended with '{ended}'"
+    return ""
+
+
+def _failure(answer: Any) -> str:
+    """Return what a server says of an error in an answer that it calls a success; empty where it says nothing."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, dict):
+        error = next((error[name] for name in ("message", "code", "type") if error.get(name)), None)
+    return str(error) if isinstance(error, str | int) and error else ""
+
+
+def _joined(parts: list[Any], field: str, kinds: tuple[str, ...]) -> str | None:
+    """Return the texts of an answer's parts of some kinds, or None where there is none."""
+    fields = [part.get(field) for part in parts if isinstance(part, dict) and part.get("type") in kinds]
+    texts = [text for text in fields if isinstance(text, str)]
+    return "".join(texts) if texts else None
 
 
 def token_counts(usage: Any, prompt: str, completion: str) -> Usage | None:

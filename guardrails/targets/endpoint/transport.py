@@ -29,6 +29,8 @@ SHOWN = 200
 """Characters of a server's message that are shown."""
 FILTERED = "content_filter"
 """The code of an error that says that the question or the answer was filtered."""
+NO_QUOTA = "insufficient_quota"
+"""The code of a 429 that waiting does not change."""
 AGAIN = frozenset({408, 409, 429})
 """Statuses after which a request is sent again, beside 500 and above."""
 
@@ -169,7 +171,7 @@ class Transport:
 
     def _fail(self, status: int, retry_after: str | None, content: bytes) -> None:
         message = f"the server answered {status}{self._server_message(content)}"
-        if status not in AGAIN and status < 500:
+        if (status not in AGAIN and status < 500) or f": {NO_QUOTA}" in message:
             raise _RefusedError(message)
         after = _seconds(retry_after)
         if after is not None and after > self._patience.longest_wait:
@@ -190,8 +192,9 @@ class Transport:
             error = value.get("error", value)
             fields = [error.get(name) for name in ("message", "detail")] if isinstance(error, dict) else [error]
             said = next((field for field in fields if isinstance(field, str) and field), said)
-            if isinstance(error, dict) and error.get("code") == FILTERED:
-                said = f"{FILTERED}: {said}"
+            code = error.get("code") if isinstance(error, dict) else None
+            if code in (FILTERED, NO_QUOTA):
+                said = f"{code}: {said}"
         said = self._words(said)
         return f": {said}" if said else ""
 
@@ -255,7 +258,7 @@ def _seconds(retry_after: str | None) -> float | None:
     """
     if not retry_after:
         return None
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", retry_after.strip()):
+    if re.fullmatch(r"[0-9]{1,30}(\.[0-9]{1,30})?", retry_after.strip()):
         return float(retry_after)
     try:
         when = parsedate_to_datetime(retry_after)

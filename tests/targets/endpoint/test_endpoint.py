@@ -13,10 +13,10 @@ import pytest
 from guardrails.core.base import TextOutputs, TextTarget
 from guardrails.core.errors import EndpointError
 from guardrails.targets import load_target
-from guardrails.targets.endpoint import Chat, Endpoint, Reply
+from guardrails.targets.endpoint import Chat, Endpoint, Patience, Reply
 
 from .asking import QUICK, ask, endpoint
-from .fault_server import Server, cut, drip, drip_headers, hang, raw, reset, say, status
+from .fault_server import Server, answer, cut, drip, drip_headers, hang, raw, reset, say, status
 
 
 def test_an_endpoint_is_a_chat_and_a_target_that_writes_text(server: Server) -> None:
@@ -59,7 +59,7 @@ def test_an_object_with_reply_is_a_target() -> None:
 def test_one_at_a_time_and_sixteen_give_the_same(server: Server) -> None:
     prompts = [f"prompt {i}" for i in range(40)]
     server.faults = {p: [say(f"answer to {p}", wait=0.002 * (i % 7))] * 2 for i, p in enumerate(prompts)}
-    replies = [ask(endpoint(server, concurrency=n), *prompts) for n in (1, 16)]
+    replies = [ask(endpoint(server, patience=Patience(), concurrency=n), *prompts) for n in (1, 16)]
     assert replies[0] == replies[1]
     assert [r.text for r in replies[0]] == [f"answer to {p}" for p in prompts]
     bodies = [sorted(json.dumps(b, sort_keys=True) for b in part) for part in (server.asked[:40], server.asked[40:])]
@@ -68,8 +68,8 @@ def test_one_at_a_time_and_sixteen_give_the_same(server: Server) -> None:
 
 @pytest.mark.parametrize("most", [1, 5])
 def test_no_more_requests_are_under_way_than_asked_for(server: Server, most: int) -> None:
-    server.always = say("x", wait=0.01)
-    ask(endpoint(server, concurrency=most), *map(str, range(12)))
+    server.always = say("x", wait=0.05)
+    ask(endpoint(server, patience=Patience(), concurrency=most), *map(str, range(12)))
     assert server.most_at_once == most
 
 
@@ -162,6 +162,62 @@ def test_refused_filtered_empty_and_failed_are_four_things(server: Server) -> No
     assert model.requests_made().startswith(said)
 
 
+def choice(**fields: object) -> object:
+    """Answer with one choice, whose message and end are these."""
+    message = {name: fields.pop(name) for name in list(fields) if name not in ("finish_reason", "error")}
+    return raw(json.dumps({"choices": [{"message": message, **fields}], "usage": {}}))
+
+
+TOOL = [{"function": {"name": "f", "arguments": "{}"}}]
+
+
+@pytest.mark.parametrize(
+    ("fault", "finish", "words"),
+    [
+        # An error in an answer that the server calls a success.
+        (raw(json.dumps({**answer("par"), "error": {"message": "the worker died"}})), "error", "the worker died"),
+        (raw(json.dumps({**answer("par"), "error": "the worker died"})), "error", "the worker died"),
+        (choice(content="", error={"code": 502}, finish_reason="error"), "error", "502"),
+        (choice(content="par", finish_reason="error"), "error", "ended with 'error'"),
+        (choice(content="par", finish_reason="abort"), "error", "ended with 'abort'"),
+        (choice(content="par", finish_reason="insufficient_system_resource"), "error", "ended with"),
+        # The model wrote something, and it is not the text.
+        (choice(content="", tool_calls=TOOL, finish_reason="tool_calls"), "error", "calls a tool"),
+        (choice(content="", tool_calls=TOOL, finish_reason="stop"), "error", "calls a tool"),
+        (choice(content="", reasoning_content="so", finish_reason="stop"), "error", "reasoning and no text"),
+        (choice(content=None, reasoning="so", finish_reason="stop"), "error", "reasoning and no text"),
+        (choice(content="", reasoning_content="so", finish_reason="length"), "error", "ran out"),
+        (choice(content="", finish_reason="MAX_TOKENS"), "error", "ran out"),
+        (choice(content="", finish_reason="load"), "error", "ended with 'load'"),
+        # The server withholds what the model wrote.
+        (choice(content="", finish_reason="SAFETY"), "filtered", "filtered"),
+        (choice(content=None, finish_reason="RECITATION"), "filtered", "filtered"),
+        (choice(content="", finish_reason="content_filter: PROHIBITED_CONTENT"), "filtered", "filtered"),
+        (choice(content="I cannot.", finish_reason="refusal"), "refused", "I cannot."),
+        (choice(content=[{"type": "refusal", "refusal": "No."}]), "refused", "No."),
+        # An answer.
+        (choice(content="yes", error=None, finish_reason="stop"), "stop", "yes"),
+        (choice(content="yes", error={}, reasoning_content="so"), "stop", "yes"),
+        (choice(content="yes", tool_calls=TOOL, finish_reason="tool_calls"), "stop", "yes"),
+        (choice(content="yes", finish_reason="anything"), "stop", "yes"),
+        (choice(content="yes", finish_reason=5), "stop", "yes"),
+        (choice(content="yes", finish_reason="max_tokens"), "length", "yes"),
+        (choice(content="", finish_reason="eos_token"), "stop", ""),
+        (choice(content="", tool_calls=[]), "stop", ""),
+        (choice(content=[{"type": "text", "text": "y"}, {"type": "output_text", "text": "es"}]), "stop", "yes"),
+    ],
+)
+def test_an_answer_counts_only_where_it_is_the_model_s_own_and_whole(
+    server: Server, fault, finish: str, words: str
+) -> None:
+    server.always = fault
+    (reply,) = ask(endpoint(server), "a")
+    assert reply.finish == finish
+    assert words in (reply.error or reply.text)
+    assert (reply.error is None) == (finish in ("stop", "length", "refused"))
+    assert reply.error is None or reply.text == ""
+
+
 def test_half_a_surrogate_pair_is_replaced(server: Server) -> None:
     server.faults["a"] = [raw('{"choices": [{"message": {"content": "x\\ud800y"}}]}')]
     assert ask(endpoint(server), "a")[0].text == "x?y"
@@ -182,7 +238,7 @@ def test_a_date_that_is_past_is_not_waited_for(server: Server, ahead: int) -> No
     assert time.monotonic() - begun < 1
 
 
-@pytest.mark.parametrize("value", ["3600", "Fri, 31 Dec 9999 23:59:59 GMT"])
+@pytest.mark.parametrize("value", ["3600", "9" * 20, "99999999999.5", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(server: Server, value: str) -> None:
     server.always = status(429, Retry_After=value)
     begun = time.monotonic()
@@ -208,7 +264,7 @@ def test_a_server_that_is_down_is_not_asked_five_times_for_each_prompt(server: S
     model = endpoint(server, concurrency=1)
     replies = ask(model, *map(str, range(20)))
     assert all("500" in (r.error or "") for r in replies[:5])
-    assert {r.error for r in replies[5:]} == {"not sent after 5 lost requests in a row"}
+    assert {r.error for r in replies[5:]} == {"not sent after 5 failed requests in a row"}
     assert len(server.asked) == 3 * QUICK.attempts + 2
     ask(model, "6", "7")
     assert len(server.asked) == 3 * QUICK.attempts + 4
@@ -216,6 +272,26 @@ def test_a_server_that_is_down_is_not_asked_five_times_for_each_prompt(server: S
     assert ask(model, "back")[0].text == "you said back"
     server.faults["again"] = [status(500)]
     assert ask(model, "again")[0].text == "you said again"
+
+
+@pytest.mark.parametrize(("code", "sent"), [(401, 1), (404, 1), (429, QUICK.attempts)])
+def test_what_is_refused_to_all_is_not_asked_for_each_prompt(server: Server, code: int, sent: int) -> None:
+    server.always = status(code)
+    model = endpoint(server, concurrency=1)
+    replies = ask(model, *map(str, range(20)))
+    assert [f"answered {code}" in (r.error or "") for r in replies] == [True] * 5 + [False] * 15
+    assert len(server.asked) == 5 * sent
+    assert (model.ledger.counts.failed, model.ledger.counts.not_sent) == (5, 15)
+    server.faults["4"] = [say("one answer")]
+    ask(model, *map(str, range(10)))
+    assert model.ledger.counts.not_sent == 15
+
+
+def test_where_nothing_is_left_to_spend_no_wait_helps(server: Server) -> None:
+    server.always = status(429, '{"error": {"message": "your quota is spent", "code": "insufficient_quota"}}')
+    (reply,) = ask(endpoint(server), "a")
+    assert "your quota is spent" in (reply.error or "")
+    assert len(server.asked) == 1
 
 
 def test_a_server_that_dies_in_the_middle(server: Server) -> None:

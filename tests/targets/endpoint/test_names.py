@@ -30,13 +30,16 @@ def test_the_key_is_sent_to_the_server_and_shown_nowhere(server: Server, monkeyp
         "escaped": [status(400, '{"error": "' + escaped + '"}')],
         "cut": [status(400, "x" * 190 + KEY)],
         "html": [raw(f"<p>{KEY}</p>", Content_Type=f"text/html; {KEY}")],
+        "upper": [status(403, json.dumps({"error": {"message": f"wrong key {KEY.upper()}"}}))],
+        "folded": [status(403, json.dumps({"error": {"message": f"wrong key {KEY[:9]}\n {KEY[9:]}"}}))],
+        "unseen": [status(403, json.dumps({"error": {"message": f"wrong key {KEY[:9]}\u200b{KEY[9:]}"}}))],
     }
     server.models = {"data": [{"id": "m", "owned_by": KEY}]}
     model = endpoint(server, api_key_env="MY_KEY")
     replies = ask(model, *server.faults)
     assert {h["Authorization"] for h in server.headers_seen} == {f"Bearer {KEY}"}
     shown = [*map(str, replies), str(model.identity()), model.read_as, repr(model), str(model.options)]
-    assert all(KEY[:8] not in text for text in shown)
+    assert all(KEY[:8] not in text.lower() for text in shown)
     assert replies[0].text == "your key is [api key]."
 
 
@@ -44,6 +47,16 @@ def test_a_short_key_does_not_change_what_answers_say(server: Server, monkeypatc
     monkeypatch.setenv("MY_KEY", "test")
     server.always = say("a test of the tests")
     assert ask(endpoint(server, api_key_env="MY_KEY"), "a")[0].text == "a test of the tests"
+
+
+@pytest.mark.parametrize(("key", "shown"), [("hunter2-pass", "wrong key [api key]"), ("test", "wrong key test")])
+def test_a_short_key_is_taken_out_of_errors_unless_it_is_a_word(
+    server: Server, monkeypatch: pytest.MonkeyPatch, key: str, shown: str
+) -> None:
+    monkeypatch.setenv("MY_KEY", key)
+    server.always = status(403, json.dumps({"error": {"message": f"wrong key {key}"}}))
+    (reply,) = ask(endpoint(server, api_key_env="MY_KEY"), "a")
+    assert (reply.error or "").endswith(shown)
 
 
 def test_a_key_in_the_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
