@@ -110,6 +110,9 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
     if threshold:
         facts.append(("Limit", f"{limit_of(finding)}, {threshold.severity} severity. {threshold.origin}"))
         facts.append(("Required", "yes, by the policy" if threshold.required else "no"))
+    if finding.options:
+        values = "; ".join(f"{name} = {value}" for name, value in finding.options.items())
+        facts.append(("How it was set", f"{values}; everything else, by default. The controls were run with the same"))
     if m is None:
         return facts
     facts.append(("Measured", f"{m.metric}, n = {m.n:,}"))
@@ -261,6 +264,7 @@ def _power(finding: Finding, trim: Trim) -> Part:
         ("Faulty sample found", f"{found} of the runs: {p.positive}"),
         ("Clean sample raised an alarm", f"{alarms} of the runs: {p.negative}"),
         ("Runs of each", f"{p.runs:,}"),
+        *((("Measured with", "the default options, not with those of this run"),) if finding.options else ()),
     )
     title = f"Power, measured beforehand: found {found}, false alarms {alarms}"
     return Part(title, (Facts(tuple((k, trim.text(v)) for k, v in facts)),))

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from generators.base import Generator, generators
+from guardrails.assay.audit.options import SHORT
 from guardrails.assay.policy.policy import load_policy
 from guardrails.core.base import Control, Detector, Probe
 from guardrails.core.registry import detectors, probes
@@ -101,12 +102,23 @@ def _probe(probe: type[Probe]) -> Iterator[str]:
     yield f"- Applies to: {', '.join(sorted(probe.modalities))}; needs {', '.join(access + data)}."
     yield f"- Headline: `{probe.headline}`{_limit(probe)}"
     yield from _controls(probe.controls)
+    yield from _options(probe)
     if probe.spike_what:
         yield f"- Planted in your own target: {probe.spike_what} ([spike or instrument check](concepts.md))."
     yield f"- Limits: {_sentence(probe.limits)}"
     if probe.advice:
         yield f"- If this fails: {_sentence(probe.advice)}"
     yield ""
+
+
+def _options(probe: type[Probe]) -> Iterator[str]:
+    for name, option in probe.Options.model_fields.items():
+        default = "none" if option.default is None else option.default
+        short = [f", short `--{short} …`" for short, names in SHORT.items() if f"{probe.id}.{name}" in names]
+        yield (
+            f"- Option `{name}` (`--set {probe.id}.{name}=…`{''.join(short)}; default {default}):"
+            f" {_sentence(option.description or '')}"
+        )
 
 
 def _detector(detector: type[Detector]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from ..core.results import InputRecord
 from ..targets import CHAT
 from .audit.inputs import Inputs, Records, changes
 from .audit.journal import Journal
+from .audit.options import code_run_by, flag, option_files, option_words, read_given, shortened
 from .audit.plan import DATA, OBJECT, Settings
 from .audit.scope import Scope
 from .log import salvage
@@ -45,9 +46,18 @@ def stored_settings(journal: Journal, folder: Path) -> Settings:
             f"the run in {folder} was cut off before it began; start it anew, in this folder or another"
         )
     try:
-        return Settings.model_validate(stored)
-    except ValidationError as error:
-        raise JournalError(f"{journal.path}: not the settings of an audit: {error.errors()[0]['msg']}") from None
+        settings = Settings.model_validate(stored)
+        read_given(settings.options)
+    except (ValidationError, ConfigurationError) as error:
+        if journal.get("sources") not in (None, sources_sha256()):  # an earlier version wrote others
+            raise _other_code(folder) from None
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.lines[0]
+        raise JournalError(f"{journal.path}: not the settings of an audit: {why}") from None
+    return settings
+
+
+def _other_code(folder: Path) -> ConfigurationError:
+    return ConfigurationError(f"guardrails or a library changed since the run in {folder} began; start a new one")
 
 
 def to_be_named(settings: Settings) -> dict[str, str]:
@@ -61,8 +71,8 @@ def to_be_named(settings: Settings) -> dict[str, str]:
             named["target"] = "asks a hub for a model"
         elif scheme not in (*DATA_ONLY, "hf"):
             named["target"] = "may run code or reach a network"
-    if settings.descriptor and not settings.descriptor.lower().endswith(".onnx"):
-        named["descriptor"] = "is a program (TorchScript)"
+    how = {name: (settings.options[name], how) for name, how in code_run_by(settings.options).items()}
+    named |= {name: how for name, (_, how) in shortened(how).items()}
     if settings.endpoint.api_key_env:
         named["api_key_env"] = "holds a secret, which is sent to the target"
     return named
@@ -73,7 +83,7 @@ def resume_command(settings: Settings, folder: Path) -> str:
     named = to_be_named(settings)
     words = ["guardrails", "audit"]
     words += [str(settings.target)] if "target" in named else []
-    words += ["--descriptor", str(settings.descriptor)] if "descriptor" in named else []
+    words += option_words({name: settings.options[name] for name in code_run_by(settings.options)})
     words += ["--api-key-env", str(settings.endpoint.api_key_env)] if "api_key_env" in named else []
     return shlex.join([*words, "--resume", str(folder)])
 
@@ -85,10 +95,10 @@ def check_named(settings: Settings, named: Mapping[str, str | None], folder: Pat
     ------
     ConfigurationError
     """
-    for name in ("target", *DATA, "descriptor", "api_key_env"):
+    for name in ("target", *DATA, "api_key_env"):
         now, begun = named.get(name), _setting(settings, name)
         if now is not None and now != begun:
-            label = "the target" if name == "target" else _flag(name)
+            label = "the target" if name == "target" else flag(name)
             given = begun is not None and begun.startswith(OBJECT)
             how = "give the same object to resume it" if given else "leave it out with --resume"
             raise ConfigurationError(
@@ -97,7 +107,7 @@ def check_named(settings: Settings, named: Mapping[str, str | None], folder: Pat
             )
     missing = {name: why for name, why in to_be_named(settings).items() if named.get(name) is None}
     for name, why in missing.items():
-        label = "target" if name == "target" else _flag(name)
+        label = "target" if name == "target" else flag(name)
         raise ConfigurationError(
             f"the {label} of the run in {folder}, {_setting(settings, name)}, {why}; nothing was run. If you trust it, "
             f"name it again: {resume_command(settings, folder)}"
@@ -106,12 +116,11 @@ def check_named(settings: Settings, named: Mapping[str, str | None], folder: Pat
 
 def _setting(settings: Settings, name: str) -> str | None:
     """Return a setting that may have to be named again."""
+    options = shortened(settings.options)
+    if name in options:
+        return str(options[name])
     value: str | None = getattr(settings.endpoint if name == "api_key_env" else settings, name)
     return value
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def check_asked(settings: Settings, asked: Mapping[str, Any], folder: Path) -> None:
@@ -122,6 +131,9 @@ def check_asked(settings: Settings, asked: Mapping[str, Any], folder: Path) -> N
     ConfigurationError
     """
     for name, value in asked.items():
+        if name == "options":
+            _check_options(settings, value, folder)
+            continue
         if name == "endpoint" and isinstance(value, Mapping):  # those that are not given again are as they were
             value = {**settings.endpoint.model_dump(), **value}
         try:
@@ -130,13 +142,31 @@ def check_asked(settings: Settings, asked: Mapping[str, Any], folder: Path) -> N
             now = value
         begun = getattr(settings, name, None)
         if now != begun:
-            raise ConfigurationError(
-                f"the run in {folder} was begun with {name} = {_option(begun)}, not {_option(now)}; leave it out to"
-                " resume the run, or start a new one"
-            )
+            raise _differs(name, begun, now, folder)
+
+
+def _check_options(settings: Settings, given: Mapping[str, Any], folder: Path) -> None:
+    """Refuse options of probes that differ from those that the run began with; the defaults count as given."""
+    now, begun = read_given(given), read_given(settings.options)
+    different = {}
+    for name in given:
+        probe, _, option = name.rpartition(".")
+        before = getattr(begun.get(probe, type(now[probe])()), option)
+        if (after := getattr(now[probe], option)) != before:
+            different[name] = before, after
+    for name, (before, after) in shortened(different).items():
+        raise _differs(name, before, after, folder)
+
+
+def _differs(name: str, begun: Any, now: Any, folder: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"the run in {folder} was begun with {name} = {_option(begun)}, not {_option(now)}; leave it out to"
+        " resume the run, or start a new one"
+    )
 
 
 def _option(value: Any) -> str:
+    value = str(value) if isinstance(value, os.PathLike) else value
     return repr(list(value) if isinstance(value, tuple) else getattr(value, "value", value))
 
 
@@ -151,7 +181,7 @@ def check_unchanged(journal: Journal, inputs: Inputs, folder: Path) -> None:
         Where the journal does not say what they were.
     """
     if journal.get("sources") != sources_sha256():
-        raise ConfigurationError(f"guardrails or a library changed since the run in {folder} began; start a new one")
+        raise _other_code(folder)
     if changed := journal.get("changed"):
         raise ConfigurationError(f"{changed}; the run cannot be resumed: start a new one")
     before, now = stored_records(journal), inputs.records()
@@ -195,8 +225,8 @@ def check_opened(journal: Journal, scope: Scope, folder: Path) -> None:
 
 def what_is_read(settings: Settings) -> str:
     """Return in words what a resumed run reads."""
-    given = {name: getattr(settings, name) for name in ("target", *DATA, "recognizers", "descriptor")}
-    parts = [value if name == "target" else f"--{name} {value}" for name, value in given.items() if value]
+    given = {name: getattr(settings, name) for name in ("target", *DATA)} | option_files(settings.options)
+    parts = [value if name == "target" else f"{flag(name)} {value}" for name, value in given.items() if value]
     policy = [f"--policy {settings.policy}"] if os.path.exists(settings.policy) else []
     return ", ".join([*parts, *policy]) or "the reference generators"
 

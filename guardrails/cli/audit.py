@@ -46,6 +46,14 @@ def audit(
     text_field: Annotated[
         str | None, typer.Option(metavar="NAME", help="The field of records that holds the text, as body or data.text.")
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PROBE.OPTION=VALUE",
+            help="An option of a probe (guardrails list probes --json); may be given again.",
+        ),
+    ] = None,
     recognizers: Annotated[
         Path | None, typer.Option(help="A TOML file with kinds of personal data of your own.")
     ] = None,
@@ -149,6 +157,7 @@ def audit(
         "reference": reference,
         "prompts": prompts,
         "text_field": text_field,
+        "options": _set(set_),
         "recognizers": recognizers,
         "descriptor": descriptor,
         "columns": _columns(columns),
@@ -168,12 +177,13 @@ def audit(
         return
     from reports import render
 
+    from ..assay.audit.options import SHORT
     from ..assay.run_folder import default_folder
 
-    if resume and (options.keys() - {"descriptor", "endpoint"} or endpoint.keys() - {"api_key_env"} or out):
+    if resume and (options.keys() - {"options", *SHORT, "endpoint"} or endpoint.keys() - {"api_key_env"} or out):
         raise ConfigurationError(
-            "--resume takes every setting from the run itself; leave the other options out (only TARGET, --descriptor "
-            "and --api-key-env may be named again)"
+            "--resume takes every setting from the run itself; leave the other options out (only TARGET, --set, its "
+            "short forms and --api-key-env may be named again)"
         )
     if salvage and not resume:
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
@@ -187,6 +197,12 @@ def audit(
     else:
         print_summary(result, page)
     raise typer.Exit(result.exit_code)
+
+
+def _set(given: list[str] | None) -> dict[str, str] | None:
+    from ..assay.audit.options import parse_assignments
+
+    return parse_assignments(given) if given else None
 
 
 def _columns(given: list[str] | None) -> tuple[str, ...] | None:

@@ -58,7 +58,7 @@ def list_(
     for heading in entries[0]:
         table.add_column(heading, overflow="fold", no_wrap=heading == next(iter(entries[0])))
     for entry in entries:
-        table.add_row(*(", ".join(v) if isinstance(v, list) else str(v) for v in entry.values()))
+        table.add_row(*(", ".join(v) if isinstance(v, list | dict) else str(v) for v in entry.values()))
     stdout().print(table)
 
 
@@ -70,7 +70,8 @@ def _probes() -> list[Entry]:
             "id": id,
             "question": cls.question,
             "looks at": _words(cls.modalities),
-            "needs": _words(cls.requires) + _options(cls.needs),
+            "needs": _words(cls.requires) + _data(cls.needs),
+            "options": cls.Options.model_json_schema().get("properties", {}),
         }
         for id, cls in probes().items()
     ]
@@ -125,7 +126,7 @@ def _words(values: frozenset[Any]) -> list[str]:
     return sorted(str(value) for value in values)
 
 
-def _options(names: frozenset[str]) -> list[str]:
+def _data(names: frozenset[str]) -> list[str]:
     return [f"--{name}" for name in sorted(names)]
 
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self
 
 from typing_extensions import TypeVar
 
+from .errors import ConfigurationError
+from .options import ProbeOptions
 from .results import Measurement, Threshold
 from .targets import (
     Access,
@@ -45,6 +47,7 @@ __all__ = [
     "LanguageModelTarget",
     "Modality",
     "Probe",
+    "ProbeOptions",
     "Row",
     "Segment",
     "Subject",
@@ -157,6 +160,17 @@ class Probe(ABC, Generic[T]):
     """What the spike plants, in a reader's words; empty: this probe has no spike."""
     shares_coverage: ClassVar[bool] = False
     """Whether the headline's interval holds together with that of its difference to the holdout."""
+    Options: ClassVar[type[ProbeOptions]] = ProbeOptions
+    """What a user may set; a class inside the probe's own. Default: nothing."""
+    options: ProbeOptions = ProbeOptions()
+    """The options of this instance: the defaults, unless an audit or `load_probe` was given others. Its controls are
+    run with the same."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if not (isinstance(cls.Options, type) and issubclass(cls.Options, ProbeOptions)):
+            raise ConfigurationError(f"Options of {cls.__qualname__} is no subclass of ProbeOptions")
+        cls.options = cls.Options()
 
     def applicable(self, subject: Subject[T]) -> None:
         """Return where the probe can say something about the subject.

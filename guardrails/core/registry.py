@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
 
 from .base import Control, Detector, Probe
 from .errors import ConfigurationError, did_you_mean
+from .options import read_options
 from .plug_ins import add_plug_ins
 from .results import Threshold
 
@@ -122,18 +123,28 @@ def detectors() -> dict[str, type[Detector]]:
     return _discover(Detector, "guardrails.detectors")  # type: ignore[type-abstract]
 
 
-def load_probe(name: str) -> Probe:
+def load_probe(name: str, options: Mapping[str, Any] | None = None) -> Probe:
     """Return the probe with this id.
+
+    Parameters
+    ----------
+    name : str
+        Its id.
+    options : mapping, optional
+        Of the probe's options those that are not to be the defaults, by name.
 
     Raises
     ------
     ConfigurationError
-        For an unknown id, with the nearest known one.
+        For an unknown id, with the nearest known one; for an option that the probe does not have, or a wrong value.
     """
     known = probes()
     if name not in known:
         raise ConfigurationError(f"unknown probe '{name}'.{did_you_mean(name, known)}")
-    return known[name]()
+    probe = known[name]()
+    if options:
+        probe.options = read_options(probe.Options, options, probe=name)
+    return probe
 
 
 def load_detector(name: str) -> Detector:

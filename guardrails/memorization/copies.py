@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.errors import ConfigurationError
+from ..core.options import ProbeOptions, opened_by
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, smallest_detectable_rate, wilson
 from ..core.targets import ImageTarget
 from ..kit.exact_copies import METRIC, exact_copies
 from ..kit.pictures import fetch_pictures, plan_pictures
+from ..kit.user_descriptor import load_descriptor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +64,20 @@ class Copies(Probe[ImageTarget]):
     )
     spike_what = "training pictures with noise, another brightness, a shift by one pixel or JPEG compression"
 
+    class Options(ProbeOptions):
+        """What is compared."""
+
+        descriptor: Annotated[Path, opened_by(load_descriptor)] | None = Field(
+            None,
+            description="an ONNX or TorchScript model that describes pictures, in place of the copy descriptor that"
+            " ships",
+        )
+
+        def runs_code(self) -> dict[str, str]:
+            return dict.fromkeys(super().runs_code(), "is a program (TorchScript)")
+
+    options: Options
+
     def __init__(self) -> None:
         self._built: tuple[Any, Any, Descriptor, CopySearch | str] | None = None
 
@@ -67,10 +85,15 @@ class Copies(Probe[ImageTarget]):
         """Return the search of this subject's corpus, or why there is none; built once for the same data."""
         from .pictures.copy_search import CopySearch
 
-        given, built = (subject.corpus, subject.holdout, _descriptor(subject)), self._built
+        given, built = (subject.corpus, subject.holdout, self._descriptor()), self._built
         if built is None or any(one is not other for one, other in zip(given, built, strict=False)):
             self._built = built = (*given, CopySearch.build(*given))
         return built[3]
+
+    def _descriptor(self) -> Descriptor:
+        from ..kit.descriptor import shipped_descriptor
+
+        return shipped_descriptor() if self.options.descriptor is None else load_descriptor(self.options.descriptor)
 
     def index(self, subject: Subject) -> CopyIndex | str:
         """Return the index of whole pictures, or why there is none."""
@@ -78,14 +101,13 @@ class Copies(Probe[ImageTarget]):
         return search if isinstance(search, str) else search.whole
 
     def plan(self, subject: Subject[ImageTarget], budget: Budget, *, seed: int) -> list[Batch]:
-        described = _descriptor(subject).sha256
-        return plan_pictures(subject.target, budget, seed=seed, descriptor=described)
+        return plan_pictures(subject.target, budget, seed=seed, descriptor=self._descriptor().sha256)
 
     def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         from .pictures.copy_search import WAYS
         from .pictures.side_by_side import coarse
 
-        if batch.payload["descriptor"] != _descriptor(subject).sha256:
+        if batch.payload["descriptor"] != self._descriptor().sha256:
             raise ConfigurationError("the descriptor is not the one that this run began with: begin a new run")
         search = self.search(subject)
         if isinstance(search, str):
@@ -189,15 +211,6 @@ class Copies(Probe[ImageTarget]):
         for way in WAYS:
             for name, row in _shown([row for row in rows if "error" not in row], search, way):
                 draw_beside(folder / name, [row["thumb"]], [subject.corpus[row[way.place]]])
-
-
-def _descriptor(subject: Subject) -> Descriptor:
-    """Return the user's descriptor, as the file that the subject's `data_names` name, or the one that ships."""
-    from ..kit.descriptor import shipped_descriptor
-    from ..kit.user_descriptor import load_descriptor
-
-    path = subject.data_names.get("descriptor")
-    return shipped_descriptor() if path is None else load_descriptor(path)
 
 
 def _copies(good: Sequence[Row], search: CopySearch, way: Way) -> list[Row]:

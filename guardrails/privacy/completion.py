@@ -27,7 +27,7 @@ from .personal_data.presidio_names import NamedEntities
 from .personal_data.recognizer import Finder
 from .personal_data.same_datum import completes
 from .personal_data.scanner import Span, canonical, redact, scan
-from .personal_data.user_recognizers import recognizers_of
+from .personal_data.user_recognizers import RecognizerOptions, recognizers_of
 
 RECORDS = {Budget.CONTROL: 50, Budget.QUICK: 50, Budget.STANDARD: 250, Budget.THOROUGH: 2000}
 """Of each kind, the corpus's and the holdout's."""
@@ -66,6 +66,8 @@ class Completion(Probe[TextTarget]):
         "records, or train with differential privacy."
     )
     spike_what = "the masked data of the training records, known by heart"
+    Options = RecognizerOptions
+    options: RecognizerOptions
 
     def plan(self, subject: Subject[TextTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw records of the corpus and of the holdout, and one datum of each: places only, no data."""
@@ -73,7 +75,7 @@ class Completion(Probe[TextTarget]):
         items = [
             {"item": f"{arm}:{index}", "arm": arm, "index": index, "start": span.start, "end": span.end}
             for arm in ("corpus", "holdout")
-            for index, span in _records(subject, arm, RECORDS[budget], rng)
+            for index, span in _records(subject, arm, RECORDS[budget], rng, self._user_recognizers())
         ]
         groups = [items[k : k + BATCH] for k in range(0, len(items), BATCH)] or [[]]
         return [Batch(k, {"items": group}) for k, group in enumerate(groups)]
@@ -87,11 +89,15 @@ class Completion(Probe[TextTarget]):
             return []
         asked = [_before(getattr(subject, i["arm"])[i["index"]], _start(subject, i)) for i in items]
         written = subject.target.generate(asked, max_new_tokens=NEW_TOKENS, temperature=0.0, seed=seed)
-        own = _own(subject)
+        user_recognizers = self._user_recognizers()
         return [
-            _row(item, _plain(subject, item), _answers(prompt, text), own)
+            _row(item, _plain(subject, item), _answers(prompt, text), user_recognizers)
             for item, prompt, text in zip(items, asked, written, strict=True)
         ]
+
+    def _user_recognizers(self) -> list[Finder]:
+        """Return the user's patterns; names need their sentence, which is cut off here."""
+        return [finder for finder in recognizers_of(self.options) if not isinstance(finder, NamedEntities)]
 
     @largest_start
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
@@ -161,17 +167,18 @@ class Completion(Probe[TextTarget]):
         return wilson(sum(r["completed"] for r in planted), len(planted)) if planted else None
 
 
-def _records(subject: Subject, arm: str, n: int, rng: np.random.Generator) -> list[tuple[int, Span]]:
+def _records(
+    subject: Subject, arm: str, n: int, rng: np.random.Generator, user_recognizers: Sequence[Finder]
+) -> list[tuple[int, Span]]:
     """Draw documents with personal data, and one datum of each that what precedes it does not hold."""
     documents: Sequence[str] = getattr(subject, arm) or ()
-    own = _own(subject)
     found: list[tuple[int, Span]] = []
     taken: set[str] = set()
     for index in rng.permutation(len(documents)):
         if len(found) == n:
             break
         text = documents[int(index)]
-        spans = [s for s in scan(text, own) if s.valid]
+        spans = [s for s in scan(text, user_recognizers) if s.valid]
         earlier = [{canonical(s) for s in spans[:k]} for k in range(len(spans))]
         free = [
             s for s, known in zip(spans, earlier, strict=True) if _before(text, s.start) and canonical(s) not in known
@@ -204,11 +211,6 @@ def _record(text: str, item: Mapping[str, Any]) -> tuple[str, str]:
     prompt = _before(text, item["start"])
     first = len(text[: item["start"]].rstrip(" ")) - len(prompt)
     return prompt, text[first : item["end"] + SLACK]
-
-
-def _own(subject: Subject) -> list[Finder]:
-    """Return the patterns that were given beside the subject; names need their sentence, which is cut off here."""
-    return [finder for finder in recognizers_of(subject) if not isinstance(finder, NamedEntities)]
 
 
 def _known(span: Span, corpus: Sequence[str]) -> bool:

@@ -27,7 +27,7 @@ from .personal_data.presidio_names import NamedEntities
 from .personal_data.recognizer import Finder
 from .personal_data.same_datum import Known, known_numbers
 from .personal_data.scanner import KINDS, Span, canonical, redact, scan
-from .personal_data.user_recognizers import recognizers_of
+from .personal_data.user_recognizers import RecognizerOptions, recognizers_of
 
 OUTPUTS = {Budget.CONTROL: 208, Budget.QUICK: 208, Budget.STANDARD: 1024, Budget.THOROUGH: 5000}
 NEW_TOKENS = 64
@@ -61,6 +61,8 @@ class PersonalData(Probe[TextOutputs]):
         "train with differential privacy, and filter outputs for what the corpus holds."
     )
     spike_what = "contact and account data of invented people, added to the corpus and written into outputs"
+    Options = RecognizerOptions
+    options: RecognizerOptions
 
     def __init__(self) -> None:
         self._indexed: list[tuple[Sequence[str], Sequence[Finder], Known]] = []
@@ -75,7 +77,7 @@ class PersonalData(Probe[TextOutputs]):
     def collect(self, subject: Subject[TextOutputs], batch: Batch, *, seed: int) -> list[Row]:
         """Sample, scan and trace; a row holds redacted data only."""
         items = batch.payload["items"]
-        texts, own = _texts(subject, items, seed), recognizers_of(subject)
+        texts, own = _texts(subject, items, seed), recognizers_of(self.options)
         patterns = [finder for finder in own if not isinstance(finder, NamedEntities)]
         tracer = Tracer(
             None if subject.corpus is None else self._index(subject.corpus, patterns),

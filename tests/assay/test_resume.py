@@ -411,18 +411,20 @@ def test_a_stranger_s_module_is_not_imported(tmp_path: Path, capsys: pytest.Capt
         ({"target": "reference:gpt-text"}, []),
         ({"target": "python object: Model"}, []),
         ({}, []),
-        ({"descriptor": "net.pt"}, ["descriptor"]),
-        ({"descriptor": "net.onnx"}, []),
+        ({"options": {"memorization.copies.descriptor": "net.pt"}}, ["descriptor"]),
+        ({"options": {"memorization.copies.descriptor": "net.onnx"}}, []),
+        ({"options": {"privacy.pii.recognizers": "mine.toml"}}, []),
     ],
 )
 def test_what_runs_code_or_reaches_a_network_is_named_again(settings: dict[str, Any], named: list[str]) -> None:
     given = Settings(**settings)
     assert list(to_be_named(given)) == named
-    assert all(str(settings[name]) in resume_command(given, Path("run")) for name in named)
+    values = settings | {name.rpartition(".")[2]: value for name, value in given.options.items()}
+    assert all(str(values[name]) in resume_command(given, Path("run")) for name in named)
     if named:
         with pytest.raises(ConfigurationError, match="If you trust it, name it again"):
             check_named(given, {}, Path("run"))
-    check_named(given, {name: settings[name] for name in named}, Path("run"))
+    check_named(given, {name: values[name] for name in named}, Path("run"))
 
 
 @pytest.mark.parametrize(

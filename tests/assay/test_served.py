@@ -336,7 +336,7 @@ def test_the_command_and_a_plan_hold_the_options(server: fault_server.Server, tm
         (["openai:http://h/v1#m", "--api-key-env", KEY], "the name of an environment variable"),
         (["openai:http://h/v1#m", "--api-key-env", "NOT_SET"], "NOT_SET: there is no such environment variable"),
         (["openai:http://h/v1#m", "--api-key-env", KEY, "--max-cost", "2"], "max_cost needs"),
-        (["--resume", "run", "--concurrency", "2"], "only TARGET, --descriptor and --api-key-env"),
+        (["--resume", "run", "--concurrency", "2"], "only TARGET, --set, its short forms and --api-key-env"),
     ],
 )
 def test_a_mistake_is_one_message(arguments: list[str], words: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from guardrails.assay.audit.scope import Scope
 from guardrails.cli import train
 from guardrails.core.base import Access, Budget, Modality, Subject
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.registry import load_probe
+from guardrails.kit.user_descriptor import load_descriptor
 from guardrails.memorization.copies import Copies
 from guardrails.memorization.pictures import copied_regions
 from guardrails.memorization.pictures.copied_regions import TileIndex, windows
@@ -254,33 +255,35 @@ def own(tmp_path: Path) -> Path:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_descriptor_of_one_s_own_takes_the_place_of_the_shipped_one(own: Path) -> None:
-    of, probe = replace(subject("noise"), data_names={"descriptor": str(own)}), Copies()
+    of, probe = subject("noise"), load_probe("memorization.copies", {"descriptor": own})
     measured = {m.metric: m for m in probe.measure(rows_of(of, probe), of, seed=0)}
     assert "copy descriptor layout.pt" in measured["descriptor_copy_rate"].method
     assert measured["descriptor_copy_rate"].value == 1.0
-    blind = replace(subject("mirrored"), data_names={"descriptor": str(own)})
+    blind = subject("mirrored")
     assert probe.measure(rows_of(blind, probe), blind, seed=0)[2].value < 0.2  # type: ignore[operator]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_descriptor_that_was_exchanged_ends_the_run(own: Path) -> None:
-    of = replace(subject(), data_names={"descriptor": str(own)})
-    (batch, *_) = PROBE.plan(of, Budget.CONTROL, seed=0)
+    of = subject()
+    (batch, *_) = load_probe("memorization.copies", {"descriptor": own}).plan(of, Budget.CONTROL, seed=0)
     with pytest.raises(ConfigurationError, match="not the one that this run began with"):
-        PROBE.collect(subject(), batch, seed=0)
+        PROBE.collect(of, batch, seed=0)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_an_audit_hands_the_file_to_the_probe_and_not_to_its_controls(own: Path) -> None:
+def test_an_audit_hands_the_file_to_the_probe_and_to_its_controls(own: Path) -> None:
     made = make_settings(
         {"target": "reference:vae-medical", "descriptor": str(own), "probes": ("memorization.copies",)}
     )
     assert f"--descriptor {own}" in made.command()
     scope = Scope(made, dict.fromkeys(("target", "corpus", "holdout", "reference", "prompts")))
     ((assay,), _) = scope.assays()
-    assert assay.subject().data_names["descriptor"] == str(own)
+    assert isinstance(assay.probe, Copies)
+    assert assay.probe.options.descriptor == own
     (control, *_) = assay.probe.controls
-    assert "descriptor" not in scope.control_assay(assay.probe, control).subject().data_names
+    described = [scope.plan(one)[0].payload["descriptor"] for one in (assay, scope.control_assay(assay.probe, control))]
+    assert described == [load_descriptor(own).sha256] * 2
 
 
 def test_a_wrong_descriptor_is_a_mistake_in_the_options(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from guardrails.assay.audit.spikes import batches_to_spike
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
+from guardrails.core.registry import load_probe
 from guardrails.core.results import Measurement
 from guardrails.core.statistics import newcombe, wilson
 from guardrails.privacy.completion import CONTEXT, NEW_TOKENS, Completion
@@ -169,8 +170,8 @@ def test_kinds_of_one_s_own_are_asked_for_too(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('[[recognizer]]\nkind = "staff-number"\npattern = "EMP-[0-9]{6}"\n')
     corpus = [f"Ann of room {i} signs as EMP-{700000 + i} in the book." for i in range(50)]
-    subject = Subject(Model(corpus), corpus=corpus, data_names={"recognizers": str(mine)})
-    probe = Completion()
+    subject = Subject(Model(corpus), corpus=corpus)
+    probe = load_probe("privacy.completion", {"recognizers": mine})
     rows = [r for b in probe.plan(subject, Budget.CONTROL, seed=1) for r in probe.collect(subject, b, seed=2)]
     assert len(rows) == 50
     assert all(r["completed"] and r["kind"] == "staff-number" for r in rows)

@@ -52,9 +52,10 @@ class Writer:
 
 
 def audited(
-    subject: Subject, *, seed: int = 0, budget: Budget = Budget.CONTROL
+    subject: Subject, *, seed: int = 0, budget: Budget = Budget.CONTROL, recognizers: Path | None = None
 ) -> tuple[PersonalData, list[Any], list[Row], dict[str, Any]]:
     probe = PersonalData()
+    probe.options = PersonalData.Options(recognizers=recognizers)
     batches = probe.plan(subject, budget, seed=seed)
     rows = [row for b in batches for row in probe.collect(subject, b, seed=seed * 1000 + b.index)]
     json.dumps([b.payload for b in batches])
@@ -197,12 +198,6 @@ def test_planning_again_gives_the_same() -> None:
     assert PersonalData().plan(subject, Budget.QUICK, seed=1) == PersonalData().plan(subject, Budget.QUICK, seed=1)
 
 
-def with_recognizers(tmp_path: Path, text: str, target: Any, **data: Any) -> Subject:
-    path = tmp_path / "recognizers.toml"
-    path.write_text(text, encoding="utf-8")
-    return Subject(target, **data, data_names={"recognizers": str(path)})
-
-
 BADGE = "[[recognizer]]\nkind = 'badge'\npattern = 'badge [A-Z]{2}-[0-9]{4}'\n"
 
 
@@ -210,7 +205,9 @@ def test_a_kind_of_the_users_own_is_traced_like_any_other(tmp_path: Path) -> Non
     corpus = [f"Orla wears badge QX-{i:04d}." for i in range(50)]
     *_, plain = audited(Subject(Writer(corpus, 0.5), corpus=corpus))
     assert plain["pii_leak_rate"].value == 0
-    *_, rows, found = audited(with_recognizers(tmp_path, BADGE, Writer(corpus, 0.5), corpus=corpus, holdout=HOLDOUT))
+    (tmp_path / "recognizers.toml").write_text(BADGE)
+    subject = Subject(Writer(corpus, 0.5), corpus=corpus, holdout=HOLDOUT)
+    *_, rows, found = audited(subject, recognizers=tmp_path / "recognizers.toml")
     assert found["pii_leak_rate"].low > 0.3
     assert {h["kind"]: h["redacted"][:8] for r in rows for h in r["hits"]} == {"badge": "[badge …"}
     assert [p.x for s in found["pii_leak_rate"].series for p in s.points][-1] == "badge"
@@ -218,9 +215,8 @@ def test_a_kind_of_the_users_own_is_traced_like_any_other(tmp_path: Path) -> Non
 
 
 def test_a_file_of_recognizers_that_went_missing_is_an_error_and_no_clean_result(tmp_path: Path) -> None:
-    subject = with_recognizers(tmp_path, BADGE, Writer(CORPUS, 1.0), corpus=CORPUS)
-    (tmp_path / "recognizers.toml").unlink()
-    *_, rows, found = audited(subject)
+    subject = Subject(Writer(CORPUS, 1.0), corpus=CORPUS)
+    *_, rows, found = audited(subject, recognizers=tmp_path / "recognizers.toml")
     assert all("cannot be read" in r["error"] for r in rows)
     assert found["pii_leak_rate"].value is None
 
@@ -233,7 +229,7 @@ class Known(NamedEntities):
 
 
 def test_names_are_measured_apart_and_one_that_both_sides_know_is_neithers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardrails.privacy.pii.recognizers_of", lambda subject: (Known("person"),))
+    monkeypatch.setattr("guardrails.privacy.pii.recognizers_of", lambda options: (Known("person"),))
     corpus, holdout = ["Orla Varga sang.", "Tariq Okonjo too."], ["Edwin Novak sang.", "Tariq Okonjo too."]
     writer = Writer(["Orla Varga", "Edwin Novak", "Tariq Okonjo", "nobody"], 1.0)
     *_, rows, found = audited(Subject(writer, corpus=corpus, holdout=holdout))

@@ -5,6 +5,7 @@ A control is judged by the default policy, whatever policy the audit uses: it te
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from functools import lru_cache
@@ -14,7 +15,9 @@ from typing import Literal
 from ...core.base import Control, Probe, Subject
 from ...core.errors import NotApplicable
 from ...core.results import ControlOutcome, Measurement, Status, Threshold
+from ...kit.image_folder import files_below
 from ...kit.io import cache_folder
+from ..file_hash import hash_and_size
 from ..policy.policy import Policy, judge, load_policy
 from ..sources import sources_sha256
 
@@ -85,13 +88,29 @@ def control_outcome(
     )
 
 
+def options_sha256(probe: Probe) -> str:
+    """Return a hash of a probe's options, of files by their content; empty where all are the defaults."""
+    values: dict[str, object] = dict(probe.options.changed)
+    if not values:
+        return ""
+    values |= {name: _content(path) for name, path in probe.options.files.items()}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _content(path: Path) -> list[tuple[str, str]]:
+    names = sorted(files_below(path)) if path.is_dir() else [""]
+    return [(name, hash_and_size(path / name if name else path)[0]) for name in names]
+
+
 def _file(probe: Probe, control: Control) -> Path:
-    name = "".join(c if c.isalnum() or c in ".-=" else "_" for c in f"{probe.id}-{control.source}")
+    options = options_sha256(probe)[:24]
+    name = "-".join(filter(None, (probe.id, control.source, options)))
+    name = "".join(c if c.isalnum() or c in ".-=" else "_" for c in name)
     return cache_folder() / "controls" / sources_sha256()[:24] / f"{name}.json"
 
 
 def cached_outcome(probe: Probe, control: Control) -> ControlOutcome | None:
-    """Return the outcome that these sources, weights and versions had before by the default policy, or None.
+    """Return the outcome that these sources, weights, versions and options had before by the default policy, or None.
 
     Only outcomes that behaved are ever kept: a failure is looked at anew.
     """
@@ -105,12 +124,13 @@ def cached_outcome(probe: Probe, control: Control) -> ControlOutcome | None:
     return outcome.model_copy(update={"cached": True}) if outcome.behaved else None
 
 
-def keep_outcome(probe: Probe, outcome: ControlOutcome) -> None:
+def keep_outcome(probe: Probe, outcome: ControlOutcome, *, options: str) -> None:
     """Keep an outcome that behaved by the default policy.
 
-    A cache that cannot be written costs time, not correctness.
+    A cache that cannot be written costs time, not correctness. `options` is `options_sha256` from before the control
+    was run: where a file that an option names changed since, which one the outcome is of cannot be told.
     """
-    if not outcome.behaved or outcome.cached or default_threshold(probe) is None:
+    if not outcome.behaved or outcome.cached or default_threshold(probe) is None or options != options_sha256(probe):
         return
     path = _file(probe, Control(outcome.source, outcome.expected))
     try:

@@ -12,6 +12,7 @@ from typing import Literal
 from ...core.base import Probe
 from ...core.results import ControlOutcome, Finding, Measurement, Power, Severity, SpikeOutcome, Status, Threshold
 from ..policy.policy import Policy, frameworks, judge
+from .options import of_probe
 from .plan import Settings
 from .spikes import unseen
 
@@ -104,6 +105,7 @@ def _finding(
         power=_powers().get(probe.id),
         frameworks=tuple(frameworks()[key] for key in probe.frameworks if key in frameworks()),
         advice=probe.advice if status in (Status.FAIL, Status.INCONCLUSIVE) else "",
+        options=of_probe(settings.options, probe.id),
         command=settings.command(probe=probe.id) if settings.target else settings.command(),
         expected=reading.expected,
     )

@@ -18,6 +18,7 @@ from ...core.results import InputRecord
 from ...kit.image_folder import files_below
 from ...targets import CHAT
 from ..file_hash import hash_and_size
+from .options import flag, option_files
 from .plan import DATA, OBJECT, Settings
 
 BY_SOURCES = ("reference", "real", "package")
@@ -58,7 +59,9 @@ class Inputs:
         ConfigurationError
             Where an object that the run was given is not given again.
         """
-        records = {name: self._record(name) for name in ("target", *DATA, "recognizers", "descriptor")}
+        records: dict[str, InputRecord | None] = {name: self._record(name) for name in ("target", *DATA)}
+        files = option_files(self._settings.options)
+        records |= {name: self._path(str(path), path) for name, path in files.items() if os.path.exists(path)}
         return {name: record for name, record in records.items() if record is not None}
 
     def _record(self, name: str) -> InputRecord | None:
@@ -268,7 +271,7 @@ def changes(before: Mapping[str, InputRecord], now: Mapping[str, InputRecord], w
 
 def _label(name: str, one: InputRecord | None, two: InputRecord | None) -> str:
     record = one or two
-    return f"{'target' if name == 'target' else f'--{name}'} {record.name if record else ''}"
+    return f"{'target' if name == 'target' else flag(name)} {record.name if record else ''}"
 
 
 def _difference(one: InputRecord | None, two: InputRecord | None) -> str:

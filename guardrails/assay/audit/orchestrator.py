@@ -32,6 +32,7 @@ from ..sources import sources_sha256
 from .engine import Progress
 from .inputs import Inputs, changes, check_apart
 from .journal import Journal
+from .options import changed_options, read_given, shortened
 from .plan import OBJECT, asked, make_settings
 from .run import Run
 from .scope import Scope
@@ -48,6 +49,7 @@ def run_audit(
     reference: Any = None,
     prompts: Any = None,
     text_field: str | None = None,
+    options: Mapping[str, Any] | None = None,
     recognizers: str | Path | None = None,
     descriptor: str | Path | None = None,
     columns: str | Sequence[str] = (),
@@ -77,11 +79,14 @@ def run_audit(
         Paths, or the data themselves.
     text_field : str, optional
         The field of records that holds the text, with dots between nested ones, in every file that has it.
+    options : dict, optional
+        Options of probes, as ``{"memorization.copies.descriptor": "sscd.onnx"}``: see ``guardrails list probes``.
     recognizers : str or Path, optional
-        A TOML file with kinds of personal data of your own (`guardrails.privacy.personal_data.user_recognizers`).
+        A TOML file with kinds of personal data of your own (`guardrails.privacy.personal_data.user_recognizers`): the
+        short form of the option ``recognizers`` of ``privacy.pii`` and ``privacy.completion``.
     descriptor : str or Path, optional
         An ONNX or TorchScript file that describes pictures in place of the copy descriptor that ships
-        (`guardrails.kit.user_descriptor`).
+        (`guardrails.kit.user_descriptor`): the short form of ``memorization.copies.descriptor``.
     columns, ignore_columns : str or sequence of str, optional
         Of a table: the only columns that are used, and those that are not. A text is split at its commas.
     roles : dict of str to str or sequence of str, optional
@@ -125,22 +130,23 @@ def run_audit(
         under way: then no result is written.
     """
     objects = {"target": target, "corpus": corpus, "holdout": holdout, "reference": reference, "prompts": prompts}
-    options = {
-        "text_field": text_field, "recognizers": recognizers, "policy": policy, "columns": columns,
-        "ignore_columns": ignore_columns, "roles": roles, "probes": probes, "budget": budget, "seed": seed,
-        "fail_on": fail_on, "endpoint": dict(endpoint) if endpoint else None,
+    settled = {
+        "text_field": text_field, "options": options, "recognizers": recognizers, "descriptor": descriptor,
+        "policy": policy, "columns": columns, "ignore_columns": ignore_columns, "roles": roles, "probes": probes,
+        "budget": budget, "seed": seed, "fail_on": fail_on, "endpoint": dict(endpoint) if endpoint else None,
     }  # fmt: skip
     if resume is not None:
-        named = {name: name_of(value) for name, value in (objects | {"descriptor": descriptor}).items()}
+        named = {name: name_of(value) for name, value in objects.items()}
         named["api_key_env"] = (endpoint or {}).get("api_key_env")
         folder = journal_of(resume)
         if out is not None and Path(out).resolve() != folder.resolve():
             raise ConfigurationError(f"the run in {folder} is resumed there; leave out={os.fspath(out)!r} out")
-        again = asked(options, Path(plan) if plan else None)
+        again = asked(settled, Path(plan) if plan else None)
+        named |= {name: str(value) for name, value in shortened(changed_options(read_given(again["options"]))).items()}
         return _resumed(folder, objects, named, again, progress, tell or _silent, warn or _silent, salvage=salvage)
     if salvage:
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
-    given = {k: name_of(v) for k, v in objects.items()} | {"descriptor": descriptor} | options
+    given = {k: name_of(v) for k, v in objects.items()} | settled
     settings = make_settings(given, Path(plan) if plan else None)
     if settings.target is None and tell:
         tell("no target is named: this is the self-check")

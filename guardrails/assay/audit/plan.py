@@ -6,21 +6,21 @@ import csv
 import fnmatch
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ...core.base import Budget, Probe
-from ...core.errors import ConfigurationError, MissingExtraError, did_you_mean
+from ...core.errors import ConfigurationError, did_you_mean
+from ...core.options import Value
 from ...core.registry import load_probe, probes
 from ...core.results import Severity
 from ...kit.tables.choice import ROLES, Choice
-from ...kit.user_descriptor import load_descriptor
-from ...privacy.personal_data.user_recognizers import load_recognizers
 from ...targets.endpoint.options import EndpointOptions
 from ..policy.policy import load_policy, mistakes, read_toml, unknown_probes
+from .options import SHORT, changed_options, given_options, of_probe, option_words, read_given
 
 DATA: tuple[Literal["corpus", "holdout", "reference", "prompts"], ...] = ("corpus", "holdout", "reference", "prompts")
 BUDGETS = (Budget.QUICK, Budget.STANDARD, Budget.THOROUGH)
@@ -37,13 +37,12 @@ class Settings(BaseModel):
     reference: str | None = Field(default=None, min_length=1)
     prompts: str | None = Field(default=None, min_length=1)
     text_field: str | None = None
-    recognizers: str | None = None
-    descriptor: str | None = None
     columns: tuple[str, ...] = ()
     ignore_columns: tuple[str, ...] = ()
     roles: dict[str, tuple[str, ...]] = Field(default={})
     policy: str = "default"
     probes: tuple[str, ...] = ()
+    options: dict[str, Value] = Field(default={}, description="of probes, by PROBE.OPTION: what is not the default")
     budget: Budget = Budget.STANDARD
     seed: int = Field(default=0, ge=0, lt=2**63)
     fail_on: Severity = Severity.LOW
@@ -72,9 +71,10 @@ class Settings(BaseModel):
     def command(self, *, probe: str | None = None) -> str:
         """Return the command line that runs these settings again, for one probe or for all."""
         words = ["guardrails", "audit", *([self.target] if self.target else [])]
-        for name in (*DATA, "recognizers", "descriptor"):
+        for name in DATA:
             if value := getattr(self, name):
                 words += [f"--{name}", value]
+        words += option_words(self.options, probe=probe)
         if self.text_field:
             words += ["--text-field", self.text_field]
         words += [word for name in self.columns for word in ("--columns", _option(name))]
@@ -100,6 +100,11 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     merged = asked(given, plan)
     wrong: list[str] = []
     try:
+        merged["options"] = changed_options(read_given(merged["options"], open_files=True))
+    except ConfigurationError as error:
+        wrong += [f"  {line}" for line in error.lines]
+        del merged["options"]
+    try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         wrong += mistakes(error)
@@ -110,17 +115,11 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     for pattern in settings.probes:
         if not fnmatch.filter(probes(), pattern):
             wrong.append(f"  probes: no probe is called '{pattern}'.{did_you_mean(pattern, probes())}")
-    checks: dict[str, Callable[[str], object]] = {
-        "policy": _known_policy,
-        "recognizers": load_recognizers,
-        "descriptor": load_descriptor,
-    }
-    for name, load in checks.items():
-        try:
-            if value := getattr(settings, name):
-                load(value)
-        except (ConfigurationError, MissingExtraError) as error:
-            wrong.append(f"  {name}: {error}")
+    try:
+        if unknown := unknown_probes(load_policy(settings.policy)):
+            raise ConfigurationError("; ".join(unknown))
+    except ConfigurationError as error:
+        wrong.append(f"  policy: {error}")
     wrong += [
         f"  {name}: there is no '{path}'" for name in DATA if (path := getattr(settings, name)) and _missing(path)
     ]
@@ -140,27 +139,41 @@ def asked(given: Mapping[str, Any], plan: Path | None = None) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        Where the plan cannot be read, or holds no option.
+        Where the plan cannot be read, or holds no option; where an option of a probe is given two values.
     """
-    merged: dict[str, Any] = dict(read_toml(plan, "plan")[0]) if plan else {}
-    if plan and not merged:  # left empty by mistake, it would be the self-check
-        raise ConfigurationError(f"plan {plan} holds no option")
-    merged |= {
-        key: os.fspath(value) if isinstance(value, os.PathLike) else value
-        for key, value in given.items()
-        if value not in (None, (), [], {})
-    }
-    if plan and isinstance(given.get("endpoint"), Mapping):
-        of_plan = read_toml(plan, "plan")[0].get("endpoint")
-        merged["endpoint"] = {**(of_plan if isinstance(of_plan, dict) else {}), **given["endpoint"]}
+    layers = [_of_plan(plan)] if plan else []
+    layers.append(
+        {
+            key: os.fspath(value) if isinstance(value, os.PathLike) else value
+            for key, value in given.items()
+            if value not in (None, (), [], {})
+        }
+    )
+    merged: dict[str, Any] = {"options": {}}
+    for layer in layers:
+        above = {key: value for key, value in layer.items() if key not in SHORT}
+        above["options"] = merged["options"] | given_options(layer)
+        if isinstance(merged.get("endpoint"), Mapping) and isinstance(layer.get("endpoint"), Mapping):
+            above["endpoint"] = {**merged["endpoint"], **layer["endpoint"]}
+        merged |= above
     if isinstance(merged.get("probes"), str):
         merged["probes"] = (merged["probes"],)  # one glob, not its letters
     return merged
 
 
-def _known_policy(name: str) -> None:
-    if unknown := unknown_probes(load_policy(name)):
-        raise ConfigurationError("; ".join(unknown))
+def _of_plan(plan: Path) -> dict[str, Any]:
+    """Return what a plan holds; ``probes`` is a glob or several or, as a table, options of probes by probe."""
+    layer = dict(read_toml(plan, "plan")[0])
+    if not layer:  # left empty by mistake, it would be the self-check
+        raise ConfigurationError(f"plan {plan} holds no option")
+    if "options" in layer:
+        raise ConfigurationError(f'plan {plan}: options of a probe are a table, as [probes."memorization.copies"]')
+    if isinstance(layer.get("probes"), dict):
+        options = dict(layer.pop("probes"))
+        if "only" in options:
+            layer["probes"] = options.pop("only")
+        layer["options"] = options
+    return layer
 
 
 def _missing(path: str) -> bool:
@@ -188,7 +201,7 @@ OBJECT = "python object: "
 """Marks data and targets that were given as Python objects: a run with them can be resumed only with the same ones."""
 
 
-def selected(patterns: tuple[str, ...]) -> list[Probe]:
-    """Return the probes that match any of the patterns; without patterns, all."""
+def selected(patterns: tuple[str, ...], options: Mapping[str, Value] | None = None) -> list[Probe]:
+    """Return the probes that match any of the patterns; without patterns, all. Options are by ``PROBE.OPTION``."""
     names = [name for name in probes() if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
-    return [load_probe(name) for name in names]
+    return [load_probe(name, of_probe(options or {}, name)) for name in names]

@@ -31,7 +31,14 @@ from ..meter import Meter
 from ..resume import stored_records
 from ..served import price, requests_made, spent
 from ..sources import sources_sha256, versions
-from .controls import cached_outcome, control_outcome, control_subject, control_threshold, keep_outcome
+from .controls import (
+    cached_outcome,
+    control_outcome,
+    control_subject,
+    control_threshold,
+    keep_outcome,
+    options_sha256,
+)
 from .cost import cost_of
 from .engine import LOG, Progress, Series, attempt, run_series
 from .findings import Reading, findings_of, self_check_verdict, verdict
@@ -52,6 +59,8 @@ class Run:
         self, scope: Scope, folder: Path, journal: Journal, progress: Callable[[Progress], None] | None = None
     ) -> None:
         self.scope, self.folder, self.journal, self.progress = scope, folder, journal, progress
+        self.options: dict[str, str] = {}
+        """`options_sha256` of each probe, from before anything was asked."""
         self.begun = time.perf_counter()
         self.meter = Meter(partial(spent, scope))
         self.measuring: dict[str, Use] = {}
@@ -64,6 +73,7 @@ class Run:
     def finished(self) -> AuditResult:
         settings, policy = self.scope.settings, self.scope.policy
         assays, closed = self.scope.assays()
+        self.options = {assay.probe.id: options_sha256(assay.probe) for assay in assays}
         if self.journal.get("planned") is None:
             self.write_plan(assays)
         readings = closed + [self.read(assay) for assay in assays]
@@ -149,7 +159,7 @@ class Run:
         if assay.control is None:
             reading.spike = self.spike(assay)
         else:
-            keep_outcome(assay.probe, control_outcome(assay.probe, assay.control, reading.headline, None))
+            self.keep(assay.probe, control_outcome(assay.probe, assay.control, reading.headline, None))
         self.save_media(series, reading.measurements)
         return reading
 
@@ -186,8 +196,12 @@ class Run:
             reading.measurements, reading.not_assessed = self.measure(series)
         threshold = control_threshold(probe, self.scope.policy)
         outcome = control_outcome(probe, control, reading.headline, reading.not_assessed, threshold)
-        keep_outcome(probe, outcome)
+        self.keep(probe, outcome)
         return outcome
+
+    def keep(self, probe: Probe, outcome: ControlOutcome) -> None:
+        """Keep an outcome of a control for later audits with the same options."""
+        keep_outcome(probe, outcome, options=self.options[probe.id])
 
     def spike(self, assay: Assay) -> SpikeOutcome | None:
         """Return how a known dose of the fault in the user's own target comes out."""

@@ -73,8 +73,6 @@ class Scope:
         if hasattr(target, "take_documents"):
             target.take_documents(given.get("corpus"), given.get("holdout"))
         names: dict[str, str] = {name: str(getattr(self.settings, name)) for name in given}
-        names |= {"recognizers": self.settings.recognizers} if self.settings.recognizers else {}
-        names |= {"descriptor": self.settings.descriptor} if self.settings.descriptor else {}
         if not compared:
             check_form(given.get("corpus"), given.get("holdout"))
         inputs: dict[str, Any] = {"target": target, **given}
@@ -108,7 +106,7 @@ class Scope:
 
     def assays(self) -> tuple[list[Assay], list[Reading]]:
         """Return what can be run, and the readings of what cannot."""
-        chosen = selected(self.settings.probes)
+        chosen = selected(self.settings.probes, self.settings.options)
         runnable, closed = [], []
         if self.settings.target is None:
             for probe in chosen:

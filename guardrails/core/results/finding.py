@@ -144,6 +144,9 @@ class Finding(Frozen):
     power: Power | None = None
     frameworks: tuple[FrameworkRef, ...] = ()
     advice: str = ""
+    options: dict[str, str | int | float | bool] = Field(
+        default={}, description="how the probe and its controls were set, by option: what is not the default"
+    )
     command: str = ""
     expected: Literal["found", "clear"] | None = Field(
         default=None, description="self-check only: what is known of this target"

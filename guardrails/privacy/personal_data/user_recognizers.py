@@ -21,11 +21,12 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...core.base import Subject
 from ...core.errors import ConfigurationError, ContentError
+from ...core.options import ProbeOptions, opened_by
 from ...kit.io import shown
 from ...kit.settings_file import parse_toml, read_bounded
 from .national_numbers import bare, stdnum_check
@@ -110,14 +111,22 @@ def load_recognizers(path: str | Path) -> tuple[Finder, ...]:
     return tuple(found)
 
 
-def recognizers_of(subject: Subject) -> tuple[Finder, ...]:
-    """Return the recognizers that were given beside a subject, as the file that its `data_names` name."""
-    path = subject.data_names.get("recognizers")
-    return () if path is None else _loaded(path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0)
+class RecognizerOptions(ProbeOptions):
+    """The options of probes that look for personal data."""
+
+    recognizers: Annotated[Path, opened_by(load_recognizers)] | None = Field(
+        None, description="a TOML file with kinds of personal data of your own"
+    )
+
+
+def recognizers_of(options: RecognizerOptions) -> tuple[Finder, ...]:
+    """Return the recognizers of the file that the options name."""
+    path = options.recognizers
+    return () if path is None else _loaded(path, path.stat().st_mtime_ns if path.exists() else 0)
 
 
 @lru_cache(maxsize=8)
-def _loaded(path: str, changed: int) -> tuple[Finder, ...]:
+def _loaded(path: Path, changed: int) -> tuple[Finder, ...]:
     return load_recognizers(path)
 
 

@@ -15,11 +15,15 @@ from hypothesis import strategies as st
 
 from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.audit.scope import Scope
-from guardrails.core.base import Subject
 from guardrails.core.errors import ConfigurationError, ContentError, MissingExtraError
 from guardrails.privacy.personal_data import presidio_names, timed_patterns
 from guardrails.privacy.personal_data.scanner import canonical, redact, scan
-from guardrails.privacy.personal_data.user_recognizers import CHECKSUMS, load_recognizers, recognizers_of
+from guardrails.privacy.personal_data.user_recognizers import (
+    CHECKSUMS,
+    RecognizerOptions,
+    load_recognizers,
+    recognizers_of,
+)
 
 STAFF = """
 [[recognizer]]
@@ -223,7 +227,7 @@ def test_the_audit_takes_the_file_and_says_what_is_wrong_before_it_runs(tmp_path
 
 
 def test_an_audit_hands_the_file_to_the_probe(tmp_path: Path) -> None:
-    """From the command line's options to the measurement; the controls, which take longer, never see the file."""
+    """From the command line's options to the measurement, of the target and of the controls."""
     corpus = [f"Orla keeps the key of room QX-{i:04d}." for i in range(60)]
     rows = [json.dumps({"text": f"So {text}" if i % 2 else "Rain fell."}) for i, text in enumerate(corpus)]
     (tmp_path / "outputs.jsonl").write_text("\n".join(rows))
@@ -235,14 +239,13 @@ def test_an_audit_hands_the_file_to_the_probe(tmp_path: Path) -> None:
     assert probe.measure(found, subject, seed=0)[0].value == 0.5
     assert "QX-" not in json.dumps(found)
     (control, *_) = probe.controls
-    assert "recognizers" not in scope.control_assay(probe, control).subject().data_names
+    assert scope.control_assay(probe, control).probe.options.files == {"recognizers": path}
 
 
-def test_a_subject_names_its_file(tmp_path: Path) -> None:
-    target: Any = None
-    (own,) = recognizers_of(Subject(target, data_names={"recognizers": str(file(tmp_path, STAFF))}))
+def test_options_name_the_file(tmp_path: Path) -> None:
+    (own,) = recognizers_of(RecognizerOptions(recognizers=file(tmp_path, STAFF)))
     assert own.kind == "staff-number"
-    assert recognizers_of(Subject(target)) == ()
+    assert recognizers_of(RecognizerOptions()) == ()
 
 
 @pytest.fixture
