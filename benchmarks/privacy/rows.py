@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from invented_data import address, birth, card, email, iban, ip, national, phone, secret, ssn
-from labels import ALONE, LABELS, NEW_NO_LABEL, NO_LABEL, SEPARATORS, TEMPLATES
+from labels import ALONE, LABELS, NEW_LABELS, NEW_NO_LABEL, NEW_TEMPLATES, NO_LABEL, SEPARATORS, TEMPLATES
 from lookalikes import hard
 
 ROWS = 60
@@ -74,10 +74,10 @@ def made(rng: random.Random, kind: str, how: str, half: int) -> Row:
     if bare and rng.random() < 0.3:
         template, label = rng.choice(NEW_NO_LABEL if half == 2 else NO_LABEL[half::2]), ""
     else:
-        template, label = (
-            rng.choice(TEMPLATES[half::2]),
-            rng.choice(LABELS[kind][language][half::2] or LABELS[kind][language]),
-        )
+        templates = NEW_TEMPLATES if half == 2 else TEMPLATES[half::2]
+        known = LABELS[kind][language]
+        labels = NEW_LABELS[kind][language] if half == 2 else known[half::2] or known
+        template, label = rng.choice(templates), rng.choice(labels)
     head = template.replace("{{", "{").replace("}}", "}").replace("{l}", label).partition("{d}")[0]
     tail = template.replace("{{", "{").replace("}}", "}").replace("{l}", label).partition("{d}")[2]
     return Row(head + datum + tail, kind, how, len(head), len(head) + len(datum))
