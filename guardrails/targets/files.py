@@ -13,10 +13,11 @@ import numpy as np
 
 from ..core.base import Access, Modality
 from ..core.errors import ContentError, TargetError
+from ..kit.checksums import file_sha256
 from ..kit.corpus import iter_texts
 from ..kit.documents import Reading
 from ..kit.image_folder import ImageFolder, listed
-from ..kit.io import MAX_STREAMED, check_file, shown
+from ..kit.io import shown
 from .folder_prompts import read_prompts
 
 if TYPE_CHECKING:
@@ -164,9 +165,7 @@ def hash_files(folder: Path, names: Sequence[str]) -> str:
     whole = hashlib.sha256()
     for name in names:
         try:
-            check_file(folder / name, max_bytes=MAX_STREAMED)
-            with (folder / name).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = file_sha256(folder / name)
         except (ContentError, OSError):
             digest = "unreadable"
         whole.update(os.fsencode(name) + f"\0{digest}\n".encode())
