@@ -71,6 +71,14 @@ def test_a_mistake_is_one_message(corpus: Path, tmp_path: Path, capsys: pytest.C
         assert printed.out == ""
 
 
+def test_a_build_killed_before_its_manifest_stood_goes_on(corpus: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    (folder / "index.part").touch()
+    assert cli.run(["index", str(corpus), "--out", str(folder)]) == DONE
+    assert not (folder / "index.part").exists()
+
+
 def test_an_interrupted_build_says_how_to_go_on(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,6 +40,8 @@ Progress = Callable[[int, int, str], None]
 MB = 1_000_000
 LOCK = "index.lock"
 """Held by the command that builds."""
+PART = ".part"
+"""Suffix of what is being written; it is renamed when it is whole."""
 
 
 def build_index(
@@ -125,12 +127,17 @@ def _begin(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
             raise ConfigurationError(
                 f"--out {out}: holds an index of other files, or they have changed; give a new folder"
             )
-    elif out.exists() and (not out.is_dir() or any(not file.name.startswith(LOCK) for file in out.iterdir())):
+    elif out.exists() and (not out.is_dir() or any(not _is_leftover(file.name) for file in out.iterdir())):
         raise ConfigurationError(f"--out {out} is not an empty folder; give a new one")
     out.mkdir(parents=True, exist_ok=True)
     manifest = with_checksum(plan | {"shards": 0, "complete": False})
     _write_json(out / MANIFEST, manifest)
     return manifest
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether a command that was killed before it wrote a manifest leaves a file of this name."""
+    return name.startswith(LOCK) or name == Path(MANIFEST).with_suffix(PART).name
 
 
 def _write_shards(
@@ -164,7 +171,7 @@ def _read_checksums(folder: Path) -> Any:
 def _write_shard(folder: Path, group: Sequence[bytes]) -> None:
     """Write a shard beside its place and move it there: a folder of that name is finished."""
     shard = Shard.build(group)
-    part = folder.with_suffix(".part")
+    part = folder.with_suffix(PART)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     arrays: dict[str, NDArray[Any]] = {
@@ -215,7 +222,7 @@ def _identity(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_suffix(PART)
     try:
         part.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         os.replace(part, path)
