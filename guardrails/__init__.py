@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .assay.audit.orchestrator import audit
     from .assay.bench.run import bench
-    from .core.base import Access, Budget, Control, Detection, Detector, Modality, Probe, Subject, Target
+    from .core.base import Access, Budget, Control, Detection, Detector, Modality, Probe, ProbeOptions, Subject, Target
     from .core.errors import (
         ConfigurationError,
         ContentError,
@@ -73,6 +73,7 @@ __all__ = [
     "Modality",
     "NotApplicable",
     "Probe",
+    "ProbeOptions",
     "Renderer",
     "ScanResult",
     "Severity",
@@ -100,6 +101,7 @@ _HOMES = {
         "Detector",
         "Modality",
         "Probe",
+        "ProbeOptions",
         "Subject",
         "Target",
     ),

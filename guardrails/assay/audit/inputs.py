@@ -132,8 +132,9 @@ def check_apart(settings: Settings, folder: Path) -> None:
     ------
     ConfigurationError
     """
-    for name in ("target", *DATA):
-        value = getattr(settings, name)
+    places = {name: getattr(settings, name) for name in ("target", *DATA)}
+    places |= {name: str(path) for name, path in option_files(settings.options).items()}
+    for name, value in places.items():
         if value is None or value.startswith(OBJECT):
             continue
         scheme, _, place = value.removeprefix(CHAT).partition(":") if name == "target" else ("", "", value)
@@ -143,7 +144,7 @@ def check_apart(settings: Settings, folder: Path) -> None:
         for real in (os.path.realpath, os.path.abspath):  # a link to the folder is followed too
             run, read = Path(real(folder)), Path(real(place))
             if run == read or (run.is_relative_to(read) and not model):
-                what = "target" if name == "target" else f"--{name}"
+                what = "target" if name == "target" else flag(name)
                 raise ConfigurationError(
                     f"the run's folder {folder} lies in {what} {value}, and what the run writes would be read with it;"
                     " give another --out"

@@ -319,6 +319,13 @@ def test_a_file_that_an_option_names_is_an_input(fake: None) -> None:
     assert run_audit(resume=folder)[0].exit_code == 0
 
 
+def test_a_run_is_not_written_into_a_folder_that_an_option_names(fake: None) -> None:
+    Path("folder").mkdir()
+    with pytest.raises(ConfigurationError, match=r"lies in --set fake\.yes\.words folder"):
+        run_audit("jsonl:out.jsonl", options={"fake.yes.words": "folder"}, out="folder/run")
+    assert not list(Path("folder").iterdir())
+
+
 @pytest.mark.parametrize("option", ["words=words.py", "note=http://127.0.0.1/judge"])
 def test_what_runs_code_or_reaches_a_network_is_named_again(
     fake: None, option: str, capsys: pytest.CaptureFixture[str]
