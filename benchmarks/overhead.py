@@ -29,7 +29,7 @@ BATCH, SAMPLES = 32, 64_000
 
 def journal_ratio(folder: Path) -> None:
     rows = [{"item": f"{i:06}", "value": 0.123456, "text": "x" * 80, "arm": "target"} for i in range(SAMPLES)]
-    batches = [Batch(i, {"items": []}) for i in range(SAMPLES // BATCH)]
+    batches = [Batch(i) for i in range(SAMPLES // BATCH)]
     with Journal(folder / "journal.sqlite") as journal:
         journal.add_plan([("s", batches)], {})
         start = time.perf_counter()

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from generators.base import find_generator
 from guardrails.assay.audit.controls import control_subject, headline_threshold
 from guardrails.assay.policy.policy import judge
+from guardrails.core.asking import ask
 from guardrails.core.base import Budget, Probe, Row, Subject
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Measurement, Threshold
@@ -84,7 +85,7 @@ def collected(probe: Probe, subject: Subject, source: str, seed: int) -> list[Ro
     """Return the rows of a probe on one subject at control size; the source tells the seeds of subjects apart."""
     rows = []
     for batch in probe.plan(subject, Budget.CONTROL, seed=derive_seed(seed, probe.id, source, "plan")):
-        rows += probe.collect(subject, batch, seed=derive_seed(seed, probe.id, source, batch.index))
+        rows += ask(probe, subject, batch, seed=derive_seed(seed, probe.id, source, batch.index))
     return rows
 
 

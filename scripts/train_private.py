@@ -27,6 +27,7 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from generators.base import find_generator
 from generators.tabular.applicants import CATEGORIES, NUMBERS
+from guardrails.core.asking import ask
 from guardrails.core.base import Budget, Subject
 from guardrails.privacy.dp_bound_classifier import ClassifierPrivacyBound
 from guardrails.targets.private_classifier import WEIGHTS, PrivateClassifier, PrivatelyTrained, features
@@ -123,7 +124,7 @@ def classifier(model: torch.nn.Sequential) -> PrivateClassifier:
 def bound(model: PrivateClassifier, corpus: pd.DataFrame, holdout: pd.DataFrame) -> float:
     """Return the lower bound on ε that the audit finds."""
     probe, subject = ClassifierPrivacyBound(), Subject(PrivatelyTrained(model, "it"), corpus=corpus, holdout=holdout)
-    rows = [row for b in probe.plan(subject, Budget.CONTROL, seed=SEED) for row in probe.collect(subject, b, seed=SEED)]
+    rows = [row for b in probe.plan(subject, Budget.CONTROL, seed=SEED) for row in ask(probe, subject, b, seed=SEED)]
     return round(float(probe.measure(rows, subject, seed=SEED)[0].value or 0), 3)
 
 

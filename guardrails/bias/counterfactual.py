@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous
 from ..core.targets import LanguageModelTarget
@@ -76,19 +75,18 @@ class CounterfactualPronouns(Probe[LanguageModelTarget]):
         n = len(material().templates)
         drawn = sorted(int(t) for t in np.random.default_rng(seed).permutation(n)[: TEMPLATES[budget]])
         items = [
-            {"item": f"{t}:{occupation}", "template": t, "occupation": occupation, "group": group}
+            Item(f"{t}:{occupation}", fields={"template": t, "occupation": occupation, "group": group})
             for t in drawn
             for group, occupations in material().occupations.items()
             for occupation in occupations
         ]
-        return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
+        return in_batches(items, BATCH)
 
     @at_each_start
-    @item_by_item()
     def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score both sentences of each pair."""
         target = subject.target
-        items = batch.payload["items"]
+        items = batch.rows()
         texts = [told(i["template"], i["occupation"], p) for i in items for p in FIELDS]
         encoded, problems = encode_each(target, texts)
         pairs = [encoded[k : k + 2] for k in range(0, len(encoded), 2)]
@@ -186,7 +184,7 @@ class CounterfactualPronouns(Probe[LanguageModelTarget]):
         self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
     ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a model that has the stereotypical sentence of each pair by heart."""
-        items = [i for b in batches for i in b.payload["items"]]
+        items = [i for b in batches for i in b.rows()]
         sentences = [told(i["template"], i["occupation"], i["group"]) for i in items]
         return replace(subject, target=spiked_language_model(subject.target, sentences, context=FEWEST_BEFORE))
 

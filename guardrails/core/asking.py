@@ -5,20 +5,20 @@ from __future__ import annotations
 import errno
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
-from .base import Batch, Row, Subject
-from .errors import STOPS, GuardrailsError
+from .base import Batch, Probe, Row, Subject
+from .errors import STOPS, ConfigurationError, GuardrailsError
 from .seeding import derive_seed
 
 IN_A_ROW = 5
 """After so many failures in a row the rest of a batch is not asked: the target is down, not one item bad."""
 MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EIO})
 """Errors of the machine and not of an item: what comes next would fail, too."""
+IN_WORDS = (GuardrailsError, ValueError)
+"""Errors that say in words what is wrong; others are defects."""
 LONGEST = 240
 """Characters of a message that a row keeps."""
 _PERSONAL = (
@@ -28,79 +28,69 @@ _PERSONAL = (
 )
 
 
-def item_by_item(**shared: Any) -> Callable[[Callable[..., list[Row]]], Callable[..., list[Row]]]:
-    """Make a probe's `collect` return one row for each item, also where some of a batch cannot be had.
+def ask(probe: Probe, subject: Subject, batch: Batch, *, seed: int, defects: list[str] | None = None) -> list[Row]:
+    """Return a probe's rows of a batch, with an error row for each item that cannot be had: `rows_of`."""
 
-    The items of a batch are asked about together. Where that fails, each half is asked by itself, and so on down to
-    one item, which becomes an error row. After `IN_A_ROW` failing items in a row the rest of the batch is not asked.
-    Whatever is raised is a failure of the items, also a lost connection, a file that is gone and a call of `sys.exit`.
-    A full disk or memory ends the run (`MACHINE`, `STOPS`). A payload without ``items`` is handed on as it is.
+    def collect(part: Batch, seed_of_part: int) -> list[Row]:
+        return probe.collect(subject, part, seed=seed_of_part)
 
-    Parameters
-    ----------
-    **shared
-        What an error row holds beside the item and ``error``.
+    return rows_of(batch, collect, seed=seed, defects=defects)
+
+
+def rows_of(
+    batch: Batch, make: Callable[[Batch, int], list[Row]], *, seed: int, defects: list[str] | None = None
+) -> list[Row]:
+    """Return what ``make(batch, seed)`` returns, or an error row for each item that cannot be had.
+
+    The items of a batch are asked about together. Where that fails, each half is asked by itself, and so on down to one
+    item, which becomes an error row: the beginning of its row and ``error``. After `IN_A_ROW` failing items in a row
+    the rest of the batch is not asked, unless its answers are there already (`TargetError.partial`). Whatever is
+    raised is a failure of the items, also a lost connection, a file that is gone and a call of `sys.exit`. A full disk
+    or memory ends the run (`MACHINE`, `STOPS`), and a mistake in what was asked the series, as does any failure of a
+    batch that is not divisible. A batch of no item is not asked. To `defects` goes the traceback of an item's failure
+    that says nothing in words, as of a slip in the probe.
     """
-
-    def decorate(collect: Callable[..., list[Row]]) -> Callable[..., list[Row]]:
-        @wraps(collect)
-        def collect_all(self: Any, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-            def rows(part: Batch, own_seed: int) -> list[Row]:
-                return collect(self, subject, part, seed=own_seed)
-
-            return rows_of(batch, rows, seed=seed, **shared) if "items" in batch.payload else rows(batch, seed)
-
-        return collect_all
-
-    return decorate
-
-
-def rows_of(batch: Batch, make: Callable[[Batch, int], list[Row]], *, seed: int, **shared: Any) -> list[Row]:
-    """Return what ``make(batch, seed)`` returns, or an error row for each item that cannot be had: `item_by_item`."""
-    return _Asked(make, shared).part(batch, seed) if batch.payload["items"] else []
+    if not batch.items:
+        return []
+    return _Asked(make, [] if defects is None else defects).part(batch, seed) if batch.divisible else make(batch, seed)
 
 
 class _Asked:
     """One batch on its way through the target."""
 
-    def __init__(self, rows: Callable[[Batch, int], list[Row]], shared: Mapping[str, Any]) -> None:
-        self._rows = rows
-        self._shared = shared
+    def __init__(self, make: Callable[[Batch, int], list[Row]], defects: list[str]) -> None:
+        self._make, self._defects = make, defects
         self._in_a_row: list[str] = []
         """The errors of the items that failed since one was answered."""
 
-    def part(self, batch: Batch, seed: int) -> list[Row]:
-        items = batch.payload["items"]
-        if len(self._in_a_row) >= IN_A_ROW:
+    def part(self, batch: Batch, seed: int, *, answered: bool = False) -> list[Row]:
+        """Return the rows of a part; `answered` says that the target holds the answers of those that have one."""
+        if len(self._in_a_row) >= IN_A_ROW and not answered:
             why = f"not asked after {IN_A_ROW} failures in a row: {self._in_a_row[0]}"
-            return [self._failed(item, why) for item in items]
+            return [item.row() | {"error": why} for item in batch.items]
         try:
-            rows = self._rows(batch, seed)
-        except STOPS:
+            rows = self._make(batch, seed)
+        except (*STOPS, ConfigurationError):
             raise
         except BaseException as error:
             if isinstance(error, OSError) and error.errno in MACHINE:
                 raise
-            if len(items) == 1:
+            if len(batch.items) == 1:
                 self._in_a_row.append(message(error))
-                return [self._failed(items[0], self._in_a_row[-1])]
-            middle = len(items) // 2
-            parts = enumerate((_part(batch, 0, middle), _part(batch, middle, len(items))))
+                if not isinstance(error, IN_WORDS):
+                    self._defects.append(traceback.format_exc())
+                return [batch.items[0].row() | {"error": self._in_a_row[-1]}]
+            answered = answered or getattr(error, "partial", False)
+            middle = len(batch.items) // 2
+            parts = (replace(batch, items=batch.items[:middle]), replace(batch, items=batch.items[middle:]))
             # A seed of its own for each half: two halves must not draw the same.
-            return [row for k, half in parts for row in self.part(half, derive_seed(seed, "half", k))]
+            return [
+                row
+                for k, half in enumerate(parts)
+                for row in self.part(half, derive_seed(seed, "half", k), answered=answered)
+            ]
         self._in_a_row.clear()
         return rows
-
-    def _failed(self, item: Any, why: str) -> Row:
-        return {**(item if isinstance(item, Mapping) else {"item": item}), **self._shared, "error": why}
-
-
-def _part(batch: Batch, begin: int, end: int) -> Batch:
-    """Return the batch of some of the items; ``start`` counts the items of the batches before."""
-    payload = {**batch.payload, "items": batch.payload["items"][begin:end]}
-    if "start" in payload:
-        payload["start"] += begin
-    return replace(batch, payload=payload)
 
 
 def message(error: BaseException) -> str:
@@ -110,7 +100,7 @@ def message(error: BaseException) -> str:
     "no answer to '[…]' by […]"
     """
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    if not isinstance(error, GuardrailsError | ValueError):  # these say in words what is wrong; others are defects
+    if not isinstance(error, IN_WORDS):
         last = traceback.extract_tb(error.__traceback__)[-1:]
         text = f"{type(error).__name__}: {text}" + "".join(
             f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in last

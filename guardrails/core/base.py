@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self
 
 from typing_extensions import TypeVar
 
+from .batch import Arm, Batch, Item, Row, in_batches
 from .errors import ConfigurationError
 from .options import ProbeOptions
 from .results import Measurement, Threshold
@@ -38,12 +39,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Access",
+    "Arm",
     "Batch",
     "Budget",
     "Control",
     "Detection",
     "Detector",
     "ImageTarget",
+    "Item",
     "LanguageModelTarget",
     "Modality",
     "Probe",
@@ -56,13 +59,11 @@ __all__ = [
     "TextOutputs",
     "TextTarget",
     "Verdict",
+    "in_batches",
 ]
 
 T = TypeVar("T", bound=Target, default=Any)
 T_co = TypeVar("T_co", bound=Target, covariant=True, default=Target)
-
-Row = dict[str, Any]
-"""One finished sample: JSON only, always with the key ``item`` (unique within its probe and run)."""
 
 
 class Budget(StrEnum):
@@ -102,14 +103,6 @@ class Subject(Generic[T_co]):
     def has(self, data: str) -> bool:
         """Whether ``corpus``, ``holdout``, ``reference`` or ``prompts`` was given."""
         return getattr(self, data) is not None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The unit of work and of resuming: never repacked."""
-
-    index: int
-    payload: Mapping[str, Any]  # JSON only
 
 
 @dataclass(frozen=True)
@@ -204,21 +197,23 @@ class Probe(ABC, Generic[T]):
     def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
         """Return the n and the confidence that the headline's interval will have, if no item fails.
 
-        Items of the holdout are the baseline, and those of a batch marked ``curve`` a curve beside the headline:
-        neither counts in n.
+        Only items of the target's own arm count: not those of the holdout, nor points of a curve. Where
+        `shares_coverage`, a plan with items of the holdout has two intervals that hold together.
         """
         from .statistics import simultaneous
 
-        lists = [[v for v in b.payload.values() if isinstance(v, list)] for b in batches if not b.payload.get("curve")]
-        items = [item for batch in lists for item in max(batch, key=len, default=[])]
-        named = [item for item in items if isinstance(item, dict)]
-        baseline = sum(item.get("arm") == "holdout" for item in named)
-        compared = self.shares_coverage and (baseline or any("holdout" in item for item in named))
-        return len(items) - baseline, simultaneous(0.95, 2 if compared else 1)
+        items = [item for batch in batches for item in batch.items]
+        compared = self.shares_coverage and any(item.arm is Arm.HOLDOUT and not item.curve for item in items)
+        return sum(item.counted for item in items), simultaneous(0.95, 2 if compared else 1)
 
     @abstractmethod
     def collect(self, subject: Subject[T], batch: Batch, *, seed: int) -> list[Row]:
-        """Ask the target. One row per item; an item that failed has the key ``error`` and no value."""
+        """Ask the target. A row for each item, begun as `Item.row` does.
+
+        Whatever this raises is a failure of the items: the engine asks again for each half of the batch, and so on down
+        to single items, each of which becomes a row with the key ``error``. See `guardrails.core.asking.rows_of` and
+        `Batch.divisible`. A probe that makes such rows itself keeps what the rest of its batch gave.
+        """
 
     @abstractmethod
     def measure(self, rows: Sequence[Row], subject: Subject[T], *, seed: int) -> list[Measurement]:
@@ -239,7 +234,7 @@ class Probe(ABC, Generic[T]):
         subject : Subject
             The user's.
         batches : sequence of Batch
-            What will be collected: of the plan's first batches, the ``items`` that are not of a baseline's arm.
+            What will be collected: of the plan's first batches, the items that count in n (`Item.counted`).
         seed : int
             Of the spike.
         """

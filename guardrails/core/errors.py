@@ -48,7 +48,19 @@ class ConfigurationError(GuardrailsError):
 
 
 class TargetError(GuardrailsError):
-    """The audited model, folder or file cannot be used."""
+    """The audited model, folder or file cannot be used.
+
+    Parameters
+    ----------
+    *lines : str
+        The message.
+    partial : bool
+        Whether the other items of the same call were answered: their answers are handed out when asked for again.
+    """
+
+    def __init__(self, *lines: str, partial: bool = False) -> None:
+        super().__init__(*lines)
+        self.partial = partial
 
 
 class EndpointError(TargetError):

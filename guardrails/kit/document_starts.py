@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from ..core.asking import rows_of
 from ..core.base import Batch, Row, Subject
 from ..core.errors import GuardrailsError
 from ..core.seeding import derive_seed
@@ -262,10 +263,10 @@ def written_in_each_form(collect: _Collects) -> Callable[..., list[Row]]:
     """
 
     def forms(subject: Subject, batch: Batch) -> dict[str, Subject]:
-        items = batch.payload["items"]
-        if any("prompt" in item for item in items):
+        fields = [item.fields for item in batch.items]
+        if any("prompt" in given for given in fields):
             return _after_starts(subject)
-        return {} if any("output" in item for item in items) else _unprompted(subject)
+        return {} if any("output" in given for given in fields) else _unprompted(subject)
 
     return _asked_again(collect, forms)
 
@@ -280,7 +281,9 @@ def _asked_again(collect: _Collects, forms: _Forms) -> Callable[..., list[Row]]:
     def collected(self: Any, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         rows = collect(self, subject, batch, seed=seed)
         for name, form in forms(subject, batch).items():
-            others = {row["item"]: row for row in collect(self, form, batch, seed=seed)}
+            # A failure in one form costs no reading in another.
+            asked = functools.partial(_in_form, collect, self, form)
+            others = {row["item"]: row for row in rows_of(batch, asked, seed=seed)}
             for row in rows:
                 if row["item"] in others:
                     row.setdefault(STARTS, {})[name] = others[row["item"]]
@@ -288,6 +291,10 @@ def _asked_again(collect: _Collects, forms: _Forms) -> Callable[..., list[Row]]:
 
     vars(collected)[STARTS] = forms
     return collected
+
+
+def _in_form(collect: _Collects, probe: Any, form: Subject, batch: Batch, seed: int) -> list[Row]:
+    return collect(probe, form, batch, seed=seed)
 
 
 def readings(probe: Any, subject: Subject, batches: Sequence[Batch]) -> int:

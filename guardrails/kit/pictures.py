@@ -7,8 +7,8 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..core.asking import message, rows_of
-from ..core.base import Batch, Budget, ImageTarget, Row
+from ..core.asking import message
+from ..core.base import Batch, Budget, ImageTarget, Item, Row, in_batches
 from ..core.errors import ContentError
 from .io import shown
 
@@ -32,29 +32,22 @@ def plan_pictures(target: ImageTarget, budget: Budget, *, seed: int, **payload: 
     seed : int
         Which of a folder's pictures are taken, and in what order.
     **payload
-        JSON that every batch carries besides.
+        JSON that every batch carries beside the ``seed``.
 
     Returns
     -------
     list of Batch
-        With ``items`` (names, unique in the plan), ``start`` and ``seed``. Where a folder holds files that cannot be
-        read, the last batch has as many of them as there would be in a random sample, at least one, with their
-        ``problems``: each becomes an error row.
+        Each item has its ``place`` among all pictures. Where a folder holds files that cannot be read, the last batch
+        has as many of them as there would be in a random sample, at least one, each with its ``problem``: it becomes an
+        error row.
     """
     problems: Sequence[tuple[str, str]] = getattr(target, "problems", ())
     n, bad = _shares(SAMPLES[budget], target.available, len(problems))
-    batches = [
-        Batch(
-            start // BATCH,
-            {"items": [f"{i:05d}" for i in range(start, min(start + BATCH, n))], "start": start, "seed": seed}
-            | payload,
-        )
-        for start in range(0, n, BATCH)
-    ]
+    shared = {"seed": seed, **payload}
+    batches = in_batches([Item(f"{i:05d}", fields={"place": i}) for i in range(n)], BATCH, shared)
     if bad:
-        names, reasons = [f"file {shown(name)}" for name, _ in problems[:bad]], [reason for _, reason in problems[:bad]]
-        unread = {"items": names, "problems": reasons, "start": n, "seed": seed}
-        batches.append(Batch(len(batches), unread | payload))
+        unread = [Item(f"file {shown(name)}", fields={"problem": reason}) for name, reason in problems[:bad]]
+        batches.append(Batch(len(batches), tuple(unread), shared))
     return batches
 
 
@@ -79,31 +72,27 @@ def fetch_pictures(
     batch : Batch
         From `plan_pictures`.
     read : callable
-        Picture → the JSON that the row holds. A ContentError or ValueError of it makes an error row; what else the
-        target raises for some pictures costs no other: `guardrails.core.asking`.
+        Picture → the JSON that the row holds. A ContentError or ValueError of it makes an error row here: to ask again
+        for the others would draw others.
     seed : int
         Of a target that samples.
     """
-    return rows_of(batch, lambda part, own_seed: _fetched(target, part, read, own_seed), seed=seed)
-
-
-def _fetched(
-    target: ImageTarget, batch: Batch, read: Callable[[NDArray[np.uint8]], dict[str, Any]], seed: int
-) -> list[Row]:
-    items = batch.payload["items"]
-    if reasons := batch.payload.get("problems"):
-        return [{"item": item, "error": reason} for item, reason in zip(items, reasons, strict=True)]
+    items = [item for item in batch.items if "problem" not in item.fields]
+    rows: list[Row] = [
+        {"item": item.id, "error": item.fields["problem"]} for item in batch.items if "problem" in item.fields
+    ]
+    if not items:
+        return rows
     if target.available is None:
         pictures: Sequence[NDArray[np.uint8]] = target.sample_images(len(items), seed=seed)
     else:
-        start = batch.payload["start"]
+        start = items[0].fields["place"]
         pictures = target.sample_images(start + len(items), seed=batch.payload["seed"])[start:]
-    rows: list[Row] = []
     for place, item in enumerate(items):
         try:
-            rows.append({"item": item} | read(pictures[place]))
+            rows.append({"item": item.id} | read(pictures[place]))
         except (ContentError, ValueError) as error:
-            rows.append({"item": item, "error": message(error)})
+            rows.append({"item": item.id, "error": message(error)})
     return rows
 
 

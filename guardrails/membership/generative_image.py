@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.errors import ContentError
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
@@ -76,17 +75,16 @@ class ImageMembership(Probe[ImageTarget]):
         available = subject.target.available
         outputs = OUTPUTS[budget] if available is None else min(OUTPUTS[budget], available)
         items = [
-            {"item": f"{arm}:{i}", "arm": arm, "index": i}
+            Item(f"{arm}:{i}", Arm(arm), {"index": i})
             for arm, places in (("corpus", data.corpus), ("holdout", data.holdout))
             for i in sorted(map(int, rng.permutation(places)[:n]))
         ]
         shared = {"outputs": outputs, "seed": derive_seed(seed, "outputs")}
-        return [Batch(k // BATCH, {"items": items[k : k + BATCH]} | shared) for k in range(0, len(items), BATCH)]
+        return in_batches(items, BATCH, shared)
 
-    @item_by_item()
     def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each picture by every attack; nothing of a picture goes into a row."""
-        rows: list[Row] = [{key: i[key] for key in ("item", "arm", "index")} for i in batch.payload["items"]]
+        rows = batch.rows()
         pictures = [np.asarray(getattr(subject, row["arm"])[row["index"]]) for row in rows]
         outputs, calibration = self._outputs(subject, batch.payload["outputs"], batch.payload["seed"])
         scores = {"nearest output": nearest_output(_grey(pictures), outputs, calibration)}

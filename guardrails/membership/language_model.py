@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Measurement
 from ..core.statistics import Interval, wilson
 from ..core.targets import LanguageModelTarget, has_moments
@@ -96,21 +95,18 @@ class LanguageModelMembership(Probe[LanguageModelTarget]):
         shots = _shots(subject, holdout, length)
         n = DOCUMENTS[budget]
         items = [
-            {"item": f"{arm}:{i}", "arm": arm, "index": i}
+            Item(f"{arm}:{i}", Arm(arm), {"index": i})
             for arm, drawn in (("corpus", corpus[:n]), ("holdout", holdout[len(shots) :][:n]))
             for i in sorted(map(int, drawn))
         ]
-        groups = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
-        return [Batch(i, {"items": g, "shots": shots, "length": length}) for i, g in enumerate(groups)]
+        return in_batches(items, BATCH, {"shots": shots, "length": length})
 
     @in_each_form
-    @item_by_item()
     def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each document by every attack; nothing of a document goes into a row."""
         target = subject.target
-        items, length = batch.payload["items"], batch.payload["length"]
-        rows: list[Row] = [{key: i[key] for key in ("item", "arm", "index")} for i in items]
-        tokens, problems = _tokens(subject, [(i["arm"], i["index"]) for i in items], length)
+        rows, length = batch.rows(), batch.payload["length"]
+        tokens, problems = _tokens(subject, [(row["arm"], row["index"]) for row in rows], length)
         asked = [k for k, t in enumerate(tokens) if len(t) >= SHORTEST]
         reference = self._documents(subject).reference
         shots, _ = _tokens(subject, [("holdout", i) for i in batch.payload["shots"]], length)
@@ -153,9 +149,7 @@ class LanguageModelMembership(Probe[LanguageModelTarget]):
         self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
     ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a target that has the corpus documents that it is asked about by heart."""
-        read = [
-            _tokens(subject, [(i["arm"], i["index"]) for i in b.payload["items"]], b.payload["length"]) for b in batches
-        ]
+        read = [_tokens(subject, [(i["arm"], i["index"]) for i in b.rows()], b.payload["length"]) for b in batches]
         long = [t for tokens, _ in read for t in tokens if len(t) >= SHORTEST]
         return replace(subject, target=spiked_language_model(subject.target, long))
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import wilson
@@ -79,26 +78,27 @@ class ReferenceModels(Probe[RetrainableTarget]):
         n = min(ITEMS[budget], len(data.corpus), len(data.holdout))
         arms = {arm: np.sort(rng.permutation(getattr(data, arm))[:n]).tolist() for arm in ("corpus", "holdout")}
         items = [
-            {"item": f"{arm}:{i}", "arm": arm, "index": i, "place": place}
+            Item(f"{arm}:{i}", Arm(arm), {"index": i, "place": place})
             for place, (arm, i) in enumerate((arm, i) for arm, drawn in arms.items() for i in drawn)
         ]
-        payloads: list[dict[str, Any]] = [{"items": items[k : k + BATCH]} for k in range(0, len(items), BATCH)]
+        batches = in_batches(items, BATCH)
         if n >= MINIMUM:
             shared = {"audited": arms, "seed": derive_seed(seed, "models"), "parallel": budget is not Budget.CONTROL}
-            models = list(range(MODELS[budget]))
-            payloads += [{"models": models[k : k + AT_ONCE], **shared} for k in range(0, len(models), AT_ONCE)]
-        return [Batch(i, payload) for i, payload in enumerate(payloads or [{"items": []}])]
+            models = [Item(f"model:{k}", Arm.MODELS, {"model": k}) for k in range(MODELS[budget])]
+            # A model that cannot be trained is a row with its reason; what else is raised would be for every model.
+            trained = in_batches(models, AT_ONCE, shared, divisible=False)
+            batches += [replace(batch, index=len(batches) + batch.index) for batch in trained]
+        return batches
 
-    @item_by_item()
     def collect(self, subject: Subject[RetrainableTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Ask the target for the probability of each row's label, or train reference models and ask them.
 
         A model is a row too, with what it says of every item in the order of their places. No value of a row of the
         tables goes into the journal.
         """
-        if "models" in batch.payload:
-            return self._train(subject, batch.payload)
-        items = batch.payload["items"]
+        if any(item.arm is Arm.MODELS for item in batch.items):
+            return self._train(subject, [item.fields["model"] for item in batch.items], batch.payload)
+        items = batch.rows()
         found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
         return [{**i, "confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
 
@@ -128,7 +128,7 @@ class ReferenceModels(Probe[RetrainableTarget]):
         """Return the subject with a classifier that has the labels of the corpus rows by heart."""
         if not isinstance(subject.target, EstimatorTarget):
             return None
-        places = [i["index"] for b in batches for i in b.payload["items"]]
+        places = [i["index"] for b in batches for i in b.rows()]
         return replace(subject, target=remembering_classifier(subject.target, self._rows(subject).pool.iloc[places]))
 
     def recovery(
@@ -148,8 +148,8 @@ class ReferenceModels(Probe[RetrainableTarget]):
             self._kept = TableRows(subject)
         return self._kept
 
-    def _train(self, subject: Subject[RetrainableTarget], payload: Any) -> list[Row]:
-        data, models = self._rows(subject), payload["models"]
+    def _train(self, subject: Subject[RetrainableTarget], models: Sequence[int], payload: Any) -> list[Row]:
+        data = self._rows(subject)
         audited = np.array(payload["audited"]["corpus"] + payload["audited"]["holdout"])
         chosen = [halves(k, len(audited), seed=payload["seed"]) for k in models]
         found = reference_confidences(

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, smallest_detectable_rate
 from ..core.targets import ImageTarget
-from ..kit.pictures import fetch_pictures, plan_pictures
+from ..kit.pictures import BATCH, fetch_pictures, plan_pictures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,8 +86,8 @@ class Cliques(Probe[ImageTarget]):
         batches = plan_pictures(subject.target, budget, seed=seed)
         if budget is not Budget.CONTROL:
             return batches
-        left = [(b, AT_CONTROL - b.payload["start"]) for b in batches]
-        return [Batch(b.index, {**b.payload, "items": b.payload["items"][:n]}) for b, n in left if n > 0]
+        items = [item for batch in batches for item in batch.items]
+        return in_batches(items[:AT_CONTROL], BATCH, batches[0].payload)
 
     def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         from .pictures.side_by_side import coarse

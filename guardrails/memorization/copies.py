@@ -111,7 +111,7 @@ class Copies(Probe[ImageTarget]):
             raise ConfigurationError("the descriptor is not the one that this run began with: begin a new run")
         search = self.search(subject)
         if isinstance(search, str):
-            return [{"item": item, "ratio": None} for item in batch.payload["items"]]
+            return [{"item": item.id, "ratio": None} for item in batch.items]
         small: list[NDArray[np.float32]] = []
 
         def read(picture: NDArray[np.uint8]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class DataCopying(Probe[ImageTarget]):
 
         space = self.space(subject)
         if isinstance(space, str):
-            return [{"item": item, "skipped": True} for item in batch.payload["items"]]
+            return [{"item": item.id, "skipped": True} for item in batch.items]
 
         def read(picture: NDArray[np.uint8]) -> dict[str, Any]:
             distance, cell, inauthentic, place = (values[0] for values in space.look_up(fingerprint(picture)[None]))

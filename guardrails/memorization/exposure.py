@@ -27,8 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.errors import TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
@@ -99,19 +98,17 @@ class Exposure(Probe[LanguageModelTarget]):
                 n = min(REFERENCES[budget], len(others) - (len(others) + 1) % (FEWEST + 1))
                 chosen = sorted(int(i) for i in rng.permutation(others)[:n])
                 copies = counts[subject.corpus[index].strip()] if arm == "corpus" else 0
-                items.append(
-                    {"item": f"{arm}:{index}", "arm": arm, "index": index, "references": chosen, "copies": copies}
-                )
+                fields = {"index": index, "references": chosen, "copies": copies}
+                items.append(Item(f"{arm}:{index}", Arm(arm), fields))
         if not items:
             # Said in the finding: a plan is never empty.
-            items = [{"item": "corpus:none", "arm": "corpus", "index": None, "references": [], "copies": 0}]
-        return [Batch(k, {"items": items[i : i + BATCH]}) for k, i in enumerate(range(0, len(items), BATCH))]
+            items = [Item("corpus:none", Arm.CORPUS, {"index": None, "references": [], "copies": 0})]
+        return in_batches(items, BATCH)
 
     @in_each_form
-    @item_by_item()
     def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each secret and its references after the same words; only scores go into a row."""
-        items = [i for i in batch.payload["items"] if i["index"] is not None]
+        items = [i for i in batch.rows() if i["index"] is not None]
         return [self._row(subject, item) for item in items]
 
     def _row(self, subject: Subject[LanguageModelTarget], item: dict[str, Any]) -> Row:
@@ -222,7 +219,7 @@ class Exposure(Probe[LanguageModelTarget]):
         self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
     ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a target that has the secrets that it is asked about by heart."""
-        asked = [i for b in batches for i in b.payload["items"] if i["index"] is not None]
+        asked = [i for b in batches for i in b.rows() if i["index"] is not None]
         secrets = [_secret_of(subject, i["arm"], i["index"]) for i in asked]
         return by_heart(subject, encode_each(subject.target, [s.before + s.text for s in secrets])[0])
 

@@ -16,11 +16,11 @@ tokens that precede them. What comes out is k-eidetic [2]_: a curve says how muc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
 from ..core.targets import LanguageModelTarget
@@ -110,25 +110,23 @@ class VerbatimExtraction(Probe[LanguageModelTarget]):
         answer, items = planned(subject, items)
         base = {"skip": 0, "prefix": prefix, "suffix": suffix} | ({"answer": answer} if answer else {})
         counted = [i | times_of(i, copies) for i in items]
-        payloads = [{"items": part, **base} for part in _groups(counted)]
         repeated = repeated_items(counted, copies, DUPLICATED[budget], seed)
-        payloads += [{"items": part, **base, "curve": True, DUPLICATES: True} for part in _groups(repeated)]
+        asked = [(counted, base), ([i | {"curve": True, DUPLICATES: True} for i in repeated], base)]
         some = [i for arm in ("corpus", "holdout") for i in [i for i in items if i["arm"] == arm][: CURVE[budget]]]
         lengths = [n for n in PREFIXES if n + suffix <= room][:4]
         for n in lengths if some and len(lengths) > 1 else ():
-            shown = [i | {"item": f"{i['item']}:{n}"} for i in some]
-            curve: dict[str, Any] = {"skip": lengths[0] - n, "prefix": n, "suffix": suffix, "curve": True}
-            payloads += [{"items": part, **curve} for part in _groups(shown)]
-        return [Batch(i, payload) for i, payload in enumerate(payloads)]
+            shown = [i | {"item": f"{i['item']}:{n}", "curve": True} for i in some]
+            asked.append((shown, {"skip": lengths[0] - n, "prefix": n, "suffix": suffix}))
+        groups = [in_batches(list(map(Item.from_row, rows)), BATCH, payload) for rows, payload in asked if rows]
+        return [replace(batch, index=i) for i, batch in enumerate(batch for group in groups for batch in group)]
 
     def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
         """Return n and confidence; those of a corpus with duplicates hold together with the rate of these."""
         n, confidence = super().sample_size(batches)
-        repeated = any("copies" in item for batch in batches for item in batch.payload["items"])
+        repeated = any("copies" in item.fields for batch in batches for item in batch.items)
         return n, simultaneous(confidence, 2 if repeated else 1)
 
     @also_after_questions
-    @item_by_item()
     def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Continue each prefix greedily and compare; nothing of a document but three words goes into a row."""
         if isinstance(subject.corpus, Answers):
@@ -136,21 +134,20 @@ class VerbatimExtraction(Probe[LanguageModelTarget]):
             _look_up(answered, texts, subject)
             return answered
         target = subject.target
-        skip, prefix, suffix, items = (batch.payload[key] for key in ("skip", "prefix", "suffix", "items"))
-        items, whole, failed = encoded(subject, items)
+        skip, prefix, suffix = (batch.payload[key] for key in ("skip", "prefix", "suffix"))
+        items, whole, failed = encoded(subject, batch.rows())
         given = [t[skip : skip + prefix + suffix] for t in whole]
         long = [t for t in given if len(t) == prefix + suffix]
         written: Iterator[list[int]] = iter(target.continue_tokens([t[:prefix] for t in long], n=suffix))
         rows: list[Row] = []
-        shared = {key: True for key in ("curve", DUPLICATES) if batch.payload.get(key)}
         for item, truth in zip(items, given, strict=True):
-            row: Row = {"item": item["item"], "arm": item["arm"], "prefix": prefix, "suffix": suffix} | shared
-            row |= {key: item[key] for key in ("copies", "long") if key in item}
+            row: Row = {"item": item["item"], "arm": item["arm"], "prefix": prefix, "suffix": suffix}
+            row |= {key: item[key] for key in ("copies", "long", "curve", DUPLICATES) if key in item}
             if len(truth) < prefix + suffix:
                 rows.append(row | {"short": True})
                 continue
             rows.append(row | _compared(next(written), truth[prefix:]))
-        if shared.keys() != {"curve"}:
+        if any(DUPLICATES in row or "curve" not in row for row in rows):
             _look_up(rows, [(target.decode(t[:prefix]), target.decode(t[prefix:])) for t in given], subject)
         return failed + rows
 
@@ -289,10 +286,6 @@ def _documents(subject: Subject, budget: Budget, repeated: bool) -> int:
     while readings > 2 and wilson(0, n, confidence=simultaneous(0.95, readings)).high >= TOLD:
         n += 8
     return n
-
-
-def _groups(items: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
-    return [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
 
 
 def _look_up(rows: Sequence[Row], texts: Sequence[tuple[str, str]], subject: Subject) -> None:

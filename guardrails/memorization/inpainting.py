@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.errors import ContentError, TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
@@ -98,18 +97,16 @@ class Inpainting(Probe[ImageTarget]):
         available = subject.target.available
         outputs = OUTPUTS[budget] if available is None else min(OUTPUTS[budget], available)
         items = [
-            {"item": f"{arm}:{i}", "arm": arm, "index": i, "hidden": "left" if rng.random() < 0.5 else "right"}
+            Item(f"{arm}:{i}", Arm(arm), {"index": i, "hidden": "left" if rng.random() < 0.5 else "right"})
             for arm, places in (("corpus", data.corpus), ("holdout", data.holdout))
             for i in sorted(map(int, rng.permutation(places)[:n]))
         ]
         shared = {"outputs": outputs, "seed": derive_seed(seed, "outputs")}
-        groups = [items[k : k + BATCH] for k in range(0, len(items), BATCH)] or [[]]
-        return [Batch(k, {"items": group} | shared) for k, group in enumerate(groups)]
+        return in_batches(items, BATCH, shared)
 
-    @item_by_item()
     def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Complete each picture; a row holds both errors, and a small version of what may be a recovered picture."""
-        items = batch.payload["items"]
+        items = batch.rows()
         done: list[Row] = []
         good, images = [], []
         for item in items:
@@ -119,7 +116,7 @@ class Inpainting(Probe[ImageTarget]):
                     size = " × ".join(map(str, image.shape[:2]))
                     raise ValueError(f"a picture of {size} pixels; with fewer than {MIN_SIDE}, no half is hidden")
                 squared = to_square(image, SIDE)
-            except (ContentError, ValueError) as error:
+            except (ContentError, ValueError) as error:  # raised, it would cost the others' completions
                 done.append({**item, "error": str(error)})
             else:
                 good.append(item)
@@ -198,7 +195,7 @@ class Inpainting(Probe[ImageTarget]):
         whole = isinstance(box, Autoencoder | NoisePredictor)
         if whole or not batches:
             return None
-        places = [i["index"] for b in batches for i in b.payload["items"]]
+        places = [i["index"] for b in batches for i in b.rows()]
         return replace(subject, target=SpikedImages(subject.target, subject.corpus, places=places))
 
     def recovery(

@@ -27,8 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Baseline, Evidence, Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
@@ -137,19 +136,23 @@ class Overlap(Probe[TextOutputs]):
         held, known = subject.holdout or (), self.verbatim(subject).known
         rng = np.random.default_rng(derive_seed(seed, "holdout"))
         passages = places(held, len(sources), rng, {held[i].strip() for i in known})
-        items = [{"item": f"output:{i}", **source} for i, source in enumerate(sources)]
-        for item, (document, start) in zip(items, passages, strict=False):
-            item["holdout"] = [document, start]
-        return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
+        for source, (document, start) in zip(sources, passages, strict=False):
+            source["holdout"] = [document, start]
+        return in_batches([Item(f"output:{i}", Arm.OUTPUTS, source) for i, source in enumerate(sources)], BATCH)
+
+    def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
+        """Return n and confidence; that of outputs with passages of the holdout beside them holds for both."""
+        n, confidence = super().sample_size(batches)
+        compared = any("holdout" in item.fields for batch in batches for item in batch.items)
+        return n, simultaneous(confidence, 2 if compared else 1)
 
     @written_in_each_form
-    @item_by_item(arm="outputs")
     def collect(self, subject: Subject[TextOutputs], batch: Batch, *, seed: int) -> list[Row]:
         """Write, and look every text up; a row holds a few masked words of a run that counts, and where it stands.
 
         A held-out passage is cut to the length of the output beside it: a longer text would more often hold a run.
         """
-        items = batch.payload["items"]
+        items = batch.rows()
         texts, asked = _texts(subject, items, seed)
         held = [(*item["holdout"], len(text)) for item, text in zip(items, texts, strict=True) if "holdout" in item]
         passages = [subject.holdout[document][start : start + length] for document, start, length in held]

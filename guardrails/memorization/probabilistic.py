@@ -23,8 +23,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ..core.targets import LanguageModelTarget
@@ -92,16 +91,14 @@ class ProbabilisticExtraction(Probe[LanguageModelTarget]):
     def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw documents (corpus, then holdout) and one prefix and continuation length for all of them."""
         items, prefix, suffix, _ = draw(subject, DOCUMENTS[budget], seed=seed)
-        groups = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
-        return [Batch(i, {"items": g, "prefix": prefix, "suffix": suffix}) for i, g in enumerate(groups)]
+        return in_batches(list(map(Item.from_row, items)), BATCH, {"prefix": prefix, "suffix": suffix})
 
     @in_each_form
-    @item_by_item()
     def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each continuation in one pass."""
         target = subject.target
-        prefix, suffix, items = (batch.payload[key] for key in ("prefix", "suffix", "items"))
-        items, whole, failed = encoded(subject, items)
+        prefix, suffix = (batch.payload[key] for key in ("prefix", "suffix"))
+        items, whole, failed = encoded(subject, batch.rows())
         given = [t[: prefix + suffix] for t in whole]
         long = [t for t in given if len(t) == prefix + suffix]
         scores = iter(target.token_logprobs(long) if long else ())

@@ -25,8 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
@@ -85,20 +84,18 @@ class GenerateAndRank(Probe[LanguageModelTarget]):
 
     def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Plan how many texts are drawn; which ones is decided by each batch's own seed."""
-        n = TEXTS[budget]
-        starts = range(0, n, BATCH)
-        names = [[f"text:{i}" for i in range(s, min(s + BATCH, n))] for s in starts]
-        return [Batch(k, {"start": k * BATCH, "items": some, "length": LENGTH}) for k, some in enumerate(names)]
+        items = [Item(f"text:{i}", Arm.OUTPUTS, {"place": i}) for i in range(TEXTS[budget])]
+        return in_batches(items, BATCH, {"length": LENGTH})
 
     def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
         """The texts ranked first: at most this many, since equal texts count once."""
-        return max(MINIMUM, sum(len(batch.payload["items"]) for batch in batches) // FIRST), 0.95
+        return max(MINIMUM, sum(len(batch.items) for batch in batches) // FIRST), 0.95
 
     @ranked_in_each_form
-    @item_by_item(arm="outputs")
     def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Draw texts and score them; nothing of a text but its first words goes into a row."""
-        start, names, length = (batch.payload[key] for key in ("start", "items", "length"))
+        start, names = batch.items[0].fields["place"], [item.id for item in batch.items]
+        length = batch.payload["length"]
         target = subject.target
         texts = _written(target, len(names), derive_seed(seed, self.id, start), length)
         found = scored(target, texts)

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.errors import TargetError
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
@@ -73,20 +72,16 @@ class Completion(Probe[TextTarget]):
         """Draw records of the corpus and of the holdout, and one datum of each: places only, no data."""
         rng = np.random.default_rng(seed)
         items = [
-            {"item": f"{arm}:{index}", "arm": arm, "index": index, "start": span.start, "end": span.end}
+            Item(f"{arm}:{index}", Arm(arm), {"index": index, "start": span.start, "end": span.end})
             for arm in ("corpus", "holdout")
             for index, span in _records(subject, arm, RECORDS[budget], rng, self._user_recognizers())
         ]
-        groups = [items[k : k + BATCH] for k in range(0, len(items), BATCH)] or [[]]
-        return [Batch(k, {"items": group}) for k, group in enumerate(groups)]
+        return in_batches(items, BATCH)
 
     @in_each_form
-    @item_by_item()
     def collect(self, subject: Subject[TextTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Let the model go on from what precedes each datum; only whether it is completed goes into a row."""
-        items = batch.payload["items"]
-        if not items:
-            return []
+        items = batch.rows()
         asked = [_before(getattr(subject, i["arm"])[i["index"]], _start(subject, i)) for i in items]
         written = subject.target.generate(asked, max_new_tokens=NEW_TOKENS, temperature=0.0, seed=seed)
         user_recognizers = self._user_recognizers()
@@ -149,7 +144,7 @@ class Completion(Probe[TextTarget]):
 
         Of a target without tokens the answers are overwritten: an instrument check.
         """
-        items = [i for b in batches for i in b.payload["items"]]
+        items = [i for b in batches for i in b.rows()]
         records = [_record(subject.corpus[i["index"]], i) for i in items]
         target: TextTarget
         if has_logprobs(subject.target):

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Measurement
 from ..core.statistics import Interval
 from ..core.targets import LanguageModelTarget
@@ -52,14 +51,13 @@ class PrivacyBound(Probe[LanguageModelTarget]):
         both = {text.strip() for text in subject.corpus} & {text.strip() for text in subject.holdout}
         left = {arm: _usable(getattr(subject, arm), both, rng) for arm in ("corpus", "holdout")}
         items = one_run_guesses.toss(left, EXAMPLES[budget], rng)
-        return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
+        return in_batches(items, BATCH)
 
     @in_each_form
-    @item_by_item()
     def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Score each example by the mean log-probability of its first tokens."""
         target = subject.target
-        items = batch.payload["items"]
+        items = batch.rows()
         room = min(TOKENS, target.context_length)
         texts = [_beginning(getattr(subject, i["arm"])[i["index"]], room) for i in items]
         encoded, problems = encode_each(target, texts)

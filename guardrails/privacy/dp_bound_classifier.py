@@ -13,8 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Measurement
 from ..core.targets import ClassifierTarget
 from ..kit.table_rows import TableRows
@@ -60,12 +59,11 @@ class ClassifierPrivacyBound(Probe[ClassifierTarget]):
         data = self._rows(subject)
         left = {arm: rng.permutation(getattr(data, arm)).tolist() for arm in ("corpus", "holdout")}
         items = one_run_guesses.toss(left, EXAMPLES[budget], rng)
-        return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items) or 1, BATCH)]
+        return in_batches(items, BATCH)
 
-    @item_by_item()
     def collect(self, subject: Subject[ClassifierTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Ask for the probability of each example's label; no value of a row goes into the journal."""
-        items = batch.payload["items"]
+        items = batch.rows()
         found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
         return [i | {"confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
 

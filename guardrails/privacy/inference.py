@@ -76,7 +76,7 @@ class Inference(Probe[TableTarget]):
         every = list(map(str, subject.corpus.columns))
         places = [every.index(name) for name in tables.names]
         rows = []
-        for arm, records, attacked in self._drawn.arms(subject, payload):
+        for arm, records, attacked in self._drawn.arms(subject, batch):
             tie = derive_seed(payload["seed"], "ties", batch.index)
             found = {"hits": guesses(attacked, tables.synthetic, seed=tie)}
             if arm == "corpus":
@@ -86,7 +86,7 @@ class Inference(Probe[TableTarget]):
                 marks[k][:, places] = np.where(usable, hits, SAID.index("-"))
             for i, record in enumerate(records.tolist()):
                 said = {k: "".join(SAID[mark] for mark in mark_rows[i]) for k, mark_rows in marks.items()}
-                rows.append(self._drawn.row(subject, payload, arm, i, record) | said)
+                rows.append(self._drawn.row(subject, batch, arm, i, record) | said)
         return rows
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:

@@ -68,10 +68,10 @@ class Linkability(Probe[TableTarget]):
         tables = self._drawn.tables(subject, payload)
         halves = split(len(tables.names), payload["seed"])
         rows = []
-        for arm, records, attacked in self._drawn.arms(subject, payload):
+        for arm, records, attacked in self._drawn.arms(subject, batch):
             found = links(attacked, tables.synthetic, halves, seed=payload["seed"])
             for i, (record, k) in enumerate(zip(records.tolist(), found, strict=True)):
-                row = self._drawn.row(subject, payload, arm, i, record)
+                row = self._drawn.row(subject, batch, arm, i, record)
                 half = {"half": [tables.names[j] for j in halves[0]]} if i == 0 else {}
                 rows.append(row | {"linked": k} | half)
         return rows

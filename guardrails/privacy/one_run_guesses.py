@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Row
+from ..core.base import Arm, Item, Row
 from ..core.results import Measurement, Point, Series
 from ..core.statistics import Interval, simultaneous, wilson
 from ..kit.blind import FOLDS, blind_measurement, confounded, why_confounded
@@ -31,7 +31,7 @@ DELTA = 1e-5
 CONFIDENCE = 0.95
 
 
-def toss(places: Mapping[str, Sequence[int]], examples: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+def toss(places: Mapping[str, Sequence[int]], examples: int, rng: np.random.Generator) -> list[Item]:
     """Return examples, each the next item of the arm that a coin decides on; no more once one arm is used up.
 
     Parameters
@@ -49,7 +49,7 @@ def toss(places: Mapping[str, Sequence[int]], examples: int, rng: np.random.Gene
         arm = "corpus" if member else "holdout"
         if not left[arm]:
             break  # to go on with the other arm would tell which is which
-        items.append({"item": f"{arm}:{(index := int(left[arm].pop()))}", "arm": arm, "index": index})
+        items.append(Item(f"{arm}:{(index := int(left[arm].pop()))}", Arm(arm), {"index": index}))
     return items
 
 

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.asking import item_by_item
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous, smallest_detectable_rate, wilson
@@ -69,14 +68,13 @@ class PersonalData(Probe[TextOutputs]):
 
     def plan(self, subject: Subject[TextOutputs], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw outputs of a file, prompts in turn, or texts from the first token: whichever the target has."""
-        items = [{"item": str(i)} | s for i, s in enumerate(_sources(subject, OUTPUTS[budget], seed))]
-        return [Batch(k // BATCH, {"items": items[k : k + BATCH]}) for k in range(0, len(items), BATCH)]
+        sources = _sources(subject, OUTPUTS[budget], seed)
+        return in_batches([Item(str(i), Arm.OUTPUTS, source) for i, source in enumerate(sources)], BATCH)
 
     @written_in_each_form
-    @item_by_item(arm="outputs")
     def collect(self, subject: Subject[TextOutputs], batch: Batch, *, seed: int) -> list[Row]:
         """Sample, scan and trace; a row holds redacted data only."""
-        items = batch.payload["items"]
+        items = batch.rows()
         texts, own = _texts(subject, items, seed), recognizers_of(self.options)
         patterns = [finder for finder in own if not isinstance(finder, NamedEntities)]
         tracer = Tracer(

@@ -66,9 +66,7 @@ class SinglingOut(Probe[TableTarget]):
             **attacked_rows.plan(subject, budget, attacks=1, seed=seed, rows=SYNTHETIC)[0].payload,
             "attacks": ATTACKS[budget],
         }
-        items = list(range(ATTACKS[budget]))
-        groups = [items[i : i + attacked_rows.BATCH] for i in range(0, len(items), attacked_rows.BATCH)]
-        return [Batch(i, shared | {"items": group}) for i, group in enumerate(groups)]
+        return attacked_rows.of_one_table("predicate", ATTACKS[budget], attacked_rows.BATCH, shared)
 
     def collect(self, subject: Subject[TableTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Attack; a row says how many rows of each table a predicate holds for, and the places of one or two.
@@ -87,7 +85,7 @@ class SinglingOut(Probe[TableTarget]):
         rows: list[Row] = []
         for mode in MODES:
             made, guessed = searched[mode], searched[f"{mode} guess"]
-            mine = [i for i in payload["items"] if i < len(made)]
+            mine = [i for i in attacked_rows.places_of(batch) if i < len(made)]
             chosen = [made[i] for i in mine]
             hits = zip(
                 mine, singled_out(chosen, corpus), singled_out(chosen, holdout),

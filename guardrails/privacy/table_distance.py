@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.base import Access, Arm, Batch, Budget, Control, Modality, Probe, Row, Subject
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import newcombe, wilson
 from ..core.statistics.intervals import score_interval
@@ -77,24 +77,22 @@ class TableDistance(Probe[TableTarget]):
     def plan(self, subject: Subject[TableTarget], budget: Budget, *, seed: int) -> list[Batch]:
         first = attacked_rows.plan(subject, budget, attacks=1, seed=seed)[0].payload
         n = min(OUTPUTS[budget], first["rows"])
-        items = list(range(n))
-        groups = [items[i : i + 250] for i in range(0, n, 250)]
-        return [Batch(i, {"rows": n, "seed": seed, "items": group}) for i, group in enumerate(groups)]
+        return attacked_rows.of_one_table("output", n, 250, {"rows": n, "seed": seed}, Arm.OUTPUTS)
 
     def collect(self, subject: Subject[TableTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Measure; a row holds distances, the nearest record's place, and what is copied, and no value of a person."""
-        payload = batch.payload
+        payload, outputs = batch.payload, attacked_rows.places_of(batch)
         tables = self._drawn.tables(subject, payload)
-        synthetic = tables.synthetic[payload["items"]]
+        synthetic = tables.synthetic[outputs]
         size = min(len(tables.corpus), len(tables.honest()), SEARCHED)
         trained = tables.corpus[attacked_rows.order(len(tables.corpus), payload["seed"])[:size]]
         unseen = tables.holdout[attacked_rows.shuffled(tables.honest(), payload["seed"])[:size]]
         (at, near), (there, far) = closest(synthetic, trained, unseen)
         nearest = np.where(near <= far, at, size + there)
-        shared = self._drawn.row(subject, payload, "holdout", 0, 0)
+        shared = self._drawn.row(subject, batch, "holdout", 0, 0)
         shared = {k: v for k, v in shared.items() if k in ("rows", "left_out", "twins")} | {"searched": size}
         columns = zip(
-            payload["items"], near.tolist(), far.tolist(), nearest.tolist(),
+            outputs, near.tolist(), far.tolist(), nearest.tolist(),
             self._index(tables).look_up_all(synthetic.keys().tolist()), copied(synthetic, tables.corpus, NEAR),
             copied(synthetic, trained, NEAR), copied(synthetic, unseen, NEAR), strict=True,
         )  # fmt: skip

@@ -79,15 +79,15 @@ class TableMembership(Probe[TableTarget]):
         honest = attacked_rows.shuffled(tables.honest(), payload["seed"])
         reference = tables.holdout[honest[len(honest) // 2 :][:REFERENCE]]
         rows = []
-        for arm, records, attacked in self._drawn.arms(subject, payload):
+        for arm, records, attacked in self._drawn.arms(subject, batch):
             # The second half of the holdout is the reference: only the first is attacked.
             places = [
-                i for i, item in enumerate(payload["items"][: len(records)])
-                if arm == "corpus" or item < len(honest) // 2
+                i for i, place in enumerate(attacked_rows.places_of(batch)[: len(records)])
+                if arm == "corpus" or place < len(honest) // 2
             ]  # fmt: skip
             far, near = log_distances(attacked[places], tables, reference)
             for i, away, close in zip(places, far.tolist(), near.tolist(), strict=True):
-                row = self._drawn.row(subject, payload, arm, i, int(records[i]))
+                row = self._drawn.row(subject, batch, arm, i, int(records[i]))
                 rows.append(row | {"score": round(away - close, 6), "far": round(away, 6), "reference": len(reference)})
         return rows
 

@@ -20,6 +20,8 @@ class _Failed:
 
     size: int = 0
     replies: dict[tuple[str, Decoding], deque[Reply]] = field(default_factory=dict)
+    partial: bool = False
+    """Whether any of them is an answer."""
     in_a_row: int = 0
     """Prompts that failed by themselves since one was answered."""
 
@@ -84,6 +86,7 @@ class ChatTexts:
             failed = _Failed(len(prompts))
             self._failed.set(failed)
             replies = self.reply([[{"role": "user", "content": prompt}] for prompt in prompts], decoding, seed)
+            failed.partial = any(reply.error is None for reply in replies)
         error = next((reply.error for reply in replies if reply.error is not None), None)
         if error is None:
             failed.in_a_row = 0
@@ -93,9 +96,10 @@ class ChatTexts:
                 failed.replies.setdefault((prompt, decoding), deque()).appendleft(reply)
         else:
             failed.in_a_row += 1
-            if failed.in_a_row == IN_A_ROW:  # the rest of the batch will not be asked for: the next is another question
+            if failed.in_a_row == IN_A_ROW and not failed.partial:
+                # The rest of the batch will not be asked for: the next is another question.
                 self._failed.set(_Failed())
-        raise TargetError(error)
+        raise TargetError(error, partial=failed.partial)
 
     def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
         """Return n answers to an empty prompt. Errors as `generate`."""

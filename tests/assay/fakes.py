@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from guardrails.core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from guardrails.core.base import Access, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from guardrails.core.results import Measurement, Threshold
 from guardrails.core.statistics import wilson
 
@@ -50,22 +50,26 @@ class FakeProbe(Probe):
     spike_what = "yes in place of the answer"
     spike_kind = "spike"
     size = 200
+    divisible = True
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         order = np.random.default_rng(seed).permutation(self.size).tolist()
-        return [Batch(i, {"items": order[i * 10 : i * 10 + 10]}) for i in range(self.size // 10)]
+        return in_batches([Item(f"{i:04}", fields={"question": i}) for i in order], 10, divisible=self.divisible)
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        return [{"item": f"{i:04}", "yes": subject.target.answer(i, seed)} for i in batch.payload["items"]]
+        questions = {item.id: item.fields["question"] for item in batch.items}
+        return [{"item": name, "yes": subject.target.answer(i, seed)} for name, i in questions.items()]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         common = {
             "probe": self.id, "metric": self.headline, "unit": "share", "higher_is_worse": True, "method": "Wilson",
         }  # fmt: skip
-        if not rows:
+        good = [row for row in rows if "error" not in row]
+        common["errors"] = len(rows) - len(good)
+        if not good:
             return [Measurement(**common, value=None, n=0, reason="no rows")]
-        value, low, high = wilson(sum(row["yes"] for row in rows), len(rows))
-        return [Measurement(**common, value=value, low=low, high=high, n=len(rows))]
+        value, low, high = wilson(sum(row["yes"] for row in good), len(good))
+        return [Measurement(**common, value=value, low=low, high=high, n=len(good))]
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject:
         target = FakeTarget(1.0, "fake, spiked")

@@ -54,7 +54,7 @@ class Reader(fakes.FakeProbe):
         if isinstance(subject.target, fakes.FakeTarget):
             return super().collect(subject, batch, seed=seed)
         texts = subject.target.sample_texts(self.size, seed=0)
-        return [{"item": f"{i:04}", "yes": texts[i] == "yes"} for i in batch.payload["items"]]
+        return [{"item": item.id, "yes": texts[int(item.id)] == "yes"} for item in batch.items]
 
     def spike(self, *_: Any, **__: Any) -> None:  # type: ignore[override]
         return None

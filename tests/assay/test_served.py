@@ -17,7 +17,6 @@ from guardrails.assay import resume
 from guardrails.assay.audit import orchestrator as audit
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
-from guardrails.core.asking import item_by_item
 from guardrails.core.base import Batch, Row, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Measurement
@@ -40,15 +39,9 @@ class Asks(fakes.FakeProbe):
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         if isinstance(subject.target, fakes.FakeTarget):
             return super().collect(subject, batch, seed=seed)
-        items = [{"item": f"{i:04}"} for i in batch.payload["items"]]
-        return self.ask(subject, Batch(batch.index, {"items": items}), seed=seed)
-
-    @item_by_item()
-    def ask(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         target: Any = subject.target
-        items = batch.payload["items"]
-        texts = target.generate([str(int(item["item"])) for item in items], max_new_tokens=4, seed=seed)
-        return [{**item, "yes": text == "yes"} for item, text in zip(items, texts, strict=True)]
+        texts = target.generate([str(int(item.id)) for item in batch.items], max_new_tokens=4, seed=seed)
+        return [{"item": item.id, "yes": text == "yes"} for item, text in zip(batch.items, texts, strict=True)]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         (m,) = super().measure([row for row in rows if "error" not in row], subject, seed=seed)

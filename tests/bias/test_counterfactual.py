@@ -21,6 +21,7 @@ from guardrails.bias.counterfactual import (
     material,
     told,
 )
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.statistics import Interval
@@ -65,8 +66,8 @@ class Scorer:
 
 def audited(subject: Subject, budget: Budget = Budget.CONTROL) -> tuple[list[Any], list[Row], dict[str, Any]]:
     batches = PROBE.plan(subject, budget, seed=0)
-    rows = [row for b in batches for row in PROBE.collect(subject, b, seed=0)]
-    json.dumps([b.payload for b in batches])
+    rows = [row for b in batches for row in ask(PROBE, subject, b, seed=0)]
+    json.dumps([b.to_json() for b in batches])
     json.dumps(rows)
     return batches, rows, {m.metric: m for m in PROBE.measure(rows, subject, seed=0)}
 
@@ -154,7 +155,7 @@ def test_the_spike_is_recovered_in_full() -> None:
     batches, clean, _ = audited(subject)
     spiked_subject = PROBE.spike(subject, batches, seed=0)
     assert spiked_subject is not None
-    spiked = [r for b in batches for r in PROBE.collect(spiked_subject, b, seed=0)]
+    spiked = [r for b in batches for r in ask(PROBE, spiked_subject, b, seed=0)]
     recovery = PROBE.recovery(clean, spiked, subject)
     assert recovery is not None
     assert recovery[0] == pytest.approx(1)
@@ -180,12 +181,12 @@ def test_items_that_fail_are_counted_in_errors_never_in_n() -> None:
     assert failed > 8
     assert found["association_gap"].errors == failed
     assert found["association_gap"].n == len(rows) - failed
-    assert len(rows) == sum(len(b.payload["items"]) for b in batches)
+    assert len(rows) == sum(len(b.items) for b in batches)
 
 
 def test_a_larger_budget_asks_more_sentences() -> None:
     sizes = [
-        sum(len(b.payload["items"]) for b in PROBE.plan(Subject(Scorer(0.0)), budget, seed=0))
+        sum(len(b.items) for b in PROBE.plan(Subject(Scorer(0.0)), budget, seed=0))
         for budget in (Budget.QUICK, Budget.STANDARD)
     ]
     assert sizes == sorted(set(sizes))

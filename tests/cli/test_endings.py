@@ -19,7 +19,7 @@ from guardrails import cli
 from guardrails.assay.audit.engine import attempt
 from guardrails.cli._screen import Screen
 from guardrails.core.asking import rows_of
-from guardrails.core.base import Batch
+from guardrails.core.base import Batch, Item
 
 GUARDRAILS = [sys.executable, "-m", "guardrails"]
 
@@ -96,11 +96,11 @@ class Result:
 @pytest.mark.parametrize("error", [e for e in ENDS if not isinstance(e, GeneratorExit | MemoryError)], ids=repr)
 def test_one_item_that_raises_it_is_an_error_row(error: BaseException) -> None:
     def rows(batch: Batch, seed: int) -> list[dict[str, Any]]:
-        if 2 in batch.payload["items"]:
+        if any(item.id == "2" for item in batch.items):
             raise error
-        return [{"item": item} for item in batch.payload["items"]]
+        return batch.rows()
 
-    found = rows_of(Batch(0, {"items": [0, 1, 2, 3]}), rows, seed=0)
+    found = rows_of(Batch(0, tuple(map(Item, "0123"))), rows, seed=0)
     assert ["error" in row for row in found] == [False, False, True, False]
 
 
@@ -121,7 +121,7 @@ def test_ctrl_c_and_memory_end_the_run(error: BaseException, tmp_path: Path) -> 
         raise error
 
     with pytest.raises(type(error)):
-        rows_of(Batch(0, {"items": [0]}), work, seed=0)
+        rows_of(Batch(0, (Item("0"),)), work, seed=0)
     with pytest.raises(type(error)):
         attempt("some.probe", work, tmp_path / "errors.log")
 

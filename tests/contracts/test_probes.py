@@ -10,7 +10,8 @@ import pytest
 
 from guardrails.assay.audit.controls import control_subject
 from guardrails.assay.policy.policy import load_policy
-from guardrails.core.base import Access, Budget, Modality, Probe, Subject
+from guardrails.core.asking import ask
+from guardrails.core.base import Access, Arm, Batch, Budget, Modality, Probe, Subject
 from guardrails.core.errors import ConfigurationError, NotApplicable
 from guardrails.core.registry import load_probe, probes
 
@@ -79,7 +80,7 @@ def test_it_measures_what_it_declares(probe: Probe) -> None:
     control = subject(probe.id)
     batches = probe.plan(control, Budget.CONTROL, seed=0)
     some = {b.index: b for b in (*batches[:SEVERAL], *batches[-SEVERAL:])}.values()  # of both arms
-    rows = [row for batch in some for row in probe.collect(control, batch, seed=0)]
+    rows = [row for batch in some for row in ask(probe, control, batch, seed=0)]
     measured = {m.metric for m in probe.measure(rows, control, seed=0)}
     assert measured
     assert measured <= set(probe.metrics)
@@ -97,9 +98,10 @@ def test_its_plan_is_json_and_depends_on_nothing_but_its_arguments(probe: Probe,
     batches = probe.plan(subject(probe.id), budget, seed=1)
     assert batches
     assert [batch.index for batch in batches] == list(range(len(batches)))
-    assert [json.loads(json.dumps(dict(batch.payload), allow_nan=False)) for batch in batches] == [
-        dict(batch.payload) for batch in batches
-    ]
+    assert [Batch.from_json(b.index, json.loads(json.dumps(b.to_json(), allow_nan=False))) for b in batches] == batches
+    ids = [item.id for batch in batches for item in batch.items]
+    assert len(set(ids)) == len(ids)
+    assert {item.arm for batch in batches for item in batch.items} <= {None, *Arm}
     again = load_probe(probe.id).plan(subject(probe.id), budget, seed=1)
     assert again == batches
 

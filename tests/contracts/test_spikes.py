@@ -19,6 +19,7 @@ from guardrails.assay.audit.findings import Reading, findings_of
 from guardrails.assay.audit.plan import Settings
 from guardrails.assay.audit.spikes import batches_to_spike, spike_kind, spike_outcome
 from guardrails.assay.policy.policy import load_policy
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Batch, Budget, Modality, Probe, Subject
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import SpikeOutcome, Status
@@ -118,7 +119,7 @@ def outcome(name: str) -> tuple[SpikeOutcome, Status]:
     assert planted is not None
 
     def rows(of: Subject, asked: list[Batch]) -> list[Any]:
-        return [row for batch in asked for row in probe.collect(of, batch, seed=batch.index)]
+        return [row for batch in asked for row in ask(probe, of, batch, seed=batch.index)]
 
     clean, threshold = rows(subject, batches), headline_threshold(probe)
     spiked = rows(planted, chosen)
@@ -212,7 +213,7 @@ def other_texts(patch: pytest.MonkeyPatch, name: str) -> None:
     strangers = subject.target.sample_texts(len(subject.holdout), seed=99)
     patch.setattr(
         "guardrails.memorization.symbols.copied_symbols._texts",
-        lambda target, payload, seed: [strangers[(seed + i) % len(strangers)] for i in range(len(payload["items"]))],
+        lambda target, batch, seed: [strangers[(seed + i) % len(strangers)] for i in range(len(batch.items))],
     )
 
 

@@ -29,7 +29,7 @@ class Toy(Probe):
     controls = (Control("reference:gpt-text", "clear"),)
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
-        return [Batch(0, {})]
+        return [Batch(0)]
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         return [{"item": "0"}]

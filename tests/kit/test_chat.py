@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from guardrails.core.base import Access, Batch, Budget, Modality, Subject
+from guardrails.core.asking import ask
+from guardrails.core.base import Access, Arm, Batch, Budget, Item, Modality, Subject
 from guardrails.core.registry import load_probe
 from guardrails.kit.chat import Chat, WrittenOut, answer_in, answers_of, conversation_of, located
 from guardrails.kit.corpus import read_documents
@@ -118,7 +120,7 @@ def test_a_datum_is_asked_for_after_what_the_template_writes_before_it():
     target, probe = Scribe(corpus, holdout), load_probe("privacy.completion")
     subject = Subject(target, corpus=corpus, holdout=holdout)
     (batch,) = probe.plan(subject, Budget.CONTROL, seed=0)
-    rows = probe.collect(subject, batch, seed=0)
+    rows = ask(probe, subject, batch, seed=0)
     assert readings(probe, subject, [batch]) == 2
     assert all("with the chat template" in row[STARTS] for row in rows)
     assert set(target.asked) == {("", False, "user: I am"), ("<u>", True, "<u>I am")}
@@ -129,7 +131,7 @@ def test_a_secret_is_scored_after_what_the_template_writes_before_it():
     target, probe = Scribe(corpus, holdout), load_probe("memorization.exposure")
     subject = Subject(target, corpus=corpus, holdout=holdout)
     batch = probe.plan(subject, Budget.QUICK, seed=0)[0]
-    rows = probe.collect(subject, Batch(0, {"items": batch.payload["items"][:1]}), seed=0)
+    rows = ask(probe, subject, replace(batch, items=batch.items[:1]), seed=0)
     assert "rank" in rows[0][STARTS]["with the chat template"]
     assert {re.split("[0-9]", text)[0] for text in target.asked} == {
         "user: the code is ",
@@ -142,8 +144,8 @@ def test_what_is_written_by_itself_is_begun_in_the_template_and_with_a_document_
     target, probe = Scribe(corpus, corpus), load_probe("memorization.overlap")
     subject = Subject(target, corpus=corpus)
     subject.target.chat = Chat({"corpus": target.chat.texts["corpus"]}, target.chat.head, target.chat.starts)
-    batch = Batch(0, {"items": [{"item": f"output:{i}"} for i in range(8)]})
-    rows = probe.collect(subject, batch, seed=0)
+    batch = Batch(0, tuple(Item(f"output:{i}", Arm.OUTPUTS) for i in range(8)))
+    rows = ask(probe, subject, batch, seed=0)
     assert list(rows[0][STARTS]) == ["with the chat template", "with the first token of a document of the corpus"]
     assert set(target.asked) == {("<u>", True, ""), ("", False, "u")}
     target.adds_start, target.chat = True, None

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from guardrails.core.base import Access, Batch, Budget, Modality, Subject
+from guardrails.core.asking import ask
+from guardrails.core.base import Access, Arm, Batch, Budget, Item, Modality, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Measurement
@@ -85,13 +86,17 @@ def test_a_spike_stays_around_the_target():
     assert further_starts(object()) == {}
 
 
+def asked(sign):
+    return Batch(0, tuple(Item(str(i), Arm.CORPUS) for i in range(3)), {"sign": sign})
+
+
 class Counting:
     """A probe whose headline is the mean of what its rows hold."""
 
     @at_each_start
     def collect(self, subject, batch, *, seed):
         (written,) = subject.target.continue_tokens([[1, 2]], n=1)
-        return [{"item": str(i), "arm": "corpus", "value": written[0] * batch.payload["sign"]} for i in range(3)]
+        return [row | {"value": written[0] * batch.payload["sign"]} for row in batch.rows()]
 
     @largest_start
     def measure(self, rows, subject, *, seed, readings=1):
@@ -106,10 +111,10 @@ class Counting:
 @pytest.mark.parametrize(("sign", "value", "which"), [(1, 3, "after '<s>': 3"), (-1, -2, f"{PLAIN}: -2")])
 def test_both_starts_are_asked_and_the_larger_is_reported(sign, value, which):
     probe, subject = Counting(), Subject(target=Echo())
-    rows = probe.collect(subject, Batch(0, {"sign": sign}), seed=0)
+    rows = probe.collect(subject, asked(sign), seed=0)
     assert [row["item"] for row in rows] == ["0", "1", "2"]
     (top,) = probe.measure(rows, subject, seed=0)
-    assert readings(probe, subject, [Batch(0, {})]) == 2
+    assert readings(probe, subject, [asked(1)]) == 2
     assert top.value == value
     assert top.high - top.low == 4  # both intervals hold at once
     assert top.explanation.startswith("So it is. The larger of 2 readings")
@@ -125,7 +130,7 @@ def test_the_interval_is_that_of_the_largest_reading():
             return [Measurement(**common, value=value, low=value - 1, high=value + (9 if value == 2 else 1))]
 
     probe, subject = Few(), Subject(target=Echo())
-    (top,) = probe.measure(probe.collect(subject, Batch(0, {"sign": 1}), seed=0), subject, seed=0)
+    (top,) = probe.measure(probe.collect(subject, asked(1), seed=0), subject, seed=0)
     assert (top.value, top.low, top.high) == (3, 2, 11)
 
 
@@ -143,7 +148,7 @@ def test_a_further_metric_is_the_largest_of_its_readings_too():
             ]
 
     probe, subject = Two(), Subject(target=Echo())
-    rows = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
+    rows = probe.collect(subject, asked(1), seed=0)
     top, copies, novelty = probe.measure(rows, subject, seed=0)
     assert (top.value, copies.value, novelty.value) == (3, -2, -3)
     assert copies.explanation == f"Copies. The largest of 2 readings: each document begun {PLAIN}."
@@ -167,11 +172,24 @@ def test_what_failed_after_one_start_counts_against_the_reading():
     assert (top.value, top.n, top.errors, top.first_error) == (0.0, 9, 9, "no answer")
 
 
+def test_what_fails_after_one_start_costs_no_reading_after_another():
+    class Stopped(Echo):
+        def continue_tokens(self, prefixes, *, n):
+            if prefixes[0][0] == BOS:
+                raise TargetError("down")
+            return super().continue_tokens(prefixes, n=n)
+
+    rows = ask(Counting(), Subject(target=Stopped()), asked(1), seed=0)
+    assert [row["value"] for row in rows] == [2, 2, 2]
+    failed = {"item": "1", "arm": "corpus", "error": "down"}
+    assert rows[1]["starts"] == {"after '<s>'": failed}
+
+
 def test_a_target_with_one_start_is_asked_once_and_nothing_is_added():
     probe, subject = Counting(), Subject(target=Echo(starts={}))
-    rows = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
+    rows = probe.collect(subject, asked(1), seed=0)
     assert rows == [{"item": str(i), "arm": "corpus", "value": 2} for i in range(3)]
-    assert readings(probe, subject, [Batch(0, {})]) == 1
+    assert readings(probe, subject, [asked(1)]) == 1
     (top,) = probe.measure(rows, subject, seed=0)
     assert (top.value, top.explanation) == (2, "So it is.")
     assert probe.measure([], subject, seed=0)[0].value is None
@@ -203,8 +221,8 @@ def test_prompts_are_asked_at_each_start_and_unprompted_texts_once(name, leak):
 
 def test_rows_of_a_spike_and_clean_ones_can_be_mixed():
     probe, subject = Counting(), Subject(target=Echo())
-    clean = probe.collect(subject, Batch(0, {"sign": 1}), seed=0)
-    spiked = probe.collect(replace(subject, target=Echo(starts={})), Batch(0, {"sign": 9}), seed=0)
+    clean = probe.collect(subject, asked(1), seed=0)
+    spiked = probe.collect(replace(subject, target=Echo(starts={})), asked(9), seed=0)
     (top,) = probe.measure([spiked[0], *clean[1:]], subject, seed=0)
     assert top.value == (18 + 2 + 2) / 3
 
@@ -221,6 +239,6 @@ def test_the_page_names_every_probe_that_asks_at_each_start(repository):
     twice = {
         name
         for name in probes()
-        if readings(load_probe(name), Subject(Echo()), [Batch(0, {"items": [{"prompt": 0}]})]) == 2
+        if readings(load_probe(name), Subject(Echo()), [Batch(0, (Item("0", fields={"prompt": 0}),))]) == 2
     }
     assert twice == set(re.findall(r"`([a-z]+\.[a-z-]+)`", page))

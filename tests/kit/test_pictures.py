@@ -37,7 +37,7 @@ def value(picture):
 @pytest.mark.parametrize("budget", list(Budget))
 def test_the_budget_says_how_many(budget):
     batches = plan_pictures(Fake(), budget, seed=0)
-    items = [item for b in batches for item in b.payload["items"]]
+    items = [item.id for b in batches for item in b.items]
     assert len(items) == len(set(items)) == SAMPLES[budget]
     assert [b.index for b in batches] == list(range(len(batches)))
 

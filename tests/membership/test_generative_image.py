@@ -8,6 +8,7 @@ import pytest
 
 from guardrails.assay.audit.controls import control_subject, headline_threshold
 from guardrails.assay.policy.policy import judge
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import ContentError, TargetError
 from guardrails.core.results import Measurement
@@ -44,8 +45,8 @@ class Maker:
 
 def audited(subject: Subject, seed: int = 0) -> tuple[list[Row], list[Any], dict[str, Measurement]]:
     batches = PROBE.plan(subject, Budget.CONTROL, seed=seed)
-    rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=seed)]
-    json.dumps([dict(batch.payload) for batch in batches], allow_nan=False)
+    rows = [row for batch in batches for row in ask(PROBE, subject, batch, seed=seed)]
+    json.dumps([batch.to_json() for batch in batches], allow_nan=False)
     json.dumps(rows, allow_nan=False)
     return rows, batches, {m.metric: m for m in PROBE.measure(rows, subject, seed=seed)}
 
@@ -98,7 +99,7 @@ def test_a_folder_of_fewer_outputs_is_taken_whole() -> None:
 
 def test_as_many_of_either_arm_are_drawn() -> None:
     _, batches, _ = audited(Subject(Maker([]), corpus=CORPUS, holdout=HOLDOUT[:50]))
-    arms = [i["arm"] for b in batches for i in b.payload["items"]]
+    arms = [i["arm"] for b in batches for i in b.rows()]
     assert arms.count("corpus") == arms.count("holdout") == 50
 
 
@@ -110,7 +111,7 @@ def test_held_out_pictures_that_are_in_the_corpus_are_left_out_and_named() -> No
 
 def test_the_same_pictures_on_both_sides_are_a_reason() -> None:
     batches = PROBE.plan(Subject(Maker([]), corpus=CORPUS, holdout=CORPUS), Budget.CONTROL, seed=0)
-    assert batches == []
+    assert not any(batch.items for batch in batches)
     for measurement in PROBE.measure([], Subject(Maker([]), corpus=CORPUS, holdout=CORPUS), seed=0):
         assert measurement.value is None
         assert "120 of 120 different held-out pictures" in (measurement.reason or "")

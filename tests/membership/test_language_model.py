@@ -12,6 +12,7 @@ import pytest
 from guardrails.assay.audit.controls import control_subject, headline_threshold
 from guardrails.assay.audit.spikes import batches_to_spike, spike_outcome
 from guardrails.assay.policy.policy import judge
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.results import Measurement
@@ -72,8 +73,8 @@ def audited(
     subject: Subject, budget: Budget = Budget.CONTROL, seed: int = 0, probe: LanguageModelMembership = PROBE
 ) -> tuple[list[Row], list[Any], dict[str, Measurement]]:
     batches = probe.plan(subject, budget, seed=seed)
-    rows = [row for batch in batches for row in probe.collect(subject, batch, seed=seed)]
-    json.dumps([dict(batch.payload) for batch in batches], allow_nan=False)
+    rows = [row for batch in batches for row in ask(probe, subject, batch, seed=seed)]
+    json.dumps([batch.to_json() for batch in batches], allow_nan=False)
     json.dumps(rows, allow_nan=False)
     return rows, batches, {m.metric: m for m in probe.measure(rows, subject, seed=seed)}
 
@@ -110,7 +111,7 @@ def test_the_prefix_is_held_out_and_left_out_of_the_comparison() -> None:
     subject = Subject(WordModel([]), corpus=CORPUS, holdout=HOLDOUT)
     _, batches, _ = audited(subject, Budget.STANDARD)
     shots = batches[0].payload["shots"]
-    drawn = [i["index"] for b in batches for i in b.payload["items"] if i["arm"] == "holdout"]
+    drawn = [i["index"] for b in batches for i in b.rows() if i["arm"] == "holdout"]
     assert len(shots) == 3  # of 40 tokens; half of the context is 128
     assert sorted([*shots, *drawn]) == list(range(120))
     assert all(b.payload["shots"] == shots for b in batches)
@@ -149,7 +150,7 @@ def test_the_same_documents_on_both_sides_are_named() -> None:
 def test_holdout_documents_that_stand_in_the_corpus_are_left_out_and_named() -> None:
     holdout = [*HOLDOUT[:60], *(f"  {text.upper().lower()}\n" for text in CORPUS[:30])]
     _, batches, found = audited(Subject(FullModel(CORPUS), corpus=CORPUS, holdout=holdout), Budget.STANDARD)
-    drawn = [i["index"] for b in batches for i in b.payload["items"] if i["arm"] == "holdout"]
+    drawn = [i["index"] for b in batches for i in b.rows() if i["arm"] == "holdout"]
     assert max([*drawn, *batches[0].payload["shots"]]) < 60
     assert "30 of 90 different holdout documents" in found["membership_auc"].explanation
     assert "number 60, 61" in found["membership_auc"].explanation
@@ -157,7 +158,7 @@ def test_holdout_documents_that_stand_in_the_corpus_are_left_out_and_named() -> 
 
 def test_documents_that_occur_twice_count_once() -> None:
     _, batches, _ = audited(Subject(WordModel([]), corpus=CORPUS[:50] * 3, holdout=HOLDOUT[:50] * 2), Budget.STANDARD)
-    arms = [i["arm"] for b in batches for i in b.payload["items"]]
+    arms = [i["arm"] for b in batches for i in b.rows()]
     assert arms.count("corpus") == 50
     assert arms.count("holdout") + len(batches[0].payload["shots"]) == 50
 
@@ -242,7 +243,7 @@ def test_the_spike_is_recovered_and_turns_the_finding() -> None:
     batches = batches_to_spike(batches)
     spiked_subject = probe.spike(subject, batches, seed=0)
     assert spiked_subject is not None
-    spiked = [row for batch in batches for row in probe.collect(spiked_subject, batch, seed=0)]
+    spiked = [row for batch in batches for row in ask(probe, spiked_subject, batch, seed=0)]
     assert {r["arm"] for r in spiked} == {"corpus"}
     assert set(spiked[0]["scores"]) == set(clean[0]["scores"])
     outcome = spike_outcome(probe, clean, spiked, subject, headline_threshold(probe), seed=0)

@@ -22,6 +22,7 @@ from guardrails import cli
 from guardrails.assay.audit.controls import control_outcome, control_subject, headline_threshold
 from guardrails.assay.audit.spikes import batches_to_spike, spike_outcome
 from guardrails.assay.policy.policy import judge
+from guardrails.core.asking import ask
 from guardrails.core.base import Budget, Row, Subject
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.results import AuditResult, Measurement
@@ -53,8 +54,8 @@ def audited(
 ) -> tuple[list[Row], list[Any], dict[str, Measurement]]:
     probe = probe or ReferenceModels()
     batches = probe.plan(given, budget, seed=seed)
-    rows = [row for batch in batches for row in probe.collect(given, batch, seed=seed)]
-    json.dumps([dict(batch.payload) for batch in batches], allow_nan=False)
+    rows = [row for batch in batches for row in ask(probe, given, batch, seed=seed)]
+    json.dumps([batch.to_json() for batch in batches], allow_nan=False)
     json.dumps(rows, allow_nan=False)
     return rows, batches, {m.metric: m for m in probe.measure(rows, given, seed=seed)}
 
@@ -68,7 +69,7 @@ def test_an_overfitted_tree_tells_its_rows() -> None:
     assert auc.n == 320
     assert [p.x for p in auc.series[0].points] == ["RMIA", "LiRA", "loss"]
     assert "8 reference models" in auc.method
-    assert [len(b.payload.get("models", [])) for b in batches] == [0, 0, 0, 0, AT_ONCE]
+    assert [sum(i.arm == "models" for i in b.items) for b in batches] == [0, 0, 0, 0, AT_ONCE]
     assert not any(word in json.dumps(rows) for word in ("red", "blue"))
     assert found["tpr_at_1pct_fpr"].value is None
     assert "insufficient n" in (found["tpr_at_1pct_fpr"].reason or "")
@@ -324,7 +325,7 @@ def test_the_spike_is_recovered_and_turns_the_finding() -> None:
     batches = batches_to_spike(batches)
     planted = probe.spike(given, batches, seed=0)
     assert planted is not None
-    spiked = [row for batch in batches for row in probe.collect(planted, batch, seed=0)]
+    spiked = [row for batch in batches for row in ask(probe, planted, batch, seed=0)]
     assert {r["arm"] for r in spiked} == {"corpus"}
     outcome = spike_outcome(probe, clean, spiked, given, headline_threshold(probe), seed=0)
     assert outcome.recovery == 1

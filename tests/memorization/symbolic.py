@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality
 
 
@@ -28,7 +29,7 @@ class Writer:
 
 def rows_of(probe: Any, subject: Any, seed: int = 0) -> list[dict[str, Any]]:
     batches = probe.plan(subject, Budget.CONTROL, seed=seed)
-    rows = [row for batch in batches for row in probe.collect(subject, batch, seed=seed + batch.index)]
+    rows = [row for batch in batches for row in ask(probe, subject, batch, seed=seed + batch.index)]
     return list(json.loads(json.dumps(rows, allow_nan=False)))
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from guardrails import cli
+from guardrails.core.asking import ask
 from guardrails.core.base import Budget, Subject
 from guardrails.core.statistics import wilson
 from guardrails.kit.io import encode_png
@@ -76,7 +77,7 @@ def repeating(subject, share, pictures=4):
 
 
 def rows_of(probe, subject, budget=Budget.CONTROL):
-    rows = [row for b in probe.plan(subject, budget, seed=0) for row in probe.collect(subject, b, seed=b.index)]
+    rows = [row for b in probe.plan(subject, budget, seed=0) for row in ask(probe, subject, b, seed=b.index)]
     return json.loads(json.dumps(rows, allow_nan=False))
 
 

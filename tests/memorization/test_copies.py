@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardrails.core.asking import ask
 from guardrails.core.base import Budget, Subject
 from guardrails.memorization.copies import Copies
 from guardrails.memorization.pictures.copy_search import WAYS
@@ -66,7 +67,7 @@ def copying(subject, share):
 
 
 def rows_of(probe, subject, budget=Budget.CONTROL):
-    rows = [row for b in probe.plan(subject, budget, seed=0) for row in probe.collect(subject, b, seed=b.index)]
+    rows = [row for b in probe.plan(subject, budget, seed=0) for row in ask(probe, subject, b, seed=b.index)]
     return json.loads(json.dumps(rows))
 
 

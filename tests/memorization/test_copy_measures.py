@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.audit.scope import Scope
 from guardrails.cli import train
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import load_probe
@@ -76,7 +77,7 @@ def subject(how: str | None = None) -> Subject:
 
 def rows_of(of: Subject, probe: Copies = PROBE, batches: int = 1) -> list[dict[str, Any]]:
     plan = probe.plan(of, Budget.CONTROL, seed=0)[:batches]
-    return json.loads(json.dumps([row for b in plan for row in probe.collect(of, b, seed=b.index)]))
+    return json.loads(json.dumps([row for b in plan for row in ask(probe, of, b, seed=b.index)]))
 
 
 def values(of: Subject) -> dict[str, float]:
@@ -268,7 +269,7 @@ def test_a_descriptor_that_was_exchanged_ends_the_run(own: Path) -> None:
     of = subject()
     (batch, *_) = load_probe("memorization.copies", {"descriptor": own}).plan(of, Budget.CONTROL, seed=0)
     with pytest.raises(ConfigurationError, match="not the one that this run began with"):
-        PROBE.collect(of, batch, seed=0)
+        ask(PROBE, of, batch, seed=0)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardrails.core.asking import ask
 from guardrails.core.base import Budget, Subject
 from guardrails.memorization.data_copying import IN_CELL, DataCopying, Space, compare
 from guardrails.memorization.pictures.fingerprints import distances, fingerprints
@@ -37,7 +38,7 @@ def clean():
 
 def measured(subject, probe=None):
     probe = probe or DataCopying()
-    rows = [r for b in probe.plan(subject, Budget.CONTROL, seed=0) for r in probe.collect(subject, b, seed=b.index)]
+    rows = [r for b in probe.plan(subject, Budget.CONTROL, seed=0) for r in ask(probe, subject, b, seed=b.index)]
     rows = json.loads(json.dumps(rows, allow_nan=False))
     return {m.metric: m for m in probe.measure(rows, subject, seed=0)}
 
@@ -142,7 +143,7 @@ def test_the_spike_is_recovered(clean):
     probe = DataCopying()
     spiked = probe.spike(clean, [], seed=0)
     batch = probe.plan(spiked, Budget.CONTROL, seed=0)[0]
-    assert probe.recovery([], probe.collect(spiked, batch, seed=0), clean)[0] > 0.9
+    assert probe.recovery([], ask(probe, spiked, batch, seed=0), clean)[0] > 0.9
 
 
 def test_duplicates_do_not_make_a_training_picture_its_own_neighbour(clean):
@@ -154,7 +155,7 @@ def test_duplicates_do_not_make_a_training_picture_its_own_neighbour(clean):
 
 def test_the_pairs_shown_are_the_nearest_of_their_cell(clean, tmp_path):
     subject, probe = replace(clean, target=FakeImages(clean.corpus, mixed=0.7)), DataCopying()
-    rows = [r for b in probe.plan(subject, Budget.CONTROL, seed=0) for r in probe.collect(subject, b, seed=b.index)]
+    rows = [r for b in probe.plan(subject, Budget.CONTROL, seed=0) for r in ask(probe, subject, b, seed=b.index)]
     space, shown = probe.space(subject), probe.measure(rows, subject, seed=0)[0].evidence
     near = [r["distance"] / np.median(space.held[space.held_cell == r["cell"]]) for r in rows]
     first = rows[int(np.argmin(near))]
@@ -169,7 +170,7 @@ def test_pairs_name_training_pictures_as_they_were_given(clean):
     subject = replace(clean, corpus=[clean.corpus[0]] * 30 + clean.corpus[:])
     subject = replace(subject, target=FakeImages(clean.corpus[5:6], mixed=1.0))
     probe = DataCopying()
-    rows = probe.collect(subject, probe.plan(subject, Budget.CONTROL, seed=0)[0], seed=0)
+    rows = ask(probe, subject, probe.plan(subject, Budget.CONTROL, seed=0)[0], seed=0)
     assert {row["nearest"] for row in rows} == {35}
     assert all("thumb" in row for row in rows)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from guardrails.assay.policy.policy import judge, load_policy
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Probe, Subject
 from guardrails.core.results import Measurement, Status
 from guardrails.memorization.copies import Copies
@@ -23,7 +24,7 @@ from .test_melodies import book
 
 def judged(probe: Probe, subject: Subject) -> tuple[Measurement, Status]:
     plan = probe.plan(subject, Budget.QUICK, seed=0)
-    rows = [row for batch in plan for row in probe.collect(subject, batch, seed=batch.index)]
+    rows = [row for batch in plan for row in ask(probe, subject, batch, seed=batch.index)]
     found = next(m for m in probe.measure(rows, subject, seed=0) if m.metric == "exact_copies")
     threshold: Any = load_policy("default").threshold(probe.id, found.metric)
     return found, judge(found, threshold)[0]

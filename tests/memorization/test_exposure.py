@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.assay.audit.spikes import batches_to_spike
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.asking import ask
+from guardrails.core.base import Access, Batch, Budget, Item, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.memorization.exposure import FEWEST, Exposure
 from guardrails.memorization.text.canaries import extrapolated, log_skew_normal, mean_bits, rank, secret
@@ -71,8 +72,8 @@ def audited(
     subject: Subject, budget: Budget = Budget.QUICK, seed: int = 0
 ) -> tuple[list[Row], list[Any], dict[str, Any]]:
     batches = PROBE.plan(subject, budget, seed=seed)
-    rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=seed)]
-    json.dumps([batch.payload for batch in batches], allow_nan=False)
+    rows = [row for batch in batches for row in ask(PROBE, subject, batch, seed=seed)]
+    json.dumps([batch.to_json() for batch in batches], allow_nan=False)
     json.dumps(rows, allow_nan=False)
     return rows, batches, {m.metric: m for m in PROBE.measure(rows, subject, seed=seed)}
 
@@ -97,13 +98,13 @@ def test_the_rank_is_that_of_scoring_every_reference_by_hand() -> None:
     model = DigitModel(PLANTED[:20], heart=0.3, noise=0.5)
     subject = Subject(model, corpus=PLANTED, holdout=FRESH)
     batches = PROBE.plan(subject, Budget.CONTROL, seed=3)
-    for item in [i for b in batches for i in b.payload["items"]][:4]:
+    for item in [i for b in batches for i in b.rows()][:4]:
         own = (PLANTED if item["arm"] == "corpus" else FRESH)[item["index"]]
         before, number = own[:-5], own[-5:-1]
         texts = [before + number] + [before + FRESH[i][-5:-1] for i in item["references"]]
         assert len(set(texts)) == len(texts) == 64
         scores = [sum(model._one(text, i) for i in range(1, len(text))) for text in texts]
-        [row] = PROBE.collect(subject, type(batches[0])(0, {"items": [item]}), seed=0)
+        [row] = ask(PROBE, subject, Batch(0, (Item.from_row(item),)), seed=0)
         assert row["rank"] == 1 + sum(s > scores[0] for s in scores) + (sum(s == scores[0] for s in scores) - 1) / 2
         assert row["of"] == 64
 
@@ -145,7 +146,7 @@ def test_references_are_unseen_secrets_of_the_same_form() -> None:
     corpus = [*PLANTED, *canaries(20, "tower", form="000-0000")]
     holdout = [*FRESH, *canaries(60, "arch", form="000-0000"), *canaries(FEWEST - 1, "moat", form="00 00 00")]
     batches = PROBE.plan(Subject(DigitModel(), corpus=corpus, holdout=holdout), Budget.QUICK, seed=0)
-    for item in (i for b in batches for i in b.payload["items"]):
+    for item in (i for b in batches for i in b.rows()):
         own = secret((corpus if item["arm"] == "corpus" else holdout)[item["index"]])
         others = [secret(holdout[i]) for i in item["references"]]
         assert own is not None
@@ -157,7 +158,7 @@ def test_references_are_unseen_secrets_of_the_same_form() -> None:
 def test_secrets_of_a_holdout_that_overlaps_the_corpus_are_no_references() -> None:
     subject = Subject(DigitModel(PLANTED, noise=0.1), corpus=PLANTED, holdout=[*PLANTED, *FRESH])
     _, batches, found = audited(subject)
-    items = [i for b in batches for i in b.payload["items"]]
+    items = [i for b in batches for i in b.rows()]
     assert all(i >= 60 for item in items for i in item["references"])
     assert all(item["index"] >= 60 for item in items if item["arm"] == "holdout")
     assert found["exposed_rate"].value == 1
@@ -188,7 +189,7 @@ def test_no_secret_is_shown() -> None:
     numbers = {text[-5:-1] for text in PLANTED + FRESH}
     shown = json.dumps([r.get("excerpt") for r in rows], ensure_ascii=False)
     assert not any(number in shown for number in numbers)
-    assert all(set(i) == {"item", "arm", "index", "references", "copies"} for b in batches for i in b.payload["items"])
+    assert all(set(i) == {"item", "arm", "index", "references", "copies"} for b in batches for i in b.rows())
     evidence = found["exposed_rate"].evidence
     assert len(evidence) == 3
     assert "The code of door ••• is [redacted: a number of the form 0000]" in evidence[0].text
@@ -217,7 +218,7 @@ def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
     batches = batches_to_spike(batches)
     spiked_subject = PROBE.spike(subject, batches, seed=1)
     assert spiked_subject is not None
-    spiked = [row for batch in batches for row in PROBE.collect(spiked_subject, batch, seed=0)]
+    spiked = [row for batch in batches for row in ask(PROBE, spiked_subject, batch, seed=0)]
     assert {r["item"] for r in spiked} == {r["item"] for r in clean if r["arm"] == "corpus"}
     assert PROBE.measure(spiked, subject, seed=0)[0].value == 1
     recovery = PROBE.recovery(clean, spiked, subject)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.assay.audit.spikes import batches_to_spike
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.statistics import Interval, wilson
@@ -93,8 +94,8 @@ def audited(
     subject: Subject, budget: Budget = Budget.CONTROL, seed: int = 0
 ) -> tuple[list[Row], list[Any], dict[str, Any]]:
     batches = PROBE.plan(subject, budget, seed=seed)
-    rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=seed)]
-    json.dumps([batch.payload for batch in batches])
+    rows = [row for batch in batches for row in ask(PROBE, subject, batch, seed=seed)]
+    json.dumps([batch.to_json() for batch in batches])
     json.dumps(rows)
     return rows, batches, {m.metric: m for m in PROBE.measure(rows, subject, seed=seed)}
 
@@ -159,7 +160,7 @@ def test_without_a_holdout_the_rate_stands_and_says_what_is_missing() -> None:
 def test_documents_in_both_are_left_out_of_the_baseline_and_named() -> None:
     holdout = [*HOLDOUT[:40], *(f"  {text}\n" for text in CORPUS[:30])]
     _, batches, found = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=holdout))
-    drawn = [i["index"] for b in batches for i in b.payload["items"] if i["arm"] == "holdout"]
+    drawn = [i["index"] for b in batches for i in b.rows() if i["arm"] == "holdout"]
     assert sorted(drawn) == list(range(40))
     assert "30 of 70 holdout documents stand in the corpus too" in found["extraction_rate"].explanation
 
@@ -183,7 +184,7 @@ def test_a_corpus_that_is_too_small_gives_no_value() -> None:
 def test_a_book_in_one_file_is_asked_by_passages() -> None:
     book = " ".join(documents(100, "book"))
     rows, batches, found = audited(Subject(WordModel([]), corpus=[book]))
-    starts = [i["start"] for b in batches for i in b.payload["items"]]
+    starts = [i["start"] for b in batches for i in b.rows()]
     assert len(set(starts)) == len(starts) == 120
     assert found["extraction_rate"].n == 120
     assert not any("error" in r for r in rows)
@@ -218,7 +219,7 @@ def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
     batches = batches_to_spike(batches)
     spiked_subject = PROBE.spike(subject, batches, seed=1)
     assert spiked_subject is not None
-    spiked = [row for batch in batches for row in PROBE.collect(spiked_subject, batch, seed=0)]
+    spiked = [row for batch in batches for row in ask(PROBE, spiked_subject, batch, seed=0)]
     assert PROBE.measure(spiked, subject, seed=0)[0].value == 1
     recovery = PROBE.recovery(clean, spiked, subject)
     assert recovery is not None
@@ -231,7 +232,7 @@ def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
 def test_what_the_target_knew_before_is_no_recovery() -> None:
     subject = Subject(WordModel(CORPUS), corpus=CORPUS)
     clean, batches, _ = audited(subject)
-    spiked = [r for b in batches for r in PROBE.collect(replace(subject), b, seed=0)]
+    spiked = [r for b in batches for r in ask(PROBE, replace(subject), b, seed=0)]
     assert PROBE.recovery(clean, spiked, subject) is None
 
 
@@ -299,9 +300,11 @@ def test_the_curve_asks_for_the_same_tokens_after_more_or_fewer_of_those_before_
     corpus = documents(60, "c", words=200)
     subject = Subject(WordModel(corpus), corpus=corpus, holdout=documents(60, "h", words=200))
     batches = PROBE.plan(subject, Budget.QUICK, seed=0)
-    curve = [b.payload for b in batches if b.payload.get("curve")]
-    assert {(p["skip"], p["prefix"], p["suffix"]) for p in curve} == {(128 - k, k, 50) for k in (128, 64, 32, 16)}
-    rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=0)]
+    curve = [b for b in batches if any(i.curve for i in b.items)]
+    assert {(p["skip"], p["prefix"], p["suffix"]) for p in (b.payload for b in curve)} == {
+        (128 - k, k, 50) for k in (128, 64, 32, 16)
+    }
+    rows = [row for batch in batches for row in ask(PROBE, subject, batch, seed=0)]
     assert len({r["item"] for r in rows}) == len(rows)
     rate = PROBE.measure(rows, subject, seed=0)[0]
     assert rate.n == 60
@@ -315,7 +318,7 @@ def test_the_curve_asks_for_the_same_tokens_after_more_or_fewer_of_those_before_
 
 def test_no_control_pays_for_the_curve() -> None:
     subject = Subject(WordModel(CORPUS), corpus=CORPUS, holdout=HOLDOUT)
-    assert not any(b.payload.get("curve") for b in PROBE.plan(subject, Budget.CONTROL, seed=0))
+    assert not any(i.curve for b in PROBE.plan(subject, Budget.CONTROL, seed=0) for i in b.items)
 
 
 def test_the_rate_by_how_many_documents_hold_the_continuation() -> None:
@@ -362,7 +365,7 @@ def test_a_few_long_documents_are_asked_anywhere_and_the_interval_is_by_document
     known = WordModel([])
     known.known = [known.encode(text[start:])[1:] for text in books[:4] for start in range(800, len(text), 800)]
     _, batches, found = audited(Subject(known, corpus=[*books, *documents(4, "short")]))
-    drawn = [(i["index"], i["start"]) for b in batches for i in b.payload["items"]]
+    drawn = [(i["index"], i["start"]) for b in batches for i in b.rows()]
     assert {i for i, start in drawn if start == 0} == set(range(12))
     counts = [sum(i == book for i, _ in drawn) for book in range(8)]
     assert max(counts) - min(counts) <= 1
@@ -473,7 +476,7 @@ def test_few_documents_learnt_by_repetition_fail_where_the_rate_of_all_cannot_te
 def test_a_corpus_without_duplicates_is_asked_as_before(budget: Budget) -> None:
     subject = Subject(WordModel([]), corpus=documents(150, "s"), holdout=documents(150, "h"))
     batches = PROBE.plan(subject, budget, seed=0)
-    assert not any("copies" in item for batch in batches for item in batch.payload["items"])
+    assert not any("copies" in item for batch in batches for item in batch.rows())
     _, _, found = audited(subject, budget)
     assert "extraction_rate_duplicated" not in found
     assert found["extraction_rate"].n == (120 if budget is Budget.CONTROL else 128)

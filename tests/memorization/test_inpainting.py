@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.core.base import Budget, Subject
+from guardrails.core.asking import ask
+from guardrails.core.base import Arm, Budget, Item, Subject
 from guardrails.core.errors import ContentError
 from guardrails.core.statistics import Interval
 from guardrails.kit.blind import blind_pictures
@@ -49,7 +50,7 @@ def split(monkeypatch):
 
 
 def rows_of(probe, subject, budget=Budget.CONTROL):
-    rows = [row for b in probe.plan(subject, budget, seed=0) for row in probe.collect(subject, b, seed=b.index)]
+    rows = [row for b in probe.plan(subject, budget, seed=0) for row in ask(probe, subject, b, seed=b.index)]
     return json.loads(json.dumps(rows, allow_nan=False))
 
 
@@ -186,10 +187,10 @@ def test_pictures_of_one_pixel_say_that_they_have_no_half():
     assert found[0].value is None
     probe = Inpainting()
     subject = Subject(target=Maker(), corpus=colours, holdout=colours)
-    item = {"item": "corpus:0", "arm": "corpus", "index": 0, "hidden": "left"}
+    item = Item("corpus:0", Arm.CORPUS, {"index": 0, "hidden": "left"})
     (batch, *_) = probe.plan(subject, Budget.QUICK, seed=0)
-    batch = replace(batch, payload=batch.payload | {"items": [item]})
-    (row,) = probe.collect(subject, batch, seed=0)
+    batch = replace(batch, items=(item,))
+    (row,) = ask(probe, subject, batch, seed=0)
     assert "a picture of 1 × 1 pixels" in row["error"]
 
 
@@ -204,7 +205,7 @@ def test_a_picture_that_cannot_be_read_is_an_error_row_and_no_more(clean):
     probe = Inpainting()
     assert len([r for r in rows_of(probe, subject) if r["arm"] == "corpus"]) == N - 1
     (batch, *_) = probe.plan(clean, Budget.QUICK, seed=0)
-    rows = probe.collect(subject, batch, seed=0)
+    rows = ask(probe, subject, batch, seed=0)
     assert [row["error"] for row in rows if "error" in row] == ["picture 3 is cut off"]
 
 
@@ -339,7 +340,7 @@ def test_planted_copies_are_recovered_and_a_twentieth_of_them_seen(clean):
     rows = rows_of(probe, clean)
     batches = batches_to_spike(probe.plan(clean, Budget.CONTROL, seed=0))
     planted = probe.spike(clean, batches, seed=0)
-    spiked = [row for b in batches for row in probe.collect(planted, b, seed=b.index)]
+    spiked = [row for b in batches for row in ask(probe, planted, b, seed=b.index)]
     assert {row["arm"] for row in spiked} == {"corpus"}
     recovery, low, high = probe.recovery(rows, spiked, clean)
     assert 0.8 < recovery <= 1

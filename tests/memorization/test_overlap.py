@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from guardrails.assay.audit.controls import control_subject
-from guardrails.core.base import Access, Batch, Budget, Modality, Row, Subject
+from guardrails.core.asking import ask
+from guardrails.core.base import Access, Arm, Batch, Budget, Item, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.statistics import newcombe, wilson
 from guardrails.kit.corpus import StoredCorpus
@@ -58,8 +59,8 @@ def audited(
     subject: Subject, budget: Budget = Budget.CONTROL, seed: int = 0, probe: Overlap = PROBE
 ) -> tuple[list[Row], dict[str, Any]]:
     batches = probe.plan(subject, budget, seed=seed)
-    rows = [row for batch in batches for row in probe.collect(subject, batch, seed=seed)]
-    json.dumps([batch.payload for batch in batches])
+    rows = [row for batch in batches for row in ask(probe, subject, batch, seed=seed)]
+    json.dumps([batch.to_json() for batch in batches])
     json.dumps(rows, allow_nan=False)
     assert len({row["item"] for row in rows}) == len(rows)
     return rows, {m.metric: m for m in probe.measure(rows, subject, seed=seed)}
@@ -293,7 +294,7 @@ def test_a_spike_is_found_in_every_output_and_leaves_the_holdout_alone() -> None
     spiked = [
         row
         for batch in PROBE.plan(subject, Budget.CONTROL, seed=0)
-        for row in PROBE.collect(spiked_subject, batch, seed=0)
+        for row in ask(PROBE, spiked_subject, batch, seed=0)
     ]
     spiked = [row for row in spiked if row["arm"] == "outputs"]
     assert PROBE.recovery(clean, spiked, subject) == tuple(wilson(N, N))
@@ -330,7 +331,7 @@ def test_an_index_and_what_a_model_writes_are_compared_in_one_form(tmp_path: Pat
             return [unicodedata.normalize("NFD", document)] * n
 
     subject = Subject(Writer(), corpus=StoredCorpus(tmp_path / "index"))
-    (row,) = Overlap().collect(subject, Batch(0, {"items": [{"item": "output:0"}]}), seed=0)
+    (row,) = ask(Overlap(), subject, Batch(0, (Item("output:0", Arm.OUTPUTS),)), seed=0)
     assert row["length"] == len(document.replace("\r\n", "\n"))
 
 
@@ -352,7 +353,7 @@ def test_a_document_with_other_white_space_is_an_exact_copy(spelt: Any) -> None:
     for texts, rate in ((corpus, 1), (documents(60, "new"), 0)):
         subject = Subject(Writer(list(map(spelt, texts))), corpus=corpus, holdout=holdout)
         batches = PROBE.plan(subject, Budget.CONTROL, seed=0)
-        rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=0)]
+        rows = [row for batch in batches for row in ask(PROBE, subject, batch, seed=0)]
         found = {m.metric: m for m in PROBE.measure(rows, subject, seed=0)}
         assert found["exact_copies"].value == rate
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.assay.audit.spikes import batches_to_spike
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.memorization.probabilistic import (
@@ -77,8 +78,8 @@ CORPUS, HOLDOUT = documents(200, 1), documents(150, 2)
 
 def audited(subject: Subject, seed: int = 0) -> tuple[list[Row], list[Any], dict[str, Any]]:
     batches = PROBE.plan(subject, Budget.CONTROL, seed=seed)
-    rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=seed)]
-    json.dumps([batch.payload for batch in batches], allow_nan=False)
+    rows = [row for batch in batches for row in ask(PROBE, subject, batch, seed=seed)]
+    json.dumps([batch.to_json() for batch in batches], allow_nan=False)
     json.dumps(rows, allow_nan=False)
     return rows, batches, {m.metric: m for m in PROBE.measure(rows, subject, seed=seed)}
 
@@ -202,7 +203,7 @@ def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
     batches = batches_to_spike(batches)
     spiked_subject = PROBE.spike(subject, batches, seed=1)
     assert spiked_subject is not None
-    spiked = [row for batch in batches for row in PROBE.collect(spiked_subject, batch, seed=0)]
+    spiked = [row for batch in batches for row in ask(PROBE, spiked_subject, batch, seed=0)]
     assert {r["item"] for r in spiked} == {r["item"] for r in clean if r["arm"] == "corpus"}
     assert PROBE.measure(spiked, subject, seed=0)[0].value == 1
     recovery = PROBE.recovery(clean, spiked, subject)

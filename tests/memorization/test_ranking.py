@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.memorization import ranking
@@ -69,8 +70,8 @@ CORPUS, HOLDOUT, FRESH = texts(40, "c"), texts(40, "h"), texts(200, "f")
 
 def audited(subject: Subject, budget: Budget = Budget.CONTROL) -> tuple[list[Row], Any]:
     batches = PROBE.plan(subject, budget, seed=0)
-    rows = [row for batch in batches for row in PROBE.collect(subject, batch, seed=0)]
-    json.dumps([batch.payload for batch in batches], allow_nan=False)
+    rows = [row for batch in batches for row in ask(PROBE, subject, batch, seed=0)]
+    json.dumps([batch.to_json() for batch in batches], allow_nan=False)
     json.dumps(rows, allow_nan=False)
     [found] = PROBE.measure(rows, subject, seed=0)
     return rows, found

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from guardrails.assay.audit.spikes import batches_to_spike
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.registry import load_probe
@@ -45,9 +46,7 @@ class Model:
 
 def read(model: Any, corpus: Any, holdout: Any = None) -> tuple[list[Row], list[Measurement]]:
     probe, subject = Completion(), Subject(model, corpus=corpus, holdout=holdout)
-    rows = [
-        row for batch in probe.plan(subject, Budget.CONTROL, seed=1) for row in probe.collect(subject, batch, seed=2)
-    ]
+    rows = [row for batch in probe.plan(subject, Budget.CONTROL, seed=1) for row in ask(probe, subject, batch, seed=2)]
     return rows, probe.measure(rows, subject, seed=3)
 
 
@@ -78,7 +77,7 @@ def test_a_datum_that_the_prompt_holds_is_not_asked_for() -> None:
     assert len(rows) == 40
     probe, subject = Completion(), Subject(Model(), corpus=corpus)
     for batch in probe.plan(subject, Budget.CONTROL, seed=1):
-        for item in batch.payload["items"]:
+        for item in batch.rows():
             text = corpus[item["index"]]
             assert text[item["start"] : item["end"]] not in text[: item["start"]]
 
@@ -172,7 +171,7 @@ def test_kinds_of_one_s_own_are_asked_for_too(tmp_path: Path) -> None:
     corpus = [f"Ann of room {i} signs as EMP-{700000 + i} in the book." for i in range(50)]
     subject = Subject(Model(corpus), corpus=corpus)
     probe = load_probe("privacy.completion", {"recognizers": mine})
-    rows = [r for b in probe.plan(subject, Budget.CONTROL, seed=1) for r in probe.collect(subject, b, seed=2)]
+    rows = [r for b in probe.plan(subject, Budget.CONTROL, seed=1) for r in ask(probe, subject, b, seed=2)]
     assert len(rows) == 50
     assert all(r["completed"] and r["kind"] == "staff-number" for r in rows)
     assert "EMP-700" not in json.dumps(rows)
@@ -183,8 +182,8 @@ def test_the_spike_is_recovered_where_the_scanner_reads_it() -> None:
     batches = probe.plan(subject, Budget.CONTROL, seed=1)
     planted = probe.spike(subject, batches_to_spike(batches), seed=0)
     assert planted is not None
-    clean = [r for b in batches for r in probe.collect(subject, b, seed=2)]
-    spiked = [r for b in batches_to_spike(batches) for r in probe.collect(planted, b, seed=2)]
+    clean = [r for b in batches for r in ask(probe, subject, b, seed=2)]
+    spiked = [r for b in batches_to_spike(batches) for r in ask(probe, planted, b, seed=2)]
     assert {r["arm"] for r in spiked} == {"corpus"}
     assert probe.recovery(clean, spiked, subject) == pytest.approx(wilson(50, 50))
     assert probe.recovery([], [], subject) is None

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from guardrails.assay.audit.controls import headline_threshold
 from guardrails.assay.policy.policy import judge
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Row, Subject
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.privacy.dp_bound import PrivacyBound
@@ -102,7 +103,7 @@ class Model:
 def read(corpus: Sequence[str], holdout: Sequence[str], seed: int = 0, model: Any = None) -> tuple[list[Row], Any]:
     probe, subject = PrivacyBound(), Subject(model or Model(corpus), corpus=corpus, holdout=holdout)
     batches = probe.plan(subject, Budget.CONTROL, seed=seed)
-    rows = [row for batch in batches for row in probe.collect(subject, batch, seed=0)]
+    rows = [row for batch in batches for row in ask(probe, subject, batch, seed=0)]
     found, blind = probe.measure(rows, subject, seed=seed)
     assert blind.metric == "blind_auc"
     return rows, found

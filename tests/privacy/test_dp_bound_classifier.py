@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from guardrails import cli
 from guardrails.assay.audit.controls import control_subject, headline_threshold
 from guardrails.assay.policy.policy import judge
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Row, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Measurement
@@ -43,7 +44,7 @@ def subject(corpus: pd.DataFrame, holdout: pd.DataFrame, *, claimed: Any = None)
 def read(given: Subject, seed: int = 0) -> tuple[list[Row], Measurement, Measurement]:
     probe = ClassifierPrivacyBound()
     batches = probe.plan(given, Budget.CONTROL, seed=seed)
-    rows = [row for batch in batches for row in probe.collect(given, batch, seed=0)]
+    rows = [row for batch in batches for row in ask(probe, given, batch, seed=0)]
     json.dumps(rows, allow_nan=False)
     found, blind = probe.measure(rows, given, seed=seed)
     return rows, found, blind

@@ -17,6 +17,7 @@ import pytest
 from guardrails import cli
 from guardrails.assay.audit.controls import control_subject
 from guardrails.assay.audit.spikes import mix
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Probe, Row, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import Measurement
@@ -73,7 +74,7 @@ def subject(share: float = 0.0, n: int = 400, shift: float = 0.0) -> Subject:
 
 def rows_of(probe: Probe, given: Subject, seed: int = 0) -> list[Row]:
     plan = probe.plan(given, Budget.CONTROL, seed=seed)
-    rows = [row for batch in plan for row in probe.collect(given, batch, seed=0)]
+    rows = [row for batch in plan for row in ask(probe, given, batch, seed=0)]
     assert len({row["item"] for row in rows}) == len(rows)
     json.dumps(rows, allow_nan=False)
     return rows

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from guardrails.assay.policy.policy import judge, load_policy
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Subject
 from guardrails.core.results import Measurement, Status
 from guardrails.privacy.singling_out import SinglingOut
@@ -35,7 +36,7 @@ class Table:
 
 def judged(synthetic: pd.DataFrame, corpus: pd.DataFrame, holdout: pd.DataFrame) -> tuple[Measurement, Status]:
     given, probe = Subject(Table(synthetic), corpus=corpus, holdout=holdout), TableDistance()
-    rows = [row for b in probe.plan(given, Budget.CONTROL, seed=0) for row in probe.collect(given, b, seed=0)]
+    rows = [row for b in probe.plan(given, Budget.CONTROL, seed=0) for row in ask(probe, given, b, seed=0)]
     found = next(m for m in probe.measure(rows, given, seed=0) if m.metric == "exact_copies")
     threshold: Any = load_policy("default").threshold(probe.id, found.metric)
     return found, judge(found, threshold)[0]
@@ -94,7 +95,7 @@ def test_half_of_the_rows_copied_are_seen_by_single_columns_where_predicates_of_
     corpus = people(400, 1)
     given = Subject(Table(pd.concat([corpus.head(200), people(200, 3)])), corpus=corpus, holdout=people(400, 2))
     probe = SinglingOut()
-    rows = [row for b in probe.plan(given, Budget.CONTROL, seed=0) for row in probe.collect(given, b, seed=0)]
+    rows = [row for b in probe.plan(given, Budget.CONTROL, seed=0) for row in ask(probe, given, b, seed=0)]
     found = {m.metric: m for m in probe.measure(rows, given, seed=0)}
     threshold: Any = load_policy("default").threshold(probe.id, "univariate_risk")
     assert judge(found["univariate_risk"], threshold)[0] is Status.FAIL

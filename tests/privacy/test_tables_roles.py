@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Probe, Subject
 from guardrails.core.results import Measurement
 from guardrails.privacy.inference import Inference
@@ -45,7 +46,7 @@ def subject(columns: list[str] | None = None, roles: dict[str, str] | None = Non
 
 
 def measured(probe: Probe, given: Subject) -> list[Measurement]:
-    rows = [row for batch in probe.plan(given, Budget.CONTROL, seed=0) for row in probe.collect(given, batch, seed=0)]
+    rows = [row for batch in probe.plan(given, Budget.CONTROL, seed=0) for row in ask(probe, given, batch, seed=0)]
     return probe.measure(rows, given, seed=0)
 
 

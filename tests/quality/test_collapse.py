@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from guardrails.core.asking import ask
 from guardrails.core.base import Access, Budget, Modality, Subject
 from guardrails.quality.collapse import METRICS, Collapse
 from guardrails.quality.variety import GATED, Halves
@@ -54,7 +55,7 @@ def clean():
 
 
 def rows_of(probe, subject):
-    rows = [row for b in probe.plan(subject, Budget.CONTROL, seed=0) for row in probe.collect(subject, b, seed=b.index)]
+    rows = [row for b in probe.plan(subject, Budget.CONTROL, seed=0) for row in ask(probe, subject, b, seed=b.index)]
     return json.loads(json.dumps(rows))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from guardrails.core.asking import IN_A_ROW, item_by_item
-from guardrails.core.base import Access, Batch, TextOutputs, TextTarget
+from guardrails.core.asking import IN_A_ROW, ask
+from guardrails.core.base import Access, Batch, Item, Row, TextOutputs, TextTarget
 from guardrails.core.conversations import Chat, Decoding, Reply
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.targets import load_target
@@ -108,10 +109,17 @@ def test_what_answers_no_conversations_is_one_message(
 class Probe:
     """Asks for texts without a prompt, a batch at a time."""
 
-    @item_by_item()
     def collect(self, target, batch, *, seed):  # type: ignore[no-untyped-def]
-        texts = target.sample_texts(len(batch.payload["items"]), seed=seed)
-        return [{"item": item, "text": text} for item, text in zip(batch.payload["items"], texts, strict=True)]
+        texts = target.sample_texts(len(batch.items), seed=seed)
+        return [row | {"text": text} for row, text in zip(batch.rows(), texts, strict=True)]
+
+
+def asked_of(probe: Any, target: Any, batch: Batch, *, seed: int) -> list[Row]:
+    return ask(probe, target, batch, seed=seed)
+
+
+def numbered(n: int) -> tuple[Item, ...]:
+    return tuple(Item(str(i)) for i in range(n))
 
 
 class Failing:
@@ -134,10 +142,10 @@ class Failing:
 def test_a_smaller_batch_is_asked_after_one_that_was_given_up(size: int) -> None:
     model = Failing()
     target = ChatTexts(model)
-    rows = Probe().collect(target, Batch(0, {"items": list(range(20))}), seed=1)
+    rows = asked_of(Probe(), target, Batch(0, numbered(20)), seed=1)
     assert sum("not asked" in row["error"] for row in rows) == 20 - IN_A_ROW
     model.up = True
-    rows = Probe().collect(target, Batch(1, {"items": list(range(size))}), seed=2)
+    rows = asked_of(Probe(), target, Batch(1, numbered(size)), seed=2)
     assert [row.get("text") for row in rows] == ["yes"] * size
     assert model.asked == 20 + size
 
@@ -154,16 +162,15 @@ def test_threads_have_each_their_own_replies() -> None:
             return [Reply(finish="error", error="no") if p.endswith("3") else Reply(f"to {p}") for p in prompts]
 
     class Named:
-        @item_by_item()
         def collect(self, target, batch, *, seed):  # type: ignore[no-untyped-def]
-            texts = target.generate(batch.payload["items"], max_new_tokens=1, seed=seed)
-            return [{"item": i, "text": text} for i, text in zip(batch.payload["items"], texts, strict=True)]
+            texts = target.generate([item.id for item in batch.items], max_new_tokens=1, seed=seed)
+            return [row | {"text": text} for row, text in zip(batch.rows(), texts, strict=True)]
 
     target, rows = ChatTexts(Half()), dict[str, list[dict[str, str]]]()
 
     def work(name: str) -> None:
-        items = [f"{name}{i}" for i in range(8)]
-        rows[name] = Named().collect(target, Batch(0, {"items": items}), seed=1)
+        items = tuple(Item(f"{name}{i}") for i in range(8))
+        rows[name] = asked_of(Named(), target, Batch(0, items), seed=1)
 
     threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
     for thread in threads:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
-from guardrails.core.base import Access, Batch, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
+from guardrails.core.base import Access, Batch, ImageTarget, Item, Modality, TableTarget, TextOutputs, TextTarget
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.kit.image_folder import ImageFolder
 from guardrails.targets import load_data, load_target, read_as
@@ -21,6 +21,10 @@ def pictures(tmp_path):
         Pillow.new("RGB", (4, 3), (i * 20, 0, 0)).save(folder / f"{i}.png")
     (folder / "bad.png").write_bytes(b"bad")
     return folder
+
+
+def placed(begin, end):
+    return tuple(Item(str(i), fields={"place": i}) for i in range(begin, end))
 
 
 def shade(image):
@@ -56,7 +60,7 @@ def test_a_batch_of_a_folder_reads_its_own_pictures_only(pictures, monkeypatch):
         image_folder, "read_image", lambda path, **_: read.append(path.name) or np.zeros((3, 4, 3), np.uint8)
     )
     for start in (0, 2, 4):
-        batch = Batch(start // 2, {"items": [f"{start}", f"{start + 1}"], "start": start, "seed": 5})
+        batch = Batch(start // 2, placed(start, start + 2), {"seed": 5})
         assert fetch_pictures(target, batch, lambda picture: {"value": 1}, seed=0)[1]["value"] == 1
     assert sorted(read) == [f"{i}.png" for i in range(6)]
 
@@ -65,7 +69,7 @@ def test_a_picture_that_is_gone_by_the_time_it_is_read_is_a_row(pictures):
     from guardrails.kit.pictures import fetch_pictures
 
     target = load_target(f"dir:{pictures}")
-    batch = Batch(0, {"items": [f"{i}" for i in range(target.available)], "start": 0, "seed": 5})
+    batch = Batch(0, placed(0, target.available), {"seed": 5})
     (pictures / "3.png").unlink()
     rows = fetch_pictures(target, batch, lambda picture: {"value": shade(picture)}, seed=0)
     assert sorted(row["value"] for row in rows if "value" in row) == [0, 1, 2, 4, 5]
@@ -260,8 +264,8 @@ def test_unreadable_files_stand_in_a_sample_as_in_the_folder(good, bad, drawn, e
 
     target = SimpleNamespace(available=good, problems=tuple((f"{i}.png", "damaged") for i in range(bad)))
     batches = plan_pictures(target, Budget.QUICK, seed=0)
-    assert sum(len(b.payload["items"]) for b in batches if "problems" not in b.payload) == drawn
-    assert sum(len(b.payload["items"]) for b in batches if "problems" in b.payload) == errors
+    assert sum("problem" not in i.fields for b in batches for i in b.items) == drawn
+    assert sum("problem" in i.fields for b in batches for i in b.items) == errors
 
 
 def test_data_of_which_much_cannot_be_read_are_refused(pictures):

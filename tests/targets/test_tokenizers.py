@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from guardrails.core.base import Batch, Budget, Subject
+from guardrails.core.asking import ask
+from guardrails.core.base import Arm, Batch, Budget, Item, Subject
 from guardrails.core.errors import TargetError
 from guardrails.kit.document_starts import StartedTarget
 from guardrails.memorization.extraction import VerbatimExtraction
@@ -106,7 +107,7 @@ def test_a_text_of_unknown_words_is_no_text_that_the_model_can_know(tmp_path):
 def test_documents_of_unknown_words_are_no_pass(tmp_path):
     probe, documents = VerbatimExtraction(), [" ".join(f"w{k}x{i}" for k in range(60)) for i in range(12)]
     subject = Subject(HuggingFaceTarget(save(tmp_path)), corpus=documents)
-    rows = [row for batch in probe.plan(subject, Budget.QUICK, seed=0) for row in probe.collect(subject, batch, seed=0)]
+    rows = [row for batch in probe.plan(subject, Budget.QUICK, seed=0) for row in ask(probe, subject, batch, seed=0)]
     rate = probe.measure(rows, subject, seed=0)[0]
     assert rate.value is None
     assert rate.errors == sum("<unk>" in row["error"] for row in rows) > 10
@@ -147,11 +148,9 @@ def test_tokens_without_an_embedding_are_told_at_once_and_cost_one_row_each(tmp_
     documents = [f"{'<user> ' if i == 3 else ''}{TEXT[i % 4]} {TEXT[i // 4]} {TEXT[0]}" for i in range(12)]
     documents[7] += " \ud83d"
     subject = Subject(target=target, corpus=documents)
-    items = [{"item": f"corpus:{i}:0", "arm": "corpus", "index": i, "start": 0} for i in range(12)]
-    rows = VerbatimExtraction().collect(
-        subject, Batch(0, {"items": items, "skip": 0, "prefix": 8, "suffix": 8}), seed=0
-    )
-    assert {row["item"] for row in rows} == {item["item"] for item in items}
+    items = tuple(Item(f"corpus:{i}:0", Arm.CORPUS, {"index": i, "start": 0}) for i in range(12))
+    rows = ask(VerbatimExtraction(), subject, Batch(0, items, {"skip": 0, "prefix": 8, "suffix": 8}), seed=0)
+    assert {row["item"] for row in rows} == {item.id for item in items}
     assert {row["item"]: row["error"] for row in rows if "error" in row} == {
         "corpus:3:0": f"the text holds '<user>', token {target.tokenizer.convert_tokens_to_ids('<user>')}; "
         f"the model has embeddings for {len(backend('words').get_vocab())}",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from ...core.asking import ask
 from ...core.base import Batch, Probe, Row, Subject
 from ...core.errors import STOPS, GuardrailsError, JournalError
 from ...core.seeding import derive_seed
@@ -53,7 +54,10 @@ class Series:
 
 
 class Collected(NamedTuple):
-    """What became of a batch: its rows, or in a reader's words why there are none; a defect's traceback; seconds."""
+    """What became of a batch: its rows, or in a reader's words why there are none; a defect's traceback; seconds.
+
+    A defect that cost items and not the batch has a traceback beside the rows.
+    """
 
     batch: Batch
     rows: list[Row] | None
@@ -65,9 +69,14 @@ class Collected(NamedTuple):
 Executor = Callable[[Series, Sequence[Batch]], Iterator[Collected]]
 
 
-def collect_batch(probe: Probe, subject: Subject, batch: Batch, seed: int) -> list[Row]:
-    """Return the rows of one batch, in whichever thread or process this is called."""
-    return probe.collect(subject, batch, seed=seed)
+def collect_batch(
+    probe: Probe, subject: Subject, batch: Batch, seed: int, defects: list[str] | None = None
+) -> list[Row]:
+    """Return the rows of one batch, in whichever thread or process this is called; those of failed items are errors.
+
+    Tracebacks of defects among these go to `defects`.
+    """
+    return ask(probe, subject, batch, seed=seed, defects=defects)
 
 
 def collected(series: Series, batch: Batch) -> Collected:
@@ -77,12 +86,13 @@ def collected(series: Series, batch: Batch) -> Collected:
     """
     start = time.perf_counter()
     seed = series.sample_seed(batch.index)
+    defects: list[str] = []
 
     def collect() -> list[Row]:
-        return copy_context().run(collect_batch, series.probe, series.subject(), batch, seed)
+        return copy_context().run(collect_batch, series.probe, series.subject(), batch, seed, defects)
 
     rows, why, trace = _attempted(collect)
-    return Collected(batch, rows, why, trace, time.perf_counter() - start)
+    return Collected(batch, rows, why, trace or "".join(defects[:1]), time.perf_counter() - start)
 
 
 def one_by_one(series: Series, batches: Sequence[Batch]) -> Iterator[Collected]:
@@ -143,10 +153,14 @@ def run_series(
         Where the journal cannot be written: the run ends, to be resumed.
     """
     failed: dict[int, str] = {}
+    traced = False
     for done in executor(series, journal.pending(series.name)):
         if done.rows is None:
             failed[done.batch.index] = str(done.why)
+        if done.traceback and not traced:  # what a series' further batches fail of is the same, as a rule
             _write_trace(log, series.name, done.traceback)
+            traced = True
+        if done.rows is None:
             journal.add_use(series.name, done.batch, meter.lap(done.seconds))
             continue
         use = meter.lap(done.seconds, len(done.rows))

@@ -99,7 +99,7 @@ class Journal(Log):
         JournalError
             Where a batch is planned already, or the disk is full.
         """
-        entries = [Entry("plan", series, json.dumps(b.payload), b.index) for series, batches in plan for b in batches]
+        entries = [Entry("plan", series, json.dumps(b.to_json()), b.index) for series, batches in plan for b in batches]
         if again := next((e for e in entries if e.idx in self._plan.get(e.name, {})), None):
             raise JournalError(f"{self.path}: {again.describe()} is planned already")
         self.append([*entries, *(Entry("set", key, json.dumps(value)) for key, value in settings.items())])
@@ -112,7 +112,13 @@ class Journal(Log):
         """Return the batches of a series that are not finished, in order."""
         finished = self._rows.get(series, {})
         planned = sorted(self._plan.get(series, {}).items())
-        return [Batch(index, self._loaded(number)) for index, number in planned if index not in finished]
+        return [self._batch(index, number) for index, number in planned if index not in finished]
+
+    def _batch(self, index: int, number: int) -> Batch:
+        try:
+            return Batch.from_json(index, self._loaded(number))
+        except ValueError:
+            raise self.strange(f"row {number} of its log") from None
 
     def finish(
         self, series: str, batch: Batch, rows: Sequence[Row], seconds: float = 0.0, use: Use | None = None

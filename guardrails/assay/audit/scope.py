@@ -190,5 +190,5 @@ def _not_installed(probe: Probe) -> list[str]:
 
 
 def count(batches: Sequence[Batch]) -> int:
-    """Return the number of items in batches: the longest list in each payload."""
-    return sum(max((len(v) for v in b.payload.values() if isinstance(v, list)), default=1) for b in batches)
+    """Return the number of items in batches."""
+    return sum(len(batch.items) for batch in batches)

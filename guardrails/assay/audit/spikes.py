@@ -7,9 +7,12 @@ with a known share of planted items, for any share, without asking the model aga
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ...core.asking import first_error
 from ...core.base import Batch, Probe, Row, Subject
+from ...core.batch import OWN
 from ...core.results import Measurement, SpikeKind, SpikeOutcome, Status, Threshold
 from ...core.seeding import derive_seed
 from ...core.targets import Target
@@ -25,20 +28,16 @@ def batches_to_spike(batches: Sequence[Batch]) -> list[Batch]:
     out: list[Batch] = []
     left = SPIKED_ITEMS
     for batch in batches:
-        items = [] if batch.payload.get("curve") else batch.payload.get("items", [])
-        planted = [i for i in items if not isinstance(i, Mapping) or plantable(i)][:left]
+        planted = [item for item in batch.items if item.counted][:left]
         if planted:
-            out.append(Batch(batch.index, {**batch.payload, "items": planted}))
+            out.append(replace(batch, items=tuple(planted)))
             left -= len(planted)
     return out
 
 
 def plantable(row: Mapping[str, Any]) -> bool:
-    """Whether an item or row is of the target's own arm and no further point of a curve.
-
-    Those of the holdout, reference or null arm are the baseline: nothing is planted there.
-    """
-    return "curve" not in row and row.get("arm", "target") in ("target", "corpus", "generated", "output", "outputs")
+    """Whether a row is of the target's own arm and no point of a curve, as `Item.counted` says of an item."""
+    return "curve" not in row and row.get("arm") in (None, *OWN)
 
 
 def mix(clean: Sequence[Row], spiked: Sequence[Row], m: int, *, seed: int, among: int | None = None) -> list[Row]:
@@ -88,9 +87,11 @@ def spike_outcome(
     Where more items were asked than spiked, a larger share is tried among fewer items: what is seen among them would be
     seen among all.
     """
+    failed = first_error(spiked)
+    spiked = [row for row in spiked if "error" not in row]
     own = sum(map(plantable, clean))
     available = sum(map(plantable, spiked))
-    seen = probe.recovery(clean, spiked, subject) if kind == "spike" else None
+    seen = probe.recovery(clean, spiked, subject) if kind == "spike" and spiked else None
     recovery, low, high = seen if seen is not None else (None, None, None)
     smallest, tried, reason = None, [], None
     if _status(probe, clean, subject, threshold, seed=seed) is Status.FAIL:
@@ -107,16 +108,16 @@ def spike_outcome(
                 smallest = dose
                 break
         if smallest is None:
-            reason = _invisible(tried)
+            reason = _invisible(tried, failed)
     return SpikeOutcome(
         kind=kind, what=probe.spike_what, planted=available, recovery=recovery, low=low, high=high,
         smallest_dose=smallest, doses_tried=tuple(tried), reason=reason,
     )  # fmt: skip
 
 
-def _invisible(tried: Sequence[float]) -> str:
+def _invisible(tried: Sequence[float], failed: str | None) -> str:
     if not tried:
-        return "no item could be spiked"
+        return "no item could be spiked" + (f": {failed}" if failed else "")
     return f"not visible at any dose tried ({', '.join(f'{dose:.0%}' for dose in tried)} of the items)"
 
 

@@ -15,8 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from ...core.asking import item_by_item
-from ...core.base import Access, Batch, Budget, Modality, Probe, Row, Subject
+from ...core.base import Access, Batch, Budget, Item, Modality, Probe, Row, Subject, in_batches
 from ...core.errors import NotApplicable
 from ...core.results import Baseline, Evidence, Measurement, Point, Series
 from ...core.seeding import derive_seed
@@ -171,20 +170,15 @@ class SymbolicCopies(Probe[TextOutputs]):
         """Ask for as many outputs as the budget allows and the target has."""
         available = getattr(subject.target, "available", None)
         n = OUTPUTS[budget] if available is None else min(OUTPUTS[budget], available)
-        items = [f"{i:05d}" for i in range(n)]
-        return [
-            Batch(start // BATCH, {"items": items[start : start + BATCH], "start": start, "seed": seed})
-            for start in range(0, n, BATCH)
-        ]
+        return in_batches([Item(f"{i:05d}", fields={"place": i}) for i in range(n)], BATCH, {"seed": seed})
 
-    @item_by_item()
     def collect(self, subject: Subject[TextOutputs], batch: Batch, *, seed: int) -> list[Row]:
         """Write, read and look up; a row says how alike an output is to which training item, and holds none of it."""
-        items, index = batch.payload["items"], self.index(subject)
+        index = self.index(subject)
         if isinstance(index, str):
-            return [{"item": item, "unread": True} for item in items]
-        texts = _texts(subject.target, batch.payload, seed)
-        return [{"item": item} | self._looked_up(text, index) for item, text in zip(items, texts, strict=True)]
+            return [{"item": item.id, "unread": True} for item in batch.items]
+        texts = _texts(subject.target, batch, seed)
+        return [{"item": item.id} | self._looked_up(text, index) for item, text in zip(batch.items, texts, strict=True)]
 
     def _looked_up(self, text: str, index: CopyIndex) -> Row:
         read = self.read(text)
@@ -285,12 +279,13 @@ class SymbolicCopies(Probe[TextOutputs]):
         return tuple(wilson(sum(_is_copy(row, index) for row in good), len(good)))  # type: ignore[return-value]
 
 
-def _texts(target: TextOutputs, payload: Mapping[str, Any], seed: int) -> list[str]:
+def _texts(target: TextOutputs, batch: Batch, seed: int) -> list[str]:
     """Return the outputs of a batch; a file is drawn from without replacement over all batches."""
-    n = len(payload["items"])
+    n = len(batch.items)
     if getattr(target, "available", None) is None:
         return list(target.sample_texts(n, seed=seed, max_new_tokens=NEW_TOKENS))
-    return list(target.sample_texts(payload["start"] + n, seed=payload["seed"])[payload["start"] :])
+    start = batch.items[0].fields["place"]
+    return list(target.sample_texts(start + n, seed=batch.payload["seed"])[start:])
 
 
 def _is_copy(row: Mapping[str, Any], index: CopyIndex) -> bool:

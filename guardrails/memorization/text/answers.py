@@ -83,14 +83,14 @@ def answers(
 ) -> tuple[list[Row], list[tuple[str, str]]]:
     """Return a row for each item, with what its greedy answer compares to, and the texts of question and answer."""
     target = subject.target
-    items, n = batch.payload["items"], batch.payload["answer"]
-    shared: Row = {"suffix": n, "answer": True} | {key: True for key in ("curve", DUPLICATES) if key in batch.payload}
+    items, n = batch.rows(), batch.payload["answer"]
+    shared: Row = {"suffix": n, "answer": True}
     given = asked(subject, items, n)
     written = iter(target.continue_tokens([a.question for a in given if len(a.answer) >= n], n=n))
     rows: list[Row] = []
     for item, one in zip(items, given, strict=True):
         row: Row = {"item": item["item"], "arm": item["arm"], "prefix": len(one.question)} | shared
-        row |= {key: item[key] for key in ("copies", "long") if key in item}
+        row |= {key: item[key] for key in ("copies", "long", "curve", DUPLICATES) if key in item}
         if one.error:
             row["error"] = one.error
         elif len(one.answer) >= n:

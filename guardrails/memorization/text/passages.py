@@ -107,11 +107,7 @@ def encoded(
         subject.target, [_passage(subject, item["arm"], item["index"], item["start"]) for item in items]
     )
     good = [(item, t) for item, t, problem in zip(items, tokens, problems, strict=True) if not problem]
-    failed: list[Row] = [
-        {"item": item.get("item"), "arm": item["arm"], "error": problem}
-        for item, problem in zip(items, problems, strict=True)
-        if problem
-    ]
+    failed = [item | {"error": problem} for item, problem in zip(items, problems, strict=True) if problem]
     return [item for item, _ in good], [t for _, t in good], failed
 
 
@@ -306,7 +302,7 @@ def passages(subject: Subject[LanguageModelTarget], batches: Sequence[Batch]) ->
     out = []
     for batch in batches:
         length = batch.payload["prefix"] + batch.payload["suffix"]
-        items, tokens, _ = encoded(subject, batch.payload["items"])
+        items, tokens, _ = encoded(subject, batch.rows())
         for item, found in zip(items, tokens, strict=True):
             text = _passage(subject, item["arm"], item["index"], item["start"])
             if len(found) >= length and given_back(subject.target, text, found):

@@ -11,7 +11,7 @@ import numpy as np
 from ...core.seeding import derive_seed
 
 DUPLICATES = "duplicates"
-"""Key of batches and rows of documents that are asked because they stand in the corpus repeatedly."""
+"""Key of items and rows of documents that are asked because they stand in the corpus repeatedly."""
 
 
 def copies_of(documents: Sequence[str]) -> dict[int, int]:

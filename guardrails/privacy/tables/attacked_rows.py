@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Batch, Budget, Row, Subject
+from ...core.base import Arm, Batch, Budget, Item, Row, Subject, in_batches
 from ...core.seeding import derive_seed
 from ...core.statistics import Interval
 from ...core.targets import TableTarget
@@ -57,9 +57,21 @@ def plan(
     target = subject.target
     wanted = max(trained, rows) if target.available is None else target.available
     shared = {"rows": min(wanted, max(rows, ROWS[budget])), "seed": seed}
-    items = list(range(min(attacks, max(trained, unseen))))
-    groups = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
-    return [Batch(i, shared | {"items": group}) for i, group in enumerate(groups)]
+    return of_one_table("attack", min(attacks, max(trained, unseen)), BATCH, shared)
+
+
+def of_one_table(name: str, n: int, size: int, payload: Mapping[str, Any], arm: Arm | None = None) -> list[Batch]:
+    """Return batches of items 0 to n − 1, each with its ``place``.
+
+    All are read off one synthetic table, so that no item fails by itself: without the table there is no reading.
+    """
+    items = [Item(f"{name}-{i}", arm, {"place": i}) for i in range(n)]
+    return in_batches(items, size, payload, divisible=False)
+
+
+def places_of(batch: Batch) -> list[int]:
+    """Return the places of a batch's items."""
+    return [item.fields["place"] for item in batch.items]
 
 
 def of_role(subject: Subject, role: str) -> list[str]:
@@ -101,21 +113,21 @@ class Drawn:
                 self._tables = self._tables.select(names)
         return self._tables
 
-    def arms(self, subject: Subject[TableTarget], payload: Mapping[str, Any]) -> list[tuple[str, Ints, Rows]]:
+    def arms(self, subject: Subject[TableTarget], batch: Batch) -> list[tuple[str, Ints, Rows]]:
         """Return the attacked rows of a batch: the arm's name, their places in its table, and the rows themselves."""
-        tables = self.tables(subject, payload)
-        trained = order(len(tables.corpus), payload["seed"])
-        unseen = shuffled(tables.honest(), payload["seed"])
+        tables, attacks = self.tables(subject, batch.payload), places_of(batch)
+        trained = order(len(tables.corpus), batch.payload["seed"])
+        unseen = shuffled(tables.honest(), batch.payload["seed"])
         arms = []
         for arm, table, places in (("corpus", tables.corpus, trained), ("holdout", tables.holdout, unseen)):
-            chosen = places[[i for i in payload["items"] if i < len(places)]]
+            chosen = places[[i for i in attacks if i < len(places)]]
             arms.append((arm, chosen, table[chosen]))
         return arms
 
-    def row(self, subject: Subject[TableTarget], payload: Mapping[str, Any], arm: str, i: int, record: int) -> Row:
+    def row(self, subject: Subject[TableTarget], batch: Batch, arm: str, i: int, record: int) -> Row:
         """Return what every row of the journal says: the i-th of a batch, on this record of an arm."""
-        tables = self.tables(subject, payload)
-        out = {"item": f"{arm}-{payload['items'][i]}", "arm": arm, "record": record, "rows": len(tables.synthetic)}
+        tables, place = self.tables(subject, batch.payload), batch.items[i].fields["place"]
+        out = {"item": f"{arm}-{place}", "arm": arm, "record": record, "rows": len(tables.synthetic)}
         if arm == "holdout" and tables.overlap:
             out["left_out"] = [len(tables.overlap), sorted(tables.overlap)[:10]]
         if arm == "holdout" and tables.twins:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.assay.audit.journal import Journal
-from guardrails.core.base import Batch
+from guardrails.core.base import Arm, Batch, Item, in_batches
 from guardrails.core.errors import ConfigurationError, JournalError
 
 
@@ -17,13 +17,13 @@ def journal(tmp_path):
 
 
 def planned(journal, batches=3, size=4):
-    plan = [Batch(i, {"items": list(range(i * size, (i + 1) * size))}) for i in range(batches)]
+    plan = in_batches([Item(f"{i:04}", Arm.CORPUS, {"place": i}) for i in range(batches * size)], size, {"length": 8})
     journal.add_plan([("s", plan)], {"planned": True})
     return plan
 
 
 def rows(batch):
-    return [{"item": f"{i:04}", "value": i} for i in batch.payload["items"]]
+    return [{"item": item.id, "value": item.fields["place"]} for item in batch.items]
 
 
 def test_the_journal_is_in_wal_mode(journal):
@@ -52,7 +52,7 @@ def test_a_batch_that_repeats_an_item_is_refused_whole(journal):
 def test_a_plan_is_whole_or_absent(journal):
     planned(journal)
     with pytest.raises(JournalError):
-        journal.add_plan([("t", [Batch(0, {})]), ("s", [Batch(0, {})])], {"second": True})
+        journal.add_plan([("t", [Batch(0)]), ("s", [Batch(0)])], {"second": True})
     assert journal.series() == ["s"]
     assert journal.get("second") is None
 
@@ -98,8 +98,8 @@ def test_a_full_disk_leaves_a_journal_that_can_be_read(tmp_path):
 def test_rows_come_back_as_they_went_in(tmp_path_factory, content):
     content = [{**row, "item": str(i)} for i, row in enumerate(content)]
     with Journal(tmp_path_factory.mktemp("j") / "journal.sqlite") as journal:
-        journal.add_plan([("s", [Batch(0, {})])], {})
-        journal.finish("s", Batch(0, {}), content)
+        journal.add_plan([("s", [Batch(0)])], {})
+        journal.finish("s", Batch(0), content)
         assert journal.rows("s") == content
 
 

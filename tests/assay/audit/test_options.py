@@ -57,7 +57,7 @@ class OptionProbe(fakes.FakeProbe):
         target: Any = subject.target
         if not hasattr(target, "answer"):
             target = fakes.FakeTarget(self.options.share)
-        return [{"item": f"{i:04}", "yes": target.answer(i, seed)} for i in batch.payload["items"]]
+        return [{"item": i.id, "yes": target.answer(i.fields["question"], seed)} for i in batch.items]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.policy.policy import Policy
 from guardrails.assay.sources import versions
-from guardrails.core.base import Batch
+from guardrails.core.base import Arm, Batch, Item
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.results import AuditResult, Status
 
@@ -73,7 +73,7 @@ def test_a_finding_spoilt_by_failed_items_names_the_first_error(fake, tmp_path, 
     whole = fake.FakeProbe.measure
 
     def collect(self, subject, batch, *, seed):
-        named = [f"{i:04}" for i in batch.payload["items"]]
+        named = [item.id for item in batch.items]
         return [{"item": i} | ({"error": f"no answer to {i}"} if i < "0020" else {"yes": False}) for i in named]
 
     def measure(self, rows, subject, *, seed):
@@ -125,7 +125,9 @@ def test_a_defect_in_a_probe_is_a_reason_not_a_traceback(fake, tmp_path, monkeyp
     assert result.exit_code == 4  # its controls brought nothing back either
 
 
-def test_a_target_that_gives_up_is_not_assessed(fake, tmp_path, monkeypatch):
+@pytest.mark.parametrize("divisible", [True, False])
+def test_a_target_that_gives_up_is_not_assessed(fake, tmp_path, monkeypatch, divisible):
+    monkeypatch.setattr(fake.FakeProbe, "divisible", divisible)
     target = fake.FakeTarget(0.0)
 
     def answer(item, seed):
@@ -134,9 +136,10 @@ def test_a_target_that_gives_up_is_not_assessed(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(target, "answer", answer)
     result, _ = run_audit(target, out=tmp_path / "run")
     assert result.findings[0].status is Status.NOT_ASSESSED
-    assert result.findings[0].reason == "the model ran out of patience"
+    failed = "no rows; all 200 items failed; the first: " if divisible else ""
+    assert result.findings[0].reason == f"{failed}the model ran out of patience"
     assert result.exit_code == 3
-    assert result.not_tested[0].why == "the model ran out of patience"
+    assert result.not_tested[0].why == result.findings[0].reason
 
 
 def test_the_spike_says_recovery_and_the_smallest_dose(fake, tmp_path):
@@ -298,8 +301,8 @@ def test_a_dry_run_asks_nothing_and_says_what_it_could_see(fake, monkeypatch):
 
 
 def test_a_dry_run_counts_neither_the_holdout_nor_a_curve_and_uses_the_verdicts_confidence(fake, monkeypatch):
-    arms = [{"item": str(i), "arm": arm} for i in range(100) for arm in ("corpus", "holdout")]
-    batches = [Batch(0, {"items": arms}), Batch(1, {"items": arms, "curve": True})]
+    arms = tuple(Item(f"{arm}{i}", arm) for i in range(100) for arm in (Arm.CORPUS, Arm.HOLDOUT))
+    batches = [Batch(0, arms), Batch(1, tuple(Item(f"{i.id}:8", i.arm, curve=True) for i in arms))]
     monkeypatch.setattr(fake.FakeProbe, "plan", lambda self, subject, budget, *, seed: batches)
     forecast = dry_run(fake.FakeTarget(0.0)).forecasts[0]
     assert (forecast.samples, forecast.n, forecast.confidence) == (400, 100, 0.95)

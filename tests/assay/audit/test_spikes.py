@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.spikes import SPIKED_ITEMS, batches_to_spike, mix, spike_kind, spike_outcome, unseen
 from guardrails.cli._summary import print_summary
-from guardrails.core.base import Batch, Subject
+from guardrails.core.base import Arm, Batch, Item, Subject
 from guardrails.core.errors import TargetError
 from guardrails.core.results import Finding, SpikeOutcome, Status
 
@@ -135,19 +136,19 @@ def test_a_mixture_holds_what_was_asked_for(arms: list[str], spiked: int, m: int
 
 
 def test_what_is_no_item_of_the_targets_own_is_not_spiked() -> None:
-    items = [{"item": str(i), "arm": "corpus" if i % 2 else "holdout"} for i in range(6)]
+    items = tuple(Item(str(i), Arm.CORPUS if i % 2 else Arm.HOLDOUT) for i in range(6))
     batches = [
-        Batch(0, {"items": items, "prefix": 8}),
-        Batch(1, {"items": items[::2]}),
-        Batch(2, {"items": items, "curve": True}),
-        Batch(3, {"models": [1, 2]}),
-        Batch(4, {"items": list(range(2 * SPIKED_ITEMS))}),
+        Batch(0, items, {"prefix": 8}),
+        Batch(1, items[::2]),
+        Batch(2, tuple(replace(item, curve=True) for item in items)),
+        Batch(3, (Item("model", Arm.MODELS), Item("r", Arm.REFERENCE))),
+        Batch(4, tuple(Item(str(i)) for i in range(2 * SPIKED_ITEMS))),
     ]
     chosen = batches_to_spike(batches)
     assert [b.index for b in chosen] == [0, 4]
-    assert [i["item"] for i in chosen[0].payload["items"]] == ["1", "3", "5"]
+    assert [item.id for item in chosen[0].items] == ["1", "3", "5"]
     assert chosen[0].payload["prefix"] == 8
-    assert len(chosen[1].payload["items"]) == SPIKED_ITEMS - 3
+    assert len(chosen[1].items) == SPIKED_ITEMS - 3
 
 
 def test_a_target_that_does_not_say_what_it_is_is_an_instrument_check(fake: Any) -> None:

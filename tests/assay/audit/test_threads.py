@@ -76,7 +76,10 @@ def test_one_at_a_time_and_sixteen_give_the_same_rows_and_the_same_result(tmp_pa
     assert results[0] == results[1]
 
 
-def test_after_a_batch_that_fails_those_under_way_are_kept_and_no_other_is_begun(tmp_path: Path) -> None:
+def test_after_a_batch_that_fails_those_under_way_are_kept_and_no_other_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fakes.FakeProbe, "divisible", False)
     target, whole = Several(0.0, 4), Several(0.0, 1)
     expected, _ = run_audit(whole, out=tmp_path / "whole")
     fails = set(whole.asked[50:60])  # the sixth batch of the plan
@@ -104,7 +107,10 @@ def test_after_a_batch_that_fails_those_under_way_are_kept_and_no_other_is_begun
     assert comparable(resumed) == comparable(expected)
 
 
-def test_of_two_batches_that_fail_the_first_of_the_plan_is_named(tmp_path: Path) -> None:
+def test_of_two_batches_that_fail_the_first_of_the_plan_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fakes.FakeProbe, "divisible", False)
     order = Several(0.0, 1)
     run_audit(order, out=tmp_path / "order")
     slow, quick = order.asked[10], order.asked[20]  # of the second and the third batch

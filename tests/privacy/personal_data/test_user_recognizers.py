@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.audit.scope import Scope
+from guardrails.core.asking import ask
 from guardrails.core.errors import ConfigurationError, ContentError, MissingExtraError
 from guardrails.privacy.personal_data import presidio_names, timed_patterns
 from guardrails.privacy.personal_data.scanner import canonical, redact, scan
@@ -213,7 +214,7 @@ def test_an_audit_says_that_a_recognizer_took_too_long(tmp_path: Path, monkeypat
     path = file(tmp_path, "[[recognizer]]\nkind = 'slow'\npattern = '(?:a|aa)+$'")
     scope, assay = audit_of_outputs(tmp_path, path)
     subject, probe = assay.subject(), assay.probe
-    rows = [row for batch in scope.plan(assay) for row in probe.collect(subject, batch, seed=0)]
+    rows = [row for batch in scope.plan(assay) for row in ask(probe, subject, batch, seed=0)]
     assert all("time" in row["error"] for row in rows)
     assert all(m.value is None for m in probe.measure(rows, subject, seed=0))
 
@@ -235,7 +236,7 @@ def test_an_audit_hands_the_file_to_the_probe(tmp_path: Path) -> None:
     path = file(tmp_path, "[[recognizer]]\nkind = 'room'\npattern = 'QX-[0-9]{4}'")
     scope, assay = audit_of_outputs(tmp_path, path)
     subject, probe = assay.subject(), assay.probe
-    found = [row for batch in scope.plan(assay) for row in probe.collect(subject, batch, seed=0)]
+    found = [row for batch in scope.plan(assay) for row in ask(probe, subject, batch, seed=0)]
     assert probe.measure(found, subject, seed=0)[0].value == 0.5
     assert "QX-" not in json.dumps(found)
     (control, *_) = probe.controls

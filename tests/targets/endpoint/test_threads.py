@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 
 import pytest
 
@@ -14,7 +15,7 @@ from guardrails.targets.endpoint.endpoint import Endpoint
 
 from .asking import ask, endpoint
 from .fault_server import Server, hang, say, status
-from .test_batches import Probe, batch_of
+from .test_batches import asked, batch_of
 
 PATIENT = Patience(connect=10, read=10, total=20, attempts=2, first_wait=0.001)
 
@@ -70,7 +71,7 @@ def test_a_batch_that_fails_in_part_does_not_take_the_answers_of_another(server:
     target = ChatTexts(endpoint(server, patience=PATIENT, concurrency=4))
     with ThreadPoolExecutor(6) as pool:
         calls = [
-            pool.submit(copy_context().run, Probe().collect, target, batch_of(["same"] * 10), seed=seed)
+            pool.submit(copy_context().run, partial(asked, target, batch_of(["same"] * 10), seed=seed))
             for seed in range(6)
         ]
         rows = [row for call in calls for row in call.result()]

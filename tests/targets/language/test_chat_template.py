@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from guardrails.core.asking import ask
 from guardrails.core.base import Budget, Subject
 from guardrails.core.registry import load_probe
 from guardrails.kit.corpus import read_documents
@@ -187,7 +188,7 @@ def test_a_template_without_end_is_ended(tmp_path, monkeypatch):
 
 def measured(probe, subject):
     batches = probe.plan(subject, Budget.QUICK, seed=0)
-    rows = [row for batch in batches for row in probe.collect(subject, batch, seed=0)]
+    rows = [row for batch in batches for row in ask(probe, subject, batch, seed=0)]
     return probe.measure(rows, subject, seed=0)[0], rows
 
 
