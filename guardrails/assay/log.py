@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.errors import JournalError
-from .run_folder import DamagedError, Database, connect, locked
+from .run_folder import UNREADABLE, DamagedError, Database, connect, locked
 
 SCHEMA = """
 CREATE TABLE log (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, idx INTEGER NOT NULL,
@@ -65,7 +65,7 @@ class Log(Database):
         try:
             self._read_whole(path, schema)
         except DamagedError as error:
-            raise DamagedError(path, error.what, lost=not _salvageable(path)) from None
+            raise DamagedError(path, error.what, lost=not self._salvageable(path)) from None
 
     def _read_whole(self, path: Path, schema: str) -> None:
         super().__init__(path, SCHEMA + schema)
@@ -81,6 +81,18 @@ class Log(Database):
     def begun(self) -> bool:
         """Whether there is any entry."""
         return self._last > 0
+
+    def _salvageable(self, path: Path) -> bool:
+        """Whether a run stands before the damage: then `salvage` can restore it."""
+        try:
+            with closing(connect(path)) as db:
+                return self._usable(db, path)
+        except UNREADABLE:
+            return False
+
+    def _usable(self, db: sqlite3.Connection, path: Path) -> bool:
+        """Whether what stands before the damage is enough to go on."""
+        return _begun(db, path)
 
     def _learn(self, number: int, entry: Entry) -> None:
         """Take note of an entry that is in the log."""
@@ -125,7 +137,7 @@ class Log(Database):
     def copy(self, table: str, source: sqlite3.Connection) -> None:
         """Copy the rows of one of the further tables, as far as they can be read."""
         columns = ", ".join("?" * len(self._db.execute(f"PRAGMA table_info({table})").fetchall()))
-        with self._transaction(), suppress(sqlite3.DatabaseError):
+        with self._transaction(), suppress(*UNREADABLE):
             for row in source.execute(f"SELECT * FROM {table}"):
                 self._db.execute(f"INSERT INTO {table} VALUES ({columns})", row)
 
@@ -222,7 +234,7 @@ def salvage(path: Path, schema: str = "", *, tables: Sequence[str] = ()) -> Salv
 def _opened(path: Path, why: str) -> sqlite3.Connection:
     try:
         return connect(path)
-    except sqlite3.Error:
+    except UNREADABLE:
         raise _lost(path, why) from None
 
 
@@ -230,20 +242,16 @@ def _lost(path: Path, why: str) -> JournalError:
     return JournalError(f"{path}: {why}; nothing can be read before that: start a new run")
 
 
-def _salvageable(path: Path) -> bool:
-    """Whether a run stands before the damage: then `salvage` can restore it."""
-    try:
-        with closing(connect(path)) as db:
-            return _begun(db, path)
-    except sqlite3.Error:
-        return False
+def before_damage(db: sqlite3.Connection, path: Path) -> Iterator[Entry]:
+    """Yield the entries of a log that stand before its damage."""
+    with suppress(JournalError, *UNREADABLE):
+        for _, entry, _ in _verified(db, path):
+            yield entry
 
 
 def _begun(db: sqlite3.Connection, path: Path) -> bool:
     """Whether the settings, with which a run has begun, stand before the damage."""
-    with suppress(JournalError, sqlite3.Error):
-        return any((entry.kind, entry.name) == BEGUN for _, entry, _ in _verified(db, path))
-    return False
+    return any((entry.kind, entry.name) == BEGUN for entry in before_damage(db, path))
 
 
 def _whole(db: sqlite3.Connection, path: Path) -> tuple[int, int | None]:
@@ -252,7 +260,7 @@ def _whole(db: sqlite3.Connection, path: Path) -> tuple[int, int | None]:
     A plan is whole or absent: a part of one is not counted.
     """
     kept, before_plan, planned = 0, None, False
-    with suppress(JournalError, sqlite3.Error):
+    with suppress(JournalError, *UNREADABLE):
         for number, entry, _ in _verified(db, path):
             if entry.kind == "plan" and before_plan is None:
                 before_plan = number - 1
@@ -262,6 +270,6 @@ def _whole(db: sqlite3.Connection, path: Path) -> tuple[int, int | None]:
         kept = before_plan
     try:
         there = int(db.execute("SELECT COUNT(*) FROM log").fetchone()[0])
-    except sqlite3.Error:
+    except UNREADABLE:
         return kept, None
     return kept, there - kept

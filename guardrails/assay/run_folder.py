@@ -13,6 +13,8 @@ from typing import Self
 
 from ..core.errors import ConfigurationError, JournalError
 
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a database may raise; the latter where the message itself quotes bytes of a damaged schema."""
 OF_A_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 WRITTEN = (
     "answers",
@@ -113,7 +115,7 @@ class Database:
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             if is_damage(error):
                 raise DamagedError(self.path, str(error)) from error
             again = "what finished is kept: free some space, check the folder, and use --resume"
@@ -141,8 +143,10 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether an error says that the file is damaged, not that it could not be read or written."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     kept_whole = sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError
     return (isinstance(error, sqlite3.DatabaseError) and not isinstance(error, kept_whole)) or "UTF-8" in str(error)
 

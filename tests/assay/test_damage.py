@@ -17,7 +17,7 @@ from guardrails.assay.audit import orchestrator as audit
 from guardrails.assay.audit.journal import Journal
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.scan import run as scan
-from guardrails.assay.scan.listing import Listing
+from guardrails.assay.scan.listing import SCHEMA, Listing
 from guardrails.assay.scan.run import run_scan
 from guardrails.core.errors import ConfigurationError, GuardrailsError, JournalError
 
@@ -381,6 +381,31 @@ def test_a_listing_of_which_nothing_can_be_salvaged_advises_a_new_run(scanned: P
         with pytest.raises(JournalError, match=r"row 2 of its log .*start a new run") as told:
             run_scan([], out=run, resume=True, salvage=salvage)
         assert "--salvage" not in str(told.value)
+
+
+@pytest.mark.parametrize("of_a_scan", [False, True])
+def test_salvage_is_advised_where_it_helps_and_only_there(
+    cut_off: Path, scanned: Path, tmp_path: Path, of_a_scan: bool
+) -> None:
+    """Flips at the beginning of the file, where the tables are described, and in the whole of it."""
+    opened, schema = (Listing, SCHEMA) if of_a_scan else (Journal, "")
+    content = (scanned / "scan.sqlite" if of_a_scan else cut_off / "journal.sqlite").read_bytes()
+    draw, refused, file = random.Random(3), [], tmp_path / "damaged" / "file.sqlite"
+    for i in range(120):
+        file.parent.mkdir()
+        bit = draw.randrange(8 * (4096 if i % 2 else len(content)))
+        file.write_bytes(content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :])
+        try:
+            opened(file).close()
+        except JournalError as error:
+            refused.append(str(error))
+            if "--salvage" in refused[-1]:
+                assert log.salvage(file, schema, tables=("items",) if of_a_scan else ())
+                opened(file).close()
+        shutil.rmtree(file.parent)
+    advised = ["--salvage" in message for message in refused]
+    assert all("start a new" in message for message in refused)
+    assert {True, False} == set(advised)
 
 
 def damage_seconds(file: Path, number: int) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...core.errors import ConfigurationError, JournalError, MissingExtraError
-from ..log import Entry, Log
+from ..log import Entry, Log, before_damage
 
 SCHEMA = """
 CREATE TABLE listed (place BLOB PRIMARY KEY, argument INTEGER, problem TEXT) WITHOUT ROWID;
@@ -133,13 +134,12 @@ class Listing(Log):
         return len(self)
 
     def _items_sha256(self) -> str:
-        digest = hashlib.sha256()
         with self._guard():
-            for number, place, problem in self._db.execute("SELECT number, place, problem FROM items ORDER BY number"):
-                if not isinstance(place, bytes):
-                    return "an entry that is no path"
-                digest.update(repr((number, place, problem)).encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
+            return _items_sha256(self._db)
+
+    def _usable(self, db: sqlite3.Connection, path: Path) -> bool:
+        stated = [entry.body for entry in before_damage(db, path) if (entry.kind, entry.name) == ("set", "listing")]
+        return super()._usable(db, path) and stated[-1:] == [_items_sha256(db)]
 
     def forget(self) -> None:
         """Empty the listing and its settings: nothing was scanned."""
@@ -187,6 +187,15 @@ class Listing(Log):
         with self._guard():
             self._db.execute("INSERT OR IGNORE INTO hashes VALUES (?, ?)", (key, number))
             return int(self._db.execute("SELECT number FROM hashes WHERE sha256 = ?", (key,)).fetchone()[0])
+
+
+def _items_sha256(db: sqlite3.Connection) -> str:
+    digest = hashlib.sha256()
+    for number, place, problem in db.execute("SELECT number, place, problem FROM items ORDER BY number"):
+        if not isinstance(place, bytes):
+            return "an entry that is no path"
+        digest.update(repr((number, place, problem)).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def is_url(path: str) -> bool:
