@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from guardrails.assay.audit.journal import Journal
-from guardrails.core.base import Batch
+from guardrails.core.batch import Batch
 
 BATCH, SAMPLES = 32, 64_000
 

@@ -35,7 +35,7 @@ from dependencies import ROOT, changed, hashes, opened, start_recording
 from readings import Reading, code_files, headline, judged, known_probes, measurement, reading, sources
 
 import guardrails
-from guardrails.core.base import Probe
+from guardrails.core.probe import Probe
 from guardrails.core.registry import load_probe
 from guardrails.core.results import Power
 from guardrails.core.statistics import wilson

@@ -18,9 +18,11 @@ from generators.base import find_generator
 from generators.gpt_text import prose
 from generators.gpt_text.canaries import canaries, unplanted
 from guardrails.assay.audit.controls import control_subject
-from guardrails.core.base import Probe, Row, Subject
+from guardrails.core.batch import Row
+from guardrails.core.probe import Probe
 from guardrails.core.registry import load_probe
 from guardrails.core.seeding import derive_seed
+from guardrails.core.subject import Subject
 from guardrails.membership.reference_models import scored
 from guardrails.membership.separation import TOP, Attacks, best
 from guardrails.targets.reference import UNPLANTED

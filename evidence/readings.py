@@ -14,10 +14,12 @@ from generators.base import find_generator
 from guardrails.assay.audit.controls import control_subject, headline_threshold
 from guardrails.assay.policy.policy import judge
 from guardrails.core.asking import ask
-from guardrails.core.base import Budget, Probe, Row, Subject
+from guardrails.core.batch import Row
+from guardrails.core.probe import Budget, Probe
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Measurement, Threshold
 from guardrails.core.seeding import derive_seed
+from guardrails.core.subject import Subject
 from guardrails.targets.reference import LEAF
 
 Reading = dict[str, Any]

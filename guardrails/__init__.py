@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from .assay.audit.orchestrator import audit
     from .assay.bench.run import bench
-    from .core.base import Access, Budget, Control, Detection, Detector, Modality, Probe, ProbeOptions, Subject, Target
+    from .core.control import Control
+    from .core.detector import Detection, Detector
     from .core.errors import (
         ConfigurationError,
         ContentError,
@@ -45,10 +46,14 @@ if TYPE_CHECKING:
         NotApplicable,
         TargetError,
     )
+    from .core.options import ProbeOptions
+    from .core.probe import Budget, Probe
     from .core.registry import load_detector, load_probe
     from .core.results import AuditResult, Finding, Measurement, Severity, Status
     from .core.results.bench import BenchResult
     from .core.results.scan import ScanResult
+    from .core.subject import Subject
+    from .core.targets import Access, Modality, Target
     from .targets import load_target
 
 __version__ = "0.1.0"
@@ -93,18 +98,12 @@ __all__ = [
 _HOMES = {
     "guardrails.assay.audit.orchestrator": ("audit",),
     "guardrails.assay.bench.run": ("bench",),
-    "guardrails.core.base": (
-        "Access",
-        "Budget",
-        "Control",
-        "Detection",
-        "Detector",
-        "Modality",
-        "Probe",
-        "ProbeOptions",
-        "Subject",
-        "Target",
-    ),
+    "guardrails.core.control": ("Control",),
+    "guardrails.core.detector": ("Detection", "Detector"),
+    "guardrails.core.options": ("ProbeOptions",),
+    "guardrails.core.probe": ("Budget", "Probe"),
+    "guardrails.core.subject": ("Subject",),
+    "guardrails.core.targets": ("Access", "Modality", "Target"),
     "guardrails.core.results.bench": ("BenchResult",),
     "guardrails.core.errors": (
         "ConfigurationError",

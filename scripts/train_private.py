@@ -28,7 +28,8 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from generators.base import find_generator
 from generators.tabular.applicants import CATEGORIES, NUMBERS
 from guardrails.core.asking import ask
-from guardrails.core.base import Budget, Subject
+from guardrails.core.probe import Budget
+from guardrails.core.subject import Subject
 from guardrails.privacy.dp_bound_classifier import ClassifierPrivacyBound
 from guardrails.targets.private_classifier import WEIGHTS, PrivateClassifier, PrivatelyTrained, features
 

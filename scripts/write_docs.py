@@ -12,7 +12,9 @@ from types import ModuleType
 from generators.base import Generator, generators
 from guardrails.assay.audit.options import SHORT
 from guardrails.assay.policy.policy import load_policy
-from guardrails.core.base import Control, Detector, Probe
+from guardrails.core.control import Control
+from guardrails.core.detector import Detector
+from guardrails.core.probe import Probe
 from guardrails.core.registry import detectors, probes
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from guardrails.core.base import Detection
+from guardrails.core.detector import Detection
 from guardrails.core.registry import load_detector
 from guardrails.core.statistics import Interval, wilson
 from guardrails.kit.detection.protocol import Placed, area

@@ -18,10 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.base import Access, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Batch, Item, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous
-from ..core.targets import LanguageModelTarget
+from ..core.subject import Subject
+from ..core.targets import Access, LanguageModelTarget, Modality
 from ..kit.document_starts import at_each_start, encode_each, largest_start
 from ..targets.spikes import spiked_language_model
 

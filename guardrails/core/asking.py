@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .base import Batch, Probe, Row, Subject
+from .batch import Batch, Row
 from .errors import STOPS, ConfigurationError, GuardrailsError
+from .probe import Probe
 from .seeding import derive_seed
+from .subject import Subject
 
 IN_A_ROW = 5
 """After so many failures in a row the rest of a batch is not asked: the target is down, not one item bad."""

@@ -14,10 +14,12 @@ from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
 
-from .base import Control, Detector, Probe
+from .control import Control
+from .detector import Detector
 from .errors import ConfigurationError, did_you_mean
 from .options import read_options
 from .plug_ins import add_plug_ins
+from .probe import Probe
 from .results import Threshold
 
 T = TypeVar("T")

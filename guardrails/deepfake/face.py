@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from ..core.base import Control, Detection
+from ..core.control import Control
+from ..core.detector import Detection
 from ..core.errors import ConfigurationError, ContentError
 from ..kit.faces import Face, Finder, find_faces, read_boxes, yunet
 from ..kit.picture_bounds import MAX_PIXELS

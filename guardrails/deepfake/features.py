@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from ..core.base import Detection
+from ..core.detector import Detection
 from ..core.errors import ConfigurationError, ContentError
 from .images.base import ImageDetector
 from .images.encoder import Encoder, encoder_of

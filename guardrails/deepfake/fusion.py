@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from ..core.base import Detection
+from ..core.detector import Detection
 from ..core.errors import ConfigurationError
 from ..kit.detection.linear_head import member_of, share_of
 from .features import Features

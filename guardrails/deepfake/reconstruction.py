@@ -7,8 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from ..core.base import Control, Detection, Detector, Modality
+from ..core.control import Control
+from ..core.detector import Detection, Detector
 from ..core.errors import ConfigurationError, ContentError
+from ..core.targets import Modality
 from .images.base import CONTROLS, checked
 from .images.picture import Picture
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..core.base import Target
+    from ..core.targets import Target
     from .images.fitted_head import Fitted
 
     Array = NDArray[np.floating[Any]]

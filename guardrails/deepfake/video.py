@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from ..core.base import Control, Detection, Detector, Modality
+from ..core.control import Control
+from ..core.detector import Detection, Detector
 from ..core.errors import ConfigurationError, ContentError
+from ..core.targets import Modality
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.base import Modality
 from ..core.errors import ContentError
+from ..core.targets import Modality
 from .io import opened_picture, readable_formats, shown
 from .text_file import text_encoding
 

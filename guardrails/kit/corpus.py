@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from ..core.base import Modality
 from ..core.errors import ConfigurationError, ContentError
+from ..core.targets import Modality
 from .checksums import check_files, with_checksum
 from .content import content_of, misnamed, promised
 from .documents import MAX_LEFT_OUT, Reading, texts_of

@@ -18,9 +18,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..core.asking import rows_of
-from ..core.base import Batch, Row, Subject
+from ..core.batch import Batch, Row
 from ..core.errors import GuardrailsError
 from ..core.seeding import derive_seed
+from ..core.subject import Subject
 from ..core.targets import LanguageModelTarget, Target
 from .chat import Answers, Chat, WrittenOut
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..core.base import Row
+from ..core.batch import Row
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Match, excess_matches, simultaneous, smallest_detectable_rate, wilson
 from .documents import comparable

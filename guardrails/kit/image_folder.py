@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from ..core.base import Modality
 from ..core.errors import ContentError
+from ..core.targets import Modality
 from .content import HEAD, content_of, is_read, misnamed, not_read, promised
 from .frames import OWN_PICTURES, has_own_frames
 from .io import MAX_STREAMED, check_file, read_image, read_picture, shown

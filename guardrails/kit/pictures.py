@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core.asking import message
-from ..core.base import Batch, Budget, ImageTarget, Item, Row, in_batches
+from ..core.batch import Batch, Item, Row, in_batches
 from ..core.errors import ContentError
+from ..core.probe import Budget
+from ..core.targets import ImageTarget
 from .io import shown
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Row, Subject
+from ..core.batch import Row
 from ..core.errors import ConfigurationError
 from ..core.statistics import Interval
+from ..core.subject import Subject
 from ..core.targets import ClassifierTarget
 from .blind import FOLDS, blind_table, separating_columns
 

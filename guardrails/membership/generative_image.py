@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Arm, Batch, Item, Row, in_batches
+from ..core.control import Control
 from ..core.errors import ContentError
+from ..core.probe import Budget, Probe
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval
-from ..core.targets import ImageTarget
+from ..core.subject import Subject
+from ..core.targets import Access, ImageTarget, Modality
 from ..kit.blind import blind_pictures
 from ..targets.white_box import white_box_of
 from .pictures.attacks import nearest_output, white_box_scores

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Arm, Batch, Item, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Measurement
 from ..core.statistics import Interval, wilson
-from ..core.targets import LanguageModelTarget, has_moments
+from ..core.subject import Subject
+from ..core.targets import Access, LanguageModelTarget, Modality, has_moments
 from ..kit.blind import blind_texts
 from ..kit.document_starts import encode_each, in_each_form, largest_start, longest_start
 from ..targets.spikes import spiked_language_model

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Arm, Batch, Item, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import wilson
-from ..core.targets import RetrainableTarget
+from ..core.subject import Subject
+from ..core.targets import Access, Modality, RetrainableTarget
 from ..kit.table_rows import TableRows
 from ..targets.estimator import EstimatorTarget
 from ..targets.spikes import remembering_classifier

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Row
+from ..core.batch import Row
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import Interval, delong, simultaneous, tpr_at_fpr, wilson
 from ..kit.blind import blind_measurement, confounded, why_confounded

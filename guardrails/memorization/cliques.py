@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Batch, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, smallest_detectable_rate
-from ..core.targets import ImageTarget
+from ..core.subject import Subject
+from ..core.targets import Access, ImageTarget, Modality
 from ..kit.pictures import BATCH, fetch_pictures, plan_pictures
 
 if TYPE_CHECKING:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.batch import Batch, Row
+from ..core.control import Control
 from ..core.errors import ConfigurationError
 from ..core.options import ProbeOptions, opened_by
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, smallest_detectable_rate, wilson
-from ..core.targets import ImageTarget
+from ..core.subject import Subject
+from ..core.targets import Access, ImageTarget, Modality
 from ..kit.exact_copies import METRIC, exact_copies
 from ..kit.pictures import fetch_pictures, plan_pictures
 from ..kit.user_descriptor import load_descriptor

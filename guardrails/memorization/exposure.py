@@ -27,11 +27,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Arm, Batch, Item, Row, in_batches
+from ..core.control import Control
 from ..core.errors import TargetError
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
-from ..core.targets import LanguageModelTarget
+from ..core.subject import Subject
+from ..core.targets import Access, LanguageModelTarget, Modality
 from ..kit.chat import WrittenOut
 from ..kit.document_starts import encode_each, in_each_form, largest_start
 from .text.canaries import BEFORE, Secret, extrapolated, mean_bits, rank, secret

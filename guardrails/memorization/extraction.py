@@ -20,10 +20,13 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
-from ..core.base import Access, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Batch, Item, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
-from ..core.targets import LanguageModelTarget
+from ..core.subject import Subject
+from ..core.targets import Access, LanguageModelTarget, Modality
 from ..kit.chat import Answers
 from ..kit.document_starts import after_questions, also_after_questions, further_forms, largest_start
 from .text.answers import answers, long_note, planned, unguessed

@@ -23,12 +23,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Arm, Batch, Item, Row, in_batches
+from ..core.control import Control
 from ..core.errors import ContentError, TargetError
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import delong, newcombe, smallest_detectable_rate, wilson
-from ..core.targets import ImageTarget
+from ..core.subject import Subject
+from ..core.targets import Access, ImageTarget, Modality
 from ..kit.blind import blind_measurement, confounded, why_confounded
 from ..kit.features import to_square
 from ..kit.io import encode_png, thumbnail

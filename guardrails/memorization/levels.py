@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..core.base import Control
+from ..core.control import Control
 from .symbols.copied_symbols import Finder, Match, SymbolicCopies
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..core.base import Control
+from ..core.control import Control
 from .symbols.abc_reader import Note, tunes
 from .symbols.copied_symbols import Finder, Match, SymbolicCopies
 

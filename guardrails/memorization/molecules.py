@@ -17,8 +17,9 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.base import Control, Subject
+from ..core.control import Control
 from ..core.errors import MissingExtraError
+from ..core.subject import Subject
 from ..core.targets import TextOutputs
 from .symbols.copied_symbols import Finder, Match, SymbolicCopies
 

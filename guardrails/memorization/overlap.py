@@ -27,11 +27,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Arm, Batch, Item, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
-from ..core.targets import TextOutputs, stored_texts, takes_prompts
+from ..core.subject import Subject
+from ..core.targets import Access, Modality, TextOutputs, stored_texts, takes_prompts
 from ..kit.corpus import StoredCorpus
 from ..kit.document_starts import largest_start, written_in_each_form
 from ..kit.documents import comparable

@@ -23,10 +23,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..core.base import Access, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Batch, Item, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
-from ..core.targets import LanguageModelTarget
+from ..core.subject import Subject
+from ..core.targets import Access, LanguageModelTarget, Modality
 from ..kit.document_starts import in_each_form, largest_start
 from .text.passages import (
     BATCH,

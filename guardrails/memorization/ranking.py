@@ -25,11 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Arm, Batch, Item, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
-from ..core.targets import LanguageModelTarget
+from ..core.subject import Subject
+from ..core.targets import Access, LanguageModelTarget, Modality
 from ..kit.document_starts import encode_each, largest_start, ranked_in_each_form
 from .text.passages import bounds, documents_with, fingerprint, masked, rate_point, times
 

@@ -14,11 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.base import Access, Arm, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Arm, Batch, Item, Row, in_batches
+from ..core.control import Control
 from ..core.errors import TargetError
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
-from ..core.targets import TextTarget, has_logprobs
+from ..core.subject import Subject
+from ..core.targets import Access, Modality, TextTarget, has_logprobs
 from ..kit.chat import located
 from ..kit.document_starts import in_each_form, largest_start
 from ..targets.spikes import AnsweredTexts, spiked_language_model

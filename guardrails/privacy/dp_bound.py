@@ -10,10 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Batch, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Measurement
 from ..core.statistics import Interval
-from ..core.targets import LanguageModelTarget
+from ..core.subject import Subject
+from ..core.targets import Access, LanguageModelTarget, Modality
 from ..kit.blind import blind_texts
 from ..kit.document_starts import encode_each, in_each_form, largest_start
 from . import one_run_guesses

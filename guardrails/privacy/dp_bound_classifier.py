@@ -13,9 +13,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject, in_batches
+from ..core.batch import Batch, Row, in_batches
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Measurement
-from ..core.targets import ClassifierTarget
+from ..core.subject import Subject
+from ..core.targets import Access, ClassifierTarget, Modality
 from ..kit.table_rows import TableRows
 from . import one_run_guesses
 

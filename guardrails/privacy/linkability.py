@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.batch import Batch, Row
+from ..core.control import Control
 from ..core.errors import ConfigurationError
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.seeding import derive_seed
 from ..core.statistics import wilson
-from ..core.targets import TableTarget
+from ..core.subject import Subject
+from ..core.targets import Access, Modality, TableTarget
 from .tables import attacked_rows
 from .tables.arrays import Rows
 from .tables.gower import Gower

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Arm, Item, Row
+from ..core.batch import Arm, Item, Row
 from ..core.results import Measurement, Point, Series
 from ..core.statistics import Interval, simultaneous, wilson
 from ..kit.blind import FOLDS, blind_measurement, confounded, why_confounded

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.batch import Batch, Row
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Measurement
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, simultaneous, wilson
-from ..core.targets import TableTarget
+from ..core.subject import Subject
+from ..core.targets import Access, Modality, TableTarget
 from .tables import attacked_rows
 from .tables.predicates import ATTRIBUTES, Predicate, control_rate, count, multivariate, random, singled_out, univariate
 from .tables.risk import Rate, rate, risk, smallest_risk, weak

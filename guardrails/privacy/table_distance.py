@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Arm, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.batch import Arm, Batch, Row
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import newcombe, wilson
 from ..core.statistics.intervals import score_interval
-from ..core.targets import TableTarget
+from ..core.subject import Subject
+from ..core.targets import Access, Modality, TableTarget
 from ..kit.blind import confounded, separating_columns, why_confounded
 from ..kit.exact_copies import METRIC, ExactIndex, exact_copies
 from .tables import attacked_rows

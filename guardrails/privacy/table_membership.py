@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.batch import Batch, Row
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Interval, delong, tpr_at_fpr, wilson
-from ..core.targets import TableTarget
+from ..core.subject import Subject
+from ..core.targets import Access, Modality, TableTarget
 from ..kit.blind import blind_measurement, confounded, separating_columns, why_confounded
 from .tables import attacked_rows
 from .tables.arrays import Rows, Tables, read

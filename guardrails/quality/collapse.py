@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from ..core.batch import Batch, Row
+from ..core.control import Control
+from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
-from ..core.targets import ImageTarget
+from ..core.subject import Subject
+from ..core.targets import Access, ImageTarget, Modality
 from ..kit.pictures import contact_sheet, fetch_pictures, open_thumbnail, plan_pictures
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.base import Target
 from ..core.errors import ConfigurationError, did_you_mean
+from ..core.targets import Target
 from .data import check_form, load_data, read_as
 from .reference import reference_subject
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Modality, Target
 from ..core.conversations import Conversation, Decoding, Reply
 from ..core.errors import STOPS, ConfigurationError, GuardrailsError, TargetError, did_you_mean
 from ..core.seeding import derive_seed32
+from ..core.targets import Access, Modality, Target
 from .chat_texts import ChatTexts
 from .estimator import EstimatorTarget, is_estimator
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.asking import IN_A_ROW
-from ..core.base import Access, Modality, Target
 from ..core.conversations import Chat, Conversation, Decoding, Reply
 from ..core.errors import ConfigurationError, TargetError
+from ..core.targets import Access, Modality, Target
 
 
 @dataclass

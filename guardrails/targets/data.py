@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ..core.base import Modality
 from ..core.errors import ConfigurationError, ContentError
+from ..core.targets import Modality
 
 Kind = Literal["corpus", "holdout", "reference", "prompts"]
 

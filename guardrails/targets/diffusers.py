@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Modality
 from ..core.errors import ConfigurationError, ContentError, MissingExtraError, TargetError
 from ..core.seeding import derive_seed32
+from ..core.targets import Access, Modality
 from ..kit.settings_file import parse_json, read_bounded
 from .language.tokenizer_limits import check_emoji, check_parts
 from .model_files.errors import first_line, target_errors

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Access, Modality
 from ..core.errors import TargetError
+from ..core.targets import Access, Modality
 from ..kit.checksums import file_sha256
 
 if TYPE_CHECKING:

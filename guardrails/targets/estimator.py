@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..core.base import Access, Modality
 from ..core.errors import ConfigurationError, TargetError
 from ..core.seeding import derive_seed32
+from ..core.targets import Access, Modality
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.base import Access, Modality
 from ..core.errors import ContentError, TargetError
+from ..core.targets import Access, Modality
 from ..kit.checksums import file_sha256
 from ..kit.corpus import iter_texts
 from ..kit.documents import Reading

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..core.base import Subject
 from ..core.errors import ConfigurationError, TargetError
+from ..core.subject import Subject
 from ..core.targets import TableTarget
 from ..kit.tables.choice import IGNORED, ROLES, Choice, shared_columns
 from ..kit.tables.identifiers import identifiers

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..core.base import Target
 from ..core.errors import ConfigurationError, MissingExtraError, TargetError, did_you_mean
+from ..core.targets import Target
 from .ecg import EcgTarget
 from .huggingface import HuggingFaceTarget
 

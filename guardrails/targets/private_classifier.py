@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..core.base import Access
 from ..core.errors import ConfigurationError
+from ..core.targets import Access
 from ..kit.carded_weights import read_carded
 from .estimator import EstimatorTarget
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from generators.base import WEIGHTS, Generator, find_generator, generators, stem
 
-from ..core.base import Access, Modality, Subject, Target
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
+from ..core.subject import Subject
+from ..core.targets import Access, Modality, Target
 from .estimator import EstimatorTarget
 from .language.causal_model import CausalTarget, refuse_lone_surrogate
 from .private_classifier import PrivateClassifier, PrivatelyTrained

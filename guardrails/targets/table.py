@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.base import Access, Modality
 from ..core.errors import ContentError, TargetError
+from ..core.targets import Access, Modality
 from ..kit.tables.files import read_table
 from .files import draw, hash_files
 

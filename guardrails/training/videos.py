@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.base import Detection
+from ..core.detector import Detection
 from ..core.seeding import derive_seed
 from ..core.statistics import Interval, cluster_bootstrap, wilson
 from ..deepfake.videos.model import Labelled, VideoModel, described, write

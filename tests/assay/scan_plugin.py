@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from guardrails.core.base import Control, Detection, Detector, Modality
+from guardrails.core.control import Control
+from guardrails.core.detector import Detection, Detector
 from guardrails.core.registry import detectors
+from guardrails.core.targets import Modality
 from guardrails.kit.io import encode_png, read_image
 from guardrails.kit.progress import step
 

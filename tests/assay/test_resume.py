@@ -23,9 +23,10 @@ from guardrails.assay.audit.plan import Settings
 from guardrails.assay.resume import check_named, resume_command, to_be_named
 from guardrails.assay.scan import resume as scan_resume
 from guardrails.assay.scan.listing import Listing
-from guardrails.core.base import Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import ConfigurationError, JournalError
 from guardrails.core.results import AuditResult, InputRecord
+from guardrails.core.subject import Subject
 
 from . import fakes
 

@@ -17,10 +17,11 @@ from guardrails.assay import resume
 from guardrails.assay.audit import orchestrator as audit
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
-from guardrails.core.base import Batch, Row, Subject
+from guardrails.core.batch import Batch, Row
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Measurement
 from guardrails.core.statistics import wilson
+from guardrails.core.subject import Subject
 from guardrails.targets.endpoint import Endpoint, EndpointOptions, Patience, Reply, Usage
 from guardrails.targets.endpoint.ledger import FILE, Ledger
 

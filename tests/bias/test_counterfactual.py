@@ -22,9 +22,12 @@ from guardrails.bias.counterfactual import (
     told,
 )
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Budget
 from guardrails.core.statistics import Interval
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 
 PROBE = CounterfactualPronouns()
 SHE = re.compile(r"\b(she|her|herself)\b")

@@ -19,7 +19,7 @@ from guardrails import cli
 from guardrails.assay.audit.engine import attempt
 from guardrails.cli._screen import Screen
 from guardrails.core.asking import rows_of
-from guardrails.core.base import Batch, Item
+from guardrails.core.batch import Batch, Item
 
 GUARDRAILS = [sys.executable, "-m", "guardrails"]
 

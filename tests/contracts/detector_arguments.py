@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from guardrails.core.base import Detector
+from guardrails.core.detector import Detector
 from guardrails.core.registry import load_detector
 from guardrails.deepfake.features import Features
 

@@ -19,10 +19,11 @@ from sklearn.linear_model import LogisticRegression
 
 from guardrails.assay.audit import run, scope
 from guardrails.assay.audit.orchestrator import run_audit
-from guardrails.core.base import Access, Budget, Modality, Probe
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.probe import Budget, Probe
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import ControlOutcome, Finding, Measurement
+from guardrails.core.targets import Access, Modality
 from guardrails.targets.estimator import EstimatorTarget
 
 FAMILIES = ("memorization", "membership", "privacy")

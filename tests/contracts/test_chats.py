@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from guardrails.core.base import Access
 from guardrails.core.conversations import Decoding, Reply
-from guardrails.core.targets import ChatTarget
+from guardrails.core.targets import Access, ChatTarget
 from guardrails.targets import load_target
 from guardrails.targets.chat_texts import ChatTexts
 

@@ -10,9 +10,10 @@ import pytest
 from generators.base import find_generator
 from generators.settings import check_settings
 from guardrails.assay.scan.detector_controls import RECORDINGS
-from guardrails.core.base import Detector, Modality
+from guardrails.core.detector import Detector
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import detectors, load_detector
+from guardrails.core.targets import Modality
 from guardrails.training.material.speech_sets import KNOWN, SETS
 
 from .detector_arguments import made

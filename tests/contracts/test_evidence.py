@@ -130,7 +130,7 @@ def test_readings_are_confirmed_only_where_each_of_the_sample_is_equal(copy, mon
             yield rows, copy["headline"], {dependencies.ROOT / "generators" / "weights" / "tabular.safetensors"}, 1.0
 
     monkeypatch.setattr(make, "in_processes", lambda _, jobs, *rest: work(jobs))
-    make.write(copy | {"files": {"guardrails/core/base.py": "another"}})
+    make.write(copy | {"files": {"guardrails/core/probe.py": "another"}})
     stands, line = make.confirm(probe.id, 2, 1)
     confirmed = make.stored(probe.id)
     assert stands
@@ -143,7 +143,7 @@ def test_readings_are_confirmed_only_where_each_of_the_sample_is_equal(copy, mon
     seed = make.chosen_seeds(confirmed["files"], 2)[0]
     for change, stands in (({"low": 1e-12}, True), ({"n": 801}, False), ({"high": 0.5}, False), ({"errors": 1}, False)):
         rows = [r | change if (r["source"], r["seed"]) == ("reference:tabular", seed) else r for r in copy["readings"]]
-        files = {"guardrails/core/base.py": "another"} | {
+        files = {"guardrails/core/probe.py": "another"} | {
             n: h for n, h in confirmed["files"].items() if not n.endswith(".py")
         }
         forged = copy | {"readings": rows, "files": files}

@@ -216,7 +216,7 @@ def test_runs_are_confirmed_only_where_each_of_the_sample_is_equal(one_probe):
     name = "privacy.table-membership"
     nulls.make(name, nulls.RUNS, nulls.PLANTED_RUNS, 1)
     made = nulls.stored(name)
-    stale = made | {"files": made["files"] | {"guardrails/core/base.py": "another"}}
+    stale = made | {"files": made["files"] | {"guardrails/core/probe.py": "another"}}
     nulls.write(stale)
     assert nulls.confirm(name, 2, 1) == (True, f"{name}: confirmed by 4 of 260 runs")
     assert nulls.stored(name)["files"] == made["files"]

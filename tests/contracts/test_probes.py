@@ -11,9 +11,12 @@ import pytest
 from guardrails.assay.audit.controls import control_subject
 from guardrails.assay.policy.policy import load_policy
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Arm, Batch, Budget, Modality, Probe, Subject
+from guardrails.core.batch import Arm, Batch
 from guardrails.core.errors import ConfigurationError, NotApplicable
+from guardrails.core.probe import Budget, Probe
 from guardrails.core.registry import load_probe, probes
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 
 EVERY = pytest.mark.parametrize("probe", [load_probe(name) for name in probes()], ids=list(probes()))
 DATA = {"corpus", "holdout", "reference", "prompts"}

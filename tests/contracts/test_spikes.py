@@ -20,9 +20,12 @@ from guardrails.assay.audit.plan import Settings
 from guardrails.assay.audit.spikes import batches_to_spike, spike_kind, spike_outcome
 from guardrails.assay.policy.policy import load_policy
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Batch, Budget, Modality, Probe, Subject
+from guardrails.core.batch import Batch
+from guardrails.core.probe import Budget, Probe
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import SpikeOutcome, Status
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.memorization.symbols.copied_symbols import SymbolicCopies
 from guardrails.targets.estimator import EstimatorTarget
 from guardrails.targets.language.causal_model import CausalTarget

@@ -8,16 +8,19 @@ from typing import Any, get_args, get_origin
 import pandas as pd
 import pytest
 
-from guardrails.core.base import Access, Modality, Probe, Target
+from guardrails.core.probe import Probe
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.targets import (
+    Access,
     ChatTarget,
     ClassifierTarget,
     ImageTarget,
     LanguageModelTarget,
+    Modality,
     RetrainableTarget,
     SoundTarget,
     TableTarget,
+    Target,
     TextOutputs,
     TextTarget,
     VideoTarget,

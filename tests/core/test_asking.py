@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails.core.asking import IN_A_ROW, LONGEST, ask, first_error, message, rows_of
-from guardrails.core.base import Arm, Batch, Item, Row
+from guardrails.core.batch import Arm, Batch, Item, Row
 from guardrails.core.errors import ConfigurationError, EndpointError, TargetError
 
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, create_model, model_validator
 
-from guardrails.core.base import Probe
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.options import ProbeOptions, opened_by, read_options
+from guardrails.core.probe import Probe
 from guardrails.core.registry import load_probe, probes
 
 

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 
 from guardrails.core import plug_ins, registry
-from guardrails.core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from guardrails.core.batch import Batch, Row
+from guardrails.core.control import Control
 from guardrails.core.errors import ConfigurationError, NotApplicable
+from guardrails.core.probe import Budget, Probe
 from guardrails.core.results import Measurement
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 
 
 class Toy(Probe):

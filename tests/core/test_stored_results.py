@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from guardrails.core.base import Verdict
+from guardrails.core.detector import Verdict
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.json_object import json_object
 from guardrails.core.results import scan as scan_result

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from guardrails.core.base import Access, Modality
 from guardrails.core.errors import TargetError
-from guardrails.core.targets import has_logprobs, has_moments, stored_texts, takes_prompts
+from guardrails.core.targets import Access, Modality, has_logprobs, has_moments, stored_texts, takes_prompts
 
 
 class Texts:

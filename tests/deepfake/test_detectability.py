@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Subject
+from guardrails.core.probe import Budget
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.deepfake.detectability import Detectability, _blocks
 
 

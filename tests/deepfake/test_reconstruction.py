@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.core.base import Access, Modality
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import load_detector
 from guardrails.core.statistics import delong
+from guardrails.core.targets import Access, Modality
 from guardrails.deepfake.images.reconstruction_errors import copies, errors, gradients, mirrored, ms_ssim, nearness
 from guardrails.deepfake.reconstruction import Reconstruction
 from guardrails.targets import load_target

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails.core.base import Segment
+from guardrails.core.detector import Segment
 from guardrails.deepfake.videos.temporal_traces import WIDTHS, Gauge, context
 from guardrails.deepfake.videos.timeline import (
     effective,

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Arm, Batch, Budget, Item, Modality, Subject
+from guardrails.core.batch import Arm, Batch, Item
+from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.kit.chat import Chat, WrittenOut, answer_in, answers_of, conversation_of, located
 from guardrails.kit.corpus import read_documents
 from guardrails.kit.document_starts import STARTS, ChatTarget, FirstTokenTarget, readings

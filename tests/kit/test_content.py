@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from guardrails.core.base import Modality
 from guardrails.core.errors import ContentError
+from guardrails.core.targets import Modality
 from guardrails.kit.content import HEAD, Content, content_of, facts_of, misnamed
 from guardrails.kit.video import write_video
 

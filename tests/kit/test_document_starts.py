@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Arm, Batch, Budget, Item, Modality, Subject
+from guardrails.core.batch import Arm, Batch, Item
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Measurement
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.kit.document_starts import (
     PLAIN,
     StartedTarget,

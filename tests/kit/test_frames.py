@@ -10,8 +10,8 @@ import pytest
 from PIL import Image as Pillow
 from PIL import TiffImagePlugin
 
-from guardrails.core.base import Modality
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.targets import Modality
 from guardrails.kit import frames
 from guardrails.kit.frames import OWN_PICTURES, has_own_frames
 from guardrails.kit.image_folder import ImageFolder

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from guardrails.core.base import Modality
 from guardrails.core.errors import ContentError
+from guardrails.core.targets import Modality
 from guardrails.deepfake.images.file_traces import metadata
 from guardrails.kit import picture_bounds as bounds
 from guardrails.kit.content import Content, facts_of
@@ -181,7 +181,7 @@ def test_a_narrow_picture_costs_no_memory(tmp_path: Path) -> None:
     script = """
 import resource, sys
 from pathlib import Path
-from guardrails.core.base import Modality
+from guardrails.core.targets import Modality
 from guardrails.core.errors import ContentError
 from guardrails.kit.content import Content, facts_of
 from guardrails.kit.image_folder import ImageFolder

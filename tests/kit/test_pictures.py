@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from guardrails.core.base import Access, Budget, Modality
 from guardrails.core.errors import ContentError
+from guardrails.core.probe import Budget
+from guardrails.core.targets import Access, Modality
 from guardrails.kit.io import thumbnail
 from guardrails.kit.pictures import SAMPLES, contact_sheet, fetch_pictures, open_thumbnail, plan_pictures
 

@@ -115,8 +115,8 @@ def test_a_file_beyond_the_limit_is_refused_and_one_at_it_is_read(tmp_path: Path
 @pytest.mark.parametrize("what", ["plan", "policy", "recognizers", "descriptor", "prompts", "corpus", "target"])
 def test_a_pipe_in_place_of_any_input_is_refused(tmp_path: Path, what: str) -> None:
     from guardrails.assay.audit.plan import make_settings
-    from guardrails.core.base import Modality
     from guardrails.core.errors import TargetError
+    from guardrails.core.targets import Modality
     from guardrails.targets import load_data, load_target
 
     pipe = tmp_path / "pipe.toml"

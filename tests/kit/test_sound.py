@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import resample_poly
 
-from guardrails.core.base import Modality
 from guardrails.core.errors import ContentError
+from guardrails.core.targets import Modality
 from guardrails.kit import sound
 from guardrails.kit.content import Content, facts_of
 from guardrails.kit.sound import as_sound, read_sound, resampled, sound_blocks

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guardrails.core.base import Modality
 from guardrails.core.errors import ContentError
+from guardrails.core.targets import Modality
 from guardrails.kit import video
 from guardrails.kit.content import Content, facts_of
 from guardrails.kit.io import encode_png

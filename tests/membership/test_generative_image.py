@@ -9,9 +9,12 @@ import pytest
 from guardrails.assay.audit.controls import control_subject, headline_threshold
 from guardrails.assay.policy.policy import judge
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import ContentError, TargetError
+from guardrails.core.probe import Budget
 from guardrails.core.results import Measurement
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.membership.generative_image import ImageMembership
 
 PROBE = ImageMembership()

@@ -13,10 +13,13 @@ from guardrails.assay.audit.controls import control_subject, headline_threshold
 from guardrails.assay.audit.spikes import batches_to_spike, spike_outcome
 from guardrails.assay.policy.policy import judge
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Budget
 from guardrails.core.results import Measurement
 from guardrails.core.seeding import derive_seed
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.membership.language_model import SHORTEST, LanguageModelMembership
 
 PROBE = LanguageModelMembership()

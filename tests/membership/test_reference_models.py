@@ -23,9 +23,11 @@ from guardrails.assay.audit.controls import control_outcome, control_subject, he
 from guardrails.assay.audit.spikes import batches_to_spike, spike_outcome
 from guardrails.assay.policy.policy import judge
 from guardrails.core.asking import ask
-from guardrails.core.base import Budget, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.core.probe import Budget
 from guardrails.core.results import AuditResult, Measurement
+from guardrails.core.subject import Subject
 from guardrails.membership.classifiers.reference_training import halves, reference_confidences
 from guardrails.membership.reference_models import AT_ONCE, ReferenceModels
 from guardrails.targets.estimator import EstimatorTarget

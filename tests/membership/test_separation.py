@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.core.base import Row
+from guardrails.core.batch import Row
 from guardrails.core.results import Measurement
 from guardrails.core.statistics import Interval, auc, tpr_at_fpr
 from guardrails.membership.separation import METRICS, MINIMUM, Attacks, best, measurements

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from guardrails.core.base import Access, Modality
+from guardrails.core.targets import Access, Modality
 
 N = 110
 CORPUS_SEED, HOLDOUT_SEED, REFERENCE_SEED, OUTPUT_SEED = 1, 2, 3, 10

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from guardrails.core.base import Access, Modality
+from guardrails.core.targets import Access, Modality
 
 
 def scene(rng, size=24):

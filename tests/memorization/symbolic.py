@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality
+from guardrails.core.probe import Budget
+from guardrails.core.targets import Access, Modality
 
 
 @dataclass

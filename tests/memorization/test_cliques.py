@@ -12,8 +12,9 @@ from scipy.stats import binom
 
 from guardrails import cli
 from guardrails.core.asking import ask
-from guardrails.core.base import Budget, Subject
+from guardrails.core.probe import Budget
 from guardrails.core.statistics import wilson
+from guardrails.core.subject import Subject
 from guardrails.kit.io import encode_png
 from guardrails.kit.pictures import open_thumbnail
 from guardrails.memorization.cliques import Cliques

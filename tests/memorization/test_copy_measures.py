@@ -16,9 +16,11 @@ from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.audit.scope import Scope
 from guardrails.cli import train
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Subject
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.kit.user_descriptor import load_descriptor
 from guardrails.memorization.copies import Copies
 from guardrails.memorization.pictures import copied_regions

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Budget, Subject
+from guardrails.core.probe import Budget
+from guardrails.core.subject import Subject
 from guardrails.memorization.data_copying import IN_CELL, DataCopying, Space, compare
 from guardrails.memorization.pictures.fingerprints import distances, fingerprints
 

@@ -10,8 +10,10 @@ import pytest
 
 from guardrails.assay.policy.policy import judge, load_policy
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Probe, Subject
+from guardrails.core.probe import Budget, Probe
 from guardrails.core.results import Measurement, Status
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.memorization.copies import Copies
 from guardrails.memorization.levels import Levels
 from guardrails.memorization.melodies import Melodies

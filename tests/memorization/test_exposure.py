@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from guardrails.assay.audit.spikes import batches_to_spike
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Batch, Budget, Item, Modality, Row, Subject
+from guardrails.core.batch import Batch, Item, Row
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Budget
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.memorization.exposure import FEWEST, Exposure
 from guardrails.memorization.text.canaries import extrapolated, log_skew_normal, mean_bits, rank, secret
 

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from guardrails.assay.audit.spikes import batches_to_spike
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Budget
 from guardrails.core.statistics import Interval, wilson
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.kit.corpus import StoredCorpus
 from guardrails.memorization.extraction import VerbatimExtraction, _common, _contained, _similarity
 from guardrails.memorization.text.answers import unguessed

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Arm, Budget, Item, Subject
+from guardrails.core.batch import Arm, Item
 from guardrails.core.errors import ContentError
+from guardrails.core.probe import Budget
 from guardrails.core.statistics import Interval
+from guardrails.core.subject import Subject
 from guardrails.kit.blind import blind_pictures
 from guardrails.memorization import inpainting
 from guardrails.memorization.inpainting import FINE, MARGIN, Inpainting, _calibrated, _ratio

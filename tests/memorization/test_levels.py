@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from guardrails.core.base import Subject
 from guardrails.core.errors import NotApplicable
+from guardrails.core.subject import Subject
 from guardrails.memorization.levels import WINDOW, Levels, Windows, patterns, tiles
 
 from .symbolic import Writer, measured, rows_of

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.core.base import Subject
 from guardrails.core.errors import NotApplicable
+from guardrails.core.subject import Subject
 from guardrails.memorization.melodies import Melodies, Runs, steps, written
 from guardrails.memorization.symbols.abc_reader import Note, signature, tunes
 from guardrails.targets.files import JsonlTarget

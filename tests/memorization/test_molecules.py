@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from guardrails.core.base import Subject
 from guardrails.core.errors import NotApplicable
+from guardrails.core.subject import Subject
 from guardrails.memorization import molecules
 from guardrails.memorization.molecules import Molecules, Nearest
 

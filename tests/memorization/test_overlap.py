@@ -11,9 +11,12 @@ import pytest
 
 from guardrails.assay.audit.controls import control_subject
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Arm, Batch, Budget, Item, Modality, Row, Subject
+from guardrails.core.batch import Arm, Batch, Item, Row
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Budget
 from guardrails.core.statistics import newcombe, wilson
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.kit.corpus import StoredCorpus
 from guardrails.memorization.overlap import MINIMUM, OUTPUTS, RUN, Overlap
 from guardrails.memorization.text import letter_runs

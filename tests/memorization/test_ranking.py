@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Budget
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.memorization import ranking
 from guardrails.memorization.ranking import SCORES, WINDOW, GenerateAndRank, scored
 

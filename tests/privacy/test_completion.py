@@ -11,11 +11,14 @@ import pytest
 
 from guardrails.assay.audit.spikes import batches_to_spike
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe
 from guardrails.core.results import Measurement
 from guardrails.core.statistics import newcombe, wilson
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.privacy.completion import CONTEXT, NEW_TOKENS, Completion
 
 

@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from guardrails.assay.audit.controls import headline_threshold
 from guardrails.assay.policy.policy import judge
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.core.probe import Budget
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.privacy.dp_bound import PrivacyBound
 from guardrails.privacy.one_run_bound import epsilon_bound, p_value
 from guardrails.privacy.one_run_guesses import DELTA, GUESSED

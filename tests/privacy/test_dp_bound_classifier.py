@@ -16,9 +16,12 @@ from guardrails import cli
 from guardrails.assay.audit.controls import control_subject, headline_threshold
 from guardrails.assay.policy.policy import judge
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.probe import Budget
 from guardrails.core.results import AuditResult, Measurement
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access
 from guardrails.privacy.dp_bound_classifier import ClassifierPrivacyBound
 from guardrails.privacy.one_run_bound import epsilon_bound
 from guardrails.privacy.one_run_guesses import DELTA

@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.core.probe import Budget
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.privacy.personal_data.planted import planted_line
 from guardrails.privacy.personal_data.presidio_names import NamedEntities
 from guardrails.privacy.personal_data.scanner import KINDS, scan

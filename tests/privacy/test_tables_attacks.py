@@ -18,9 +18,12 @@ from guardrails import cli
 from guardrails.assay.audit.controls import control_subject
 from guardrails.assay.audit.spikes import mix
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Probe, Row, Subject
+from guardrails.core.batch import Row
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.probe import Budget, Probe
 from guardrails.core.results import Measurement
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.privacy import inference, linkability, table_distance
 from guardrails.privacy.inference import Inference
 from guardrails.privacy.linkability import Linkability

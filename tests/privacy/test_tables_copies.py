@@ -11,8 +11,10 @@ import pytest
 
 from guardrails.assay.policy.policy import judge, load_policy
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Subject
+from guardrails.core.probe import Budget
 from guardrails.core.results import Measurement, Status
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.privacy.singling_out import SinglingOut
 from guardrails.privacy.table_distance import TableDistance
 

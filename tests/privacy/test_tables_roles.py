@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Access, Budget, Modality, Probe, Subject
+from guardrails.core.probe import Budget, Probe
 from guardrails.core.results import Measurement
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.privacy.inference import Inference
 from guardrails.privacy.linkability import Linkability
 from guardrails.privacy.singling_out import SinglingOut

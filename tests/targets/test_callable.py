@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
-from guardrails.core.base import Access, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
 from guardrails.core.errors import ConfigurationError, NotApplicable, TargetError
+from guardrails.core.targets import Access, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
 from guardrails.targets import load_target
 from guardrails.targets.callable import callable_target
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from guardrails.core.asking import IN_A_ROW, ask
-from guardrails.core.base import Access, Batch, Item, Row, TextOutputs, TextTarget
+from guardrails.core.batch import Batch, Item, Row
 from guardrails.core.conversations import Chat, Decoding, Reply
 from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.core.targets import Access, TextOutputs, TextTarget
 from guardrails.targets import load_target
 from guardrails.targets.chat_texts import ChatTexts
 

@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from guardrails.core.base import Access, ImageTarget, Modality
 from guardrails.core.errors import ConfigurationError, MissingExtraError, TargetError
+from guardrails.core.targets import Access, ImageTarget, Modality
 from guardrails.targets import load_target
 from guardrails.targets.diffusers import DiffusersTarget
 from guardrails.targets.reconstruct import rebuilder

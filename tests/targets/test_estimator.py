@@ -16,9 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from guardrails.core.base import Access, Modality, Subject
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.registry import load_probe, probes
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 from guardrails.targets import load_target
 from guardrails.targets.estimator import EstimatorTarget, is_estimator
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
-from guardrails.core.base import Access, Batch, ImageTarget, Item, Modality, TableTarget, TextOutputs, TextTarget
+from guardrails.core.batch import Batch, Item
 from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.core.targets import Access, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
 from guardrails.kit.image_folder import ImageFolder
 from guardrails.targets import load_data, load_target, read_as
 
@@ -238,7 +239,7 @@ def test_data_that_are_not_there(pictures, tmp_path):
 
 
 def test_files_that_cannot_be_read_are_error_rows_and_part_of_the_identity(pictures):
-    from guardrails.core.base import Budget
+    from guardrails.core.probe import Budget
     from guardrails.kit.pictures import fetch_pictures, plan_pictures
 
     (pictures / "gone.png").symlink_to("nowhere")
@@ -259,7 +260,7 @@ def test_files_that_cannot_be_read_are_error_rows_and_part_of_the_identity(pictu
 def test_unreadable_files_stand_in_a_sample_as_in_the_folder(good, bad, drawn, errors):
     from types import SimpleNamespace
 
-    from guardrails.core.base import Budget
+    from guardrails.core.probe import Budget
     from guardrails.kit.pictures import plan_pictures
 
     target = SimpleNamespace(available=good, problems=tuple((f"{i}.png", "damaged") for i in range(bad)))

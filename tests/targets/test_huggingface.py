@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from guardrails.core.base import Access, LanguageModelTarget, Modality, TextOutputs, TextTarget
 from guardrails.core.errors import ConfigurationError, MissingExtraError, TargetError
+from guardrails.core.targets import Access, LanguageModelTarget, Modality, TextOutputs, TextTarget
 from guardrails.targets import load_target
 from guardrails.targets.huggingface import HuggingFaceTarget
 from guardrails.targets.model_files.folder import TOKENIZER

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from guardrails.core.base import Subject
 from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.core.subject import Subject
 from guardrails.kit.tables.choice import Choice
 from guardrails.privacy.tables.arrays import read
 from guardrails.targets import load_data, load_target, reference_subject

@@ -6,8 +6,8 @@ import pytest
 
 import generators.base
 from generators.base import Dial, Generator, Property, check_doses
-from guardrails.core.base import ImageTarget, LanguageModelTarget, Modality, TableTarget, TextOutputs
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.targets import ImageTarget, LanguageModelTarget, Modality, TableTarget, TextOutputs
 from guardrails.targets import load_target, reference_subject
 from guardrails.targets.reference import parse
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from guardrails.core.base import Access, ImageTarget, LanguageModelTarget, Modality, TextOutputs
 from guardrails.core.errors import ConfigurationError, TargetError
+from guardrails.core.targets import Access, ImageTarget, LanguageModelTarget, Modality, TextOutputs
 from guardrails.kit import lm
 from guardrails.kit.io import read_image
 from guardrails.targets.files import ImageFolderTarget

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Arm, Batch, Budget, Item, Subject
+from guardrails.core.batch import Arm, Batch, Item
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Budget
+from guardrails.core.subject import Subject
 from guardrails.kit.document_starts import StartedTarget
 from guardrails.memorization.extraction import VerbatimExtraction
 from guardrails.targets import read_as

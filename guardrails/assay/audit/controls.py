@@ -12,9 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from ...core.base import Control, Probe, Subject
+from ...core.control import Control
 from ...core.errors import NotApplicable
+from ...core.probe import Probe
 from ...core.results import ControlOutcome, Measurement, Status, Threshold
+from ...core.subject import Subject
 from ...kit.image_folder import files_below
 from ...kit.io import cache_folder
 from ..file_hash import hash_and_size

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core.base import Modality
 from ...core.errors import GuardrailsError
 from ...core.results import Threshold
 from ...core.statistics import simultaneous, smallest_detectable_rate, wilson
+from ...core.targets import Modality
 from ...kit.document_starts import readings
 from ..file_hash import hash_and_size
 from .controls import cached_outcome

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ...core.asking import ask
-from ...core.base import Batch, Probe, Row, Subject
+from ...core.batch import Batch, Row
 from ...core.errors import STOPS, GuardrailsError, JournalError
+from ...core.probe import Probe
 from ...core.seeding import derive_seed
+from ...core.subject import Subject
 from ...core.visible import visible
 from ..meter import Meter
 from .journal import Journal

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from ...core.base import Probe
+from ...core.probe import Probe
 from ...core.results import ControlOutcome, Finding, Measurement, Power, Severity, SpikeOutcome, Status, Threshold
 from ..policy.policy import Policy, frameworks, judge
 from .options import of_probe

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...core.base import Batch, Row
+from ...core.batch import Batch, Row
 from ...core.errors import JournalError
 from ...core.results.cost import Use
 from ..log import Entry, Log

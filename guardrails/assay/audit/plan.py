@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ...core.base import Budget, Probe
 from ...core.errors import ConfigurationError, did_you_mean
 from ...core.options import Value
+from ...core.probe import Budget, Probe
 from ...core.registry import load_probe, probes
 from ...core.results import Severity
 from ...kit.tables.choice import ROLES, Choice

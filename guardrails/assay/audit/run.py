@@ -13,7 +13,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from ...core.asking import first_error
-from ...core.base import Batch, Control, Probe, Subject
+from ...core.batch import Batch
+from ...core.control import Control
+from ...core.probe import Probe
 from ...core.results import (
     AuditResult,
     ControlOutcome,
@@ -27,6 +29,7 @@ from ...core.results import (
 )
 from ...core.results.cost import Use
 from ...core.seeding import derive_seed
+from ...core.subject import Subject
 from ..meter import Meter
 from ..resume import stored_records
 from ..served import price, requests_made, spent

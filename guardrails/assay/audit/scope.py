@@ -9,9 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from ...core.base import Batch, Budget, Control, Modality, Probe, Subject
+from ...core.batch import Batch
+from ...core.control import Control
 from ...core.errors import STOPS, ConfigurationError, GuardrailsError, NotApplicable
+from ...core.probe import Budget, Probe
 from ...core.seeding import derive_seed
+from ...core.subject import Subject
+from ...core.targets import Modality
 from ...kit.corpus import StoredCorpus, is_index
 from ..policy.policy import load_policy
 from .controls import CONTROL_SEED, control_subject, control_threshold

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from ...core.asking import first_error
-from ...core.base import Batch, Probe, Row, Subject
-from ...core.batch import OWN
+from ...core.batch import OWN, Batch, Row
+from ...core.probe import Probe
 from ...core.results import Measurement, SpikeKind, SpikeOutcome, Status, Threshold
 from ...core.seeding import derive_seed
+from ...core.subject import Subject
 from ...core.targets import Target
 from ..policy.policy import judge
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from ...core.base import Batch
+from ...core.batch import Batch
 from ...core.errors import ConfigurationError
 from .engine import Collected, Series, collected, one_by_one
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ... import __version__
-from ...core.base import Detector, Modality
+from ...core.detector import Detector
 from ...core.errors import ConfigurationError, GuardrailsError
 from ...core.registry import detectors as known_detectors
 from ...core.registry import load_detector
@@ -22,6 +22,7 @@ from ...core.results.bench import (
     StrengthRow,
     Tables,
 )
+from ...core.targets import Modality
 from ...kit.picture_changes import STANDARD, Perturbation
 from ..meter import Meter
 from ..sources import sources_sha256, versions

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...core.base import Detector
+from ...core.detector import Detector
 from ...core.errors import ContentError
 from ...core.seeding import derive_seed32
 from ...deepfake.images.picture import Picture

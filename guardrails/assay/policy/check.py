@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.base import Probe
 from ...core.errors import did_you_mean
+from ...core.probe import Probe
 from ...core.registry import probes
 from .policy import Policy, load_policy, unknown_probes
 

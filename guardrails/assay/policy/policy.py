@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ...core.base import Probe
 from ...core.errors import ConfigurationError, ContentError, did_you_mean
+from ...core.probe import Probe
 from ...core.registry import probes
 from ...core.results import FrameworkRef, Measurement, Severity, Status, Threshold
 from ...core.statistics import needed_n

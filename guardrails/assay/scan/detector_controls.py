@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core.base import Detector
+from ...core.detector import Detector
 from ...core.errors import ConfigurationError, GuardrailsError, MissingExtraError
 from ...core.registry import detectors
 from ...core.seeding import derive_seed32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from ...core.base import Modality
+from ...core.targets import Modality
 from ...kit.content import HEAD, content_of
 from .listing import Found
 

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...core.base import Modality
 from ...core.registry import detectors
+from ...core.targets import Modality
 from .identify import Identified, identify
 from .listing import Listing
 from .pool import Crashed, Pool, ordered

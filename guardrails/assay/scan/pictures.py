@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Detector, Modality
+from ...core.detector import Detector
 from ...core.errors import GuardrailsError
+from ...core.targets import Modality
 from ...deepfake.images.jpeg_ghosts import ela, ghost
 from ...kit.io import read_image, resize
 from ...kit.video import read_video

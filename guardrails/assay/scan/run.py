@@ -11,9 +11,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ...core.base import Modality
 from ...core.errors import ConfigurationError, JournalError, did_you_mean
 from ...core.registry import detectors as known_detectors
+from ...core.targets import Modality
 from ..run_folder import default_folder, make_folder, write_whole, writing
 from ..sources import sources_sha256
 from .arguments import arguments_sha256

@@ -18,9 +18,10 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, get_args
 
-from ...core.base import Detection, Detector, Modality, Verdict
+from ...core.detector import Detection, Detector, Verdict
 from ...core.errors import STOPS, ContentError, GuardrailsError
 from ...core.registry import load_detector
+from ...core.targets import Modality
 from ...kit.content import Content, facts_of
 from ...kit.io import shown
 from ...kit.progress import listening, step

@@ -14,7 +14,7 @@ from ..json_object import json_object
 
 ROWS, SUMMARY = "scan.jsonl", "summary.json"
 Verdict = Literal["synthetic", "manipulated", "nothing found", "abstain"]
-"""As `core.base.Verdict`, which reports do not import: it lies beside the statistics."""
+"""As `core.detector.Verdict`, which reports do not import: it lies beside the statistics."""
 MAX_ROW_BYTES = 1 << 24
 MAX_SUMMARY_BYTES = 1 << 28
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Detection
+from ...core.detector import Detection
 from ...core.errors import ConfigurationError
 from ...kit.carded_weights import read_carded, write_carded
 from ...kit.detection.calibration import BySource, Calibration

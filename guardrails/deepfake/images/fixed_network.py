@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ...core.base import Detection
+from ...core.detector import Detection
 from ...core.errors import ConfigurationError, ContentError
 from .base import ImageDetector, checked
 from .picture import Picture

@@ -9,8 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from ...core.base import Control, Detection, Detector, Modality, Segment
+from ...core.control import Control
+from ...core.detector import Detection, Detector, Segment
 from ...core.errors import ContentError
+from ...core.targets import Modality
 from ...kit.carded_weights import read_carded, write_carded
 from ..images.base import checked
 from ..images.kinds import Scope

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Detection, Segment
+from ...core.detector import Detection, Segment
 from ...kit.detection.calibration import Calibration
 from ...kit.detection.linear_head import Head
 from ...kit.detection.protocol import weights_of

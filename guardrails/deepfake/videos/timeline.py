@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...core.base import Segment
+from ...core.detector import Segment
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Row, Subject
+from ...core.batch import Row
 from ...core.errors import ContentError
 from ...core.statistics import Interval
+from ...core.subject import Subject
 from ...kit.blind import blind_pictures
 from ...kit.features import to_square
 from .completion import by_nearest

@@ -15,12 +15,14 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from ...core.base import Access, Batch, Budget, Item, Modality, Probe, Row, Subject, in_batches
+from ...core.batch import Batch, Item, Row, in_batches
 from ...core.errors import NotApplicable
+from ...core.probe import Budget, Probe
 from ...core.results import Baseline, Evidence, Measurement, Point, Series
 from ...core.seeding import derive_seed
 from ...core.statistics import Interval, newcombe, smallest_detectable_rate, wilson
-from ...core.targets import TextOutputs
+from ...core.subject import Subject
+from ...core.targets import Access, Modality, TextOutputs
 from ...kit.exact_copies import METRIC, ExactIndex, exact_copies, text_key
 from ...targets.spikes import ReplacedTexts
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.base import Batch, Row, Subject
+from ...core.batch import Batch, Row
 from ...core.statistics import Interval
+from ...core.subject import Subject
 from ...core.targets import LanguageModelTarget
 from ...kit.chat import Answers
 from ...kit.document_starts import after_questions, encode_each

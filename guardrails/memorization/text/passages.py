@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.base import Batch, Row, Subject
+from ...core.batch import Batch, Row
 from ...core.results import Baseline, Point, Series
 from ...core.statistics import Interval, cluster_bootstrap, wilson
+from ...core.subject import Subject
 from ...core.targets import LanguageModelTarget
 from ...kit.corpus import StoredCorpus
 from ...kit.document_starts import encode_each, further_forms, longest_start

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...core.base import Row
+from ...core.batch import Row
 from ...core.results import Baseline, Measurement, Series
 from ...core.statistics import Interval, smallest_detectable_rate, wilson
 from . import letter_runs

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Arm, Batch, Budget, Item, Row, Subject, in_batches
+from ...core.batch import Arm, Batch, Item, Row, in_batches
+from ...core.probe import Budget
 from ...core.seeding import derive_seed
 from ...core.statistics import Interval
+from ...core.subject import Subject
 from ...core.targets import TableTarget
 from ...kit.blind import blind_table
 from .arrays import Rows, Tables, check_frame, read

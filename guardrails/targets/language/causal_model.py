@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...core.base import Access, Modality
 from ...core.errors import ConfigurationError, TargetError
+from ...core.targets import Access, Modality
 from ...kit import lm, lm_moments
 from ...kit.lm_mode import context_length
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Generic, TypeVar
 
-from ...core.base import Target
 from ...core.results import SpikeKind
+from ...core.targets import Target
 
 T = TypeVar("T", bound=Target)
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import ImageTarget
 from ...core.errors import ConfigurationError, TargetError
 from ...core.seeding import derive_seed
+from ...core.targets import ImageTarget
 from ...kit.image_folder import ImageFolder
 from ...kit.io import opened_picture, read_image, resize
 from ._spiked import SpikedOutputs

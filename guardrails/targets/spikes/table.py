@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
-from ...core.base import TableTarget
 from ...core.errors import ConfigurationError
+from ...core.targets import TableTarget
 from ._spiked import SpikedOutputs
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Access, TextOutputs, TextTarget
 from ...core.errors import ConfigurationError, TargetError
 from ...core.seeding import derive_seed
+from ...core.targets import Access, TextOutputs, TextTarget
 from ._spiked import SpikedOutputs
 
 if TYPE_CHECKING:

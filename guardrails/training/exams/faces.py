@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.base import Detection
+from ...core.detector import Detection
 from ...core.seeding import derive_seed32
 from ...core.statistics import Interval, delong, tpr_at_fpr, wilson
 from ...deepfake.face import FaceManipulation

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.assay.audit.journal import Journal
-from guardrails.core.base import Arm, Batch, Item, in_batches
+from guardrails.core.batch import Arm, Batch, Item, in_batches
 from guardrails.core.errors import ConfigurationError, JournalError
 
 

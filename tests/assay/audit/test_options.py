@@ -26,9 +26,12 @@ from guardrails.assay.audit.options import (
 )
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
-from guardrails.core.base import Access, Batch, ProbeOptions, Row, Subject
+from guardrails.core.batch import Batch, Row
 from guardrails.core.errors import ConfigurationError, GuardrailsError, JournalError
+from guardrails.core.options import ProbeOptions
 from guardrails.core.results import AuditResult, Finding
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access
 
 from .. import fakes
 

@@ -19,7 +19,7 @@ from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.policy.policy import Policy
 from guardrails.assay.sources import versions
-from guardrails.core.base import Arm, Batch, Item
+from guardrails.core.batch import Arm, Batch, Item
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.results import AuditResult, Status
 

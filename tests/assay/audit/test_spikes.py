@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.spikes import SPIKED_ITEMS, batches_to_spike, mix, spike_kind, spike_outcome, unseen
 from guardrails.cli._summary import print_summary
-from guardrails.core.base import Arm, Batch, Item, Subject
+from guardrails.core.batch import Arm, Batch, Item
 from guardrails.core.errors import TargetError
 from guardrails.core.results import Finding, SpikeOutcome, Status
+from guardrails.core.subject import Subject
 
 FAKES = Path(__file__).parents[1] / "fakes.py"
 

@@ -14,8 +14,9 @@ from skimage.data import chelsea
 
 from guardrails.assay.scan import pictures as scan_pictures
 from guardrails.assay.scan.pictures import NOTHING, pictures_of
-from guardrails.core.base import Detection, Modality
+from guardrails.core.detector import Detection
 from guardrails.core.statistics import auc
+from guardrails.core.targets import Modality
 
 
 class Bright:

@@ -25,8 +25,10 @@ from guardrails.assay.scan.pool import Crashed, Worker
 from guardrails.assay.scan.run import chosen, run_scan
 from guardrails.assay.scan.watch import Patience
 from guardrails.assay.scan.worker import Examiner, detection_row
-from guardrails.core.base import Control, Detection, Modality
+from guardrails.core.control import Control
+from guardrails.core.detector import Detection
 from guardrails.core.errors import ConfigurationError, JournalError
+from guardrails.core.targets import Modality
 from guardrails.kit.io import read_image
 
 from ..scan_plugin import installed, outcome, picture, rows

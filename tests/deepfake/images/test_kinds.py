@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from guardrails.core.base import Detection
+from guardrails.core.detector import Detection
 from guardrails.deepfake.images import base, encoder, fitted_head
 from guardrails.deepfake.images.kinds import DRAWING, FACE, LAYER, PHOTOGRAPH, Scope, drawn_score, kind_of
 from guardrails.deepfake.images.picture import Picture

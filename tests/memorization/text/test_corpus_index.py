@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.core.base import Modality, Subject
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import load_probe
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Modality
 from guardrails.kit.checksums import file_sha256, with_checksum
 from guardrails.kit.corpus import CHECKSUMS, StoredCorpus, iter_documents
 from guardrails.memorization.text import index_folder

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Batch, Item, Row
+from guardrails.core.batch import Batch, Item, Row
 from guardrails.targets.endpoint import ChatTexts, Reply
 
 from .asking import endpoint

@@ -10,8 +10,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from guardrails.core.base import TextOutputs, TextTarget
 from guardrails.core.errors import EndpointError
+from guardrails.core.targets import TextOutputs, TextTarget
 from guardrails.targets import load_target
 from guardrails.targets.endpoint import Chat, Endpoint, Patience, Reply
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from guardrails.core.asking import ask
-from guardrails.core.base import Budget, Subject
+from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe
+from guardrails.core.subject import Subject
 from guardrails.kit.corpus import read_documents
 from guardrails.kit.document_starts import PLAIN, STARTS, further_forms, longest_start
 from guardrails.targets.huggingface import HuggingFaceTarget

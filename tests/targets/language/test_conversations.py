@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from guardrails.core.base import Access
 from guardrails.core.conversations import Decoding, Usage
 from guardrails.core.seeding import derive_seed
+from guardrails.core.targets import Access
 from guardrails.kit import lm
 from guardrails.targets import load_target
 from guardrails.targets.huggingface import HuggingFaceTarget
