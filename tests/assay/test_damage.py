@@ -3,69 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guardrails.assay import log, resume
+from guardrails.assay import log
 from guardrails.assay.audit import orchestrator as audit
 from guardrails.assay.audit.journal import Journal
 from guardrails.assay.audit.orchestrator import run_audit
-from guardrails.assay.scan import run as scan
-from guardrails.assay.scan.listing import SCHEMA, Listing
+from guardrails.assay.scan.listing import Listing
 from guardrails.assay.scan.run import run_scan
 from guardrails.core.errors import ConfigurationError, GuardrailsError, JournalError
 
 from . import fakes
-from .scan_plugin import installed, outcome, picture, rows
-
-FLIPS = 200
-
-
-class CutError(Exception):
-    """Ends a run at a batch of the test's choice."""
-
-
-@pytest.fixture
-def cut_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The folder of a run with 55 of its 100 batches."""
-    fakes.install(monkeypatch)
-    monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path / "cache"))
-    for module in (audit, resume):
-        monkeypatch.setattr(module, "sources_sha256", lambda: "the code")
-
-    def cut(step: Any) -> None:
-        if step.done == 55:
-            raise CutError
-
-    with pytest.raises(CutError):
-        run_audit(fakes.FakeTarget(0.3), out=tmp_path / "run", progress=cut)
-    return tmp_path / "run"
-
-
-@pytest.fixture(scope="module")
-def scanned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a finished scan of eight pictures."""
-    with installed(tmp_path_factory.mktemp("plugin")):
-        top = tmp_path_factory.mktemp("scanned")
-        (top / "in").mkdir()
-        for i in range(8):
-            (top / "in" / f"{i}.png").write_bytes(picture(30 * i + 10))
-        run = top / "run"
-        run_scan([str(top / "in")], detectors=["own.bright"], out=run, workers=1)
-        yield run
-
-
-def flip(file: Path, draw: random.Random) -> None:
-    content = bytearray(file.read_bytes())
-    bit = draw.randrange(8 * len(content))
-    content[bit // 8] ^= 1 << bit % 8
-    file.write_bytes(content)
+from .damage import FLIPS, damage_seconds, flip
 
 
 def contents(journal: Journal) -> Any:
@@ -268,103 +222,6 @@ def test_a_damaged_result_is_one_message(cut_off: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.encode() == whole
 
 
-@pytest.mark.slow
-def test_a_scan_s_flipped_bit_is_named_or_changes_nothing(scanned: Path, tmp_path: Path) -> None:
-    text, summary = (scanned / "scan.jsonl").read_bytes(), json.loads((scanned / "summary.json").read_text())
-    draw, refused = random.Random(0), []
-    for i in range(FLIPS):
-        run = shutil.copytree(scanned, tmp_path / "run")
-        flip(run / ("scan.sqlite", "scan.sqlite", "scan.jsonl")[i % 3], draw)
-        try:
-            run_scan([], out=run, resume=True, workers=1)
-            assert (run / "scan.jsonl").read_bytes() == text
-            assert json.loads((run / "summary.json").read_text()) == summary
-        except GuardrailsError as error:
-            refused.append(str(error))
-        shutil.rmtree(run)
-    assert len(refused) > FLIPS / 4
-    assert all(str(run) in message and "\n" not in message for message in refused)
-
-
-@pytest.mark.parametrize("last", [False, True])
-def test_a_changed_row_of_a_scan_is_named_and_asked_again(scanned: Path, tmp_path: Path, last: bool) -> None:
-    run = shutil.copytree(scanned, tmp_path / "run")
-    text = (run / "scan.jsonl").read_text()
-    lines = text.splitlines(keepends=True)
-    number = 7 if last else 2
-    lines[number] = lines[number].replace('"verdict": "', '"verdict": "n')
-    (run / "scan.jsonl").write_text("".join(lines))
-    with pytest.raises(JournalError, match=f"row {number + 1} does not fit its checksum.*--resume --salvage"):
-        run_scan([], out=run, resume=True)
-    words: list[str] = []
-    run_scan([], out=run, resume=True, salvage=True, workers=1, tell=words.append)
-    assert (run / "scan.jsonl").read_text() == text
-    assert words[-1] == f"{number} of 8 rows are kept; the others are asked again"
-
-
-def test_a_damaged_listing_is_salvaged_or_refused(scanned: Path, tmp_path: Path) -> None:
-    from sqlite3 import connect
-
-    run = shutil.copytree(scanned, tmp_path / "run")
-    with connect(run / "scan.sqlite") as db:
-        db.execute("UPDATE log SET body = 'ab' WHERE kind = 'row' AND idx = 3")
-    db.close()
-    with pytest.raises(JournalError, match=r"row \d+ of its log \(row\) does not fit its checksum"):
-        run_scan([], out=run, resume=True)
-    run_scan([], out=run, resume=True, salvage=True, workers=1)
-    assert rows(run) == rows(scanned)
-    with connect(run / "scan.sqlite") as db:
-        db.execute("UPDATE items SET place = ? WHERE number = 3", (b"/etc/hostname",))
-    db.close()
-    for option in (False, True):
-        with pytest.raises(JournalError, match="its list of files is not the one that was made"):
-            run_scan([], out=run, resume=True, salvage=option)
-
-
-def test_outcomes_of_controls_that_lie_in_a_new_folder_are_not_believed(
-    scanned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, failed = tmp_path / "run", outcome("own.bright", behaved=False, auc=0.5, low=0.4, high=0.6)
-    run.mkdir()
-    (run / "controls.json").write_text(json.dumps([outcome("own.bright")]))
-    with Listing(run / "scan.sqlite") as listing:  # it holds no scan
-        listing.put("controls", json.dumps([outcome("own.bright")]))
-    monkeypatch.setattr(scan, "kept_outcome", lambda name: failed)
-    summary, _ = run_scan([str(scanned.parent / "in")], detectors=["own.bright"], out=run, workers=1)
-    assert summary["controls"] == [failed]
-    assert {row["detections"][0]["verdict"] for row in rows(run)} == {"abstain"}
-
-
-def stored(scanned: Path, run: Path, outcomes: str) -> Path:
-    """Return the folder of a scan that is to be resumed; outcomes of controls are stored in it as a stranger might."""
-    with Listing(scanned / "scan.sqlite") as listing:
-        settings = listing.get("settings")
-    run.mkdir()
-    with Listing(run / "scan.sqlite") as listing:
-        listing.fill([str(scanned.parent / "in")], without=run, settings=settings or "")
-        listing.put("controls", outcomes)
-    return run
-
-
-@pytest.mark.parametrize(
-    "text", ["", "3", "[3]", "{}", "[{}]", "[" * 100_000, json.dumps([outcome("own.bright", auc="x")]),
-             json.dumps([outcome("own.bright", auc=None)]), json.dumps([outcome("own.bright", n=[1])])]
-)  # fmt: skip
-def test_controls_that_are_none_are_one_message(scanned: Path, tmp_path: Path, text: str) -> None:
-    run = stored(scanned, tmp_path / "run", text)
-    with pytest.raises(JournalError, match=r"scan.sqlite: not the outcomes of controls"):
-        run_scan([], out=run, resume=True, workers=1)
-
-
-@pytest.mark.parametrize("outcomes", [[], [outcome("own.slow")], [outcome("own.bright"), outcome("own.slow")]])
-def test_controls_of_other_detectors_are_refused(scanned: Path, tmp_path: Path, outcomes: list[Any]) -> None:
-    run = stored(scanned, tmp_path / "run", json.dumps(outcomes))
-    with pytest.raises(
-        JournalError, match=r"the scan began with the detectors .*, and would go on with own.bright; start a new"
-    ):
-        run_scan([], out=run, resume=True, workers=1)
-
-
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_journal_of_which_nothing_can_be_salvaged_advises_a_new_run(cut_off: Path, number: int) -> None:
     damage_seconds(cut_off / "journal.sqlite", number)
@@ -372,48 +229,6 @@ def test_a_journal_of_which_nothing_can_be_salvaged_advises_a_new_run(cut_off: P
         with pytest.raises(JournalError, match=rf"row {number} of its log .*start a new run") as told:
             run_audit(fakes.FakeTarget(0.3), resume=cut_off, salvage=salvage)
         assert "--salvage" not in str(told.value)
-
-
-def test_a_listing_of_which_nothing_can_be_salvaged_advises_a_new_run(scanned: Path, tmp_path: Path) -> None:
-    run = shutil.copytree(scanned, tmp_path / "run")
-    damage_seconds(run / "scan.sqlite", 2)
-    for salvage in (False, True):
-        with pytest.raises(JournalError, match=r"row 2 of its log .*start a new run") as told:
-            run_scan([], out=run, resume=True, salvage=salvage)
-        assert "--salvage" not in str(told.value)
-
-
-@pytest.mark.parametrize("of_a_scan", [False, True])
-def test_salvage_is_advised_where_it_helps_and_only_there(
-    cut_off: Path, scanned: Path, tmp_path: Path, of_a_scan: bool
-) -> None:
-    """Flips at the beginning of the file, where the tables are described, and in the whole of it."""
-    opened, schema = (Listing, SCHEMA) if of_a_scan else (Journal, "")
-    content = (scanned / "scan.sqlite" if of_a_scan else cut_off / "journal.sqlite").read_bytes()
-    draw, refused, file = random.Random(3), [], tmp_path / "damaged" / "file.sqlite"
-    for i in range(120):
-        file.parent.mkdir()
-        bit = draw.randrange(8 * (4096 if i % 2 else len(content)))
-        file.write_bytes(content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :])
-        try:
-            opened(file).close()
-        except JournalError as error:
-            refused.append(str(error))
-            if "--salvage" in refused[-1]:
-                assert log.salvage(file, schema, tables=("items",) if of_a_scan else ())
-                opened(file).close()
-        shutil.rmtree(file.parent)
-    advised = ["--salvage" in message for message in refused]
-    assert all("start a new" in message for message in refused)
-    assert {True, False} == set(advised)
-
-
-def damage_seconds(file: Path, number: int) -> None:
-    from sqlite3 import connect
-
-    with connect(file) as db:
-        db.execute("UPDATE log SET seconds = 7.5 WHERE number = ?", (number,))
-    db.close()
 
 
 def test_salvage_goes_with_resume(tmp_path: Path) -> None:
@@ -432,14 +247,6 @@ def test_a_second_run_that_begins_meanwhile_is_told_so(
         run_audit(fakes.FakeTarget(0.3), out=cut_off)
 
 
-def test_a_second_scan_that_begins_meanwhile_is_told_so(
-    scanned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scan, "how_to_resume", lambda folder: None)
-    with pytest.raises(ConfigurationError, match="already holds a scan"):
-        run_scan([str(tmp_path)], detectors=["own.bright"], out=scanned)
-
-
 def test_a_disk_that_fills_before_the_run_began_advises_no_resume(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal.sqlite") as journal:
         pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
@@ -451,65 +258,3 @@ def test_a_disk_that_fills_before_the_run_began_advises_no_resume(tmp_path: Path
         listing._db.execute("PRAGMA max_page_count = 1")
         with pytest.raises(JournalError, match="nothing of the run is kept"):
             listing.put("settings", "x" * 100_000)
-
-
-@pytest.mark.parametrize("name", ["result.part", "errors.log", "journal.lock", "journal.sqlite.damaged", "media/a.png"])
-def test_a_run_does_not_write_where_a_link_leads(cut_off: Path, tmp_path: Path, name: str) -> None:
-    precious = tmp_path / "precious.txt"
-    precious.write_text("mine")
-    link = cut_off / name
-    link.parent.mkdir(exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(precious)
-    with pytest.raises(ConfigurationError, match=rf"{name} is a link, and a run would write where it leads"):
-        run_audit(fakes.FakeTarget(0.3), resume=cut_off, salvage=True)
-    assert precious.read_text() == "mine"
-
-
-@pytest.mark.parametrize(
-    "name", ["journal.sqlite", "errors.log", "journal.lock", "media/a.png", "answers.sqlite-wal", "scan.jsonl"]
-)
-def test_a_run_does_not_write_into_a_hard_link(cut_off: Path, tmp_path: Path, name: str) -> None:
-    precious, link = tmp_path / "precious.txt", cut_off / name
-    link.parent.mkdir(exist_ok=True)
-    link.touch()
-    link.rename(precious)
-    content = precious.read_bytes()
-    link.hardlink_to(precious)
-    with pytest.raises(ConfigurationError, match=rf"{name} is a hard link, and a run would write into the other file"):
-        run_audit(fakes.FakeTarget(0.3), resume=cut_off, salvage=True)
-    assert precious.read_bytes() == content
-
-
-@pytest.mark.parametrize("name", ["result.json", "result.part", "report.html"])
-def test_a_file_that_is_replaced_may_have_another_name(cut_off: Path, tmp_path: Path, name: str) -> None:
-    (tmp_path / "precious.txt").write_text("mine")
-    (cut_off / name).hardlink_to(tmp_path / "precious.txt")
-    run_audit(fakes.FakeTarget(0.3), resume=cut_off)
-    assert json.loads((cut_off / "result.json").read_text())["findings"]
-    assert (tmp_path / "precious.txt").read_text() == "mine"
-
-
-@pytest.mark.parametrize("name", ["errors.log", "result.part", "journal.lock", "scan.jsonl", "media"])
-def test_a_pipe_where_a_run_would_write_is_not_waited_for(cut_off: Path, name: str) -> None:
-    (cut_off / name).unlink(missing_ok=True)
-    os.mkfifo(cut_off / name)
-    with pytest.raises(ConfigurationError, match=f"{name} is no file or folder, and a run would write to it; remove"):
-        run_audit(fakes.FakeTarget(0.3), resume=cut_off)
-
-
-def test_other_links_in_a_runs_folder_are_let_be(cut_off: Path, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    for name in ("data", "notes.md"):
-        (cut_off / name).symlink_to(tmp_path / "data")
-    assert run_audit(fakes.FakeTarget(0.3), resume=cut_off)[0].exit_code in (0, 1, 3)
-
-
-def test_a_scan_does_not_write_where_a_link_leads(scanned: Path, tmp_path: Path) -> None:
-    run, precious = tmp_path / "run", tmp_path / "precious.txt"
-    shutil.copytree(scanned, run)
-    precious.write_text("mine")
-    (run / "summary.part").symlink_to(precious)
-    with pytest.raises(ConfigurationError, match=r"summary\.part is a link"):
-        run_scan([], out=run, resume=True)
-    assert precious.read_text() == "mine"
