@@ -14,6 +14,7 @@ from ._endings import interrupted
 from ._screen import note, say, show
 from ._summary import print_summary
 from .listing import TARGETS
+from .scan import Engine
 
 if TYPE_CHECKING:
     from ..core.results import AuditResult
@@ -127,6 +128,7 @@ def audit(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Keep no answers in the run's folder.", rich_help_panel=ENDPOINT)
     ] = False,
+    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, its cost and what it could see.")
     ] = False,
@@ -188,6 +190,7 @@ def audit(
     if salvage and not resume:
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
     folder = resume or out or default_folder(target or "self-check")
+    options["engine"] = engine.value
     result = _run(target, options, folder, resume=resume is not None, salvage=salvage)
     page = folder / "report.html"
     render(result, "html", page, run_folder=folder)

@@ -25,7 +25,7 @@ class Format(StrEnum):
 
 
 class Engine(StrEnum):
-    """Where a scan runs."""
+    """Where a scan or an audit runs."""
 
     LOCAL = "local"
     RAY = "ray"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ...core.asking import ask
 from ...core.batch import Batch, Row
 from ...core.errors import STOPS, GuardrailsError, JournalError
 from ...core.probe import Probe
+from ...core.results.cost import Use
 from ...core.seeding import derive_seed
 from ...core.subject import Subject
 from ...core.visible import visible
@@ -58,7 +60,8 @@ class Series:
 class Collected(NamedTuple):
     """What became of a batch: its rows, or in a reader's words why there are none; a defect's traceback; seconds.
 
-    A defect that cost items and not the batch has a traceback beside the rows.
+    A defect that cost items and not the batch has a traceback beside the rows. `use` is what the batch used, where
+    another process did it.
     """
 
     batch: Batch
@@ -66,6 +69,7 @@ class Collected(NamedTuple):
     why: str | None = None
     traceback: str = ""
     seconds: float = 0.0
+    use: Use | None = None
 
 
 Executor = Callable[[Series, Sequence[Batch]], Iterator[Collected]]
@@ -154,19 +158,32 @@ def run_series(
     JournalError
         Where the journal cannot be written: the run ends, to be resumed.
     """
-    failed: dict[int, str] = {}
-    traced = False
-    for done in executor(series, journal.pending(series.name)):
-        if done.rows is None:
-            failed[done.batch.index] = str(done.why)
-        if done.traceback and not traced:  # what a series' further batches fail of is the same, as a rule
-            _write_trace(log, series.name, done.traceback)
-            traced = True
-        if done.rows is None:
-            journal.add_use(series.name, done.batch, meter.lap(done.seconds))
-            continue
-        use = meter.lap(done.seconds, len(done.rows))
-        journal.finish(series.name, done.batch, done.rows, done.seconds, use)
-        if progress is not None:
-            progress(Progress(*journal.progress(), series.name))
-    return failed[min(failed)] if failed else None
+    outcomes = ((series, done) for done in executor(series, journal.pending(series.name)))
+    return write_down(outcomes, journal, log=log, meter=meter, progress=progress).get(series.name)
+
+
+def write_down(
+    outcomes: Generator[tuple[Series, Collected]],
+    journal: Journal,
+    *,
+    log: Path,
+    meter: Meter,
+    progress: Callable[[Progress], None] | None = None,
+) -> dict[str, str]:
+    """Write batches as they end; return, by name, why a series could not be finished. Errors as `run_series`."""
+    failed: dict[str, dict[int, str]] = {}
+    traced: set[str] = set()
+    with closing(outcomes):  # also where the journal cannot be written: no further batch is begun
+        for series, done in outcomes:
+            use = done.use or meter.lap(done.seconds, len(done.rows or ()))
+            if done.traceback and series.name not in traced:  # what further batches fail of is the same, as a rule
+                _write_trace(log, series.name, done.traceback)
+                traced.add(series.name)
+            if done.rows is None:
+                failed.setdefault(series.name, {})[done.batch.index] = str(done.why)
+                journal.add_use(series.name, done.batch, use)
+                continue
+            journal.finish(series.name, done.batch, done.rows, done.seconds, use)
+            if progress is not None:
+                progress(Progress(*journal.progress(), series.name))
+    return {name: reasons[min(reasons)] for name, reasons in failed.items()}

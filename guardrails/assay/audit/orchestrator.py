@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ...core.errors import ConfigurationError, JournalError
 from ...core.results import AuditResult
+from ..cluster import check_engine
 from ..resume import (
     JOURNAL,
     check_asked,
@@ -30,12 +31,15 @@ from ..run_folder import default_folder, make_folder, write_whole, writing
 from ..served import answers_kept
 from ..sources import sources_sha256
 from .engine import Progress
-from .inputs import Inputs, changes, check_apart
+from .inputs import Inputs, Records, changes, check_apart
 from .journal import Journal
 from .options import changed_options, read_given, shortened
-from .plan import OBJECT, asked, make_settings
+from .plan import OBJECT, Settings, asked, make_settings
 from .run import Run
 from .scope import Scope
+
+if TYPE_CHECKING:
+    from .ray import Cluster
 
 Report = Callable[[Progress], None] | None
 P = ParamSpec("P")
@@ -65,6 +69,7 @@ def run_audit(
     salvage: bool = False,
     fail_on: str | None = None,
     endpoint: Mapping[str, Any] | None = None,
+    engine: str = "local",
     progress: Report = None,
     tell: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
@@ -99,6 +104,10 @@ def run_audit(
     endpoint : dict, optional
         Of a served model (``openai:URL#MODEL``): fields of `guardrails.targets.endpoint.EndpointOptions`, such as
         ``api_key_env``, ``concurrency`` and ``max_requests``.
+    engine : str
+        ``local``, or ``ray``: the batches are done on the Ray cluster that ``RAY_ADDRESS`` names, or on one that Ray
+        starts on this machine. The result is the same, and a run can be resumed by either. A target that is a Python
+        object, a callable or a served model is asked by this process alone, and is refused.
     out : Path, optional
         The run's folder; default ``guardrails-runs/<time>-<target>``.
     resume : Path, optional
@@ -129,6 +138,7 @@ def run_audit(
         Where the journal or the run's folder is damaged or cannot be written, or an input changed while the run was
         under way: then no result is written.
     """
+    check_engine(engine)
     objects = {"target": target, "corpus": corpus, "holdout": holdout, "reference": reference, "prompts": prompts}
     settled = {
         "text_field": text_field, "options": options, "recognizers": recognizers, "descriptor": descriptor,
@@ -143,11 +153,14 @@ def run_audit(
             raise ConfigurationError(f"the run in {folder} is resumed there; leave out={os.fspath(out)!r} out")
         again = asked(settled, Path(plan) if plan else None)
         named |= {name: str(value) for name, value in shortened(changed_options(read_given(again["options"]))).items()}
-        return _resumed(folder, objects, named, again, progress, tell or _silent, warn or _silent, salvage=salvage)
+        return _resumed(
+            folder, objects, named, again, engine, progress, tell or _silent, warn or _silent, salvage=salvage
+        )
     if salvage:
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
     given = {k: name_of(v) for k, v in objects.items()} | settled
     settings = make_settings(given, Path(plan) if plan else None)
+    ray = _connected(engine, settings)
     if settings.target is None and tell:
         tell("no target is named: this is the self-check")
     folder = Path(out) if out else default_folder(settings.target or "self-check")
@@ -158,6 +171,7 @@ def run_audit(
     scope = Scope(settings, objects)
     scope.assays()  # opens the target, so that a wrong name leaves no folder behind
     identity = scope.subject.target.identity() if settings.target else {}  # reaches the server of a served model
+    cluster = _cluster(ray, scope, folder, identity, records)
     make_folder(folder)
     with writing(folder):
         journal = Journal(folder / JOURNAL)
@@ -173,7 +187,7 @@ def run_audit(
             "settings": settings.model_dump(mode="json"),  # the last: with them a run has begun
         }
         journal.add_plan([], begun)
-        return _finished(journal, scope, inputs, folder, progress), folder
+        return _finished(journal, scope, inputs, folder, cluster, progress), folder
 
 
 def _resumed(
@@ -181,6 +195,7 @@ def _resumed(
     objects: dict[str, Any],
     named: Mapping[str, str | None],
     again: Mapping[str, Any],
+    engine: str,
     progress: Report,
     tell: Callable[[str], None],
     warn: Callable[[str], None],
@@ -193,20 +208,42 @@ def _resumed(
         settings = stored_settings(journal, folder)
         check_named(settings, named, folder)
         check_asked(settings, again, folder)
+        ray = _connected(engine, settings)
         tell(f"resuming the run in {folder}; it reads: {what_is_read(settings)}")
         inputs = Inputs(settings, objects, without=folder)
         check_unchanged(journal, inputs, folder)
         scope = Scope(settings, objects)
         check_opened(journal, scope, folder)
+        cluster = _cluster(ray, scope, folder, journal.table("identity"), stored_records(journal))
         if salvage:
             done, total = journal.progress()
             tell(f"{done:,} of {total:,} batches are kept; the others are asked again")
         with answers_kept(scope, folder, warn, resumed=True):
-            return _finished(journal, scope, inputs, folder, progress), folder
+            return _finished(journal, scope, inputs, folder, cluster, progress), folder
 
 
-def _finished(journal: Journal, scope: Scope, inputs: Inputs, folder: Path, progress: Report) -> AuditResult:
-    """Finish a run that has begun.
+def _connected(engine: str, settings: Settings) -> Any:
+    """Return Ray, connected, for the engine of that name, else None. Errors as `ray.connected`."""
+    if engine == "local":
+        return None
+    from .ray import connected
+
+    return connected(settings)
+
+
+def _cluster(ray: Any, scope: Scope, folder: Path, identity: Mapping[str, str], inputs: Records) -> Cluster | None:
+    """Return what does batches where Ray is connected. Errors as `ray.Cluster`."""
+    if ray is None:
+        return None
+    from .ray import Cluster, job_of
+
+    return Cluster(ray, job_of(scope, folder, identity, inputs))
+
+
+def _finished(
+    journal: Journal, scope: Scope, inputs: Inputs, folder: Path, cluster: Cluster | None, progress: Report
+) -> AuditResult:
+    """Finish a run that has begun, on a cluster or, without one, here.
 
     Raises
     ------
@@ -214,7 +251,7 @@ def _finished(journal: Journal, scope: Scope, inputs: Inputs, folder: Path, prog
         Where an input changed while the run was under way: what was read of it, before or after, is not known.
     """
     with writing(folder, resume_command(scope.settings, folder)):
-        result = Run(scope, folder, journal, progress).result()
+        result = Run(scope, folder, journal, progress, cluster).result()
         if changed := changes(stored_records(journal), inputs.records(), f"while the run in {folder} was under way"):
             journal.put("changed", changed)
             raise JournalError(f"{changed}; there is no result, and the run cannot be resumed: start a new one")

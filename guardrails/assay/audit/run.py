@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
@@ -43,7 +43,7 @@ from .controls import (
     options_sha256,
 )
 from .cost import cost_of
-from .engine import LOG, Progress, Series, attempt, run_series
+from .engine import LOG, Progress, Series, attempt, one_by_one, run_series, write_down
 from .findings import Reading, findings_of, self_check_verdict, verdict
 from .inputs import Records
 from .journal import Journal
@@ -52,18 +52,31 @@ from .scope import Assay, Scope
 from .spikes import spike_kind, spike_outcome
 from .threads import in_this_process
 
+if TYPE_CHECKING:
+    from .ray import Cluster
+
 T = TypeVar("T")
 
 
 class Run:
-    """One run. `result` does all of it; what is in the journal already is not done again."""
+    """One run. `result` does all of it; what is in the journal already is not done again.
+
+    Batches are done on a cluster, where one is given, else in this process.
+    """
 
     def __init__(
-        self, scope: Scope, folder: Path, journal: Journal, progress: Callable[[Progress], None] | None = None
+        self,
+        scope: Scope,
+        folder: Path,
+        journal: Journal,
+        progress: Callable[[Progress], None] | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
-        self.scope, self.folder, self.journal, self.progress = scope, folder, journal, progress
+        self.scope, self.folder, self.journal, self.progress, self.cluster = scope, folder, journal, progress, cluster
         self.options: dict[str, str] = {}
         """`options_sha256` of each probe, from before anything was asked."""
+        self.failed: dict[str, str] = {}
+        """Series that the cluster could not finish, and why."""
         self.begun = time.perf_counter()
         self.meter = Meter(partial(spent, scope))
         self.measuring: dict[str, Use] = {}
@@ -79,6 +92,8 @@ class Run:
         self.options = {assay.probe.id: options_sha256(assay.probe) for assay in assays}
         if self.journal.get("planned") is None:
             self.write_plan(assays)
+        if self.cluster is not None:
+            self.collect_ahead(self.cluster, assays)
         readings = closed + [self.read(assay) for assay in assays]
         findings = [f for reading in readings for f in findings_of(reading, policy, settings)]
         findings.sort(key=lambda f: f.id)
@@ -141,6 +156,40 @@ class Run:
         if spiked:
             plan.append((spiked.name, self.scope.spike_plan(assay)))
         return plan
+
+    def collect_ahead(self, cluster: Cluster, assays: Sequence[Assay]) -> None:
+        """Finish the batches of all series side by side, so that reading a series finds it done."""
+        for assay in assays:
+            self.learn_reading(assay)
+        work = ((series, self.journal.pending(series.name)) for assay in assays for series in self.all_series(assay))
+        self.failed |= write_down(
+            cluster.several(work), self.journal, log=self.folder / LOG, meter=self.meter, progress=self.progress
+        )
+
+    def learn_reading(self, assay: Assay) -> None:
+        """Ask one batch here where only the rows that a target makes tell how they are read: see `keep_read_as`."""
+        if assay.control is not None or self.journal.get("read_as") is not None:
+            return
+        series = self.scope.series(assay)
+        if getattr(series.subject().target, "read_as", None) == "":
+            first = self.journal.pending(series.name)[:1]
+            run_series(series, self.journal, lambda s, _: one_by_one(s, first), log=self.folder / LOG, meter=self.meter)
+            self.keep_read_as()
+
+    def all_series(self, assay: Assay) -> Iterator[Series]:
+        """Yield the series that reading an assay will ask for: controls, the target, the spike."""
+        spoiled, cached = self.journal.table("spoiled"), self.journal.table("cached_controls")
+        if assay.key in spoiled:
+            return
+        for control in self.scope.judged_controls(assay):
+            known = self.scope.control_assay(assay.probe, control)
+            if known.key not in spoiled and known.key not in cached:
+                yield self.scope.series(known)
+        yield self.scope.series(assay)
+        if self.scope.policy.headline(assay.probe) is not None:
+            spiked, _ = self.attempt(assay.key, partial(self.scope.spiked, assay))
+            if spiked is not None:
+                yield spiked
 
     def read(self, assay: Assay) -> Reading:
         """Return all that one probe brings back: controls, measurements, spike."""
@@ -247,9 +296,12 @@ class Run:
         return attempt(label, work, self.folder / LOG)
 
     def run(self, series: Series) -> str | None:
+        if series.name in self.failed:
+            return self.failed[series.name]
         self.meter.lap()
+        executor = in_this_process if self.cluster is None else self.cluster.one
         log = self.folder / LOG
-        return run_series(series, self.journal, in_this_process, log=log, meter=self.meter, progress=self.progress)
+        return run_series(series, self.journal, executor, log=log, meter=self.meter, progress=self.progress)
 
     def measure(self, series: Series) -> tuple[list[Measurement], str | None]:
         rows, seed = self.journal.rows(series.name), measure_seed(series)

@@ -108,12 +108,15 @@ class Scope:
             return given
         return setting
 
+    @cached_property
+    def _chosen(self) -> list[Probe]:
+        return selected(self.settings.probes, self.settings.options)
+
     def assays(self) -> tuple[list[Assay], list[Reading]]:
         """Return what can be run, and the readings of what cannot."""
-        chosen = selected(self.settings.probes, self.settings.options)
         runnable, closed = [], []
         if self.settings.target is None:
-            for probe in chosen:
+            for probe in self._chosen:
                 if missing := _not_installed(probe):
                     closed.append(Reading(probe, not_assessed=f"missing: {', '.join(missing)}"))
                 elif control_threshold(probe, self.policy) is None:
@@ -122,7 +125,7 @@ class Scope:
                     runnable += [self.control_assay(probe, control) for control in probe.controls]
             return runnable, closed
         subject = self.subject
-        for probe in chosen:
+        for probe in self._chosen:
             try:
                 probe.applicable(subject)
                 missing = probe.missing(subject)
@@ -156,6 +159,27 @@ class Scope:
         """
         name = f"{assay.probe.id}|{assay.control.source if assay.control else 'target'}"
         return Series(name, assay.probe, assay.subject, CONTROL_SEED if assay.control else self.settings.seed)
+
+    def series_named(self, name: str) -> Series:
+        """Return the series that has a name in the journal: how another process is told which one it works on.
+
+        Raises
+        ------
+        ConfigurationError
+            Where there is none.
+        """
+        id, _, source = name.partition("|")
+        probe = next((probe for probe in self._chosen if probe.id == id), None)
+        series = None
+        if probe is not None and source in ("target", "spike"):
+            assay = Assay(probe, lambda: self.subject)
+            series = self.series(assay) if source == "target" else self.spiked(assay)
+        elif probe is not None:
+            controls = [self.control_assay(probe, c) for c in probe.controls if c.source == source]
+            series = self.series(controls[0]) if controls else None
+        if series is None:
+            raise ConfigurationError(f"there is no series {name} in this run")
+        return series
 
     def spiked(self, assay: Assay) -> Series | None:
         """Return the series of the user's target with every item spiked, or None where the probe has no spike."""

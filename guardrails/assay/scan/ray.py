@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from ...core.errors import ConfigurationError, MissingExtraError
+from ...core.errors import ConfigurationError
+from ..cluster import connect, imported_ray
 from .identify import Identified, identify
 from .listing import Found, Listing
 from .local import Row, as_duplicate, examined, patience_of, task_of
@@ -68,7 +69,7 @@ def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[Row
     """
     import json
 
-    ray = _ray()
+    ray = imported_ray("ray.data")
     entries = [
         {"number": found.number, "place": found.place.hex(), "problem": found.problem or ""}
         for found in listing.entries(start)
@@ -77,7 +78,7 @@ def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[Row
         raise ConfigurationError("memory:// paths are known to one process only: use the engine 'local'")
     if not entries:
         return
-    actors = _connected(ray)
+    actors = _actors(ray)
     ray.data.DataContext.get_current().execution_options.preserve_order = True
     blocks = max(1, min(len(entries) // BATCH, 50 * actors))
     data = ray.data.from_items(entries, override_num_blocks=blocks).map_batches(
@@ -106,24 +107,13 @@ def _bound(names: Sequence[str]) -> type[Examiner]:
     return Bound
 
 
-def _ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
-    try:
-        import ray.data
-    except ImportError:
-        raise MissingExtraError("Ray", "pip install 'guardrails-audit[ray]'") from None
-    return ray
-
-
-def _connected(ray: Any) -> int:
+def _actors(ray: Any) -> int:
     """Connect, and return how many actors there may be: one CPU of each node is left to what reads the listing."""
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
-    cpus = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]}
-    small = [n for n in cpus.values() if n < LEAST_CPUS]
+    cpus = connect(ray)
+    small = [n for n in cpus if n < LEAST_CPUS]
     if small or not cpus:
         raise ConfigurationError(
             f"{len(small)} of the cluster's {len(cpus)} nodes have fewer than {LEAST_CPUS} logical CPUs: the actors "
             "would starve the tasks that feed them, and the scan would hang; start each with --num-cpus 2 or more"
         )
-    return int(sum(n - 1 for n in cpus.values()))
+    return int(sum(n - 1 for n in cpus))

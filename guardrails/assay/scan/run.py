@@ -14,6 +14,7 @@ from typing import Any
 from ...core.errors import ConfigurationError, JournalError, did_you_mean
 from ...core.registry import detectors as known_detectors
 from ...core.targets import Modality
+from ..cluster import check_engine
 from ..run_folder import default_folder, make_folder, write_whole, writing
 from ..sources import sources_sha256
 from .arguments import arguments_sha256
@@ -29,7 +30,6 @@ from .watch import Patience
 DEFAULT = ("deepfake.fusion", "deepfake.face", "deepfake.video", "deepfake.spectro")
 """What looks where nothing else is said: of these, the ones whose weights are there."""
 CONTROL_PATIENCE = Patience(3600, 3600)
-ENGINES = ("local", "ray")
 
 Report = Callable[[int, int, str], None] | None
 
@@ -85,8 +85,7 @@ def run_scan(
     JournalError
         Where the run's folder is damaged or cannot be written.
     """
-    if engine not in ENGINES:
-        raise ConfigurationError(f"unknown engine '{engine}'.{did_you_mean(engine, ENGINES)}")
+    check_engine(engine)
     if salvage and not resume:
         raise ConfigurationError("--salvage restores a damaged scan: name it with --resume")
     tell = tell or (lambda _: None)

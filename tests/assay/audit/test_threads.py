@@ -49,7 +49,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def comparable(result: AuditResult) -> dict[str, Any]:
-    return result.model_dump(mode="json", exclude={"timing"})
+    return result.model_dump(mode="json", exclude={"timing", "cost"})
 
 
 def ended(folder: Path) -> list[int]:

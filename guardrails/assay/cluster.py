@@ -1,0 +1,52 @@
+"""The Ray cluster that a scan or an audit works on: ``RAY_ADDRESS`` names it, else Ray starts one on this machine."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+from ..core.errors import ConfigurationError, MissingExtraError, did_you_mean
+
+ENGINES = ("local", "ray")
+
+
+def check_engine(engine: str) -> None:
+    """Raise ConfigurationError for an engine that there is not."""
+    if engine not in ENGINES:
+        raise ConfigurationError(f"unknown engine '{engine}'.{did_you_mean(engine, ENGINES)}")
+
+
+def imported_ray(*parts: str) -> Any:
+    """Return the module ``ray``, with some of its sub-modules imported.
+
+    Raises
+    ------
+    MissingExtraError
+        Where Ray is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # it would print those of tasks that nobody waits for
+    try:
+        ray, *_ = [import_module(name) for name in ("ray", *parts)]
+    except ImportError:
+        raise MissingExtraError("Ray", "pip install 'guardrails-audit[ray]'") from None
+    return ray
+
+
+def connect(ray: Any) -> list[float]:
+    """Connect where that is not done yet, and return the logical CPUs of each node.
+
+    Raises
+    ------
+    ConfigurationError
+        Where ``RAY_ADDRESS`` names no cluster that can be reached.
+    """
+    if not ray.is_initialized():
+        try:
+            ray.init(log_to_driver=False, include_dashboard=False)
+        except (ConnectionError, ImportError, RuntimeError, TimeoutError, ValueError) as error:
+            what = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            where = os.environ.get("RAY_ADDRESS", "")
+            raise ConfigurationError(f"no Ray cluster can be reached at RAY_ADDRESS '{where}': {what}") from None
+    return [float(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
