@@ -38,6 +38,13 @@ def processes(seen: dict[str, Any], run: str) -> set[str]:
     return {process for process, _ in seen[f"{run} by"]}
 
 
+def cached(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result as it is where the controls are known from before."""
+    (finding,) = result["findings"]
+    controls = [control | {"cached": True} for control in finding["controls"]]
+    return result | {"findings": [finding | {"controls": controls}]}
+
+
 def test_a_worker_killed_in_the_middle_changes_nothing(seen: dict[str, Any], top: Path) -> None:
     assert seen["ray"] == seen["local"]
     assert (top / "killed").exists()
@@ -53,7 +60,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(seen: dict[str, Any], top
 
 
 def test_what_is_begun_on_a_cluster_is_resumed_here_and_the_other_way_round(seen: dict[str, Any]) -> None:
-    assert seen["ray then local"] == seen["local then ray"] == seen["local"]
+    assert seen["ray then local"] == seen["local then ray"] == cached(seen["local"])
     assert processes(seen, "ray then local") <= {str(seen["pid"])}  # of the second sitting
     assert str(seen["pid"]) not in processes(seen, "local then ray")
 

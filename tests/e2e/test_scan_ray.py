@@ -13,7 +13,7 @@ import pytest
 
 from ..assay import scan_plugin as own
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 PROGRAM = """
 import json, sys, time
