@@ -12,8 +12,8 @@ from typing import Any
 
 from ...core.base import Batch
 from ...core.errors import ConfigurationError, GuardrailsError
+from ..meter import Meter
 from ..sources import all_versions, sources_sha256
-from .cost import Meter
 from .engine import Collected, Series, collected
 from .inputs import Inputs, Records, changes
 from .plan import DATA, Settings
