@@ -76,6 +76,7 @@ def callable_target(thing: Any, *, name: str | None = None) -> Target:
         With ``sample(n, seed=…)``, which returns n texts or pictures, or a data frame of n rows; or with
         ``generate(prompts)`` or ``predict(prompts)``, or itself a callable of prompts, which return one text or picture
         per prompt. ``seed``, ``temperature`` and ``max_new_tokens`` are handed on where its signature has them.
+        One that may be called from several threads says in ``concurrent_batches`` of how many (1 to 64).
         Pictures are arrays (H, W), (H, W, 3) or (3, H, W), uint8 or floats in 0–1, or PIL images. Or a fitted
         classifier of scikit-learn: see `guardrails.targets.estimator`. Or a `guardrails.core.conversations.Chat`.
     name : str, optional
@@ -102,7 +103,10 @@ def callable_target(thing: Any, *, name: str | None = None) -> Target:
         )
     call = _Call(name, getattr(thing, kind) if kind else thing)
     makes = _modality(call, takes_prompts=kind != "sample")
-    target: Target = makes(name, call, takes_prompts=kind != "sample")
+    made: Any = makes(name, call, takes_prompts=kind != "sample")
+    # Static: a client that has any attribute that is asked for does not mean this one.
+    made.concurrent_batches = inspect.getattr_static(thing, "concurrent_batches", 1)
+    target: Target = made
     return target
 
 

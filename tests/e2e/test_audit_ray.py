@@ -27,6 +27,7 @@ def seen(top: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     plugin = audit_plugin.install(tmp_path_factory.mktemp("plugin"))
     path = os.pathsep.join([str(plugin), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": path, "OWN_FOLDER": str(top), "OMP_NUM_THREADS": "1"}
+    environment["RAY_worker_niceness"] = "0"  # by default whatever else runs on a machine goes before Ray's workers
     command = [sys.executable, "-m", "own_audit"]
     done = subprocess.run(command, env=environment, cwd=top, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]

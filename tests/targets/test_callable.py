@@ -193,3 +193,26 @@ def test_an_answer_around_the_text_is_refused_with_what_to_return(answer, part):
         callable_target(pipe, name="python:mine:pipe")
     assert "pipe(prompts)]" in str(caught.value)
     assert "return_full_text=False" in str(caught.value)
+
+
+def test_a_callable_says_from_how_many_threads_it_may_be_called():
+    class Client:
+        def __getattr__(self, name):
+            if name == "concurrent_batches":  # as of a client that has any attribute that is asked for
+                return object()
+            raise AttributeError(name)
+
+        def generate(self, prompts):
+            return ["text" for _ in prompts]
+
+    assert callable_target(Client()).concurrent_batches == 1
+    several = Client()
+    several.concurrent_batches = 8
+    assert callable_target(several).concurrent_batches == 8
+
+    def answer(prompts):
+        return ["text" for _ in prompts]
+
+    assert callable_target(answer).concurrent_batches == 1
+    answer.concurrent_batches = 4
+    assert callable_target(answer).concurrent_batches == 4

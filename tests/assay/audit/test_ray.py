@@ -1,0 +1,143 @@
+"""What the engine ``ray`` refuses before it looks for a cluster, and how it hands out tasks; a cluster is in `e2e`."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from guardrails.assay.audit.engine import Collected, Series
+from guardrails.assay.audit.orchestrator import run_audit
+from guardrails.assay.audit.plan import make_settings
+from guardrails.assay.audit.ray import TRIES, Cluster, connected
+from guardrails.core.base import Batch, Subject
+from guardrails.core.errors import ConfigurationError, JournalError
+
+from .. import fakes
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("python object: Model", "a Python object exists in this process only; name the target"),
+        ("python:mine:answer", "what stands behind a callable exists in this process only"),
+        ("chat:python:mine:answer", "what stands behind a callable exists in this process only"),
+        ("openai:http://127.0.0.1:9/v1#m", "--concurrency sends more requests at a time"),
+        ("openai-completions:http://127.0.0.1:9/v1#m", "its budget and its answers are counted in this process"),
+        ("http:api.toml", "its budget and its answers are counted in this process"),
+    ],
+)
+def test_a_target_of_one_process_is_refused(target: str, words: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        connected(make_settings({"target": target}))
+    assert str(error.value).startswith(f"the engine 'ray' cannot share {target}: ")
+    assert words in str(error.value)
+    assert str(error.value).endswith("Use the engine 'local'")
+
+
+def test_an_object_is_refused_before_anything_is_written(tmp_path: Any) -> None:
+    with pytest.raises(ConfigurationError, match="cannot share python object: FakeTarget"):
+        run_audit(fakes.FakeTarget(0.0), engine="ray", out=tmp_path / "run")
+    with pytest.raises(ConfigurationError, match=r"unknown engine 'rays'. Did you mean 'ray'"):
+        run_audit(fakes.FakeTarget(0.0), engine="rays", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+class RayError(Exception):
+    pass
+
+
+class RayTaskError(RayError):
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class FakeRay:
+    """A cluster of two processors: what becomes of a batch is told by `outcomes`, by its number, once a try."""
+
+    exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
+
+    def __init__(self, outcomes: dict[int, list[Any]] | None = None) -> None:
+        self.outcomes = outcomes or {}
+        self.begun: list[int] = []
+        self.most, self.cancelled = 0, 0
+
+    def remote(self, **_: Any) -> Any:
+        def task(id: str, job: Any, series: str, batch: Batch) -> str:
+            self.begun.append(batch.index)
+            return f"{len(self.begun)}:{batch.index}"
+
+        return lambda function: SimpleNamespace(remote=task)
+
+    def put(self, job: Any) -> str:
+        return "job"
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0}
+
+    def wait(self, refs: list[str], num_returns: int) -> tuple[list[str], list[str]]:
+        self.most = max(self.most, len(refs))
+        return [refs[-1]], refs[:-1]  # the last one begun ends first
+
+    def get(self, ref: str) -> Collected:
+        number = int(ref.partition(":")[2])
+        outcome = self.outcomes[number].pop(0) if self.outcomes.get(number) else []
+        if isinstance(outcome, BaseException):
+            raise outcome
+        rows, why = (None, outcome) if isinstance(outcome, str) else (outcome, None)
+        return Collected(Batch(number, {}), rows, why)
+
+    def cancel(self, ref: str, *, force: bool) -> None:
+        self.cancelled += 1
+
+
+def ended(ray: FakeRay, batches: int = 10) -> list[Collected]:
+    series = Series("fake|target", fakes.FakeProbe(), lambda: Subject(fakes.FakeTarget(0.0)), 0)
+    cluster = Cluster(ray, SimpleNamespace(id="run", data={}))  # type: ignore[arg-type]
+    return list(cluster.one(series, [Batch(i, {}) for i in range(batches)]))
+
+
+def test_every_batch_is_done_once_and_not_all_are_handed_out_at_a_time() -> None:
+    ray = FakeRay()
+    assert sorted(done.batch.index for done in ended(ray)) == sorted(ray.begun) == list(range(10))
+    assert (ray.most, ray.cancelled) == (4, 0)
+
+
+def test_a_batch_whose_worker_died_is_begun_again_and_given_up_in_the_end() -> None:
+    ray = FakeRay({3: [RayError("The worker died. See the logs.")] * (TRIES - 1)})
+    assert all(done.rows == [] for done in ended(ray))
+    assert ray.begun.count(3) == TRIES
+    ray = FakeRay({3: [RayError("The worker died. See the logs.")] * TRIES})
+    (given_up,) = [done for done in ended(ray) if done.rows is None]
+    assert given_up.why == "its batch 3 was given up: the worker died 4 times over it (The worker died)"
+    assert ray.begun.count(3) == TRIES
+
+
+def test_after_a_failure_no_later_batch_is_begun_and_those_under_way_end() -> None:
+    ray = FakeRay({3: ["no patience"]})
+    done = ended(ray)
+    assert [d.batch.index for d in done if d.rows is None] == [3]
+    assert sorted(d.batch.index for d in done) == ray.begun == [0, 1, 2, 3]
+    assert ray.cancelled == 0
+
+
+@pytest.mark.parametrize("error", [OSError(28, "full"), MemoryError(), ConfigurationError("another node")])
+def test_what_ends_a_run_in_a_worker_ends_it_here_and_the_rest_is_cancelled(error: BaseException) -> None:
+    ray = FakeRay({5: [RayTaskError(error)]})
+    with pytest.raises(type(error)):
+        ended(ray)
+    assert ray.cancelled == 3
+
+
+def test_a_lost_cluster_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: Any, **__: Any) -> None:
+        raise ConnectionError("GCS is gone. Ray says much more.")
+
+    ray = FakeRay()
+    monkeypatch.setattr(ray, "wait", lost)
+    with pytest.raises(
+        JournalError, match=r"the Ray cluster was lost \(GCS is gone\); what finished is kept: use --resume"
+    ):
+        ended(ray)
