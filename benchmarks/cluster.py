@@ -3,8 +3,8 @@
     python benchmarks/cluster.py [TARGET] [--probes GLOB] [--budget quick]
 
 Both clusters are on this machine, so that it needs two free cores; the model is a reference generator, which computes.
-In a first run on each cluster, which is not counted, its workers import the libraries, and the controls are made. Prints
-the ratio of the times (bar 1.6), whether both results equal that of a local run, and the load of the machine.
+In a first run on each cluster, which is not counted, its workers import the libraries, and the controls are made.
+Prints the ratio of the times (bar 1.6), whether both results equal that of a local run, and the load of the machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TARGET, PROBES = "reference:diffusion-photo,memorize=1", "memorization.copies"
 
 
 def timed(options: argparse.Namespace, folder: Path) -> tuple[float, dict[str, Any]]:
-    """Return the seconds of an audit on `options.nodes` nodes (0: without a cluster), and what it found."""
+    """Return the seconds of an audit on `options.nodes` nodes (0: without a cluster), and its findings."""
     from guardrails.assay.audit.orchestrator import run_audit
 
     engine = "ray" if options.nodes else "local"

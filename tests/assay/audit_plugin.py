@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from guardrails.core.base import Access, Batch, Budget, Control, Modality, Probe, Row, Subject
+from guardrails.core.base import Access, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
 from guardrails.core.results import Measurement, Threshold
 from guardrails.core.statistics import wilson
 
@@ -67,23 +67,25 @@ class Yes(Probe):
 
     def plan(self, subject: Subject, budget: Budget, *, seed: int) -> list[Batch]:
         order = np.random.default_rng(seed).permutation(200).tolist()
-        return [Batch(i, {"items": order[i * 10 : i * 10 + 10]}) for i in range(20)]
+        return in_batches([Item(f"{i:04}", fields={"question": i}) for i in order], 10)
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         target: Any = subject.target
-        items: list[int] = list(batch.payload["items"])
+        questions: dict[str, int] = {item.id: item.fields["question"] for item in batch.items}
         if not isinstance(target, Target):
-            return [{"item": f"{i:04}", "yes": "hazard" in target.name} for i in items]
+            return [{"item": name, "yes": "hazard" in target.name} for name in questions]
         if target.rate < 1:
-            happens(items)
-        return [{"item": f"{i:04}", "yes": target.answer(i, seed)} for i in items]
+            happens(list(questions.values()))
+        return [{"item": name, "yes": target.answer(i, seed)} for name, i in questions.items()]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         common: dict[str, Any] = {"probe": self.id, "metric": "yes_rate", "unit": "share", "higher_is_worse": True}
-        if not rows:
-            return [Measurement(**common, method="Wilson", value=None, n=0, reason="no rows")]
-        value, low, high = wilson(sum(row["yes"] for row in rows), len(rows))
-        return [Measurement(**common, method="Wilson", value=value, low=low, high=high, n=len(rows))]
+        good = [row for row in rows if "error" not in row]
+        common |= {"errors": len(rows) - len(good), "method": "Wilson"}
+        if not good:
+            return [Measurement(**common, value=None, n=0, reason="no rows")]
+        value, low, high = wilson(sum(row["yes"] for row in good), len(good))
+        return [Measurement(**common, value=value, low=low, high=high, n=len(good))]
 
     def spike(self, subject: Subject, batches: Sequence[Batch], *, seed: int) -> Subject:
         return Subject(Target("1"))

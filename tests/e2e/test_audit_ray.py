@@ -68,7 +68,9 @@ def test_what_is_begun_on_a_cluster_is_resumed_here_and_the_other_way_round(seen
 
 def test_a_defect_of_a_probe_reads_the_same(seen: dict[str, Any], top: Path) -> None:
     assert seen["broken there"] == seen["broken here"]
-    assert "ZeroDivisionError: too many answers" in seen["broken there"]["findings"][0]["reason"]
+    measured = seen["broken there"]["findings"][0]["measurement"]
+    assert (measured["n"], measured["errors"]) == (199, 1)
+    assert measured["first_error"].startswith("ZeroDivisionError: too many answers")
     for name in ("broken here", "broken there"):
         log = (top / name / "errors.log").read_text()
         assert log.startswith("own.yes|target\n")

@@ -87,7 +87,7 @@ class FakeRay:
         if isinstance(outcome, BaseException):
             raise outcome
         rows, why = (None, outcome) if isinstance(outcome, str) else (outcome, None)
-        return Collected(Batch(number, {}), rows, why)
+        return Collected(Batch(number), rows, why)
 
     def cancel(self, ref: str, *, force: bool) -> None:
         self.cancelled += 1
@@ -96,7 +96,7 @@ class FakeRay:
 def ended(ray: FakeRay, batches: int = 10) -> list[Collected]:
     series = Series("fake|target", fakes.FakeProbe(), lambda: Subject(fakes.FakeTarget(0.0)), 0)
     cluster = Cluster(ray, SimpleNamespace(id="run", data={}))  # type: ignore[arg-type]
-    return list(cluster.one(series, [Batch(i, {}) for i in range(batches)]))
+    return list(cluster.one(series, [Batch(i) for i in range(batches)]))
 
 
 def test_every_batch_is_done_once_and_not_all_are_handed_out_at_a_time() -> None:
