@@ -16,9 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from guardrails.core.base import Access, Batch, Budget, Control, Item, Modality, Probe, Row, Subject, in_batches
+from guardrails.core.batch import Batch, Item, Row, in_batches
+from guardrails.core.control import Control
+from guardrails.core.probe import Budget, Probe
 from guardrails.core.results import Measurement, Threshold
 from guardrails.core.statistics import wilson
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
 
 SPECIAL = 42
 """The item over which something goes wrong."""

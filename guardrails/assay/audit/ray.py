@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ...core.base import Batch
+from ...core.batch import Batch
 from ...core.errors import ConfigurationError, JournalError
 from ...targets import CHAT, ENDPOINTS
 from ..cluster import connect, imported_ray

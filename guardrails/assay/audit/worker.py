@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core.base import Batch
+from ...core.batch import Batch
 from ...core.errors import ConfigurationError, GuardrailsError
 from ..meter import Meter
 from ..sources import all_versions, sources_sha256

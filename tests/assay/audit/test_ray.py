@@ -11,8 +11,9 @@ from guardrails.assay.audit.engine import Collected, Series
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.audit.ray import TRIES, Cluster, connected
-from guardrails.core.base import Batch, Subject
+from guardrails.core.batch import Batch
 from guardrails.core.errors import ConfigurationError, JournalError
+from guardrails.core.subject import Subject
 
 from .. import fakes
 
