@@ -308,6 +308,40 @@ def test_a_model_that_says_nothing_is_remarked_upon(server: fault_server.Server,
     assert remark in read_as(run_audit(named(server), out="again")[0])
 
 
+class AsksAgain(Asks):
+    """Asks three prompts again and again."""
+
+    @item_by_item()
+    def ask(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
+        items = batch.payload["items"]
+        prompts = [str(int(item["item"]) % 3) for item in items]
+        texts = subject.target.generate(prompts, max_new_tokens=4, seed=seed, temperature=self.temperature)
+        return [{**item, "yes": text == "yes"} for item, text in zip(items, texts, strict=True)]
+
+    temperature = 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "temperature", "remarked"),
+    [("the same", 1.0, True), ("the same", 0.0, False), (None, 1.0, False), ("", 1.0, False)],
+)
+def test_a_server_that_does_not_sample_is_remarked_upon(
+    server: fault_server.Server, monkeypatch: pytest.MonkeyPatch, text: str | None, temperature: float, remarked: bool
+) -> None:
+    monkeypatch.setattr(Asks, "ask", AsksAgain.ask)
+    monkeypatch.setattr(Asks, "temperature", temperature, raising=False)
+
+    def answers(handler: Any, body: dict[str, Any]) -> None:
+        say(f"drawn with {body['seed']}" if text is None else text)(handler, body)
+
+    server.always = answers
+    said = read_as(audited(server))
+    assert ("37 of 37 answers to a question asked before, with another seed, repeat an earlier one" in said) is remarked
+    assert ("repeat an earlier one" in said) is remarked
+    lines = [json.loads(line) for line in Path("run", FILE).read_text().splitlines()]
+    assert sum(line.get("repeats") is True for line in lines) == (37 if remarked else 0)
+
+
 # Options
 
 

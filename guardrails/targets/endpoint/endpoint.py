@@ -266,8 +266,8 @@ class Endpoint:
             "temperature": decoding.temperature,
             "length": decoding.max_new_tokens,
         }
-        whole = json.dumps(asked | {"messages": [dict(message) for message in conversation]}, sort_keys=True)
-        key = hashlib.sha256(whole.encode()).hexdigest()
+        messages = [dict(message) for message in conversation]
+        key = _sha256(asked | {"messages": messages})
         if (cached := self.ledger.cached(key)) is not None:
             return cached
         attempts, times = 0, self._patience.attempts
@@ -284,7 +284,9 @@ class Endpoint:
             self._lost_in_a_row = self._lost_in_a_row + 1 if exchange.lost else 0
             call.lost = call.lost + 1 if exchange.lost or exchange.status in FOR_ALL else 0
         reply = self._checked(form, exchange)
-        self.ledger.add(key, reply, attempts, _most(conversation, decoding) if _charged(exchange) else None)
+        question = _sha256(asked | {"messages": messages, "seed": None}) if decoding.temperature > 0 else None
+        most = _most(conversation, decoding) if _charged(exchange) else None
+        self.ledger.add(key, reply, attempts, most, question=question)
         return reply
 
     def _checked(self, form: Form, exchange: Exchange) -> Reply:
@@ -305,6 +307,10 @@ class Endpoint:
 
     def _error_without_key(self, text: str) -> str:
         return self._without_key(text, SHORTEST_IN_ERRORS)
+
+
+def _sha256(request: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
 def _charged(exchange: Exchange) -> bool:

@@ -6,6 +6,7 @@ not stored, only a hash of the request; answers are, unless the user asks for no
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass, fields
@@ -19,6 +20,8 @@ from .options import EndpointOptions
 
 FILE = "answers.jsonl"
 MAX_BYTES = 1 << 30
+MANY, MOSTLY = 10, 0.8
+"""From so many questions that were asked again, and this share of equal answers, a report remarks on it."""
 
 
 @dataclass
@@ -36,6 +39,10 @@ class Counts:
     cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    asked_again: int = 0
+    """Answers to a question that was asked before with another seed, to be sampled."""
+    same_again: int = 0
+    """Those of them that repeat an earlier answer word for word."""
     estimated: int = 0
     """Answers without the server's token counts: an upper bound is counted, one token per byte."""
 
@@ -47,6 +54,8 @@ class Ledger:
         self.counts = Counts()
         self._options = options
         self._replies: dict[str, Reply] = {}
+        self._texts: dict[str, set[str]] = {}
+        """Hashes of the answers to each question that is sampled."""
         self._file: TextIO | None = None
 
     def keep_in(self, folder: Path, *, resumed: bool) -> None:
@@ -60,7 +69,7 @@ class Ledger:
         path = folder / FILE
         if path.exists() and not resumed:
             raise ConfigurationError(f"{path} holds the answers of another run; use another --out")
-        self.counts, self._replies, whole = Counts(), {}, True
+        self.counts, self._replies, self._texts, whole = Counts(), {}, {}, True
         if path.exists():
             try:
                 content = read_bounded(path, max_bytes=MAX_BYTES)
@@ -108,7 +117,7 @@ class Ledger:
         self.counts.requests += 1
         self.counts.repeated += again
 
-    def add(self, key: str, reply: Reply, attempts: int, most: Usage | None) -> None:
+    def add(self, key: str, reply: Reply, attempts: int, most: Usage | None, *, question: str | None = None) -> None:
         """Count the outcome of a request, and keep an answer.
 
         Parameters
@@ -121,6 +130,8 @@ class Ledger:
             How often it was sent.
         most : Usage, optional
             What is counted where the server counts no tokens: an upper bound. None: nothing was answered.
+        question : str, optional
+            The hash of a request that is sampled, without its seed.
         """
         estimated = reply.usage is None and most is not None
         counted = reply.usage or most or Usage(0, 0)
@@ -128,12 +139,22 @@ class Ledger:
         line |= {"tokens": [counted.prompt_tokens, counted.completion_tokens], "estimated": estimated}
         if reply.error is None and self._options.cache:
             line |= {"key": key, "text": reply.text}
+        if reply.text and question is not None:
+            line["repeats"] = self._repeats(question, reply.text)
         self._learn(line, count_requests=False)
         if reply.error is None:  # the same request, as that of a spike, is not sent again in this process
             self._replies[key] = reply
         if self._file is not None:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
+
+    def _repeats(self, question: str, text: str) -> bool | None:
+        """Return whether an answer is one that the same question had before; None for the first to a question."""
+        earlier = self._texts.setdefault(question, set())
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        repeats = digest in earlier if earlier else None
+        earlier.add(digest)
+        return repeats
 
     def _restore(self, line: bytes) -> None:
         """Read a line of a run that is resumed; one that is cut short or strange is left out, and asked again."""
@@ -166,6 +187,8 @@ class Ledger:
         counts.prompt_tokens += line["tokens"][0]
         counts.completion_tokens += line["tokens"][1]
         counts.estimated += bool(line.get("estimated"))
+        counts.asked_again += line.get("repeats") is not None
+        counts.same_again += line.get("repeats") is True
 
     def sentence(self) -> str:
         """Return the counts in words, for the report; empty where nothing was asked."""
@@ -184,8 +207,17 @@ class Ledger:
         ]
         cost = self.price(c.prompt_tokens, c.completion_tokens)
         parts.append("" if cost is None else f"cost {cost:.4g}")
-        silent = c.refused + c.empty > c.answered / 2
-        note = (
-            "; most answers are empty or refusals, so that readings of them say little of the model" if silent else ""
-        )
-        return ", ".join(part for part in parts if part) + note
+        return ", ".join(part for part in parts if part) + self._remark()
+
+    def _remark(self) -> str:
+        """Return what makes the answers say little of the model; empty where nothing does."""
+        c = self.counts
+        remark = ""
+        if c.refused + c.empty > c.answered / 2:
+            remark += "; most answers are empty or refusals, so that readings of them say little of the model"
+        if c.asked_again >= MANY and c.same_again > MOSTLY * c.asked_again:
+            remark += (
+                f"; {c.same_again:,} of {c.asked_again:,} answers to a question asked before, with another seed, "
+                "repeat an earlier one word for word: if the server does not sample, they are not as many samples as n counts"
+            )
+        return remark
