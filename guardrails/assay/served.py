@@ -37,10 +37,11 @@ def answers_kept(scope: Scope, folder: Path, warn: Callable[[str], None], *, res
         model.close()
 
 
-def requests_made(scope: Scope) -> str:
-    """Return how the requests to a served model ended, in words; empty for any other target."""
+def asked_as(scope: Scope) -> str:
+    """Return how a served model was asked, which is known when it was, and how the requests ended; empty for others."""
     model = _served(scope)
-    return "" if model is None else str(model.requests_made())
+    requests = "" if model is None else model.requests_made()
+    return f"{model.read_as}; {requests}" if requests else ""
 
 
 def spent(scope: Scope) -> Spent:

@@ -36,12 +36,14 @@ class Asks(fakes.FakeProbe):
     """Asks the prompts ``0``, ``1``, … and counts the answers that say yes."""
 
     size = 40
+    different, temperature = 40, 1.0
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         if isinstance(subject.target, fakes.FakeTarget):
             return super().collect(subject, batch, seed=seed)
         target: Any = subject.target
-        texts = target.generate([str(int(item.id)) for item in batch.items], max_new_tokens=4, seed=seed)
+        prompts = [str(int(item.id) % self.different) for item in batch.items]
+        texts = target.generate(prompts, max_new_tokens=4, temperature=self.temperature, seed=seed)
         return [{"item": item.id, "yes": text == "yes"} for item, text in zip(batch.items, texts, strict=True)]
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
@@ -308,17 +310,12 @@ def test_a_model_that_says_nothing_is_remarked_upon(server: fault_server.Server,
     assert remark in read_as(run_audit(named(server), out="again")[0])
 
 
-class AsksAgain(Asks):
-    """Asks three prompts again and again."""
+def test_what_a_server_is_found_not_to_take_is_in_the_report(server: fault_server.Server) -> None:
+    def strict(handler: Any, body: dict[str, Any]) -> None:
+        (status(400, '{"error": {"message": "unknown field: seed"}}') if "seed" in body else say("no"))(handler, body)
 
-    @item_by_item()
-    def ask(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
-        items = batch.payload["items"]
-        prompts = [str(int(item["item"]) % 3) for item in items]
-        texts = subject.target.generate(prompts, max_new_tokens=4, seed=seed, temperature=self.temperature)
-        return [{**item, "yes": text == "yes"} for item, text in zip(items, texts, strict=True)]
-
-    temperature = 1.0
+    server.always = strict
+    assert "the server takes no seed" in read_as(audited(server))
 
 
 @pytest.mark.parametrize(
@@ -328,8 +325,8 @@ class AsksAgain(Asks):
 def test_a_server_that_does_not_sample_is_remarked_upon(
     server: fault_server.Server, monkeypatch: pytest.MonkeyPatch, text: str | None, temperature: float, remarked: bool
 ) -> None:
-    monkeypatch.setattr(Asks, "ask", AsksAgain.ask)
-    monkeypatch.setattr(Asks, "temperature", temperature, raising=False)
+    monkeypatch.setattr(Asks, "different", 3)
+    monkeypatch.setattr(Asks, "temperature", temperature)
 
     def answers(handler: Any, body: dict[str, Any]) -> None:
         say(f"drawn with {body['seed']}" if text is None else text)(handler, body)

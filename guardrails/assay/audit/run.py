@@ -32,7 +32,7 @@ from ...core.seeding import derive_seed
 from ...core.subject import Subject
 from ..meter import Meter
 from ..resume import stored_records
-from ..served import price, requests_made, spent
+from ..served import asked_as, price, spent
 from ..sources import sources_sha256, versions
 from .controls import (
     cached_outcome,
@@ -322,8 +322,8 @@ class Run:
             identity, inputs = self.journal.table("identity"), stored_records(self.journal)
             made = {name: str(said) for name, said in self.journal.table("read_as").items()}
             read_as = {**self.scope.subject.read_as, **made}
-            if requests := requests_made(self.scope):
-                read_as["target"] = f"{read_as.get('target', '')}; {requests}"
+            if asked := asked_as(self.scope):
+                read_as["target"] = asked
             subject = replace(self.scope.subject, read_as=read_as)
             return (record(subject, self.scope.settings.target, identity, inputs),)
         sources = sorted({a.control.source for a in assays if a.control})

@@ -218,6 +218,7 @@ class Ledger:
         if c.asked_again >= MANY and c.same_again > MOSTLY * c.asked_again:
             remark += (
                 f"; {c.same_again:,} of {c.asked_again:,} answers to a question asked before, with another seed, "
-                "repeat an earlier one word for word: if the server does not sample, they are not as many samples as n counts"
+                "repeat an earlier one word for word: if the server does not sample, they are not as many samples as "
+                "n counts"
             )
         return remark
