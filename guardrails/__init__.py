@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from .assay.audit.orchestrator import audit
     from .assay.bench.run import bench
+    from .assay.scan.run import scan
     from .core.control import Control
     from .core.detector import Detection, Detector
     from .core.errors import (
@@ -93,11 +94,13 @@ __all__ = [
     "load_probe",
     "load_target",
     "render",
+    "scan",
 ]
 
 _HOMES = {
     "guardrails.assay.audit.orchestrator": ("audit",),
     "guardrails.assay.bench.run": ("bench",),
+    "guardrails.assay.scan.run": ("scan",),
     "guardrails.core.control": ("Control",),
     "guardrails.core.detector": ("Detection", "Detector"),
     "guardrails.core.options": ("ProbeOptions",),
@@ -123,7 +126,7 @@ _HOMES = {
     "reports": ("render",),
     "reports.renderer": ("Renderer",),
 }
-_NEED_ALL_PACKAGES = frozenset({"audit", "bench", "load_target", "render"})
+_NEED_ALL_PACKAGES = frozenset({"audit", "bench", "load_target", "render", "scan"})
 """What imports ``generators`` or ``reports``, whose place a file of the user's own of that name may take."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

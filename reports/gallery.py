@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from guardrails.core.errors import ConfigurationError
-from guardrails.core.results.scan import ScanResult
+from guardrails.core.results.scan import (
+    SHOWN,
+    FilePictures,
+    ScanControl,
+    ScanDetection,
+    ScanResult,
+    ScanRow,
+    most_telling,
+)
 
 from .renderer import Renderer
 from .text import clip, number, visible
-
-Row = Mapping[str, Any]
 
 TONES = {"synthetic": "bad", "manipulated": "bad", "nothing found": "none", "abstain": "unsure"}
 SYMBOLS = {"synthetic": "●", "manipulated": "●", "nothing found": "○", "abstain": "?"}
@@ -24,6 +30,7 @@ BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 NAME, REASON = 300, 400
 REASONS = 12
 SEGMENTS = 200
+ERRORS = 200
 WIDE = 1000
 """Units of a timeline."""
 
@@ -75,52 +82,81 @@ class Card:
 
 
 class ScanHtml(Renderer[ScanResult]):
-    """The page with pictures of ``guardrails scan --format html``.
+    """The page of a scan: the rows with the largest likelihood ratios.
 
-    Its pictures are made when the files are scanned: a stored result has none.
+    Pictures are made when the files are scanned, by ``guardrails scan --format html``: from a stored result the page
+    has none, and says so.
     """
 
     format = "html"
     accepts = ScanResult
-    title = "a gallery of the largest likelihood ratios, made while scanning"
+    title = "the files with the largest likelihood ratios; pictures where it is made while scanning"
 
     def render(self, result: ScanResult, *, run_folder: Path | None = None) -> bytes:
-        if result.gallery is None:
-            raise ConfigurationError(
-                "the pictures of a gallery are made while scanning; give the scan's own command again with "
-                "--resume and --format html"
-            )
-        return render_gallery(result.gallery).encode()
+        return render_gallery(gallery_of(result)).encode()
 
 
-def render_gallery(gallery: Mapping[str, Any]) -> str:
-    """Return the page of ``guardrails scan --format html``.
+@dataclass(frozen=True)
+class Gallery:
+    """What the page shows.
 
-    Parameters
+    Attributes
     ----------
-    gallery : mapping
-        ``summary``, ``shown``, ``more`` and ``errors``, as the scan has them. All texts in it are untrusted.
+    result : ScanResult
+    shown : sequence of ScanRow
+        See `most_telling`.
+    more : int
+        How many rows with detections are not shown.
+    errors : sequence of ScanRow
+        The first rows that could not be read.
     """
+
+    result: ScanResult
+    shown: Sequence[ScanRow]
+    more: int
+    errors: Sequence[ScanRow]
+
+
+def gallery_of(result: ScanResult) -> Gallery:
+    """Read the rows of a scan once, and keep those that the page shows."""
+    scored = 0
+    errors: list[ScanRow] = []
+
+    def watched() -> Iterator[ScanRow]:
+        nonlocal scored
+        for row in result.rows():
+            scored += bool(row.detections)
+            if row.error is not None and len(errors) < ERRORS:
+                errors.append(row)
+            yield row
+
+    shown = most_telling(watched(), result.believed, SHOWN)
+    return Gallery(result, shown, scored - len(shown), errors)
+
+
+def render_gallery(gallery: Gallery) -> str:
+    """Return the page. All texts of a result are untrusted."""
     from .html import _environment, _markup, _style, csp_hash
 
-    style = _style() + _own_style()
-    summary = gallery["summary"]
+    style, result = _style() + _own_style(), gallery.result
+    pictures = result.pictures or (FilePictures(),) * len(gallery.shown)
     return (
         _environment()
         .get_template("gallery.html.j2")
         .render(
             style=_markup(style),
             style_hash=csp_hash(style),
-            title=_title(summary),
-            sentence=_sentence(summary, gallery),
-            tally=_tally(summary),
-            controls=[_control(outcome, summary) for outcome in summary["controls"]],
-            left_out=[(_name(name), visible(why)) for name, why in summary["left_out"].items()],
-            cards=[_card(entry) for entry in gallery["shown"]],
-            more=gallery["more"],
-            shots=[said for name, (_, said) in SHOTS.items() if any(e[name] for e in gallery["shown"])],
-            errors=[(_name(row["path"]), clip(visible(row["error"]), REASON)) for row in gallery["errors"]],
-            errors_more=summary["errors"] - len(gallery["errors"]),
+            title=f"{result.files:,} file{'' if result.files == 1 else 's'} scanned",
+            sentence=_sentence(gallery),
+            tally=_tally(result),
+            controls=[_control(control, result) for control in result.controls],
+            left_out=[(_name(name), visible(why)) for name, why in result.left_out.items()],
+            cards=[_card(row, p, result.believed) for row, p in zip(gallery.shown, pictures, strict=True)],
+            more=gallery.more,
+            pictureless=bool(gallery.shown) and not result.pictures,
+            shots=[said for name, (_, said) in SHOTS.items() if any(getattr(p, name) for p in pictures)],
+            errors=[(_name(row.path), clip(visible(row.error or ""), REASON)) for row in gallery.errors],
+            errors_more=result.errors - len(gallery.errors),
         )
     )
 
@@ -130,57 +166,51 @@ def _own_style() -> str:
     return files("reports").joinpath("templates/gallery.css").read_text("utf-8")
 
 
-def _title(summary: Row) -> str:
-    n = summary["files"]
-    return f"{n:,} file{'' if n == 1 else 's'} scanned"
-
-
-def _sentence(summary: Row, gallery: Mapping[str, Any]) -> str:
-    kinds = ", ".join(f"{n:,} {visible(kind)}" for kind, n in summary["types"].items())
-    rated = sum(entry["ratio"] is not None for entry in gallery["shown"])
-    said = f"{kinds}. Duplicates: {summary['duplicates']:,}; errors: {summary['errors']:,}."
-    if rated == 0 and gallery["shown"]:
+def _sentence(gallery: Gallery) -> str:
+    result = gallery.result
+    kinds = ", ".join(f"{n:,} {visible(kind)}" for kind, n in result.types.items())
+    said = f"{kinds}. Duplicates: {result.duplicates:,}; errors: {result.errors:,}."
+    if gallery.shown and not any(row.best(result.believed) for row in gallery.shown):
         return f"{said} No detector that behaved on its controls gives a likelihood ratio: the order is the scan’s."
     return f"{said} Sorted by the largest likelihood ratio that a detector gives which behaved on its controls."
 
 
-def _tally(summary: Row) -> list[tuple[str, str, str]]:
-    counts: dict[str, int] = {}
-    for verdicts in summary["verdicts"].values():
-        for word, n in verdicts.items():
-            counts[word] = counts.get(word, 0) + n
+def _tally(result: ScanResult) -> list[tuple[str, str, str]]:
+    counts: Counter[str] = Counter()
+    for verdicts in result.verdicts.values():
+        counts.update({str(word): n for word, n in verdicts.items()})
     return [(TONES[word], SYMBOLS[word], f"{counts[word]:,} {word}") for word in TONES if word in counts]
 
 
-def _control(outcome: Row, summary: Row) -> dict[str, Any]:
+def _control(control: ScanControl, result: ScanResult) -> dict[str, Any]:
     reading = "no reading"
-    if outcome["auc"] is not None:
-        low, high = outcome["low"], outcome["high"]
-        reading = f"AUC {outcome['auc']:.2f} [{low:.2f}, {high:.2f}] on {outcome['n'][0]} + {outcome['n'][1]} items"
-    counts = summary["verdicts"].get(outcome["detector"], {})
+    if control.auc is not None:
+        n = f"{control.n[0]} + {control.n[1]} items"
+        reading = f"AUC {control.auc:.2f} [{control.low:.2f}, {control.high:.2f}] on {n}"
+    counts = result.verdicts.get(control.detector, {})
     return {
-        "detector": _name(outcome["detector"]),
-        "tone": "good" if outcome["behaved"] else "bad",
-        "symbol": "✓" if outcome["behaved"] else "✗",
-        "word": "behaved" if outcome["behaved"] else "failed: its verdicts are withheld",
+        "detector": _name(control.detector),
+        "tone": "good" if control.behaved else "bad",
+        "symbol": "✓" if control.behaved else "✗",
+        "word": "behaved" if control.behaved else "failed: its verdicts are withheld",
         "reading": reading,
-        "reason": visible(outcome["reason"] or ""),
-        "measured_on": visible(outcome.get("measured_on") or ", ".join(outcome["controls"])),
+        "reason": visible(control.reason or ""),
+        "measured_on": visible(control.measured_on or ", ".join(control.controls)),
         "verdicts": ", ".join(f"{n:,} {word}" for word, n in counts.items()) or "no file",
     }
 
 
-def _card(entry: Mapping[str, Any]) -> Card:
-    row = entry["row"]
-    seconds = row["facts"].get("seconds")
+def _card(row: ScanRow, pictures: FilePictures, believed: Set[str]) -> Card:
+    best = row.best(believed)
+    seconds = _measure(row, "seconds")
     return Card(
-        name=_name(row["path"]),
-        ratio="–" if entry["ratio"] is None else number(entry["ratio"]),
+        name=_name(row.path),
+        ratio="–" if best is None or best.likelihood_ratio is None else number(best.likelihood_ratio),
         facts=_facts(row),
-        notes=tuple(visible(note) for note in row["notes"]),
-        thumbnail=_jpeg(entry["thumbnail"]),
-        shots=tuple((what, found) for name, (what, _) in SHOTS.items() if (found := _jpeg(entry[name]))),
-        sayings=tuple(_saying(detection, seconds) for detection in row["detections"]),
+        notes=tuple(visible(note) for note in row.notes),
+        thumbnail=_jpeg(pictures.thumbnail),
+        shots=tuple((what, shot) for name, (what, _) in SHOTS.items() if (shot := _jpeg(getattr(pictures, name)))),
+        sayings=tuple(_saying(detection, seconds) for detection in row.detections),
     )
 
 
@@ -192,31 +222,37 @@ def _jpeg(base64: str | None) -> str | None:
     return f"data:image/jpeg;base64,{base64}" if base64 and BASE64.fullmatch(base64) else None
 
 
-def _facts(row: Row) -> str:
-    facts = row["facts"]
-    parts = [f"{visible(row['type'])}, {visible(row['format'])}"]
-    if "width" in facts:
-        parts.append(f"{facts['width']} × {facts['height']}")
-    if "seconds" in facts:
-        parts.append(f"{facts['seconds']:,.1f} s")
+def _measure(row: ScanRow, name: str) -> float | None:
+    """Return a number among the facts of a file; a stored result may hold anything there."""
+    value = row.facts.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _facts(row: ScanRow) -> str:
+    parts = [f"{visible(row.type)}, {visible(row.format)}"]
+    width, height, seconds = (_measure(row, name) for name in ("width", "height", "seconds"))
+    if width is not None and height is not None:
+        parts.append(f"{width:.0f} × {height:.0f}")
+    if seconds is not None:
+        parts.append(f"{seconds:,.1f} s")
     return ", ".join(parts)
 
 
-def _saying(detection: Row, seconds: float | None) -> Saying:
+def _saying(detection: ScanDetection, seconds: float | None) -> Saying:
     numbers = []
-    if detection["likelihood_ratio"] is not None:
-        numbers.append(f"ratio {number(detection['likelihood_ratio'])}")
-    if detection["probability"] is not None:
-        numbers.append(f"probability {detection['probability']:.2f}")
-    if detection["score"] is not None:
-        numbers.append(f"score {number(detection['score'])}")
-    reasons = [clip(visible(reason), REASON) for reason in detection["reasons"]]
-    segments = detection["segments"][:SEGMENTS]
+    if detection.likelihood_ratio is not None:
+        numbers.append(f"ratio {number(detection.likelihood_ratio)}")
+    if detection.probability is not None:
+        numbers.append(f"probability {detection.probability:.2f}")
+    if detection.score is not None:
+        numbers.append(f"score {number(detection.score)}")
+    reasons = [clip(visible(reason), REASON) for reason in detection.reasons]
+    segments = detection.segments[:SEGMENTS]
     return Saying(
-        detector=_name(detection["detector"]),
-        verdict=detection["verdict"],
-        tone=TONES[detection["verdict"]],
-        symbol=SYMBOLS[detection["verdict"]],
+        detector=_name(detection.detector),
+        verdict=detection.verdict,
+        tone=TONES[detection.verdict],
+        symbol=SYMBOLS[detection.verdict],
         numbers=", ".join(numbers) or "no score",
         reasons=tuple(reasons[:REASONS]),
         more=max(0, len(reasons) - REASONS),

@@ -24,11 +24,11 @@ def main() -> int:
     stated = {}
     for name in NAMES:
         outcome = shipped_outcome(name) or control_of(name, load_detector(name))
-        if outcome["missing"]:
-            print(f"{name}: {outcome['reason']}", file=sys.stderr)
+        if outcome.missing:
+            print(f"{name}: {outcome.reason}", file=sys.stderr)
             return 1
-        print(name, outcome["auc"], outcome["n"])
-        stated[name] = {"key": key_of(name), "versions": versions(name), "outcome": outcome}
+        print(name, outcome.auc, outcome.n)
+        stated[name] = {"key": key_of(name), "versions": versions(name), "outcome": outcome.model_dump()}
     FILE.write_text(json.dumps(stated, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 

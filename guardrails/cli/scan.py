@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -13,6 +13,10 @@ from ._console import Table, json_line_writer, only_data_on_stdout, progress, st
 from ._endings import interrupted
 from ._screen import note, show
 
+if TYPE_CHECKING:
+    from ..core.results.scan import ScanControl, ScanResult
+
+VERDICTS = ("synthetic", "manipulated", "nothing found", "abstain")
 CONTROLS = "works on known items (not: knows these files)"
 
 
@@ -62,84 +66,84 @@ def scan(
     """
     from ..assay.run_folder import default_folder
     from ..assay.scan.run import how_to_resume, run_scan
+    from ..core.results.scan import ROWS
 
     folder = out if out is not None or resume else default_folder("scan")
     write = json_line_writer() if format is Format.JSONL else None
     with progress() as report, only_data_on_stdout():
         try:
-            summary, folder = run_scan(
+            result, folder = run_scan(
                 paths or (), detectors=detectors or (), out=folder, resume=resume, salvage=salvage,
                 engine=engine.value, progress=report, emit=write, tell=note,
             )  # fmt: skip
-            page = _page(summary, folder) if format is Format.HTML else None
+            page = _page(result) if format is Format.HTML else None
         except KeyboardInterrupt as error:
             if folder is None:
                 raise
             interrupted(error, how_to_resume, folder)
     if format is Format.JSONL:
-        note(f"rows: {folder / 'scan.jsonl'}")
+        note(f"rows: {folder / ROWS}")
     else:
-        _print(summary, folder, page)
+        _print(result, page)
 
 
-def _page(summary: dict[str, Any], folder: Path) -> Path:
+def _page(result: ScanResult) -> Path:
     from reports import render
 
-    from ..assay.scan.gallery import gallery_of
-    from ..core.results.scan import ScanResult
+    from ..assay.scan.gallery import with_pictures
 
-    page = folder / "gallery.html"
-    result = ScanResult.read(folder).model_copy(update={"gallery": gallery_of(summary, folder)})
-    render(result, "html", page)
+    page = result.folder / "gallery.html"
+    render(with_pictures(result), "html", page)
     return page
 
 
-def _print(summary: dict[str, Any], folder: Path, page: Path | None) -> None:
+def _print(result: ScanResult, page: Path | None) -> None:
+    from reports.cost import use_line
+
+    from ..core.results.scan import ROWS
+
     console = stdout()
-    kinds = ", ".join(f"{n:,} {kind}" for kind, n in summary["types"].items())
-    show(f"files: {summary['files']:,} ({kinds}); duplicates: {summary['duplicates']:,}; errors: {summary['errors']:,}")
-    console.print(_detectors(summary))
-    for name, why in summary["left_out"].items():
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in result.types.items())
+    show(f"files: {result.files:,} ({kinds}); duplicates: {result.duplicates:,}; errors: {result.errors:,}")
+    console.print(_detectors(result))
+    for name, why in result.left_out.items():
         show(f"left out: {name}: {why}")
-    if any(counts.get("nothing found") for counts in summary["verdicts"].values()):
+    if any(counts.get("nothing found") for counts in result.verdicts.values()):
         show("nothing found: no trace was found, which is no evidence of a camera or a voice")
-    if summary["top"]:
-        console.print(_top(summary))
-    for row in summary["first_errors"]:
-        show(f"not read: {row['path']}: {row['error']}")
-    if (more := summary["errors"] - len(summary["first_errors"])) > 0:
+    if result.top:
+        console.print(_top(result))
+    for row in result.first_errors:
+        show(f"not read: {row.path}: {row.error}")
+    if (more := result.errors - len(result.first_errors)) > 0:
         show(f"and {more:,} more that were not read")
-    show(f"rows: {folder / 'scan.jsonl'}")
+    if result.cost is not None:
+        show(f"used: {use_line(result.cost)}")
+    show(f"rows: {result.folder / ROWS}")
     if page is not None:
         show(f"gallery: {page}")
 
 
-def _detectors(summary: dict[str, Any]) -> Table:
-    words = ("synthetic", "manipulated", "nothing found", "abstain")
-    table = _table("detector", *words, CONTROLS)
-    for outcome in summary["controls"]:
-        counts = summary["verdicts"][outcome["detector"]]
-        numbers = [f"{counts.get(word, 0):,}" for word in words]
-        table.add_row(outcome["detector"], *numbers, _control(outcome))
+def _detectors(result: ScanResult) -> Table:
+    table = _table("detector", *VERDICTS, CONTROLS)
+    for control in result.controls:
+        counts = {str(word): n for word, n in result.verdicts[control.detector].items()}
+        table.add_row(control.detector, *(f"{counts.get(word, 0):,}" for word in VERDICTS), _control(control))
     return table
 
 
-def _control(outcome: dict[str, Any]) -> Text:
-    if outcome["auc"] is None:
-        return Text(f"failed: {outcome['reason']}", "bold red")
-    n, on = " + ".join(map(str, outcome["n"])), outcome.get("measured_on") or ", ".join(outcome["controls"])
-    words = f"AUC {outcome['auc']:.2f} [{outcome['low']:.2f}, {outcome['high']:.2f}], n {n}: {on}"
-    return Text(words, "green") if outcome["behaved"] else Text(f"failed: {words}", "bold red")
+def _control(control: ScanControl) -> Text:
+    if control.auc is None:
+        return Text(f"failed: {control.reason}", "bold red")
+    n, on = " + ".join(map(str, control.n)), control.measured_on or ", ".join(control.controls)
+    words = f"AUC {control.auc:.2f} [{control.low:.2f}, {control.high:.2f}], n {n}: {on}"
+    return Text(words, "green") if control.behaved else Text(f"failed: {words}", "bold red")
 
 
-def _top(summary: dict[str, Any]) -> Table:
+def _top(result: ScanResult) -> Table:
     table = _table("largest likelihood ratios", "ratio", "verdict", "detector")
-    behaved = {outcome["detector"] for outcome in summary["controls"] if outcome["behaved"]}
-    for row in summary["top"]:
-        said = [d for d in row["detections"] if d["detector"] in behaved and d["likelihood_ratio"] is not None]
-        first = max(said, key=lambda d: d["likelihood_ratio"])
-        ratio = f"{first['likelihood_ratio']:.3g}"
-        table.add_row(row["path"], ratio, first["verdict"], first["detector"])
+    for row in result.top:
+        if (best := row.best(result.believed)) is not None:
+            table.add_row(row.path, f"{best.likelihood_ratio:.3g}", best.verdict, best.detector)
     return table
 
 

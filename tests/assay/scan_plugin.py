@@ -19,6 +19,7 @@ import pytest
 from guardrails.core.control import Control
 from guardrails.core.detector import Detection, Detector
 from guardrails.core.registry import detectors
+from guardrails.core.results.scan import ScanControl
 from guardrails.core.targets import Modality
 from guardrails.kit.io import encode_png, read_image
 from guardrails.kit.progress import step
@@ -164,11 +165,23 @@ def outcome(name: str, **changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
-def known_outcome(name: str) -> dict[str, Any] | None:
+def control(name: str, **changes: Any) -> ScanControl:
+    """Return the same as an outcome of a scan."""
+    return ScanControl.model_validate(outcome(name, **changes))
+
+
+def known_outcome(name: str) -> ScanControl | None:
     """Take the controls of these detectors as shown: they behave."""
     from guardrails.assay.scan.detector_controls import kept_outcome
 
-    return outcome(name) if name.startswith("own.") else kept_outcome(name)
+    return control(name) if name.startswith("own.") else kept_outcome(name)
+
+
+def summary(run: Path) -> dict[str, Any]:
+    """Return the summary of a run without what it used, which differs from run to run."""
+    values: dict[str, Any] = json.loads((run / "summary.json").read_text())
+    assert values.pop("cost")["items"] == values["files"]
+    return values
 
 
 def picture(value: int, side: int = 16) -> bytes:

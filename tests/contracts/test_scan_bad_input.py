@@ -20,10 +20,11 @@ from PIL import Image as Pillow
 
 from guardrails.assay.scan import identify as scan_file
 from guardrails.assay.scan import run as engine
-from guardrails.assay.scan.gallery import gallery_of
+from guardrails.assay.scan.gallery import with_pictures
 from guardrails.assay.scan.run import run_scan
+from guardrails.core.results.scan import ScanResult
 from guardrails.kit.video import write_video
-from reports.gallery import render_gallery
+from reports import render
 
 DETECTOR = "deepfake.radial"
 FUZZED = 5000
@@ -254,5 +255,4 @@ def test_five_thousand_broken_files_end_nothing(tmp_path: Path) -> None:
     assert sum(bool(row["detections"]) for row in rows) > FUZZED / 20
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # kilobytes, of whatever child was the largest
     assert largest < 3_000_000
-    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert render_gallery(gallery_of(summary, tmp_path / "run"))
+    assert render(with_pictures(ScanResult.read(tmp_path / "run")), "html")

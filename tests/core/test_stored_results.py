@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
+import jsonschema
 import pytest
 
 from guardrails.core.detector import Verdict
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.json_object import json_object
+from guardrails.core.results import Use, json_schema
 from guardrails.core.results import scan as scan_result
 from guardrails.core.results.bench import BenchResult
 from guardrails.core.results.scan import ScanResult
@@ -59,6 +61,30 @@ def test_fields_of_a_later_version_are_not_read(folder: Path) -> None:
     (folder / "scan.jsonl").write_text(json.dumps(ROW) + "\n")
     (row,) = ScanResult.read(folder).rows()
     assert row.error == "cut short"
+
+
+def test_a_scan_of_a_later_version_is_read_as_far_as_it_is_known_or_refused(folder: Path) -> None:
+    known = ScanResult.read(folder)
+    assert known.schema_version == "1.1"  # the summary has none, as the first version had none
+    change(folder, schema_version="1.7", later={"a": 1})
+    with pytest.warns(UserWarning, match="later version of guardrails"):
+        assert ScanResult.read(folder) == known
+    change(folder, schema_version="2.0")
+    assert "Upgrade guardrails" in refused(folder)
+    change(folder, schema_version=[1])
+    assert "its schema_version is no version" in refused(folder)
+
+
+def test_what_a_scan_writes_fits_its_schema(folder: Path) -> None:
+    result = ScanResult.read(folder)
+    result = result.model_copy(update={"cost": Use(seconds=1.5, items=4), "top": tuple(list(result.rows())[:2])})
+    schema = json_schema("scan")
+    jsonschema.validate(json.loads(result.to_json()), schema)
+    for row in result.rows():
+        jsonschema.validate(json.loads(row.line()), schema["$defs"]["ScanRow"] | {"$defs": schema["$defs"]})
+    jsonschema.validate(json.loads(kinds.bench().to_json()), json_schema("bench"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(json.loads(result.to_json()) | {"files": -1}, schema)
 
 
 @pytest.mark.parametrize("values", [{"files": 3}, {"errors": 0}, {"duplicates": 99}, {"verdicts": {}}])

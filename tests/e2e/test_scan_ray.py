@@ -30,8 +30,8 @@ for n in cpus[1:]:
 ray.init(address=cluster.address, log_to_driver=False)
 ray.data.DataContext.get_current().enable_progress_bars = False
 try:
-    summary, _ = run_scan([folder], detectors=[detector], out=run, engine="ray")
-    print("said:", json.dumps(summary["files"]))
+    result, _ = run_scan([folder], detectors=[detector], out=run, engine="ray")
+    print("said:", json.dumps(result.files))
 except ConfigurationError as error:
     print("said:", json.dumps(str(error)))
 ray.shutdown()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import result_kinds as kinds
 
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.results.scan import ScanResult
+from guardrails.core.results.scan import FilePictures, ScanRow, most_telling
 from reports import render
-from reports.gallery import render_gallery
+from reports.gallery import Gallery, gallery_of, render_gallery
 from reports.html import csp_hash
 
 from .gallery_data import HOSTILE, gallery
@@ -52,27 +54,61 @@ def test_it_names_what_stands_beside_a_picture(read: Any) -> None:
 
 
 def test_nothing_found_is_said(read: Any) -> None:
-    empty = gallery() | {"shown": [], "errors": [], "more": 0}
-    empty["summary"] = empty["summary"] | {"errors": 0}
-    text = read(render_gallery(empty)).text
+    whole = gallery()
+    result = whole.result.model_copy(update={"errors": 0, "pictures": ()})
+    text = read(render_gallery(Gallery(result, [], 0, []))).text
     assert "No detector scored a file." in text
     assert "None." in text
 
 
 def test_a_picture_that_is_no_base64_is_left_out(read: Any) -> None:
-    bad = gallery()
-    bad["shown"][0]["thumbnail"] = '"><script>'
-    assert len(read(render_gallery(bad)).all("img")) == len(read(render_gallery(gallery())).all("img")) - 3
+    whole = gallery()
+    first, *others = whole.result.pictures
+    bad = first.model_copy(update={"thumbnail": '"><script>'})
+    result = whole.result.model_copy(update={"pictures": (bad, *others)})
+    page = render_gallery(replace(whole, result=result))
+    assert len(read(page).all("img")) == len(read(render_gallery(whole)).all("img")) - 3
+
+
+def test_facts_of_a_stranger_are_text_or_nothing(read: Any) -> None:
+    whole = gallery()
+    odd: dict[str, Any] = {"width": "<b>", "height": [1], "seconds": True}
+    shown = [row.model_copy(update={"facts": odd}) for row in whole.shown]
+    assert "<b>" not in render_gallery(replace(whole, shown=shown))
 
 
 def test_it_is_written_whole(tmp_path: Path) -> None:
-    result = ScanResult(**gallery()["summary"], folder=tmp_path, gallery=gallery())
+    result = kinds.scan(tmp_path)
     render(result, "html", tmp_path / "g.html")
-    assert (tmp_path / "g.html").read_text(encoding="utf-8") == render_gallery(gallery())
+    assert (tmp_path / "g.html").read_text(encoding="utf-8") == render_gallery(gallery_of(result))
     with pytest.raises(ConfigurationError, match="cannot be written"):
         render(result, "html", tmp_path / "no" / "g.html")
 
 
-def test_without_its_pictures_it_says_how_to_make_them(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="--resume and --format html"):
-        render(ScanResult(**gallery()["summary"], folder=tmp_path), "html")
+def test_a_stored_scan_has_no_pictures_and_says_how_to_make_them(tmp_path: Path, read: Any) -> None:
+    stored = kinds.scan(tmp_path)
+    page = read(render(stored, "html").decode())
+    assert page.all("img") == []
+    assert "guardrails scan --resume --format html" in page.text
+    scored = [row for row in stored.rows() if row.detections]
+    assert len(gallery_of(stored).shown) == len(scored)
+    shown = [FilePictures(thumbnail=gallery().result.pictures[0].thumbnail)] * len(scored)
+    page = read(render(stored.model_copy(update={"pictures": tuple(shown)}), "html").decode())
+    assert len(page.all("img")) == len(scored)
+    assert "--resume --format html" not in page.text
+
+
+def test_rows_are_shown_by_the_largest_ratio_that_is_believed(tmp_path: Path) -> None:
+    stored = kinds.scan(tmp_path)
+    rows = [row.model_copy(update={"path": f"{i}"}) for i, row in enumerate(stored.rows()) if row.detections][:4]
+
+    def rated(row: ScanRow, *ratios: float | None) -> ScanRow:
+        said = [d.model_copy(update={"likelihood_ratio": r}) for d, r in zip(row.detections, ratios, strict=True)]
+        return row.model_copy(update={"detections": tuple(said)})
+
+    name = rows[0].detections[0].detector
+    given = [rated(rows[0], 1.0, 900.0), rated(rows[1], None, 5.0), rated(rows[2], 3.0, 0.1), rated(rows[3], 1.0, None)]
+    ordered = most_telling(given, {name}, 10)
+    assert [row.path for row in ordered] == [rows[i].path for i in (2, 0, 3, 1)]
+    assert [row.path for row in most_telling(given, {name}, 2)] == [rows[i].path for i in (2, 0)]
+    assert [row.path for row in most_telling(given, set(), 3)] == [rows[i].path for i in (0, 1, 2)]

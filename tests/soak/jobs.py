@@ -129,8 +129,17 @@ def scan(data: Path) -> Job:
     """Return a scan of pictures that ends with a gallery."""
     words: list[str | Path] = ["scan", data / "outputs", "--detectors", DETECTOR, "--format", "html", "--out", "run"]
     resume = command("scan", "--resume", "--format", "html", "--out", "run")
-    names = ("run/scan.jsonl", "run/summary.json", "run/gallery.html")
-    return Job("scan", command(*words), resume, lambda folder: files(folder, *names))
+    return Job("scan", command(*words), resume, scan_result)
+
+
+def scan_result(folder: Path) -> Result:
+    """Return the files of a scan, its summary without what it used."""
+    result = files(folder, "run/scan.jsonl", "run/summary.json", "run/gallery.html")
+    if "run/summary.json" in result:
+        parsed = json.loads(result["run/summary.json"])
+        del parsed["cost"]
+        result["run/summary.json"] = json.dumps(parsed, sort_keys=True).encode()
+    return result
 
 
 def index(data: Path) -> Job:

@@ -11,11 +11,11 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from ...core.detector import Detector
 from ...core.errors import ConfigurationError, GuardrailsError, MissingExtraError
 from ...core.registry import detectors
+from ...core.results.scan import ScanControl
 from ...core.seeding import derive_seed32
 from ...kit.io import cache_folder
 from ..sources import sources_sha256
@@ -32,18 +32,15 @@ LEAST = 10
 SEED = 0
 
 Told = Callable[[int], None]
-Outcome = dict[str, Any]
-"""``detector``, ``behaved``, ``auc``, ``low``, ``high``, ``n`` (of each control), ``controls``, ``measured_on`` (these
-in words), ``reason``, ``missing`` (whether weights or a package are)."""
 
 
-def kept_outcome(name: str) -> Outcome | None:
+def kept_outcome(name: str) -> ScanControl | None:
     """Return what was found before, with the same sources and the same argument, or what ships, or None."""
     kept = _kept(name)
     return (_read(kept) if kept is not None else None) or shipped_outcome(name)
 
 
-def control_of(name: str, detector: Detector, told: Told | None = None) -> Outcome:
+def control_of(name: str, detector: Detector, told: Told | None = None) -> ScanControl:
     """Show a detector its controls; where it behaves that is kept.
 
     Parameters
@@ -57,31 +54,30 @@ def control_of(name: str, detector: Detector, told: Told | None = None) -> Outco
     """
     outcome = _shown(name, detector, told)
     kept = _kept(name)
-    if kept is not None and outcome["behaved"]:  # a failure is looked at anew
+    if kept is not None and outcome.behaved:  # a failure is looked at anew
         _write(kept, outcome)
     return outcome
 
 
-def failed(name: str, reason: str) -> Outcome:
-    """Return the outcome of a detector that said nothing of its controls."""
-    return {
-        "detector": name, "behaved": False, "auc": None, "low": None, "high": None, "n": [0, 0], "controls": [],
-        "measured_on": "", "missing": False, "reason": reason,
-    }  # fmt: skip
+def failed(name: str, reason: str, *, missing: bool = False) -> ScanControl:
+    """Return the outcome of a detector that said nothing of its controls; `missing`: its weights or a package are."""
+    return ScanControl(
+        detector=name, behaved=False, auc=None, low=None, high=None, n=(0, 0), controls=(), measured_on="",
+        missing=missing, reason=reason,
+    )  # fmt: skip
 
 
-def doubt(outcome: Outcome) -> str | None:
+def doubt(outcome: ScanControl) -> str | None:
     """Return why verdicts are withheld after this outcome, or None.
 
     >>> doubt(failed("a.b", "it broke"))
     'failed its control (it broke)'
     """
-    if outcome["behaved"]:
+    if outcome.behaved:
         return None
-    if outcome["auc"] is None:
-        return f"failed its control ({outcome['reason']})"
-    auc, low, high = outcome["auc"], outcome["low"], outcome["high"]
-    return f"failed its control (AUC {auc:.2f} [{low:.2f}, {high:.2f}])"
+    if outcome.auc is None:
+        return f"failed its control ({outcome.reason})"
+    return f"failed its control (AUC {outcome.auc:.2f} [{outcome.low:.2f}, {outcome.high:.2f}])"
 
 
 def measured_on(sources: Sequence[str]) -> str:
@@ -104,7 +100,7 @@ def _in_words(source: str) -> str:
     }.get(scheme, source)
 
 
-def _shown(name: str, detector: Detector, told: Told | None = None) -> Outcome:
+def _shown(name: str, detector: Detector, told: Told | None = None) -> ScanControl:
     from ...core.statistics import delong
 
     scores: dict[str, list[float]] = {"found": [], "clear": []}
@@ -120,22 +116,21 @@ def _shown(name: str, detector: Detector, told: Told | None = None) -> Outcome:
                     if told is not None:
                         told(shown)
     except (ConfigurationError, MissingExtraError) as error:
-        return failed(name, str(error)) | {"missing": True}
+        return failed(name, str(error), missing=True)
     except (GuardrailsError, OSError) as error:
         return failed(name, f"its controls could not be shown: {error}")
     except Exception as error:  # a defect in one detector must not end the scan
         return failed(name, f"it broke on its controls ({type(error).__name__}: {error})")
-    n = [len(scores["found"]), len(scores["clear"])]
-    sources = [control.source for control in detector.controls]
+    n = (len(scores["found"]), len(scores["clear"]))
+    sources = tuple(control.source for control in detector.controls)
     if min(n) < LEAST:
-        return failed(name, f"it scored {n[0]} of the positive and {n[1]} of the negative; {LEAST} are needed") | {
-            "n": n, "controls": sources, "measured_on": measured_on(sources),
-        }  # fmt: skip
+        few = failed(name, f"it scored {n[0]} of the positive and {n[1]} of the negative; {LEAST} are needed")
+        return few.model_copy(update={"n": n, "controls": sources, "measured_on": measured_on(sources)})
     auc, low, high = delong(scores["found"], scores["clear"])
-    return {
-        "detector": name, "behaved": bool(low > 0.5), "auc": float(auc), "low": float(low), "high": float(high),
-        "n": n, "controls": sources, "measured_on": measured_on(sources), "missing": False, "reason": None,
-    }  # fmt: skip
+    return ScanControl(
+        detector=name, behaved=bool(low > 0.5), auc=float(auc), low=float(low), high=float(high), n=n, controls=sources,
+        measured_on=measured_on(sources), reason=None,
+    )  # fmt: skip
 
 
 def _files(source: str, folder: Path) -> Iterator[Path]:
@@ -226,19 +221,19 @@ def _kept(name: str) -> Path | None:
     return place / f"detector-{digest.hexdigest()[:24]}.json"
 
 
-def _read(path: Path) -> Outcome | None:
+def _read(path: Path) -> ScanControl | None:
     try:
-        found: Outcome = json.loads(path.read_text())
+        outcome = ScanControl.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.get("behaved") is True else None
+    return outcome if outcome.behaved else None
 
 
-def _write(path: Path, outcome: Outcome) -> None:
+def _write(path: Path, outcome: ScanControl) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(outcome))
+        part.write_text(json.dumps(outcome.model_dump()))
         part.replace(path)
     except OSError:  # a cache that cannot be written costs time, not correctness
         return

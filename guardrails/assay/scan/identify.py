@@ -6,9 +6,9 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...core.errors import ContentError, GuardrailsError
+from ...core.results.scan import ScanRow
 from ...kit.content import HEAD, Content, content_of, misnamed
 from ...kit.io import open_regular
 from .listing import Found, file_system
@@ -49,24 +49,23 @@ class Identified:
         if self.fetched:
             Path(self.path).unlink(missing_ok=True)
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> ScanRow:
         """Return the row of the scan as far as it is known."""
-        row: dict[str, Any] = {"path": self.found.name}
-        if self.found.place.decode("utf-8", "replace").encode() != self.found.place:
-            row["path_bytes"] = self.found.place.hex()
+        place = self.found.place
         content = self.content or Content(None, "unknown")
         wrong = misnamed(self.found.name, content) if self.content else None
-        return row | {
-            "sha256": self.sha256,
-            "size": self.size,
-            "type": content.modality.value if content.modality else "unknown",
-            "format": content.format,
-            "facts": {},
-            "notes": [wrong] if wrong else [],
-            "duplicate_of": None,
-            "detections": [],
-            "error": self.problem,
-        }
+        return ScanRow(
+            path=self.found.name,
+            path_bytes=None if place.decode("utf-8", "replace").encode() == place else place.hex(),
+            sha256=self.sha256,
+            size=self.size,
+            type=content.modality.value if content.modality else "unknown",
+            format=content.format,
+            notes=(wrong,) if wrong else (),
+            duplicate_of=None,
+            detections=(),
+            error=self.problem,
+        )
 
 
 def identify(found: Found, folder: Path) -> Identified:

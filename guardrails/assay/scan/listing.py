@@ -88,9 +88,14 @@ class Listing(Log):
         """Store a setting; before the first row."""
         self.append([Entry("set", key, value)])
 
-    def add_row(self, number: int, line: bytes) -> None:
-        """Store the checksum of a row that was written."""
-        self.append([Entry("row", "", hashlib.sha256(line).hexdigest(), number)])
+    def add_row(self, number: int, line: bytes, seconds: float = 0.0) -> None:
+        """Store the checksum of a row that was written, and the seconds since the one before it."""
+        self.append([Entry("row", "", hashlib.sha256(line).hexdigest(), number, seconds)])
+
+    def seconds(self) -> float:
+        """Return how long the rows took, over all sittings."""
+        with self._guard():
+            return float(self._db.execute("SELECT TOTAL(seconds) FROM log WHERE kind = 'row'").fetchone()[0])
 
     def row_checksums(self) -> Iterator[str]:
         """Yield the checksums of the rows that were written, in order."""

@@ -8,7 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ...core.registry import detectors
+from ...core.results.scan import ScanRow
 from ...core.targets import Modality
 from .identify import Identified, identify
 from .listing import Listing
@@ -16,11 +19,10 @@ from .pool import Crashed, Pool, ordered
 from .watch import PATIENCE, Patience
 from .worker import unheard
 
-Row = dict[str, Any]
 WITH_FACTS = frozenset({Modality.IMAGE, Modality.VIDEO, Modality.AUDIO})
 
 
-def local_rows(listing: Listing, start: int, names: Sequence[str], *, folder: Path, workers: int) -> Iterator[Row]:
+def local_rows(listing: Listing, start: int, names: Sequence[str], *, folder: Path, workers: int) -> Iterator[ScanRow]:
     """Yield the row of each entry from a number on, in order.
 
     Parameters
@@ -44,7 +46,7 @@ def local_rows(listing: Listing, start: int, names: Sequence[str], *, folder: Pa
         yield from ordered(partial(_begun, pool, listing, heard | WITH_FACTS), known, ahead=4 * workers)
 
 
-def _begun(pool: Pool, listing: Listing, looked_at: frozenset[Modality | None], one: Identified) -> Future[Row]:
+def _begun(pool: Pool, listing: Listing, looked_at: frozenset[Modality | None], one: Identified) -> Future[ScanRow]:
     """Begin what is to be done for a file: nothing for what cannot be read, was seen before or has no detector."""
     row = one.row()
     if one.sha256 is not None:
@@ -53,9 +55,12 @@ def _begun(pool: Pool, listing: Listing, looked_at: frozenset[Modality | None], 
         if first == one.found.number and kind in looked_at:
             return _completed(one, row, pool.ask(task_of(one), patience_of(one)))
         new = first == one.found.number
-        row = row | {"notes": [*row["notes"], unheard(kind)]} if new else as_duplicate(row, listing.name(first))
+        if new:
+            row = row.model_copy(update={"notes": (*row.notes, unheard(kind))})
+        else:
+            row = as_duplicate(row, listing.name(first))
         one.drop()
-    done: Future[Row] = Future()
+    done: Future[ScanRow] = Future()
     done.set_result(row)
     return done
 
@@ -73,20 +78,25 @@ def patience_of(one: Identified) -> Patience:
     return PATIENCE.get(one.content.modality or "", PATIENCE["image"])
 
 
-def as_duplicate(row: Row, first: str) -> Row:
+def as_duplicate(row: ScanRow, first: str) -> ScanRow:
     """Return the row of a file whose bytes were seen before: it refers to the first."""
-    return row | {"facts": {}, "detections": [], "error": None, "duplicate_of": first}
+    return row.model_copy(update={"facts": {}, "detections": (), "error": None, "duplicate_of": first})
 
 
-def examined(row: Row, answer: dict[str, Any] | Crashed) -> Row:
+def examined(row: ScanRow, answer: dict[str, Any] | Crashed) -> ScanRow:
     """Return a row with what a worker said, or with why it said nothing."""
     if isinstance(answer, Crashed):
-        return row | {"error": str(answer)}
-    return row | answer | {"notes": row["notes"] + answer["notes"]}
+        return row.model_copy(update={"error": str(answer)})
+    try:
+        return ScanRow.model_validate(row.model_dump() | answer | {"notes": [*row.notes, *answer["notes"]]})
+    except ValidationError as error:  # a detector of another distribution may say anything
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return row.model_copy(update={"error": f"what a detector says of it is no detection: {where}: {first['msg']}"})
 
 
-def _completed(one: Identified, row: Row, answer: Future[dict[str, Any]]) -> Future[Row]:
-    done: Future[Row] = Future()
+def _completed(one: Identified, row: ScanRow, answer: Future[dict[str, Any]]) -> Future[ScanRow]:
+    done: Future[ScanRow] = Future()
     done.set_running_or_notify_cancel()  # a scan that is broken off cannot cancel what it then is told
 
     def complete(future: Future[dict[str, Any]]) -> None:

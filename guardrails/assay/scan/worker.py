@@ -84,7 +84,7 @@ class Examiner:
         """Return what a detector makes of its controls."""
         from .detector_controls import control_of
 
-        return control_of(name, self.detectors[name], self._told)
+        return control_of(name, self.detectors[name], self._told).model_dump()
 
     def show(self, path: str, modality: str, detector: str | None) -> Answer:
         """Return what the gallery shows of a file: a thumbnail and, where a detector is named, its heat map."""

@@ -18,15 +18,12 @@ from guardrails.assay.scan.run import run_scan
 from guardrails.core.errors import ConfigurationError, GuardrailsError, JournalError
 
 from ..damage import FLIPS, damage_seconds, flip
-from ..scan_plugin import outcome, rows
+from ..scan_plugin import control, outcome, rows, summary
 
 
 @pytest.mark.slow
 def test_a_scan_s_flipped_bit_is_named_or_changes_nothing(finished_scan: Path, tmp_path: Path) -> None:
-    text, summary = (
-        (finished_scan / "scan.jsonl").read_bytes(),
-        json.loads((finished_scan / "summary.json").read_text()),
-    )
+    text = (finished_scan / "scan.jsonl").read_bytes()
     draw, refused = random.Random(0), []
     for i in range(FLIPS):
         run = shutil.copytree(finished_scan, tmp_path / "run")
@@ -34,7 +31,7 @@ def test_a_scan_s_flipped_bit_is_named_or_changes_nothing(finished_scan: Path, t
         try:
             run_scan([], out=run, resume=True, workers=1)
             assert (run / "scan.jsonl").read_bytes() == text
-            assert json.loads((run / "summary.json").read_text()) == summary
+            assert summary(run) == summary(finished_scan)
         except GuardrailsError as error:
             refused.append(str(error))
         shutil.rmtree(run)
@@ -80,14 +77,14 @@ def test_a_damaged_listing_is_salvaged_or_refused(finished_scan: Path, tmp_path:
 def test_outcomes_of_controls_that_lie_in_a_new_folder_are_not_believed(
     finished_scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, failed = tmp_path / "run", outcome("own.bright", behaved=False, auc=0.5, low=0.4, high=0.6)
+    run, failed = tmp_path / "run", control("own.bright", behaved=False, auc=0.5, low=0.4, high=0.6)
     run.mkdir()
     (run / "controls.json").write_text(json.dumps([outcome("own.bright")]))
     with Listing(run / "scan.sqlite") as listing:  # it holds no scan
         listing.put("controls", json.dumps([outcome("own.bright")]))
     monkeypatch.setattr(scan, "kept_outcome", lambda name: failed)
-    summary, _ = run_scan([str(finished_scan.parent / "in")], detectors=["own.bright"], out=run, workers=1)
-    assert summary["controls"] == [failed]
+    result, _ = run_scan([str(finished_scan.parent / "in")], detectors=["own.bright"], out=run, workers=1)
+    assert result.controls == (failed,)
     assert {row["detections"][0]["verdict"] for row in rows(run)} == {"abstain"}
 
 

@@ -18,9 +18,11 @@ from guardrails.assay.scan import detector_controls, shipped_outcomes
 from guardrails.assay.scan import run as module
 from guardrails.assay.scan.arguments import arguments_sha256, place_sha256
 from guardrails.assay.scan.detector_controls import control_of, doubt, failed, kept_outcome
-from guardrails.assay.scan.gallery import gallery_of
+from guardrails.assay.scan.gallery import with_pictures
+from guardrails.assay.scan.identify import identify
 from guardrails.assay.scan.kinds import kinds_in
 from guardrails.assay.scan.listing import Found
+from guardrails.assay.scan.local import examined
 from guardrails.assay.scan.pool import Crashed, Worker
 from guardrails.assay.scan.run import chosen, run_scan
 from guardrails.assay.scan.watch import Patience
@@ -28,10 +30,11 @@ from guardrails.assay.scan.worker import Examiner, detection_row
 from guardrails.core.control import Control
 from guardrails.core.detector import Detection
 from guardrails.core.errors import ConfigurationError, JournalError
+from guardrails.core.results.scan import ScanControl, ScanResult
 from guardrails.core.targets import Modality
 from guardrails.kit.io import read_image
 
-from ..scan_plugin import installed, outcome, picture, rows
+from ..scan_plugin import control, installed, outcome, picture, rows
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,17 +95,18 @@ def test_the_summary_counts_what_the_rows_say(finished: Path) -> None:
 def test_a_detector_that_failed_its_control_is_not_believed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, failed = tmp_path / "run", outcome("own.bright", behaved=False, auc=0.5, low=0.4, high=0.6)
+    run, failed = tmp_path / "run", control("own.bright", behaved=False, auc=0.5, low=0.4, high=0.6)
     monkeypatch.setattr(module, "kept_outcome", lambda name: failed)
-    summary, _ = run_scan([str(folder)], detectors=["own.bright"], out=run)
+    result, _ = run_scan([str(folder)], detectors=["own.bright"], out=run)
     (said,) = rows(run)[0]["detections"]
     assert said["verdict"] == "abstain"
     assert said["reasons"][0] == "failed its control (AUC 0.50 [0.40, 0.60])"
     assert said["score"] is not None
-    assert summary["top"] == []
-    shown = gallery_of(summary, run)["shown"]
-    assert len(shown) == 6
-    assert shown[0]["ratio"] is None
+    assert result.top == ()
+    shown = with_pictures(result)
+    assert len(shown.pictures) == 6
+    assert shown.pictures[0].thumbnail is not None
+    assert shown.pictures[0].heat is None  # nobody is believed
 
 
 @pytest.mark.parametrize(
@@ -120,16 +124,45 @@ def test_a_cut_off_scan_goes_on_where_it_was(finished: Path, tmp_path: Path, kep
     assert "".join(told).encode() == text
 
 
+def test_a_scan_says_what_it_used_over_its_sittings(finished: Path, tmp_path: Path) -> None:
+    before = ScanResult.read(finished).cost
+    assert before is not None
+    assert before.items == 8
+    assert before.seconds > 0
+    again = Path(shutil.copytree(finished, tmp_path / "again"))
+    whole = run_scan([], out=again, resume=True)[0].cost
+    assert whole is not None
+    assert whole.seconds == pytest.approx(before.seconds)  # every row was there
+    half = Path(shutil.copytree(finished, tmp_path / "half"))
+    lines = (half / "scan.jsonl").read_bytes().splitlines(keepends=True)
+    (half / "scan.jsonl").write_bytes(b"".join(lines[:1]))
+    part = run_scan([], out=half, resume=True, workers=1)[0].cost
+    assert part is not None
+    assert (part.items, part.seconds > 0) == (8, True)
+
+
+def test_a_detection_that_is_none_is_an_error_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture(90))
+    row = identify(Found(0, str(tmp_path / "a.png").encode(), None), tmp_path).row()
+    answer = {"facts": {}, "notes": ["seen"], "detections": [{"detector": "own.a", "verdict": "real"}], "error": None}
+    assert (examined(row, answer).error or "").startswith("what a detector says of it is no detection: detections.0.")
+    said = {"detector": "own.a", "score": 1, "probability": None, "likelihood_ratio": None, "verdict": "abstain"}
+    good = examined(row, answer | {"detections": [said]})
+    assert (good.error, good.notes, good.detections[0].score) == (None, ("seen",), 1.0)
+    assert json.loads(good.line())["detections"][0]["segments"] == []
+
+
 def test_a_detector_that_cannot_be_used_leaves_the_folder_free(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(ConfigurationError) as told:
         run_scan([str(folder)], detectors=["deepfake.network:absent.onnx"], out=run)
     assert "no such file" in str(told.value)
     labels: list[str] = []
-    summary, _ = run_scan(
+    result, _ = run_scan(
         [str(folder)], detectors=["own.bright"], out=run, progress=lambda done, total, label: labels.append(label)
     )
-    assert summary["files"] == 8
+    assert result.files == 8
+    assert ScanResult.read(run) == result
     assert len(labels) == 8
 
 
@@ -293,20 +326,20 @@ def test_detectors_are_chosen_by_glob_id_and_argument() -> None:
 def test_controls_are_shown_for_the_kinds_that_there_are(folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
     shown: list[str] = []
 
-    def control(name: str, told: Any) -> dict[str, Any]:
+    def shown_to(name: str, told: Any) -> ScanControl:
         shown.append(name)
         told(7)
-        return outcome(name)
+        return control(name)
 
-    monkeypatch.setattr(module, "_control", control)
+    monkeypatch.setattr(module, "_control", shown_to)
     labels: list[str] = []
     asked = ["own.bright", "deepfake.spectro", "deepfake.video"]
-    summary, _ = run_scan(
+    result, _ = run_scan(
         [str(folder)], detectors=asked, out=tmp_path / "run", workers=1,
         progress=lambda done, total, label: labels.append(label),
     )  # fmt: skip
     assert shown == ["own.bright"]
-    assert [o["detector"] for o in summary["controls"]] == shown
+    assert [one.detector for one in result.controls] == shown
     assert "controls of own.bright: 7 items shown" in labels
 
 
@@ -339,7 +372,7 @@ def test_a_shipped_outcome_holds_for_its_own_versions_alone(tmp_path: Path, monk
     stated = {name: {"key": shipped_outcomes.key_of(name), "outcome": own}}
     monkeypatch.setattr(shipped_outcomes, "_stated", lambda: stated)
     monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path))
-    assert kept_outcome(name) == own
+    assert kept_outcome(name) == control(name)
     assert kept_outcome("deepfake.radial") is None
     monkeypatch.setattr(shipped_outcomes, "versions", lambda _: {"python": "3.1"})
     assert kept_outcome(name) is None
@@ -351,7 +384,7 @@ def test_the_fusion_without_its_encoder_has_the_outcome_of_the_traces(monkeypatc
     traces = outcome("deepfake.fusion:traces")
     stated = {"deepfake.fusion:traces": {"key": shipped_outcomes.key_of("deepfake.fusion:traces"), "outcome": traces}}
     monkeypatch.setattr(shipped_outcomes, "_stated", lambda: stated)
-    assert shipped_outcomes.shipped_outcome("deepfake.fusion") == traces | {"detector": "deepfake.fusion"}
+    assert shipped_outcomes.shipped_outcome("deepfake.fusion") == control("deepfake.fusion")
 
 
 def test_what_an_outcome_depends_on_is_followed_from_import_to_import() -> None:
@@ -367,7 +400,7 @@ def test_what_an_outcome_depends_on_is_followed_from_import_to_import() -> None:
 
 
 def test_control_outcomes_are_judged_by_the_lower_bound() -> None:
-    assert doubt(outcome("a")) is None
+    assert doubt(control("a")) is None
     assert doubt(failed("a", "it crashed")) == "failed its control (it crashed)"
     assert kept_outcome("own.bright") is None
 
@@ -400,7 +433,7 @@ def test_the_controls_are_judged_as_a_pair(found: Any, clear: Any, said: str | N
     result = detector_controls._shown("own.stub", stub)
     why = doubt(result)
     assert (why is None) if said is None else (why or "").startswith(said)
-    assert result["behaved"] == (said is None)
+    assert result.behaved == (said is None)
 
 
 def test_detectors_that_open_alike_share_what_was_read(tmp_path: Path, monkeypatch: Any) -> None:
@@ -420,8 +453,9 @@ def test_controls_are_shown_and_kept(tmp_path: Path, monkeypatch: Any) -> None:
 
     monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path))
     own = control_of("own.bright", load_detector("own.bright"))
-    assert own["n"] == [100, 100]
-    assert own["low"] < own["auc"] < own["high"]
-    assert own["behaved"] == (own["low"] > 0.5)
+    assert own.n == (100, 100)
+    assert None not in (own.low, own.auc, own.high)
+    assert own.low < own.auc < own.high  # type: ignore[operator]
+    assert own.behaved == (own.low > 0.5)  # type: ignore[operator]
     colour = control_of("deepfake.colour", load_detector("deepfake.colour"))
-    assert (kept_outcome("deepfake.colour") == colour) == colour["behaved"]
+    assert (kept_outcome("deepfake.colour") == colour) == colour.behaved
