@@ -22,7 +22,7 @@ from guardrails.assay.scan import identify as scan_file
 from guardrails.assay.scan import run as engine
 from guardrails.assay.scan.gallery import with_pictures
 from guardrails.assay.scan.run import run_scan
-from guardrails.core.results.scan import ScanResult
+from guardrails.core.results.scan import ScanControl, ScanResult
 from guardrails.kit.video import write_video
 from reports import render
 
@@ -33,10 +33,9 @@ SEED = 0
 
 def scanned(folder: Path, run: Path) -> list[dict[str, Any]]:
     """Scan with a detector whose controls are taken as seen."""
-    outcome = {
-        "detector": DETECTOR, "behaved": True, "auc": 0.9, "low": 0.8, "high": 0.95, "n": [100, 100], "controls": [],
-        "missing": False, "reason": None,
-    }  # fmt: skip
+    outcome = ScanControl(
+        detector=DETECTOR, behaved=True, auc=0.9, low=0.8, high=0.95, n=(100, 100), controls=(), reason=None
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "kept_outcome", lambda name: outcome)
         run_scan([str(folder)], detectors=[DETECTOR], out=run, workers=2)
