@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from generators.base import find_generator
 from guardrails.assay.audit.controls import control_subject, headline_threshold
 from guardrails.assay.policy.policy import judge
-from guardrails.core.asking import ask
+from guardrails.core.asking import ask, follow_ups
 from guardrails.core.batch import Row
 from guardrails.core.probe import Budget, Probe
 from guardrails.core.registry import load_probe, probes
@@ -85,9 +85,13 @@ def headline(m: Measurement) -> dict[str, Any]:
 
 def collected(probe: Probe, subject: Subject, source: str, seed: int) -> list[Row]:
     """Return the rows of a probe on one subject at control size; the source tells the seeds of subjects apart."""
-    rows = []
-    for batch in probe.plan(subject, Budget.CONTROL, seed=derive_seed(seed, probe.id, source, "plan")):
-        rows += ask(probe, subject, batch, seed=derive_seed(seed, probe.id, source, batch.index))
+    rows: list[Row] = []
+    stage, batches = 0, probe.plan(subject, Budget.CONTROL, seed=derive_seed(seed, probe.id, source, "plan"))
+    while batches:
+        for batch in batches:
+            rows += ask(probe, subject, batch, seed=derive_seed(seed, probe.id, source, batch.index))
+        stage += 1
+        batches = follow_ups(probe, rows, stage)
     return rows
 
 

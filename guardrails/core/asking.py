@@ -21,6 +21,8 @@ MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, err
 """Errors of the machine and not of an item: what comes next would fail, too."""
 IN_WORDS = (GuardrailsError, ValueError)
 """Errors that say in words what is wrong; others are defects."""
+STAGE = 1_000_000
+"""Batches of the plan and of each stage of follow-ups, at most: a batch's index says which it is of."""
 LONGEST = 240
 """Characters of a message that a row keeps."""
 _PERSONAL = (
@@ -37,6 +39,14 @@ def ask(probe: Probe, subject: Subject, batch: Batch, *, seed: int, defects: lis
         return probe.collect(subject, part, seed=seed_of_part)
 
     return rows_of(batch, collect, seed=seed, defects=defects)
+
+
+def follow_ups(probe: Probe, rows: Sequence[Row], stage: int) -> list[Batch]:
+    """Return a probe's batches of a stage of follow-ups, numbered from `stage` · `STAGE`; none after its last stage."""
+    if stage > probe.stages:
+        return []
+    batches = [batch for batch in probe.follow_up(rows, stage) if batch.items]
+    return [replace(batch, index=stage * STAGE + k) for k, batch in enumerate(batches)]
 
 
 def rows_of(

@@ -75,6 +75,8 @@ class Probe(ABC, Generic[T]):
     """What to do where the finding fails."""
     spike_what: ClassVar[str] = ""
     """What the spike plants, in a reader's words; empty: this probe has no spike."""
+    stages: ClassVar[int] = 0
+    """How many stages of follow-ups it may ask for at most: the further turns of its conversations."""
     shares_coverage: ClassVar[bool] = False
     """Whether the headline's interval holds together with that of its difference to the holdout."""
     Options: ClassVar[type[ProbeOptions]] = ProbeOptions
@@ -138,6 +140,26 @@ class Probe(ABC, Generic[T]):
         to single items, each of which becomes a row with the key ``error``. See `guardrails.core.asking.rows_of` and
         `Batch.divisible`. A probe that makes such rows itself keeps what the rest of its batch gave.
         """
+
+    def follow_up(self, rows: Sequence[Row], stage: int) -> list[Batch]:
+        """Return what is asked after the planned batches, in view of what they gave. Default: nothing.
+
+        Called for stage 1 once all planned batches are finished, for stage 2 once those of stage 1 are, and so on,
+        until it returns no item or stage `stages` is done. The batches enter the plan before any of them is asked.
+
+        Parameters
+        ----------
+        rows : sequence of dict
+            All finished rows, error rows among them, in any order within a batch.
+        stage : int
+            From 1.
+
+        Returns
+        -------
+        list of Batch
+            Deterministic in the arguments; the engine numbers the batches. Ids of items differ from all before.
+        """
+        return []
 
     @abstractmethod
     def measure(self, rows: Sequence[Row], subject: Subject[T], *, seed: int) -> list[Measurement]:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from ...core.asking import ask
+from ...core.asking import ask, follow_ups
 from ...core.batch import Batch, Row
 from ...core.errors import STOPS, GuardrailsError, JournalError
 from ...core.probe import Probe
@@ -148,18 +149,28 @@ def run_series(
     meter: Meter,
     progress: Callable[[Progress], None] | None = None,
 ) -> str | None:
-    """Finish every pending batch of a series; return why it could not be finished, or None.
+    """Finish every pending batch of a series and its follow-ups; return why it could not be finished, or None.
 
-    Where several batches fail, the reason is that of the first in the plan: the one that fails where they are done one
-    by one.
+    Each stage of follow-ups is in the journal before it is asked, so that a resumed run asks the same. Where several
+    batches fail, the reason is that of the first in the plan: the one that fails where they are done one by one.
 
     Raises
     ------
     JournalError
         Where the journal cannot be written: the run ends, to be resumed.
     """
-    outcomes = ((series, done) for done in executor(series, journal.pending(series.name)))
-    return write_down(outcomes, journal, log=log, meter=meter, progress=progress).get(series.name)
+    stage = journal.stage(series.name)
+    while True:
+        outcomes = ((series, done) for done in executor(series, journal.pending(series.name)))
+        why = write_down(outcomes, journal, log=log, meter=meter, progress=progress).get(series.name)
+        if why or stage >= series.probe.stages:
+            return why
+        stage += 1
+        rows = journal.rows(series.name)
+        batches, why = attempt(series.name, partial(follow_ups, series.probe, rows, stage), log)
+        if not batches:
+            return why
+        journal.add_stage(series.name, stage, batches)
 
 
 def write_down(

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ...core.asking import STAGE
 from ...core.batch import Batch, Row
 from ...core.errors import JournalError
 from ...core.results.cost import Use
@@ -103,6 +104,23 @@ class Journal(Log):
         if again := next((e for e in entries if e.idx in self._plan.get(e.name, {})), None):
             raise JournalError(f"{self.path}: {again.describe()} is planned already")
         self.append([*entries, *(Entry("set", key, json.dumps(value)) for key, value in settings.items())])
+
+    def add_stage(self, series: str, stage: int, batches: Sequence[Batch]) -> None:
+        """Write the batches of a stage of follow-ups, before any of them is asked. Errors as `add_plan`."""
+        self.add_plan([(series, batches)], {f"stage {series}": stage})
+
+    def stage(self, series: str) -> int:
+        """Return the last stage of follow-ups that is planned, or 0.
+
+        Raises
+        ------
+        JournalError
+            Where some of its batches are lost, as in a journal that was damaged and salvaged.
+        """
+        planned: int = max(self._plan.get(series, {}), default=0) // STAGE
+        if planned != (self.get(f"stage {series}") or 0):
+            raise JournalError(f"{self.path}: the follow-ups of {series} are not whole; start a new run")
+        return planned
 
     def series(self) -> list[str]:
         """Return the names of all planned series."""

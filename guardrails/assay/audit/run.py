@@ -173,7 +173,8 @@ class Run:
         series = self.scope.series(assay)
         if getattr(series.subject().target, "read_as", None) == "":
             first = self.journal.pending(series.name)[:1]
-            run_series(series, self.journal, lambda s, _: one_by_one(s, first), log=self.folder / LOG, meter=self.meter)
+            outcomes = ((series, done) for done in one_by_one(series, first))
+            write_down(outcomes, self.journal, log=self.folder / LOG, meter=self.meter)
             self.keep_read_as()
 
     def all_series(self, assay: Assay) -> Iterator[Series]:

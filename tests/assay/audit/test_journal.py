@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.assay.audit.journal import Journal
+from guardrails.assay.log import Entry
 from guardrails.core.batch import Arm, Batch, Item, in_batches
 from guardrails.core.errors import ConfigurationError, JournalError
 
@@ -145,3 +146,11 @@ def test_an_interruption_while_it_closes_frees_the_lock(tmp_path):
     db.close()
     with Journal(path) as again:
         assert again.series() == []
+
+
+@pytest.mark.parametrize("body", ['{"items": [0, 1], "start": 0}', '{"items": [{"item": "x"}], "prefix": 8}', "[]"])
+def test_a_plan_of_another_version_is_refused(tmp_path, body):
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.append([Entry("plan", "s", body, 0)])
+        with pytest.raises(JournalError, match="nothing that a run writes; start a new run"):
+            journal.pending("s")
