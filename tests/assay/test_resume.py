@@ -21,8 +21,6 @@ from guardrails.assay.audit.journal import Journal
 from guardrails.assay.audit.orchestrator import how_to_resume, run_audit
 from guardrails.assay.audit.plan import Settings
 from guardrails.assay.resume import check_named, resume_command, to_be_named
-from guardrails.assay.scan import resume as scan_resume
-from guardrails.assay.scan.listing import Listing
 from guardrails.core.batch import Row
 from guardrails.core.errors import ConfigurationError, JournalError
 from guardrails.core.results import AuditResult, InputRecord
@@ -444,48 +442,3 @@ def test_a_journal_that_does_not_say_what_was_given_is_refused(tmp_path: Path, i
         journal.add_plan([], {"settings": {}, "sources": "the code", "inputs": inputs})
     with pytest.raises(JournalError, match="does not say what the run was given"):
         run_audit(resume=tmp_path)
-
-
-def scan_of(folder: Path, **settings: Any) -> dict[str, Any]:
-    return {"paths": ["in"], "detectors": [], "sources": "", "arguments": {}} | settings
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({}, []),
-        ({"paths": ["s3://bucket/a"]}, ["paths"]),
-        ({"detectors": ["deepfake.own:module:Class"]}, ["detectors"]),
-        ({"detectors": ["deepfake.features:folder"]}, ["detectors"]),
-        ({"detectors": ["deepfake.reconstruction:python:a:b"]}, ["detectors"]),
-        ({"detectors": ["deepfake.network:absent.onnx"]}, ["detectors"]),
-        ({"detectors": ["deepfake.network:here.onnx#centre", "deepfake.*"]}, []),
-    ],
-)
-def test_of_a_scan_too(tmp_path: Path, settings: dict[str, Any], named: list[str]) -> None:
-    (tmp_path / "here.onnx").write_bytes(b"")
-    given = scan_of(tmp_path, **settings)
-    assert list(scan_resume.to_be_named(given)) == named
-    with Listing(tmp_path / "scan.sqlite") as listing:
-        nothing: dict[str, list[str]] = {"paths": [], "detectors": []}
-        if named:
-            with pytest.raises(ConfigurationError, match="If you trust it, name it again"):
-                scan_resume.check_named(given, nothing, listing, tmp_path)
-        scan_resume.check_named(given, nothing | {name: given[name] for name in named}, listing, tmp_path)
-
-
-def test_a_listing_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
-    with Listing(tmp_path / "scan.sqlite") as listing:
-        listing._db.execute("INSERT INTO items VALUES (0, ?, NULL)", (b"http://127.0.0.1/inside",))
-        for paths in (["in"], ["http://example.org/pictures"], ["s3://bucket"]):
-            given = scan_of(tmp_path, paths=paths)
-            with pytest.raises(JournalError, match="which no PATH of the scan holds"):
-                scan_resume.check_named(given, {"paths": paths, "detectors": []}, listing, tmp_path)
-
-
-@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"paths": 3}', "nonsense", '{"paths": [1], "detectors": []}'])
-def test_a_scan_s_settings_that_are_none_are_one_message(tmp_path: Path, text: str) -> None:
-    with Listing(tmp_path / "scan.sqlite") as listing:
-        listing.put("settings", text)
-        with pytest.raises(JournalError, match="not the settings of a scan"):
-            scan_resume.stored_settings(listing, tmp_path)

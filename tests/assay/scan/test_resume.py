@@ -6,9 +6,12 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from guardrails.assay.scan import resume as scan_resume
+from guardrails.assay.scan.listing import Listing
 from guardrails.assay.scan.run import run_scan
 from guardrails.core.errors import ConfigurationError, JournalError
 
@@ -84,3 +87,51 @@ def test_a_listing_without_its_rows_is_scanned_anew(run: Path, top: Path) -> Non
     (run / "scan.jsonl").unlink()
     run_scan([], out=run, resume=True, workers=1)
     assert rows(run) == rows(top / "a")
+
+
+def scan_of(folder: Path, **settings: Any) -> dict[str, Any]:
+    return {"paths": ["in"], "detectors": [], "sources": "", "arguments": {}} | settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({}, []),
+        ({"paths": ["s3://bucket/a"]}, ["paths"]),
+        ({"detectors": ["deepfake.own:module:Class"]}, ["detectors"]),
+        ({"detectors": ["deepfake.features:folder"]}, ["detectors"]),
+        ({"detectors": ["deepfake.reconstruction:python:a:b"]}, ["detectors"]),
+        ({"detectors": ["deepfake.network:absent.onnx"]}, ["detectors"]),
+        ({"detectors": ["deepfake.network:here.onnx#centre", "deepfake.*"]}, []),
+    ],
+)
+def test_what_runs_code_or_reaches_a_network_is_named_again(
+    tmp_path: Path, settings: dict[str, Any], named: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.onnx").write_bytes(b"")
+    given = scan_of(tmp_path, **settings)
+    assert list(scan_resume.to_be_named(given)) == named
+    with Listing(tmp_path / "scan.sqlite") as listing:
+        nothing: dict[str, list[str]] = {"paths": [], "detectors": []}
+        if named:
+            with pytest.raises(ConfigurationError, match="If you trust it, name it again"):
+                scan_resume.check_named(given, nothing, listing, tmp_path)
+        scan_resume.check_named(given, nothing | {name: given[name] for name in named}, listing, tmp_path)
+
+
+def test_a_listing_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    with Listing(tmp_path / "scan.sqlite") as listing:
+        listing._db.execute("INSERT INTO items VALUES (0, ?, NULL)", (b"http://127.0.0.1/inside",))
+        for paths in (["in"], ["http://example.org/pictures"], ["s3://bucket"]):
+            given = scan_of(tmp_path, paths=paths)
+            with pytest.raises(JournalError, match="which no PATH of the scan holds"):
+                scan_resume.check_named(given, {"paths": paths, "detectors": []}, listing, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"paths": 3}', "nonsense", '{"paths": [1], "detectors": []}'])
+def test_settings_that_are_none_are_one_message(tmp_path: Path, text: str) -> None:
+    with Listing(tmp_path / "scan.sqlite") as listing:
+        listing.put("settings", text)
+        with pytest.raises(JournalError, match="not the settings of a scan"):
+            scan_resume.stored_settings(listing, tmp_path)
