@@ -28,11 +28,8 @@ def parse_address(text: str, scheme: str) -> httpx.URL:
     ConfigurationError
         Where it is no URL of a server, or holds a user name, a password or a query field that is named like a secret.
     """
-    try:
-        url = httpx.URL(text) if len(text) <= LONGEST else None
-    except (httpx.InvalidURL, ValueError):
-        url = None
-    if url is None or url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 1) < 65536:
+    url = _usable(text) if len(text) <= LONGEST else None
+    if url is None:
         raise ConfigurationError(f"{scheme}: a URL such as https://host/v1 is needed after it")
     if url.userinfo:
         raise ConfigurationError(
@@ -45,6 +42,26 @@ def parse_address(text: str, scheme: str) -> httpx.URL:
             "key into an environment variable and name it with --api-key-env"
         )
     return url.copy_with(fragment=None)
+
+
+def _usable(text: str) -> httpx.URL | None:
+    """Return the URL of a server, or None where it is none."""
+    try:
+        url = httpx.URL(text)
+        served = url.scheme in ("http", "https") and bool(url.host) and 0 < (url.port or 1) < 65536
+        return url if served and url.path.isprintable() else None  # a line break may stand there as %0A
+    except (httpx.InvalidURL, ValueError):  # also of the host, which is decoded when it is asked for
+        return None
+
+
+def with_path(url: httpx.URL, path: str) -> httpx.URL:
+    """Return a URL with a path behind its own; its query stays.
+
+    >>> str(with_path(httpx.URL("https://host/a%2Fb/?version=2"), "/models"))
+    'https://host/a%2Fb/models?version=2'
+    """
+    own, mark, query = url.raw_path.partition(b"?")
+    return url.copy_with(raw_path=own.rstrip(b"/") + path.encode() + mark + query)
 
 
 def is_loopback(url: httpx.URL) -> bool:

@@ -41,7 +41,9 @@ FOR_ALL = frozenset({401, 404, 429})
 SECRET, SHORTEST, SHORTEST_IN_ERRORS = "[api key]", 16, 8
 """What stands in place of a key that a server repeats, and the fewest characters of such a key."""
 _BETWEEN = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*"
-"""What may stand between the characters of a key that is repeated: line breaks, and what is not seen."""
+FOLDED = 300
+"""What may stand between the characters of a key that is repeated: line breaks, and what is not seen. A longer key is
+looked for as it is, since such a pattern takes seconds to make."""
 
 
 class Form(Protocol):
@@ -104,7 +106,8 @@ class Endpoint:
         self._form: Form = FORMS[scheme](spec)
         self._key = _key_from(self.options.api_key_env)
         self._form.headers(self._key)  # raises where they need a key
-        self._key_pattern = re.compile(_BETWEEN.join(map(re.escape, self._key or "")), re.IGNORECASE)
+        between = _BETWEEN if len(self._key or "") <= FOLDED else ""
+        self._key_pattern = re.compile(between.join(map(re.escape, self._key or "")), re.IGNORECASE)
         if self._key and any(self._without_key(text) != text for text in (name, str(self._form.url))):
             raise ConfigurationError(f"{scheme}: the name holds the key, and would be printed and stored")
         self._patience = patience or self.options.patience

@@ -9,7 +9,7 @@ import httpx
 
 from ...core.conversations import Conversation, Decoding, Reply, Usage
 from ...core.errors import ConfigurationError
-from .address import clipped, parse_address
+from .address import clipped, parse_address, with_path
 
 MODEL_FACTS = ("owned_by", "root", "parent", "max_model_len")
 """What is read of the server's list of models. ``created`` is left out: some servers write the present time there."""
@@ -42,19 +42,15 @@ class ChatCompletions:
 
     def __init__(self, spec: str) -> None:
         address, _, self.model = spec.partition("#")
-        if not self.model or len(self.model) > 500 or not self.model.isprintable():
+        if not self.model.strip() or len(self.model) > 500 or not self.model.isprintable():
             raise ConfigurationError(
                 f"{self.scheme}: name the model after '#', as in {self.scheme}:https://host/v1#my-model"
             )
         self.base = parse_address(address, self.scheme)
         if self.base.path.endswith(("/chat/completions", "/completions")):
             raise ConfigurationError(f"{self.scheme}: leave {self.path} off the URL; it is added")
-        self.url = self.with_path(self.path)
+        self.url = with_path(self.base, self.path)
         self._length, self._seeded = "max_tokens", True
-
-    def with_path(self, path: str) -> httpx.URL:
-        """Return the server's URL with a path behind its own; its query stays."""
-        return self.base.copy_with(path=self.base.path.rstrip("/") + path)
 
     def headers(self, key: str | None) -> dict[str, str]:
         """Return the headers of a request."""
@@ -119,7 +115,7 @@ class ChatCompletions:
     @property
     def models_url(self) -> httpx.URL:
         """Where the server lists its models."""
-        return self.with_path("/models")
+        return with_path(self.base, "/models")
 
     def identity(self) -> dict[str, str]:
         """Return what is known of the model without asking the server."""

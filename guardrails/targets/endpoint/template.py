@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -71,9 +72,24 @@ class Template:
             raise ConfigurationError(f"http:{self._path}: {wrong}") from None
         self._sha256 = hashlib.sha256(content).hexdigest()
         self.url = parse_address(self._file.url, f"http:{self._path}")
+        self._check_json()
         named = {name for text in _strings(self._file.request) for name in _names(text)}
         self._check(named)
         self._missing = [name for name in ("temperature", "max_new_tokens") if name not in named]
+
+    def _check_json(self) -> None:
+        where = f"http:{self._path}"
+        try:
+            json.dumps(self._file.request, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ConfigurationError(
+                f"{where}: the request holds a date, a time, nan or inf, which JSON lacks; write it as a string"
+            ) from None
+        if text := next(filter(_is_json_in_a_string, _strings(self._file.request)), None):
+            raise ConfigurationError(
+                f"{where}: the request holds JSON in a string, {shown(text[:60])}, which a prompt with quotation marks "
+                "would break or change; write its fields as a table, or use python:"
+            )
 
     def _check(self, named: set[str]) -> None:
         file, where = self._file, f"http:{self._path}"
@@ -171,6 +187,21 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from _strings(inner)
+
+
+def _is_json_in_a_string(text: str) -> bool:
+    """Whether fields are filled into what is itself JSON.
+
+    >>> [_is_json_in_a_string(text) for text in ('{{"q": "{prompt}"}}', "Q: {prompt}", "{prompt}")]
+    [True, False, False]
+    """
+    if _BRACES.fullmatch(text) or not _names(text):
+        return False
+    try:
+        value = json.loads(_BRACES.sub(lambda m: "0" if m.group(1) else m.group()[0], text))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict | list)
 
 
 def _names(text: str) -> list[str]:

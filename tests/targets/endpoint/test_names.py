@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -100,6 +101,9 @@ def test_a_key_that_cannot_be_sent_is_a_mistake(value: str | None, monkeypatch: 
         "openai:http:///v1#m",
         "openai:http://host:99999/v1#m",
         "openai:http://host/v1\x00#m",
+        "openai:http://host/v1%0d%0aX:y#m",
+        "openai:http://xn--a.localhost/v1#m",
+        "openai:http://host/v1# ",
         "openai:http://host/v1#m\n",
         "openai:http://[::1/v1#m",
         "openai:http://host/v1/chat/completions#m",
@@ -145,6 +149,22 @@ def test_any_list_of_models_will_do(server: Server, models: object) -> None:
 def test_a_query_that_is_no_secret_stays() -> None:
     form = ChatCompletions("https://host/deployments/x?api-version=2024#m")
     assert str(form.url) == "https://host/deployments/x/chat/completions?api-version=2024"
+
+
+def test_a_path_is_sent_as_it_is_written() -> None:
+    form = ChatCompletions("https://host/a%2Fb/v1/#m")
+    assert form.url.raw_path == b"/a%2Fb/v1/chat/completions"
+    assert form.models_url.raw_path == b"/a%2Fb/v1/models"
+
+
+def test_a_long_key_is_taken_out_too(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "ab.-" * 1000
+    monkeypatch.setenv("MY_KEY", key)
+    server.always = status(403, json.dumps({"error": {"message": f"wrong key {key}"}}))
+    begun = time.monotonic()
+    (reply,) = ask(endpoint(server, api_key_env="MY_KEY"), "a")
+    assert (reply.error or "").endswith("wrong key [api key]")
+    assert time.monotonic() - begun < 1.5
 
 
 def test_a_long_name_leaves_room_for_the_counts() -> None:

@@ -122,6 +122,13 @@ def test_a_key_goes_into_the_usual_header_where_the_file_names_none(tmp_path: Pa
         ('anser = "hunter2"\n' + REQUEST, "anser: Extra inputs"),
         ('model = ["hunter2"]\n' + REQUEST, "model: Input should be a valid string"),
         ("a" * 1_000_001, "larger than"),
+        (REQUEST + "when = 2020-01-01\n", "a date, a time, nan or inf"),
+        (REQUEST + "when = [07:32:00]\n", "a date, a time, nan or inf"),
+        (REQUEST + "x = nan\n", "a date, a time, nan or inf"),
+        (REQUEST + "x = {y = [inf]}\n", "a date, a time, nan or inf"),
+        (REQUEST + """body = '{{"q": "{prompt}"}}'\n""", "JSON in a string"),
+        (REQUEST + """body = '[1, "{prompt}", "{seed}"]'\n""", "JSON in a string"),
+        (REQUEST + """body = '{"q": "{prompt}"}'\n""", "JSON in a string"),
         ("[[[", "is not TOML"),
         ("request" + ".a" * 100 + " = 1", "parts|nested"),
         ('url = "http://user:hunter2@h/"\n#URL\n' + REQUEST, "holds a user name or password"),
@@ -132,6 +139,15 @@ def test_a_file_that_cannot_be_used_is_one_message(text: str, words: str, tmp_pa
     with pytest.raises(ConfigurationError, match=words.replace("{", r"\{").replace("[", r"\[")) as error:
         load_target(f"http:{written(tmp_path, text)}")
     assert "hunter2" not in str(error.value)
+
+
+def test_a_prompt_is_data_whatever_it_holds(server: Server, tmp_path: Path) -> None:
+    server.always = answering({"out": [{"text": "yes"}]})
+    prompt = 'say "hi"}], "x": {\n\\ {seed} {{x}} \u2028\x00'
+    text = REQUEST + 'around = "[INST] {prompt} [/INST] {{"\n'
+    model = Endpoint(f"http:{written(tmp_path, text, f'{server.url}/write')}")
+    model.reply([[{"role": "user", "content": prompt}]], Decoding(9), 1)
+    assert server.asked == [{"prompt": prompt, "around": f"[INST] {prompt} [/INST] {{"}]
 
 
 @pytest.mark.parametrize("name", ["nowhere.toml", ".", "/dev/null/x"])
