@@ -119,7 +119,8 @@ def _status(
     failed = [c for c in reading.controls if not c.behaved]
     if failed:
         said = "; ".join(f"{c.source} was {c.observed} where {c.expected} was expected" for c in failed)
-        return Status.NOT_ASSESSED, f"failed its control: {said}"
+        options = ", ".join(f"{name} = {value}" for name, value in reading.probe.options.changed.items())
+        return Status.NOT_ASSESSED, f"failed its control: {said}{f', with {options}' if options else ''}"
     if reading.not_assessed:
         return Status.NOT_ASSESSED, reading.not_assessed
     gated = policy.of_probe(reading.probe.id)

@@ -60,6 +60,8 @@ class OptionProbe(fakes.FakeProbe):
         target: Any = subject.target
         if not hasattr(target, "answer"):
             target = fakes.FakeTarget(self.options.share)
+        if self.options.note == "everything":
+            target = fakes.FakeTarget(1.0)
         return [{"item": i.id, "yes": target.answer(i.fields["question"], seed)} for i in batch.items]
 
 
@@ -391,6 +393,13 @@ def test_an_outcome_is_not_kept_where_the_file_changed_while_the_control_ran(fak
         run_audit("jsonl:out.jsonl", options={"fake.yes.words": "words.txt"}, out="a", progress=change)
     result, _ = run_audit("jsonl:out.jsonl", options={"fake.yes.words": "words.txt"}, out="b")
     assert [control.cached for control in result.findings[0].controls] == [False, False]
+
+
+def test_a_control_that_fails_by_an_option_names_it(fake: None) -> None:
+    """A recognizer that matches ordinary words: what is measured with it is not believed."""
+    code, finding = audited("--set", "fake.yes.note=everything", "--set", "fake.yes.strict=true")
+    assert (code, finding.status) == (4, "not-assessed")
+    assert str(finding.reason).endswith("was found where clear was expected, with strict = True, note = everything")
 
 
 def test_the_hash_is_of_contents_and_values() -> None:
