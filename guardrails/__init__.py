@@ -47,9 +47,10 @@ if TYPE_CHECKING:
         NotApplicable,
         TargetError,
     )
+    from .core.grading import Exchange, Grade, Grader
     from .core.options import ProbeOptions
     from .core.probe import Budget, Probe
-    from .core.registry import load_detector, load_probe
+    from .core.registry import load_detector, load_grader, load_probe
     from .core.results import AuditResult, Finding, Measurement, Severity, Status
     from .core.results.bench import BenchResult
     from .core.results.scan import ScanResult
@@ -70,7 +71,10 @@ __all__ = [
     "Detection",
     "Detector",
     "EndpointError",
+    "Exchange",
     "Finding",
+    "Grade",
+    "Grader",
     "GuardrailsError",
     "InstallConflictError",
     "JournalError",
@@ -91,6 +95,7 @@ __all__ = [
     "audit",
     "bench",
     "load_detector",
+    "load_grader",
     "load_probe",
     "load_target",
     "render",
@@ -119,7 +124,8 @@ _HOMES = {
         "NotApplicable",
         "TargetError",
     ),
-    "guardrails.core.registry": ("load_detector", "load_probe"),
+    "guardrails.core.grading": ("Exchange", "Grade", "Grader"),
+    "guardrails.core.registry": ("load_detector", "load_grader", "load_probe"),
     "guardrails.core.results": ("AuditResult", "Finding", "Measurement", "Severity", "Status"),
     "guardrails.core.results.scan": ("ScanResult",),
     "guardrails.targets": ("load_target",),

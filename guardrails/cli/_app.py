@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import audit, bench, doctor, generate, index, listing, policy, report, scan, schema, train
+from . import audit, bench, doctor, generate, grade, index, listing, policy, report, scan, schema, train
 from ._screen import be_quiet, show
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("audit")(audit.audit)
 app.command("generate")(generate.generate)
+app.command("grade")(grade.grade)
 app.command("index")(index.index)
 app.command("bench")(bench.bench)
 app.command("scan")(scan.scan)

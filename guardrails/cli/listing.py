@@ -38,6 +38,7 @@ class Kind(StrEnum):
     PROBES = "probes"
     DETECTORS = "detectors"
     GENERATORS = "generators"
+    GRADERS = "graders"
     TARGETS = "targets"
     POLICIES = "policies"
     FORMATS = "formats"
@@ -47,7 +48,7 @@ def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """List the probes, detectors, generators, kinds of target, policies or report formats."""
+    """List the probes, detectors, generators, graders, kinds of target, policies or report formats."""
     entries = LISTS[kind]()
     if as_json:
         echo_json(entries)
@@ -99,6 +100,21 @@ def _generators() -> list[Entry]:
     ]
 
 
+def _graders() -> list[Entry]:
+    from ..core.registry import graders
+
+    return [
+        {
+            "name": f"{id}:…" if cls.takes else id,
+            "title": cls.title,
+            "question": cls.question,
+            "takes": cls.takes or "nothing",
+            "labels": list(getattr(cls, "labels", ())) or "its own",
+        }
+        for id, cls in graders().items()
+    ]
+
+
 def _targets() -> list[Entry]:
     from importlib.metadata import entry_points
 
@@ -134,6 +150,7 @@ LISTS: dict[Kind, Callable[[], list[Entry]]] = {
     Kind.PROBES: _probes,
     Kind.DETECTORS: _detectors,
     Kind.GENERATORS: _generators,
+    Kind.GRADERS: _graders,
     Kind.TARGETS: _targets,
     Kind.POLICIES: _policies,
     Kind.FORMATS: _formats,

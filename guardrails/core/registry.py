@@ -1,4 +1,4 @@
-"""Finds probes, detectors and generators: by walking our own folders and by entry points. No list to edit.
+"""Finds probes, detectors and graders: by walking our own folders and by entry points. No list to edit.
 
 Walking imports every module of a family, so family modules import heavy packages inside functions only
 (a test holds that).
@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 from .control import Control
 from .detector import Detector
 from .errors import ConfigurationError, did_you_mean
+from .grading import Grader
 from .options import read_options
 from .plug_ins import add_plug_ins
 from .probe import Probe
 from .results import Threshold
 
 T = TypeVar("T")
+D = TypeVar("D", Detector, Grader)
 
 FAMILIES = (
     "memorization",
@@ -36,7 +38,9 @@ FAMILIES = (
     "quality",
     "cost",
     "misuse",
+    "graders",
 )
+"""The folders of this package that are walked."""
 
 
 def _family_modules() -> Iterator[ModuleType]:
@@ -82,12 +86,13 @@ NEEDED: dict[type, dict[str, type]] = {
         "modalities": frozenset, "requires": frozenset, "controls": tuple, "thresholds": tuple,
     },
     Detector: {"title": str, "limits": str, "modalities": frozenset, "controls": tuple},
+    Grader: {"title": str, "question": str, "limits": str, "examples": tuple},
 }  # fmt: skip
 """The class attributes that a plug-in must have, and of which type."""
 
 
 def _check(cls: Any, kind: type) -> None:
-    """Refuse what is no complete probe or detector.
+    """Refuse what is no complete probe, detector or grader.
 
     Raises
     ------
@@ -98,8 +103,9 @@ def _check(cls: Any, kind: type) -> None:
         raise ConfigurationError(f"it is no {kind.__name__} class")
     wrong = [f"it has no {name}()" for name in sorted(getattr(cls, "__abstractmethods__", ()))]
     id = getattr(cls, "id", None)
-    if not isinstance(id, str) or not re.fullmatch(r"[\w-]+\.[\w-]+", id):
-        wrong.append(f"its id {id!r} is not of the form family.name")
+    pattern, form = (r"[\w-]+", "name") if kind is Grader else (r"[\w-]+\.[\w-]+", "family.name")
+    if not isinstance(id, str) or not re.fullmatch(pattern, id):
+        wrong.append(f"its id {id!r} is not of the form {form}")
     for name, wanted in NEEDED[kind].items():
         if not hasattr(cls, name):
             wrong.append(f"it has no {name}")
@@ -123,6 +129,12 @@ def probes() -> dict[str, type[Probe]]:
 def detectors() -> dict[str, type[Detector]]:
     """Return every known detector by id."""
     return _discover(Detector, "guardrails.detectors")  # type: ignore[type-abstract]
+
+
+@cache
+def graders() -> dict[str, type[Grader]]:
+    """Return every known grader by id."""
+    return _discover(Grader, "guardrails.graders")  # type: ignore[type-abstract]
 
 
 def load_probe(name: str, options: Mapping[str, Any] | None = None) -> Probe:
@@ -162,10 +174,35 @@ def load_detector(name: str) -> Detector:
     ConfigurationError
         For an unknown id, with the nearest known one; for an argument that the detector does not take, or needs.
     """
+    return _made("detector", name, detectors())
+
+
+def load_grader(name: str) -> Grader:
+    """Return a grader.
+
+    Parameters
+    ----------
+    name : str
+        An id, or ``ID:ARGUMENT`` for a grader that takes one: ``vader``, ``judge:refusals.toml``.
+
+    Raises
+    ------
+    ConfigurationError
+        As `load_detector`; also for what the argument names, where that cannot be used.
+    TargetError
+        For a model or module that cannot be read.
+    """
+    known = graders()
+    if name in known and known[name].takes:
+        raise ConfigurationError(f"{name}: after the name come a colon and {known[name].takes}")
+    return _made("grader", name, known)
+
+
+def _made(what: str, name: str, known: Mapping[str, type[D]]) -> D:
+    """Return the detector or grader of a name ``ID`` or ``ID:ARGUMENT``."""
     id, colon, argument = name.partition(":")
-    known = detectors()
     if id not in known:
-        raise ConfigurationError(f"unknown detector '{id}'.{did_you_mean(id, known)}")
+        raise ConfigurationError(f"unknown {what} '{id}'.{did_you_mean(id, known)}")
     cls = known[id]
     if colon and not cls.takes:
         raise ConfigurationError(f"{id} takes no argument; '{argument}' was given")

@@ -61,7 +61,7 @@ class HuggingFaceTarget(CausalTarget):
         readable = self.folder
         if gguf:
             readable, self._gguf_sha256 = converted(gguf)
-        _check(readable, self.name)
+        check_folder(readable, self.name)
         try:
             self._files = read_model(readable, (*MODEL, *TOKENIZER))
             if not self._files.weights:
@@ -71,7 +71,7 @@ class HuggingFaceTarget(CausalTarget):
                 )
             check_config(parsed(self._files.settings["config.json"], "config.json"), self._files.weights.values())
             with quiet(), offline(), self._files.staged() as stage:
-                self._tokenizer = _load_tokenizer(stage, self._files)
+                self._tokenizer = load_tokenizer(stage, self._files)
                 self._model, self._stored_as = _load_model(stage, self._files)
         except TargetError as error:
             raise TargetError(f"{self.name}: the model cannot be loaded ({error})") from None
@@ -197,7 +197,8 @@ def _only_gguf(folder: Path) -> Path | None:
     return files[0] if files else None
 
 
-def _check(folder: Path, name: str) -> None:
+def check_folder(folder: Path, name: str) -> None:
+    """Raise TargetError for a folder without safetensors, a configuration or a tokenizer."""
     if not any(folder.glob("*.safetensors")):
         pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
         if pickles:
@@ -212,7 +213,8 @@ def _check(folder: Path, name: str) -> None:
         raise TargetError(f"{name}: no tokenizer in the folder; tokenizer.save_pretrained(folder) writes it")
 
 
-def _load_tokenizer(stage: Path, files: ModelFolder) -> Any:
+def load_tokenizer(stage: Path, files: ModelFolder) -> Any:
+    """Return the tokenizer of a staged folder; what it may do to a text is checked before."""
     from transformers import AutoTokenizer
 
     described = files.settings.get("tokenizer.json")
