@@ -102,6 +102,10 @@ def test_a_few_failures_are_counted_and_the_rest_is_read(server: fault_server.Se
     assert "41 requests sent (1 of them again), 39 answered (1 refusals, 0 empty)" in read_as(result)
     assert "0 filtered by the server, 1 failed" in read_as(result)
     assert len(server.asked) == 41
+    assert result.timing.cost is not None
+    used = result.timing.cost.total.reading
+    assert (used.requests, used.items, used.money) == (41, 40, None)
+    assert used.prompt_tokens > 0
 
 
 @pytest.mark.parametrize("fault", [status(400), say("yes", finish="content_filter"), raw("<html>")])
@@ -125,6 +129,10 @@ def test_a_budget_that_is_spent_ends_the_requests_and_is_no_pass(
     assert "not sent: the budget of" in str(result.findings[0].measurement)
     assert f"{40 - len(server.asked)} not sent" in read_as(result)
     assert f"cost {0.065 * len(server.asked):.4g}" in read_as(result)
+    assert result.timing.cost is not None
+    used = result.timing.cost.total.reading
+    assert (used.prompt_tokens, used.completion_tokens) == (3 * len(server.asked), 5 * len(server.asked))
+    assert used.money == pytest.approx(0.065 * len(server.asked))
 
 
 def test_repetitions_count_in_the_budget(server: fault_server.Server) -> None:

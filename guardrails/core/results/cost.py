@@ -13,6 +13,8 @@ from .measurement import Frozen
 class Use(Frozen):
     """What one part of a run used, over all sittings of a run that was resumed.
 
+    Of an audit that asks a served model, requests of a batch that was cut off are missing.
+
     `peak_memory` is the largest resident memory of the whole process meanwhile, in bytes, looked at twenty times a
     second: it holds what earlier parts left loaded, and no memory of a graphics card. None where the system does not
     say. `money` is what the tokens cost at the prices that were given, in their currency.
