@@ -43,8 +43,8 @@ def cost_table(cost: Cost, trim: Trim) -> Table:
     rows = [(probe, *_cells(each)) for probe, each in sorted(cost.per_probe.items())]
     rows = list(trim.take(rows, trim.caps.rows, "rows of what each check used"))
     caption = (
-        "What each check used. Peak memory is that of the whole process meanwhile, on the processor's side, with what "
-        "earlier checks left loaded. Controls whose outcomes were known took no time"
+        "Peak memory is that of the whole process meanwhile, with what earlier checks left loaded and without graphics "
+        "cards. Controls whose outcomes were known took no time"
     )
     all_of_it = ("all of them", *_cells(cost.total))
     return Table(caption, COLUMNS, tuple((trim.text(name, limit=120), *cells) for name, *cells in [*rows, all_of_it]))
