@@ -19,6 +19,8 @@ SHORT: dict[str, tuple[str, ...]] = {
 """Options of the command line, of a plan and of `audit` that stand for options of probes."""
 LONGEST_NAME, LONGEST_VALUE = 200, 4096
 """Characters that are read. Longer names are no option's, and are not compared with those that there are."""
+LARGEST_BITS = 64
+"""Of an integer, as in TOML."""
 PARTS = 3
 """Of a name: family, probe, option."""
 
@@ -191,6 +193,8 @@ def _options_of(probe: str) -> str:
 
 def _unreadable(value: Any) -> str:
     """Return why a value cannot be read by any option."""
+    if isinstance(value, int) and value.bit_length() >= LARGEST_BITS:
+        return f"is an integer of {value.bit_length():,} bits; at most {LARGEST_BITS} are read"
     if not isinstance(value, str):
         return ""
     if not value:

@@ -139,7 +139,7 @@ VALUES = st.fixed_dictionaries(
     {},
     optional={
         "share": st.floats(0, 1),
-        "size": st.integers(-(2**70), 2**70),
+        "size": st.integers(-(2**63) + 1, 2**63 - 1),
         "strict": st.booleans(),
         "style": st.sampled_from(["short", "long"]),
         "note": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50),
@@ -229,6 +229,24 @@ def test_python_sets_an_option(fake: None) -> None:
         assert (result.exit_code, result.findings[0].options) == (1, {"share": 0.5})
     with pytest.raises(ConfigurationError, match="write them by name"):
         run_audit("jsonl:out.jsonl", options=["fake.yes.share=0.5"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"x", ["a"], 3.5, float("nan"), pytest.param(10**5000, id="huge"), True, object(), "a\0b", Path("none"), {"x": 1}],
+)
+def test_a_value_of_another_kind_is_one_message(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=DESCRIPTOR) as raised:
+        read_given(given_options({"options": {DESCRIPTOR: value}}), open_files=True)
+    (line,) = raised.value.lines
+    assert len(line) < 300
+
+
+def test_options_that_hold_themselves_are_one_message() -> None:
+    circle: dict[str, Any] = {}
+    circle["memorization"] = circle
+    with pytest.raises(ConfigurationError, match=r"^memorization\.memorization\.memorization: there is no such option"):
+        read_given(given_options({"options": circle}))
 
 
 @pytest.mark.parametrize(
