@@ -10,7 +10,8 @@ import typer
 
 from ._console import Table, echo_json, stdout
 
-Entry = dict[str, Any]
+Listed = dict[str, Any]
+"""One line of a list, as ``--json`` prints it: its keys depend on the kind."""
 
 TARGETS = (
     ("reference:NAME,DIAL=DOSE", "a reference generator of this library, with or without a planted fault"),
@@ -63,7 +64,7 @@ def list_(
     stdout().print(table)
 
 
-def _probes() -> list[Entry]:
+def _probes() -> list[Listed]:
     from ..core.registry import probes
 
     return [
@@ -78,13 +79,13 @@ def _probes() -> list[Entry]:
     ]
 
 
-def _detectors() -> list[Entry]:
+def _detectors() -> list[Listed]:
     from ..core.registry import detectors
 
     return [{"id": id, "title": cls.title, "looks at": _words(cls.modalities)} for id, cls in detectors().items()]
 
 
-def _generators() -> list[Entry]:
+def _generators() -> list[Listed]:
     from ..targets.reference import generators
 
     return [
@@ -100,7 +101,7 @@ def _generators() -> list[Entry]:
     ]
 
 
-def _graders() -> list[Entry]:
+def _graders() -> list[Listed]:
     from ..core.registry import graders
 
     return [
@@ -115,20 +116,20 @@ def _graders() -> list[Entry]:
     ]
 
 
-def _targets() -> list[Entry]:
+def _targets() -> list[Listed]:
     from importlib.metadata import entry_points
 
     plugged = [(f"{p.name}:…", f"of a plug-in: {p.value}") for p in entry_points(group="guardrails.targets")]
     return [{"target": name, "what": what} for name, what in (*TARGETS, *plugged)]
 
 
-def _policies() -> list[Entry]:
+def _policies() -> list[Listed]:
     from ..assay.policy.policy import load_policy, policy_names
 
     return [{"policy": name, "thresholds": len(load_policy(name).thresholds)} for name in policy_names()]
 
 
-def _formats() -> list[Entry]:
+def _formats() -> list[Listed]:
     from reports.registry import renderers
     from reports.renderer import KINDS
 
@@ -146,7 +147,7 @@ def _data(names: frozenset[str]) -> list[str]:
     return [f"--{name}" for name in sorted(names)]
 
 
-LISTS: dict[Kind, Callable[[], list[Entry]]] = {
+LISTS: dict[Kind, Callable[[], list[Listed]]] = {
     Kind.PROBES: _probes,
     Kind.DETECTORS: _detectors,
     Kind.GENERATORS: _generators,
