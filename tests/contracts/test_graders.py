@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from guardrails.core import plug_ins
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.grading import Exchange, Gradable, Grader
+from guardrails.core.grading import Exchange, Gradable, Grade, Grader
 from guardrails.core.registry import graders, load_grader
 from guardrails.graders.callable import CallableGrader
 from guardrails.graders.judge import Judge, JudgeFile
@@ -109,3 +111,51 @@ def test_it_describes_itself(id: str) -> None:
 def test_an_unknown_grader_gets_the_nearest_known_one() -> None:
     with pytest.raises(ConfigurationError, match=r"unknown grader 'vadar'\. Did you mean 'vader'"):
         load_grader("vadar")
+
+
+class Lengthy(Grader):
+    """A grader of another distribution."""
+
+    id = "lengthy"
+    title = "Long texts"
+    question = "Is it long?"
+    limits = "All but the length."
+    labels = ("long", "short")
+
+    def identity(self) -> dict[str, str]:
+        return {"version": "1"}
+
+    def label_items(self, items: Sequence[Gradable]) -> list[Grade]:
+        return [Grade("long" if len(str(item)) > 9 else "short") for item in items]
+
+
+@pytest.fixture
+def plugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[object], None]]:
+    """Return a function that lets another distribution bring a grader."""
+
+    def bring(thing: object) -> None:
+        point = SimpleNamespace(name="theirs", value="theirs:Thing", load=lambda: thing)
+        monkeypatch.setattr(plug_ins, "entry_points", lambda group: [point] if group == "guardrails.graders" else [])
+        graders.cache_clear()
+
+    yield bring
+    graders.cache_clear()
+
+
+def test_a_grader_of_another_distribution_is_one_among_the_others(plugged: Callable[[object], None]) -> None:
+    plugged(Lengthy)
+    assert sorted(graders()) == ["hf", "judge", "lengthy", "python", "vader"]
+    assert load_grader("lengthy").grade(["a long text", "short"])[0] == Grade("long")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [({"id": "a.b c"}, "not of the form name"), ({"id": "vader"}, "another one has the id vader"),
+     ({"limits": 3}, "its limits is of type int")],
+)  # fmt: skip
+def test_one_that_is_not_complete_is_left_out_and_says_why(
+    attributes: dict[str, object], why: str, plugged: Callable[[object], None]
+) -> None:
+    plugged(type("Broken", (Lengthy,), attributes))
+    with pytest.warns(UserWarning, match=why):
+        assert sorted(graders()) == ["hf", "judge", "python", "vader"]

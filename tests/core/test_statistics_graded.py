@@ -182,7 +182,7 @@ def test_youden_is_sensitivity_and_specificity_less_one() -> None:
     assert youden(GraderCounts(90, 10, 80, 20)).value == pytest.approx(0.7)
 
 
-RUNS = 16
+RUNS = 12
 RATES, LABELLED, SIZES = (0.0, 0.01, 0.1, 0.5), (15, 150), (50, 500)
 ABILITIES = ((0.6, 0.6), (0.6, 0.99), (0.99, 0.6), (0.8, 0.8), (0.99, 0.99))
 
