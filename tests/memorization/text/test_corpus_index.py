@@ -116,6 +116,3 @@ def test_an_empty_corpus_shares_nothing() -> None:
 def test_an_empty_string_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="empty string"):
         CorpusIndex.from_documents(["a"]).count("")
-
-
-# One flipped bit
