@@ -197,7 +197,7 @@ def test_weights_that_are_not_those_of_the_card_are_refused(tmp_path: Any, monke
     PrivateClassifier.load("tabular,private=1")
     with (tmp_path / "tabular,private=1.safetensors").open("ab") as file:
         file.write(b"\0")
-    with pytest.raises(ConfigurationError, match="not what its card names"):
+    with pytest.raises(ConfigurationError, match="does not have the hash that its card states"):
         PrivateClassifier.load("tabular,private=1")
 
 
