@@ -92,9 +92,10 @@ def test_photographs_are_asked_for(monkeypatch):
 
 def test_what_ships_is_what_the_card_states_and_maps_its_evidence():
     from guardrails.deepfake.images.fitted_head import WEIGHTS
+    from guardrails.kit.checksums import file_sha256
 
     card = json.loads((WEIGHTS / "cnn.json").read_text())
-    assert card["network_sha256"] == _cnn_net.sha256(WEIGHTS / "cnn-network.safetensors")
+    assert card["network_sha256"] == file_sha256(WEIGHTS / "cnn-network.safetensors")
     detector = load_detector("deepfake.cnn")
     found = detector.explain(picture(160))
     assert found.score is not None

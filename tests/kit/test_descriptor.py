@@ -159,6 +159,7 @@ def test_an_archive_whose_directory_claims_several_disks_is_no_model(tmp_path: P
         load_descriptor(path)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_a_torchscript_model_gets_pictures_as_imagenet_has_them(tmp_path: Path) -> None:
     path = torchscript(Means(), tmp_path / "means.pt")
     descriptor = load_descriptor(path)
