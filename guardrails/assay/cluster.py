@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from importlib import import_module
 from typing import Any
 
@@ -34,6 +35,17 @@ def imported_ray(*parts: str) -> Any:
     return ray
 
 
+def _check_answers(address: str) -> None:
+    """Raise ConfigurationError where nothing answers at HOST:PORT: Ray itself would go on trying for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host or not port.isdecimal():  # "auto", "local", "ray://…"
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ConfigurationError(f"no Ray cluster answers at RAY_ADDRESS '{address}': {error}") from None
+
+
 def connect(ray: Any) -> list[float]:
     """Connect where that is not done yet, and return the logical CPUs of each node.
 
@@ -43,6 +55,7 @@ def connect(ray: Any) -> list[float]:
         Where ``RAY_ADDRESS`` names no cluster that can be reached.
     """
     if not ray.is_initialized():
+        _check_answers(os.environ.get("RAY_ADDRESS", ""))
         try:
             ray.init(log_to_driver=False, include_dashboard=False)
         except (ConnectionError, ImportError, RuntimeError, TimeoutError, ValueError) as error:

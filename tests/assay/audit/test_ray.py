@@ -11,6 +11,7 @@ from guardrails.assay.audit.engine import Collected, Series
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.audit.ray import TRIES, Cluster, connected
+from guardrails.assay.cluster import connect
 from guardrails.core.batch import Batch
 from guardrails.core.errors import ConfigurationError, JournalError
 from guardrails.core.subject import Subject
@@ -43,6 +44,13 @@ def test_an_object_is_refused_before_anything_is_written(tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"unknown engine 'rays'. Did you mean 'ray'"):
         run_audit(fakes.FakeTarget(0.0), engine="rays", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999", "[::1]:1"])
+def test_an_address_where_nothing_answers_is_one_message_at_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ConfigurationError, match="no Ray cluster answers at RAY_ADDRESS"):
+        connect(SimpleNamespace(is_initialized=lambda: False))
 
 
 class RayError(Exception):
