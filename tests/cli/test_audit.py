@@ -12,7 +12,7 @@ import pytest
 from guardrails import cli
 from guardrails.assay.audit.engine import Progress
 from guardrails.assay.audit.journal import Journal
-from guardrails.cli._screen import note
+from guardrails.cli._screen import note, say
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import (
     AuditResult,
@@ -27,6 +27,8 @@ from guardrails.core.results import (
     Timing,
 )
 
+PASSED = {"tell": note, "warn": say, "engine": "local"}
+"""What every audit is given."""
 OUTCOMES = ("found", "missed", "no alarm", "false alarm", "not-assessed")
 
 
@@ -102,12 +104,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_options_that_were_not_given_are_left_to_the_plan(asked: dict[str, Any], tmp_path: Path) -> None:
     cli.run(["audit", "dir:x", "--out", str(tmp_path / "run")])
-    assert asked == {"target": "dir:x", "out": tmp_path / "run", "resume": None, "tell": note}
+    assert asked == {"target": "dir:x", "out": tmp_path / "run", "resume": None, **PASSED}
 
 
 def test_every_option_is_passed_on(asked: dict[str, Any], tmp_path: Path) -> None:
     words = "--corpus c --holdout h --reference r --prompts p --policy strict --plan f.toml --budget quick --seed 7"
     more = ["--probes", "a.*", "--probes", "b", "--fail-on", "high", "--out", str(tmp_path)]
+    more += ["--set", "privacy.pii.recognizers=k=1"]
     cli.run(["audit", "hf:m", *words.split(), *more])
     assert asked == {
         "target": "hf:m",
@@ -123,7 +126,8 @@ def test_every_option_is_passed_on(asked: dict[str, Any], tmp_path: Path) -> Non
         "fail_on": "high",
         "out": tmp_path,
         "resume": None,
-        "tell": note,
+        "options": {"privacy.pii.recognizers": "k=1"},
+        **PASSED,
     }
 
 
@@ -230,7 +234,7 @@ def test_ctrl_c_while_the_folder_is_still_locked_is_an_interruption(
 
 def test_resume_takes_the_run_s_folder(asked: dict[str, Any], tmp_path: Path) -> None:
     assert cli.run(["audit", "--resume", str(tmp_path)]) == 1
-    assert asked == {"target": None, "out": None, "resume": tmp_path, "salvage": False, "tell": note}
+    assert asked == {"target": None, "out": None, "resume": tmp_path, "salvage": False, **PASSED}
 
 
 @pytest.mark.parametrize("as_json", [False, True])
