@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .batch import Batch, Row
-from .errors import STOPS, ConfigurationError, GuardrailsError
+from .errors import STOPS, ChangedInputError, GuardrailsError
 from .probe import Probe
 from .seeding import derive_seed
 from .subject import Subject
@@ -58,7 +58,7 @@ def rows_of(
     item, which becomes an error row: the beginning of its row and ``error``. After `IN_A_ROW` failing items in a row
     the rest of the batch is not asked, unless its answers are there already (`TargetError.partial`). Whatever is
     raised is a failure of the items, also a lost connection, a file that is gone and a call of `sys.exit`. A full disk
-    or memory ends the run (`MACHINE`, `STOPS`), and a mistake in what was asked the series, as does any failure of a
+    or memory ends the run (`MACHINE`, `STOPS`), and an input that changed ends the series, as does any failure of a
     batch that is not divisible. A batch of no item is not asked. To `defects` goes the traceback of an item's failure
     that says nothing in words, as of a slip in the probe.
     """
@@ -82,7 +82,7 @@ class _Asked:
             return [item.row() | {"error": why} for item in batch.items]
         try:
             rows = self._make(batch, seed)
-        except (*STOPS, ConfigurationError):
+        except (*STOPS, ChangedInputError):
             raise
         except BaseException as error:
             if isinstance(error, OSError) and error.errno in MACHINE:

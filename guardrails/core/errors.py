@@ -4,6 +4,7 @@
 
     GuardrailsError
     ├── ConfigurationError       a wrong option, plan, policy, dial or name
+    │   └── ChangedInputError    an input is not the one that the run began with
     ├── TargetError              the audited model or folder cannot be used
     │   └── EndpointError        a served model failed or refused
     ├── ContentError             one bad file or row: the run goes on without it
@@ -45,6 +46,10 @@ class GuardrailsError(Exception):
 
 class ConfigurationError(GuardrailsError):
     """A wrong option, plan, policy, dial or name (exit code 2)."""
+
+
+class ChangedInputError(ConfigurationError):
+    """An input is not the one that the run began with: no failure of an item, since no further one can be asked."""
 
 
 class TargetError(GuardrailsError):

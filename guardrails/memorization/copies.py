@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..core.batch import Batch, Row
 from ..core.control import Control
-from ..core.errors import ConfigurationError
+from ..core.errors import ChangedInputError
 from ..core.options import ProbeOptions, opened_by
 from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
@@ -111,7 +111,7 @@ class Copies(Probe[ImageTarget]):
         from .pictures.side_by_side import coarse
 
         if batch.payload["descriptor"] != self._descriptor().sha256:
-            raise ConfigurationError("the descriptor is not the one that this run began with: begin a new run")
+            raise ChangedInputError("the descriptor is not the one that this run began with: begin a new run")
         search = self.search(subject)
         if isinstance(search, str):
             return [{"item": item.id, "ratio": None} for item in batch.items]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guardrails.core.asking import IN_A_ROW, LONGEST, ask, first_error, message, rows_of
 from guardrails.core.batch import Arm, Batch, Item, Row
-from guardrails.core.errors import ConfigurationError, EndpointError, TargetError
+from guardrails.core.errors import ChangedInputError, EndpointError, TargetError
 
 
 def batch(names: list[str], **payload: Any) -> Batch:
@@ -121,9 +121,9 @@ def test_a_failure_of_an_indivisible_batch_is_no_row() -> None:
     assert probe.asked == 1
 
 
-def test_a_mistake_in_what_was_asked_is_no_failure_of_an_item() -> None:
-    probe = Down(ConfigurationError("another descriptor"))
-    with pytest.raises(ConfigurationError, match="another descriptor"):
+def test_an_input_that_changed_is_no_failure_of_an_item() -> None:
+    probe = Down(ChangedInputError("another descriptor"))
+    with pytest.raises(ChangedInputError, match="another descriptor"):
         asked(probe, batch(["x", "y"]))
     assert probe.asked == 1
 
