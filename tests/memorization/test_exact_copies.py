@@ -90,6 +90,12 @@ class Texts:
     def __init__(self, texts: list[str]) -> None:
         self.texts, self.available = texts, len(texts)
 
+    def identity(self) -> dict[str, str]:
+        return {}
+
+    def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
+        return self.texts[:n]
+
     def outputs(self) -> list[str]:
         return self.texts
 
