@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
 FENCE = re.compile(r"^(?P<opening>```(?P<language>\w+) run\n)(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 COLUMNS = "100"
+USED = re.compile(r"\b[\d.]+(?= (?:ms|s|min|h|MiB|GiB)\b)")
+"""Seconds and memory that a run used: they differ from one machine and one moment to the next."""
 
 
 def refreshed(page: Path, folder: Path) -> str:
@@ -44,6 +46,15 @@ def refreshed(page: Path, folder: Path) -> str:
 
     with chdir(folder):
         return FENCE.sub(run, page.read_text(encoding="utf-8"))
+
+
+def without_use(text: str) -> str:
+    """Return a page's text without the time and memory that its commands used, to compare pages by.
+
+    >>> without_use("used: 8,448 items in 1.7 s, peak memory 0.2 GiB")
+    'used: 8,448 items in … s, peak memory … GiB'
+    """
+    return USED.sub("…", text)
 
 
 def commands(code: str) -> list[str]:
@@ -71,8 +82,9 @@ def main(arguments: list[str]) -> None:
     for page in map(Path, arguments or PAGES):
         with tempfile.TemporaryDirectory() as folder:
             text = refreshed(page.resolve(), Path(folder))
-        page.write_text(text, encoding="utf-8")
-        print(f"wrote {page}")
+        if without_use(text) != without_use(page.read_text(encoding="utf-8")):
+            page.write_text(text, encoding="utf-8")
+            print(f"wrote {page}")
 
 
 if __name__ == "__main__":
