@@ -330,7 +330,8 @@ def _repeated(rows: Sequence[Row]) -> bool:
 
 def _rate(hit: Sequence[bool], rows: Sequence[Row], confidence: float, seed: int) -> Interval:
     """Return the share of outputs; those of one prompt are no independent ones."""
-    prompts = [r["prompt"] for r in rows]
+    # What was written without a prompt stands for itself.
+    prompts = [-1 - i if r["prompt"] is None else r["prompt"] for i, r in enumerate(rows)]
     if _repeated(rows) and len(set(prompts)) > 1:
         return cluster_bootstrap(np.array(hit, dtype=float), prompts, confidence=confidence, seed=seed)
     return wilson(sum(hit), len(hit), confidence=confidence)

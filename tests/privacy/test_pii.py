@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guardrails.core.asking import ask
@@ -274,6 +274,9 @@ ROW = st.one_of(
 
 
 @settings(max_examples=40)
+@example(
+    [{"item": str(i), "arm": "outputs", "prompt": 3 if i % 3 else None, "known": None, "hits": []} for i in range(60)]
+)
 @given(st.lists(ROW, max_size=60))
 def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
     found = PersonalData().measure(rows, Subject(Writer([], 0.0), corpus=CORPUS, holdout=HOLDOUT), seed=0)
