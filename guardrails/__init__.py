@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .core.control import Control
     from .core.detector import Detection, Detector
     from .core.errors import (
+        ChangedInputError,
         ConfigurationError,
         ContentError,
         EndpointError,
@@ -65,6 +66,7 @@ __all__ = [
     "AuditResult",
     "BenchResult",
     "Budget",
+    "ChangedInputError",
     "ConfigurationError",
     "ContentError",
     "Control",
@@ -114,6 +116,7 @@ _HOMES = {
     "guardrails.core.targets": ("Access", "Modality", "Target"),
     "guardrails.core.results.bench": ("BenchResult",),
     "guardrails.core.errors": (
+        "ChangedInputError",
         "ConfigurationError",
         "ContentError",
         "EndpointError",

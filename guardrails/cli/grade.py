@@ -208,7 +208,9 @@ def _print(grader: Grader, rows: list[dict[str, Any]], votes: dict[str, Any], *,
         for name in rows[0]
         if name not in ("reason", "note", "method") and any(row[name] is not None for row in rows)
     ]
-    table = Table(*shown)
+    table = Table()
+    for name in shown:
+        table.add_column(name, overflow="fold", no_wrap=isinstance(rows[0][name], list | tuple))
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in shown))
     stdout().print(table)

@@ -22,6 +22,7 @@ from guardrails.assay.scan.listing import Found
 from guardrails.assay.scan.local import _completed
 from guardrails.cli._new_folder import MARKER, new_folder
 from guardrails.core.errors import ConfigurationError, JournalError
+from guardrails.core.results.scan import ScanRow
 
 
 def test_only_one_command_fills_a_new_folder(tmp_path: Path) -> None:
@@ -119,10 +120,14 @@ def test_only_errors_of_the_disk_are_blamed_on_the_folder(tmp_path: Path) -> Non
 
 def test_a_file_that_was_given_up_is_completed_without_noise(caplog: pytest.LogCaptureFixture) -> None:
     answer: Future[dict[str, Any]] = Future()
-    row = _completed(Identified(Found(0, b"a.png", None)), {"notes": []}, answer)
-    row.cancel()  # as at Ctrl-C
-    answer.set_result({"notes": []})
+    row = ScanRow(
+        path="a.png", sha256=None, size=None, type="image", format="PNG", duplicate_of=None, detections=(), error=None
+    )
+    done = _completed(Identified(Found(0, b"a.png", None)), row, answer)
+    done.cancel()  # as at Ctrl-C
+    answer.set_result({"notes": ["an animation"]})
     assert caplog.text == ""
+    assert done.result().notes == ("an animation",)
 
 
 @pytest.mark.slow

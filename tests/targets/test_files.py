@@ -170,8 +170,8 @@ def test_a_bad_table(tmp_path, monkeypatch):
     ("name", "message"),
     [
         ("hff:models", "Did you mean 'hf'"),
-        ("nonsense", "A name begins with one of diffusers:, dir:"),
-        ("ftp://x", "Known: diffusers, dir, hf"),
+        ("nonsense", "A name begins with one of chat:, diffusers:, dir:"),
+        ("ftp://x", "Known: chat, diffusers, dir, hf"),
         ("hf:", "names no target"),
         ("", "not the name of a target"),
     ],
