@@ -56,7 +56,7 @@ def generator_of(source: str) -> str:
 def code_files(probe: Probe) -> set[Path]:
     """Return the Python files that decide a reading: those of the probe, of targets and of its sources' generators."""
     models = {find_generator(generator_of(source)).__module__ for source in sources(probe)}
-    files = closure({type(probe).__module__, "guardrails.targets.reference", *models})
+    files = closure({type(probe).__module__, "guardrails.core.asking", "guardrails.targets.reference", *models})
     return files | {Path(__file__).resolve()}
 
 

@@ -184,7 +184,7 @@ def test_a_signal_ends_a_command_with_5_and_one_line(name: str, tmp_path: Path) 
         "import signal, time, guardrails.core.results as r; from guardrails.cli import main\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background begins without it
         "def wait(): print('ready', flush=True); time.sleep(60)\n"
-        "r.json_schema = wait; main(['schema'])"
+        "r.json_schema = lambda kind: wait(); main(['schema'])"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
