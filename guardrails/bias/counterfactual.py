@@ -276,8 +276,8 @@ class Table:
 
     def means(self) -> NDArray[np.float64]:
         """Return the mean log-odds of each occupation, over its sentences less what each sentence has by itself."""
-        own: NDArray[np.float64] = np.nanmean(self.scores - np.nanmean(self.scores, axis=1, keepdims=True), axis=0)
-        return own
+        means: NDArray[np.float64] = np.nanmean(self.scores - np.nanmean(self.scores, axis=1, keepdims=True), axis=0)
+        return means
 
     def gap(self, confidence: float = CONFIDENCE) -> Gap:
         """Return the gap, with a t interval for both other occupations and other sentences.

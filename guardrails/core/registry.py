@@ -59,25 +59,25 @@ def _family_modules() -> Iterator[ModuleType]:
 
 def _concrete(module: ModuleType, kind: type[T]) -> Iterator[type[T]]:
     for value in vars(module).values():
-        own = isinstance(value, type) and issubclass(value, kind) and value.__module__ == module.__name__
-        if own and not getattr(value, "__abstractmethods__", None):
+        defined_here = isinstance(value, type) and issubclass(value, kind) and value.__module__ == module.__name__
+        if defined_here and not getattr(value, "__abstractmethods__", None):
             yield value
 
 
 def _discover(kind: type[T], group: str) -> dict[str, type[T]]:
-    found: dict[str, type[T]] = {}
+    classes: dict[str, type[T]] = {}
     for module in _family_modules():
         for cls in _concrete(module, kind):
-            found[cls.id] = cls  # type: ignore[attr-defined]
+            classes[cls.id] = cls  # type: ignore[attr-defined]
 
     def add(cls: Any) -> None:
         _check(cls, kind)
-        if cls.id in found:
+        if cls.id in classes:
             raise ConfigurationError(f"another one has the id {cls.id}")
-        found[cls.id] = cls
+        classes[cls.id] = cls
 
     add_plug_ins(group, add)
-    return dict(sorted(found.items()))
+    return dict(sorted(classes.items()))
 
 
 NEEDED: dict[type, dict[str, type]] = {

@@ -119,8 +119,8 @@ def content_of(head: bytes) -> Content:
     if other := next((name for magic, name in OTHERS.items() if head.startswith(magic)), None):
         return Content(None, other)
     for look in (_bitmap, _iso, _ogg, _portable, _marked, _frames, _transport, _text):
-        if found := look(head):
-            return found
+        if content := look(head):
+            return content
     return Content(None, "unknown")
 
 

@@ -150,7 +150,7 @@ def _lines(file: TextFile) -> Iterator[tuple[str, str]]:
 
 def _smiles(file: TextFile) -> Iterator[tuple[str, str]]:
     words = ((number, line.split(maxsplit=1)) for number, line in file.lines())
-    first = ((number, found[0]) for number, found in words if found)
+    first = ((number, fields[0]) for number, fields in words if fields)
     for i, (number, smiles) in enumerate(first):
         if i or smiles.lower() != "smiles":
             yield f"{shown(file.path)}, line {number}", smiles
@@ -309,8 +309,8 @@ class StoredCorpus(Sequence[str]):
     @property
     def near_duplicates(self) -> int:
         """How many documents are near-duplicates of another one."""
-        found = self.manifest.get("near_duplicates")
-        documents = found.get("documents") if isinstance(found, dict) else None
+        summary = self.manifest.get("near_duplicates")
+        documents = summary.get("documents") if isinstance(summary, dict) else None
         return documents if isinstance(documents, int) else 0
 
     def __len__(self) -> int:
@@ -349,20 +349,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except ContentError:
         raise ConfigurationError(f"{folder}: no index; make one with: guardrails index CORPUS --out {folder}") from None
     try:
-        found = parse_json(content, MANIFEST)
+        manifest = parse_json(content, MANIFEST)
     except ContentError as error:
         raise damaged(folder, str(error)) from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ConfigurationError(f"{folder}: {MANIFEST} is not that of a corpus index")
-    if (version := found.get("version")) != VERSION:
+    if (version := manifest.get("version")) != VERSION:
         why = ", which has no checksums; delete the folder and" if version == 1 else f", this is {VERSION};"
         raise ConfigurationError(f"{folder}: an index of version {version}{why} make it again")
-    if with_checksum(found) != found:
+    if with_checksum(manifest) != manifest:
         raise damaged(folder, f"{MANIFEST} does not match its checksum")
-    shards = found.get("shards", 0)
-    if not isinstance(shards, int) or not 0 <= shards <= 9999 or not isinstance(found.get("inputs"), list):
+    shards = manifest.get("shards", 0)
+    if not isinstance(shards, int) or not 0 <= shards <= 9999 or not isinstance(manifest.get("inputs"), list):
         raise damaged(folder, f"{MANIFEST} lacks shards or inputs")
-    return found
+    return manifest
 
 
 def load_array(folder: Path, name: str, kind: str) -> NDArray[Any]:

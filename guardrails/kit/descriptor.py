@@ -64,11 +64,11 @@ class Descriptor:
         """
         import numpy as np
 
-        found: list[Vectors] = []
+        vectors: list[Vectors] = []
         for start in range(0, len(pictures), BATCH):
             batch = np.stack([self.small(pictures[i]) for i in range(start, min(start + BATCH, len(pictures)))])
-            found.append(self._unit(self.run(batch), len(batch)))
-        return np.concatenate(found) if found else np.empty((0, WIDTH), np.float32)
+            vectors.append(self._unit(self.run(batch), len(batch)))
+        return np.concatenate(vectors) if vectors else np.empty((0, WIDTH), np.float32)
 
     def small(self, picture: Any) -> NDArray[np.float32]:
         """Return a picture at the size that it is described at: all that `embed` needs of it."""
@@ -177,8 +177,8 @@ def runner(net: torch.nn.Module) -> Callable[[NDArray[np.float32]], NDArray[Any]
 
     def run(batch: NDArray[np.float32]) -> NDArray[Any]:
         with torch.inference_mode():
-            found: NDArray[Any] = net(standardised(torch.from_numpy(batch).permute(0, 3, 1, 2))).numpy()
-        return found
+            vectors: NDArray[Any] = net(standardised(torch.from_numpy(batch).permute(0, 3, 1, 2))).numpy()
+        return vectors
 
     return run
 

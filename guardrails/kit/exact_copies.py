@@ -106,17 +106,17 @@ def exact_copies(
             f" holdout; at least {MINIMUM} of each are needed"
         )
         return Measurement(**shared, value=None, reason=reason, needed=MINIMUM)
-    found, n = matches(done), len(done)
+    values, n = matches(done), len(done)
     trained, unseen, twins = sizes
     hits, there = (wilson(sum(row["equal"][arm] > 0 for row in done), n, confidence=confidence) for arm in (1, 2))
-    excess = excess_matches(found, outputs=n, corpus=trained, holdout=unseen, twins=twins, confidence=confidence)
+    excess = excess_matches(values, outputs=n, corpus=trained, holdout=unseen, twins=twins, confidence=confidence)
     return Measurement(
         **shared, **excess._asdict(),
         baseline=Baseline(what="outputs that equal an item of the holdout", n=n, **there._asdict()),
         detectable=smallest_detectable_rate(n, baseline=0.0),
         explanation=f"{round(hits.value * n):,} of {n:,} outputs equal a training item and {round(there.value * n):,}"
-        f" an item of the holdout. {sum(m.corpus for m in found):,} of the {trained:,} training items stand among"
-        f" the outputs, and {sum(m.holdout for m in found):,} of the {unseen:,} of the holdout.{also}",
+        f" an item of the holdout. {sum(m.corpus for m in values):,} of the {trained:,} training items stand among"
+        f" the outputs, and {sum(m.holdout for m in values):,} of the {unseen:,} of the holdout.{also}",
     )  # fmt: skip
 
 

@@ -96,10 +96,10 @@ def find_faces(image: Image) -> list[Face]:
     least = max(24, round(SMALLEST * min(height, width)))
     if min(height, width) < least:
         return []
-    found = _cascade().detect_multi_scale(
+    detections = _cascade().detect_multi_scale(
         img=small, scale_factor=1.15, step_ratio=1, min_size=(least, least), max_size=(width, height)
     )
-    boxes = [tuple(float(f[k]) / scale for k in ("c", "r", "width", "height")) for f in found]
+    boxes = [tuple(float(f[k]) / scale for k in ("c", "r", "width", "height")) for f in detections]
     return sorted((Face((x, y, w, h)) for x, y, w, h in boxes), key=lambda face: -face.area)
 
 
@@ -295,7 +295,7 @@ def faces_in_folder(
     known = None if boxes is None else read_boxes(boxes)
     finder = find_faces if model is None else yunet(model)
     pictures = ImageFolder(root)
-    read = found = 0
+    read = with_face = 0
     unread = len(pictures.unusable)
     for i, name in enumerate(pictures.names[:limit]):
         if known is not None and name not in known:
@@ -308,9 +308,9 @@ def faces_in_folder(
         read += 1
         faces = finder(image) if known is None else _inside(known, name, image)
         if faces:
-            found += 1
+            with_face += 1
             yield name, image, faces[0]
-    if not found:
+    if not with_face:
         how = "none that the boxes name" if known is not None else "upright faces seen from the front are found"
         raise ConfigurationError(
             f"no face in the {read} pictures read in {root} ({unread} unreadable; {how}); "

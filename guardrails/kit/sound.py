@@ -69,9 +69,9 @@ def sound_blocks(
     """Yield a recording in blocks of some seconds that join to what `read_sound` returns. Errors as there."""
     path = Path(path)
     with opened_sound(path) as file:
-        own = _checked(path, file, max_seconds)
-        frames = min(int(seconds * own), MAX_BLOCK // file.channels)
-        yield from resampled(_mono(path, file, max_seconds, frames), own, rate)
+        source_rate = _checked(path, file, max_seconds)
+        frames = min(int(seconds * source_rate), MAX_BLOCK // file.channels)
+        yield from resampled(_mono(path, file, max_seconds, frames), source_rate, rate)
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def _mono(path: Path, file: Any, max_seconds: float, frames: int) -> Iterator[So
         yield (block.astype(np.float64).mean(axis=1)).astype(np.float32)
 
 
-def resampled(blocks: Iterator[Sound], own: int, rate: int) -> Iterator[Sound]:
+def resampled(blocks: Iterator[Sound], source_rate: int, rate: int) -> Iterator[Sound]:
     """Yield blocks at another rate, with no more than a block and its surroundings in memory.
 
     The result is that of `scipy.signal.resample_poly` on the whole: each block is filtered together with as much of
@@ -136,11 +136,11 @@ def resampled(blocks: Iterator[Sound], own: int, rate: int) -> Iterator[Sound]:
     """
     from scipy.signal import resample_poly
 
-    if own == rate:
+    if source_rate == rate:
         yield from blocks
         return
-    common = gcd(own, rate)
-    up, down = rate // common, own // common
+    common = gcd(source_rate, rate)
+    up, down = rate // common, source_rate // common
     around = down * -(-(REACH * max(up, down) // up + 1) // down)
     # `held` begins `skip` samples before what is still to be given; at the start and the end there is only silence.
     held, skip = np.zeros(0, np.float32), 0
@@ -157,14 +157,14 @@ def resampled(blocks: Iterator[Sound], own: int, rate: int) -> Iterator[Sound]:
         yield resample_poly(held, up, down)[skip * up // down :].astype(np.float32)
 
 
-def as_sound(samples: Any, own: Any, name: str = "a recording", *, rate: int = RATE) -> Sound:
+def as_sound(samples: Any, source_rate: Any, name: str = "a recording", *, rate: int = RATE) -> Sound:
     """Return samples in memory as `read_sound` returns those of a file.
 
     Parameters
     ----------
     samples : array_like, (N,) or (N, channels)
         In −1 … 1, or integers: these are divided by the largest of their type.
-    own : int
+    source_rate : int
         Their rate.
     name : str
         For messages.
@@ -180,16 +180,20 @@ def as_sound(samples: Any, own: Any, name: str = "a recording", *, rate: int = R
     x = np.asarray(samples)
     if x.ndim not in (1, 2) or x.dtype.kind not in "fiu":
         raise ContentError(f"{name}: samples are (N,) or (N, channels) of numbers, not {x.shape} of {x.dtype}")
-    if isinstance(own, bool) or not isinstance(own, int | np.integer) or not MIN_RATE <= own <= MAX_RATE:
-        raise ContentError(f"{name}: a rate is a whole number in {MIN_RATE:,}–{MAX_RATE:,}, not {own!r}")
+    if (
+        isinstance(source_rate, bool)
+        or not isinstance(source_rate, int | np.integer)
+        or not MIN_RATE <= source_rate <= MAX_RATE
+    ):
+        raise ContentError(f"{name}: a rate is a whole number in {MIN_RATE:,}–{MAX_RATE:,}, not {source_rate!r}")
     if not x.size:
         raise ContentError(f"{name}: it holds no samples")
     if x.ndim == 2 and x.shape[1] > MAX_CHANNELS:
         raise ContentError(f"{name}: {x.shape[1]} channels are more than the limit of {MAX_CHANNELS}")
-    if len(x) > MAX_SECONDS * own:
-        raise ContentError(f"{name}: {len(x) / own:,.0f} s are more than the limit of {MAX_SECONDS:,} s")
+    if len(x) > MAX_SECONDS * source_rate:
+        raise ContentError(f"{name}: {len(x) / source_rate:,.0f} s are more than the limit of {MAX_SECONDS:,} s")
     scale = float(np.iinfo(x.dtype).max) if x.dtype.kind in "iu" else 1.0
     mono = x.reshape(len(x), -1).astype(np.float64).mean(axis=1) / scale
     if not np.isfinite(mono).all() or np.abs(mono).max() > np.finfo(np.float32).max:
         raise ContentError(f"{name}: it holds samples that are not finite")
-    return np.concatenate(list(resampled(iter([mono.astype(np.float32)]), int(own), rate)))
+    return np.concatenate(list(resampled(iter([mono.astype(np.float32)]), int(source_rate), rate)))

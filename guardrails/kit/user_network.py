@@ -135,8 +135,8 @@ def _torchscript(content: bytes, named: str) -> tuple[Run, tuple[int, int]]:
             answer = module(torch.from_numpy(batch))
         if not isinstance(answer, torch.Tensor):
             raise TypeError(f"it returned a {type(answer).__name__}, not a tensor")
-        found: NDArray[Any] = answer.float().numpy()
-        return found
+        vectors: NDArray[Any] = answer.float().numpy()
+        return vectors
 
     return run, (SIDE, SIDE)
 

@@ -93,9 +93,9 @@ class ImageMembership(Probe[ImageTarget]):
         scores = {"nearest output": nearest_output(_grey(pictures), outputs, calibration)}
         scores |= white_box_scores(white_box_of(subject.target), pictures, seed=batch.payload["seed"])
         for place, row in enumerate(rows):
-            found = {name: float(values[place]) for name, values in scores.items()}
-            if all(map(np.isfinite, found.values())):
-                row["scores"] = found
+            by_attack = {name: float(values[place]) for name, values in scores.items()}
+            if all(map(np.isfinite, by_attack.values())):
+                row["scores"] = by_attack
             else:
                 row["error"] = "a score is not finite"
         return rows
@@ -103,7 +103,7 @@ class ImageMembership(Probe[ImageTarget]):
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return precision_at_12, then membership_auc, the true-positive rates and blind_auc."""
         data = self._pictures(subject)
-        found = measurements(
+        measured = measurements(
             self.id,
             rows,
             unit="pictures",
@@ -112,7 +112,7 @@ class ImageMembership(Probe[ImageTarget]):
             note=data.note,
             gates=2,  # the precision, and the AUC
         )
-        return sorted(found, key=lambda m: m.metric != self.headline)
+        return sorted(measured, key=lambda m: m.metric != self.headline)
 
     def _pictures(self, subject: Subject) -> _Pictures:
         if self._kept is None or not self._kept.serves(subject):

@@ -266,16 +266,16 @@ def _read(
 
 def _scores(moments: Floats, conditional: Floats | None, text: str) -> dict[str, float]:
     log_p = moments[:, 0]
-    found = {
+    scores = {
         "loss": attacks.loss(log_p),
         "zlib": attacks.zlib_ratio(log_p, text),
         "Min-K%": attacks.min_k(log_p),
     }
     if moments.shape[1] == 3:
-        found["Min-K%++"] = attacks.min_k_plus_plus(*moments.T)
+        scores["Min-K%++"] = attacks.min_k_plus_plus(*moments.T)
     if conditional is not None:
-        found["ReCaLL"] = attacks.recall(log_p, conditional)
-    return found
+        scores["ReCaLL"] = attacks.recall(log_p, conditional)
+    return scores
 
 
 def _note(rows: Sequence[Row], data: _Documents, length: int) -> str:

@@ -102,8 +102,8 @@ class ReferenceModels(Probe[RetrainableTarget]):
         if any(item.arm is Arm.MODELS for item in batch.items):
             return self._train(subject, [item.fields["model"] for item in batch.items], batch.payload)
         items = batch.rows()
-        found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
-        return [{**i, "confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
+        confidences = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
+        return [{**i, "confidence": p} for i, p in zip(items, confidences.tolist(), strict=True)]
 
     def measure(self, rows: Sequence[Row], subject: Subject[RetrainableTarget], *, seed: int) -> list[Measurement]:
         """Return membership_auc, then what `separation.METRICS` names beside it."""
@@ -143,8 +143,8 @@ class ReferenceModels(Probe[RetrainableTarget]):
         if len(models) < FEWEST:
             return None
         planted = [r["scores"] for r in scored([*spiked, *held], models) if "scores" in r and r["arm"] == "corpus"]
-        found = [scores["RMIA"] for scores in planted if "RMIA" in scores]
-        return tuple(wilson(sum(s > 0.95 for s in found), len(found))) if found else None  # type: ignore[return-value]
+        rmia_scores = [scores["RMIA"] for scores in planted if "RMIA" in scores]
+        return tuple(wilson(sum(s > 0.95 for s in rmia_scores), len(rmia_scores))) if rmia_scores else None  # type: ignore[return-value]
 
     def _rows(self, subject: Subject[RetrainableTarget]) -> TableRows:
         if self._kept is None or not self._kept.serves(subject):
@@ -155,7 +155,7 @@ class ReferenceModels(Probe[RetrainableTarget]):
         data = self._rows(subject)
         audited = np.array(payload["audited"]["corpus"] + payload["audited"]["holdout"])
         chosen = [halves(k, len(audited), seed=payload["seed"]) for k in models]
-        found = reference_confidences(
+        confidences = reference_confidences(
             subject.target,
             data.pool,
             [data.training(audited, half) for half in chosen],
@@ -163,7 +163,7 @@ class ReferenceModels(Probe[RetrainableTarget]):
             seeds=[derive_seed(payload["seed"], "model", k) for k in models],
             jobs=processes(len(models)) if payload["parallel"] else 1,
         )
-        return [_model_row(k, half, said) for k, half, said in zip(models, chosen, found, strict=True)]
+        return [_model_row(k, half, said) for k, half, said in zip(models, chosen, confidences, strict=True)]
 
 
 def scored(items: Sequence[Row], models: Sequence[Row]) -> list[Row]:
@@ -179,10 +179,10 @@ def scored(items: Sequence[Row], models: Sequence[Row]) -> list[Row]:
     rest = [{**r, "error": lacking} for r, known in zip(asked, complete, strict=True) if not known]
     rest += [r for r in items if "confidence" not in r]
     p = np.array([r["confidence"] for r in usable])
-    found = {"loss": loss(p)}
+    scores = {"loss": loss(p)}
     if models and usable:
-        found = _compared(p, references.of(np.flatnonzero(complete)), [r["arm"] == "holdout" for r in usable]) | found
-    return rest + [{**r, "scores": {k: float(v[i]) for k, v in found.items()}} for i, r in enumerate(usable)]
+        scores = _compared(p, references.of(np.flatnonzero(complete)), [r["arm"] == "holdout" for r in usable]) | scores
+    return rest + [{**r, "scores": {k: float(v[i]) for k, v in scores.items()}} for i, r in enumerate(usable)]
 
 
 def _moments(models: Sequence[Row], places: Sequence[int]) -> ReferenceMoments:

@@ -92,9 +92,9 @@ class Attacks:
 
     def rates(self, fpr: float) -> dict[str, Interval] | None:
         """Return each attack's true-positive rate at a false-positive rate, or None with too few non-members."""
-        found = {k: tpr_at_fpr(v, self.others[k], fpr=fpr, confidence=self.confidence) for k, v in self.members.items()}
-        known = {k: rate for k, rate in found.items() if rate is not None}
-        return known if len(known) == len(found) else None
+        rates = {k: tpr_at_fpr(v, self.others[k], fpr=fpr, confidence=self.confidence) for k, v in self.members.items()}
+        known = {k: rate for k, rate in rates.items() if rate is not None}
+        return known if len(known) == len(rates) else None
 
 
 def _hits(members: NDArray[np.float64], others: NDArray[np.float64]) -> int:
@@ -178,17 +178,17 @@ def measurements(
 def _auc(
     common: Mapping[str, Any], attacks: Attacks, alone: Interval, unit: str, method: str, note: str
 ) -> Measurement:
-    found = attacks.aucs()
+    aucs = attacks.aucs()
     m, n = (len(next(iter(arm.values()))) for arm in (attacks.members, attacks.others))
     series = tuple(
         _bars(f"{what} by attack", what, intervals, m + n)
-        for what, intervals in (("AUC", found), ("TPR at 1% FPR", attacks.rates(0.01)))
+        for what, intervals in (("AUC", aucs), ("TPR at 1% FPR", attacks.rates(0.01)))
         if intervals
     )
     if confounded(alone):
         return _none(common, HEADLINE, why_confounded(alone, unit) + note, series=series)
-    top = best(found)
-    name = max(found, key=lambda k: found[k].value)
+    top = best(aucs)
+    name = max(aucs, key=lambda k: aucs[k].value)
     said = [
         f"The best attack ({name}) puts a member above a non-member in {top.value:.0%} of pairs; .5 is chance, and"
         f" {m} members stood against {n} non-members."
@@ -202,7 +202,7 @@ def _auc(
         **_interval(top),
         metric=HEADLINE,
         unit="AUC",
-        method=f"{method}; the largest AUC of {len(found)} attacks, DeLong's intervals, simultaneous over the attacks",
+        method=f"{method}; the largest AUC of {len(aucs)} attacks, DeLong's intervals, simultaneous over the attacks",
         baseline=Baseline(what="a classifier that never asks the model", n=m + n, **_interval(alone)),
         detectable=_detectable(m, n, attacks.confidence),
         series=series,
@@ -213,17 +213,17 @@ def _auc(
 def _precision(
     common: Mapping[str, Any], attacks: Attacks, alone: Interval, unit: str, method: str, note: str
 ) -> Measurement:
-    found = attacks.precisions()
-    series = (_bars(f"precision at {TOP} by attack", "share of members", found, TOP),)
+    shares = attacks.precisions()
+    series = (_bars(f"precision at {TOP} by attack", "share of members", shares, TOP),)
     if confounded(alone):
         return _none(common, PRECISION, why_confounded(alone, unit) + note, series=series)
-    top = best(found)
+    top = best(shares)
     return Measurement(
         **common,
         **_interval(top),
         metric=PRECISION,
         unit="share of guesses",
-        method=f"{method}; the largest share of {len(found)} attacks, Wilson intervals, simultaneous over the attacks",
+        method=f"{method}; the largest share of {len(shares)} attacks, Wilson intervals, simultaneous over the attacks",
         baseline=Baseline(what="chance: as many members as non-members are guessed at", value=0.5),
         series=series,
         explanation=f"Of the {TOP} {unit} that the best attack is surest of, {round(top.value * TOP)} are members. This"

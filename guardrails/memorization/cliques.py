@@ -100,26 +100,26 @@ class Cliques(Probe[ImageTarget]):
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         from .pictures.near_identical import K, collision_rate, graph, share_in_cliques
 
-        found = self._found(rows, subject)
-        n = len(found.edges)
+        groups = self._groups(rows, subject)
+        n = len(groups.edges)
         common: dict[str, Any] = {
             "probe": self.id, "n": n, "unit": "share", "higher_is_worse": True,
             "errors": sum("error" in row for row in rows),
         }  # fmt: skip
         if n < MIN_OUTPUTS:
-            blank = f" that show anything ({found.blank} are blank)" if found.blank else ""
+            blank = f" that show anything ({groups.blank} are blank)" if groups.blank else ""
             reason = f"{n} outputs{blank}; at least {MIN_OUTPUTS} are needed"
             none: dict[str, Any] = {"value": None, "reason": reason, "method": "none", "needed": MIN_OUTPUTS}
             return [Measurement(metric=metric, **none, **common) for metric in _METRICS]
-        rate, collisions = share_in_cliques(found.edges), collision_rate(found.edges)
-        check = found.likeness.check
-        real = None if check is None else graph(check[:n], found.likeness.threshold)
+        rate, collisions = share_in_cliques(groups.edges), collision_rate(groups.edges)
+        check = groups.likeness.check
+        real = None if check is None else graph(check[:n], groups.likeness.threshold)
         return [
             Measurement(
                 metric=self.headline, **rate._asdict(), method=_METHOD,
                 baseline=None if real is None else _baseline(share_in_cliques(real), len(real)),
-                detectable=smallest_detectable_rate(n // K, baseline=0.0), series=_sizes(found),
-                evidence=_evidence(found), explanation=_explain(found, round(rate.value * n), subject.has("corpus")),
+                detectable=smallest_detectable_rate(n // K, baseline=0.0), series=_sizes(groups),
+                evidence=_evidence(groups), explanation=_explain(groups, round(rate.value * n), subject.has("corpus")),
                 **common,
             ),
             Measurement(
@@ -145,17 +145,17 @@ class Cliques(Probe[ImageTarget]):
         """Return the share of the planted pictures that lie in cliques."""
         from .pictures.near_identical import share_in_cliques
 
-        found = self._found(spiked, subject)
-        return share_in_cliques(found.edges) if len(found.edges) >= MIN_OUTPUTS else None
+        groups = self._groups(spiked, subject)
+        return share_in_cliques(groups.edges) if len(groups.edges) >= MIN_OUTPUTS else None
 
     def save_media(self, rows: Sequence[Row], subject: Subject, folder: Path) -> None:
         from .pictures.side_by_side import draw_beside
 
-        for name, clique in _shown(self._found(rows, subject)):
+        for name, clique in _shown(self._groups(rows, subject)):
             originals = [] if clique.place is None else [subject.corpus[clique.place]]
             draw_beside(folder / name, clique.thumbs[:OUTPUTS_SHOWN], originals)
 
-    def _found(self, rows: Sequence[Row], subject: Subject) -> _Found:
+    def _groups(self, rows: Sequence[Row], subject: Subject) -> _Groups:
         import numpy as np
 
         from ..kit.pictures import open_thumbnail
@@ -169,11 +169,11 @@ class Cliques(Probe[ImageTarget]):
         edges = graph(vectors[shows], likeness.threshold)
         members = [shows[nodes].tolist() for nodes in cliques(edges)]
         places, apart = self._trace(vectors[[nodes[0] for nodes in members]], subject)
-        found = [
+        traced = [
             _Clique([good[i]["thumb"] for i in nodes], place, distance)
             for nodes, place, distance in zip(members, places, apart, strict=True)
         ]
-        return _Found(edges, found, len(good) - len(shows), likeness)
+        return _Groups(edges, traced, len(good) - len(shows), likeness)
 
     def _trace(self, vectors: NDArray[np.float32], subject: Subject) -> tuple[list[Any], list[Any]]:
         """Return the place of the training picture nearest to each vector, and its distance; None without a corpus."""
@@ -193,7 +193,7 @@ class _Clique(NamedTuple):
     distance: float | None
 
 
-class _Found(NamedTuple):
+class _Groups(NamedTuple):
     """The graph of the outputs that show anything, and its cliques."""
 
     edges: NDArray[np.bool_]
@@ -214,38 +214,38 @@ _METHOD = (
 _PAIRS = "pairs of outputs that are alike, a U-statistic; Wilson interval of its root by the jackknife over outputs"
 
 
-def _shown(found: _Found) -> list[tuple[str, _Clique]]:
+def _shown(groups: _Groups) -> list[tuple[str, _Clique]]:
     """The largest cliques, one for each training picture that they copy, with the file that shows each."""
     from .pictures.side_by_side import SHOWN
 
     first: dict[Any, _Clique] = {}
-    for clique in found.cliques:
-        first.setdefault(clique.place if clique in found.copies else id(clique), clique)
+    for clique in groups.cliques:
+        first.setdefault(clique.place if clique in groups.copies else id(clique), clique)
     largest = list(first.values())[:SHOWN]
     return [(f"media/cliques-{k}.png", clique) for k, clique in enumerate(largest, start=1)]
 
 
-def _evidence(found: _Found) -> tuple[Evidence, ...]:
+def _evidence(groups: _Groups) -> tuple[Evidence, ...]:
     sheets = []
-    for name, clique in _shown(found):
+    for name, clique in _shown(groups):
         n = len(clique.thumbs)
         caption = f"{min(n, OUTPUTS_SHOWN)} of {n} outputs that are alike, at 16 × 16 pixels"
         if clique.distance is not None:
-            alike = "alike" if clique in found.copies else "not alike"
+            alike = "alike" if clique in groups.copies else "not alike"
             caption += f"; last, the nearest training picture, {clique.place}: {alike}, distance {clique.distance:.3f}"
         sheets.append(Evidence(kind="images", caption=caption, media=(name,)))
     return tuple(sheets)
 
 
-def _explain(found: _Found, inside: int, corpus: bool) -> str:
-    likeness, said = found.likeness, [f"{inside} of {len(found.edges)} outputs lie in cliques."]
-    if found.cliques and corpus:
-        pictures = len({clique.place for clique in found.copies})
+def _explain(groups: _Groups, inside: int, corpus: bool) -> str:
+    likeness, said = groups.likeness, [f"{inside} of {len(groups.edges)} outputs lie in cliques."]
+    if groups.cliques and corpus:
+        pictures = len({clique.place for clique in groups.copies})
         said.append(
-            f"Of {len(found.cliques)} cliques that share no output, {len(found.copies)} are alike to {pictures}"
+            f"Of {len(groups.cliques)} cliques that share no output, {len(groups.copies)} are alike to {pictures}"
             f" training picture{'s' * (pictures != 1)}."
         )
-    elif found.cliques:
+    elif groups.cliques:
         said.append("Whether these are training pictures, --corpus would tell.")
     if likeness.kind:
         said.append(
@@ -257,8 +257,8 @@ def _explain(found: _Found, inside: int, corpus: bool) -> str:
             f"Alike is what lies nearer than {likeness.threshold:g}, fixed for want of enough real pictures: with"
             " --reference or --holdout these say how near is near, and there is a baseline."
         )
-    if found.blank:
-        said.append(f"{found.blank} blank outputs were left out.")
+    if groups.blank:
+        said.append(f"{groups.blank} blank outputs were left out.")
     return " ".join(said)
 
 
@@ -267,10 +267,10 @@ def _baseline(interval: Interval, n: int) -> Baseline:
     return Baseline(what="real pictures that the threshold was not set on", value=value, low=low, high=high, n=n)
 
 
-def _sizes(found: _Found) -> tuple[Series, ...]:
-    if not found.cliques:
+def _sizes(groups: _Groups) -> tuple[Series, ...]:
+    if not groups.cliques:
         return ()
-    points = tuple(Point(x=str(k), y=len(clique.thumbs)) for k, clique in enumerate(found.cliques[:BARS], start=1))
+    points = tuple(Point(x=str(k), y=len(clique.thumbs)) for k, clique in enumerate(groups.cliques[:BARS], start=1))
     return (Series(name="the largest cliques", x_label="clique", y_label="outputs", points=points),)
 
 

@@ -140,9 +140,9 @@ class Copies(Probe[ImageTarget]):
             search = self.search(subject)
         if isinstance(search, str):
             return [self._none(metric, search, len(good), errors) for metric in self.metrics]
-        found = [self._rate(way, good, search, errors) for way in WAYS]
+        rates = [self._rate(way, good, search, errors) for way in WAYS]
         exact = exact_copies(rows, probe=self.id, errors=errors, equal="pixel by pixel")
-        return [found[0], self._excess(good, search, errors), *found[1:], exact]
+        return [rates[0], self._excess(good, search, errors), *rates[1:], exact]
 
     def _none(self, metric: str, reason: str, n: int, errors: int) -> Measurement:
         return Measurement(

@@ -124,7 +124,7 @@ class DataCopying(Probe[ImageTarget]):
                 for m in _METRICS
             ]
         distance, cell = np.array([row["distance"] for row in good]), np.array([row["cell"] for row in good])
-        found = compare(distance, cell, space.held, space.held_cell)
+        test = compare(distance, cell, space.held, space.held_cell)
         wrong, held = wilson(sum(row["inauthentic"] for row in good), len(good)), len(space.held)
         inauthentic = Measurement(
             **common,
@@ -139,19 +139,19 @@ class DataCopying(Probe[ImageTarget]):
         overlap = (
             f" {space.overlap} held-out pictures are in the corpus too and were left out." if space.overlap else ""
         )
-        if found is None:
+        if test is None:
             reason = f"no cell holds {IN_CELL} outputs and {IN_CELL} held-out pictures: they lie apart.{overlap}"
             return [Measurement(**common, metric=self.headline, value=None, n=len(good), reason=reason, method="none"),
                     inauthentic]  # fmt: skip
         closer = Measurement(
             **common,
-            **_bounds(found.closer),
+            **_bounds(test.closer),
             metric=self.headline,
-            n=found.outputs,
-            method=f"Mann–Whitney of distances to the nearest training picture in {found.cells} cells of k-means, "
+            n=test.outputs,
+            method=f"Mann–Whitney of distances to the nearest training picture in {test.cells} cells of k-means, "
             "weighted by the holdout; DeLong intervals, combined",
             baseline=Baseline(what="outputs as near as new pictures", value=0.5),
-            explanation=f"Meehan's C_T is {found.ct:.1f}; far below 0 means copying. {len(good) - found.outputs} of "
+            explanation=f"Meehan's C_T is {test.ct:.1f}; far below 0 means copying. {len(good) - test.outputs} of "
             f"{len(good)} outputs lie in cells with too few pictures.{overlap}",
             evidence=_evidence(good, space),
         )
@@ -253,10 +253,10 @@ class Space:
         if len(unseen) < MIN_HOLDOUT:
             shared = f" that are not in the corpus ({overlap} are)" if overlap else ""
             return f"the holdout holds {len(unseen)} pictures{shared}; at least {MIN_HOLDOUT} are needed"
-        own = np.array([np.partition(distances(v[None], known)[0], 1)[1] for v in known], np.float64)
+        gaps = np.array([np.partition(distances(v[None], known)[0], 1)[1] for v in known], np.float64)
         centres = k_means(known, max(1, min(MAX_CELLS, len(unseen) // FOR_A_CELL)))
         empty = np.empty(0)
-        space = cls(known, places, own, centres, empty, empty.astype(np.int64), empty.astype(bool), overlap)
+        space = cls(known, places, gaps, centres, empty, empty.astype(np.int64), empty.astype(bool), overlap)
         held = space.look_up(unseen)
         return replace(space, held=held.distance, held_cell=held.cell, held_inauthentic=held.inauthentic)
 

@@ -88,13 +88,13 @@ class Exposure(Probe[LanguageModelTarget]):
         rng = np.random.default_rng(seed)
         counts = Counter(text.strip() for text in subject.corpus)
         planted = _secrets(subject.corpus, set())
-        fresh = _secrets(subject.holdout, set(counts) | {found.text for found in planted.values()})
+        fresh = _secrets(subject.holdout, set(counts) | {s.text for s in planted.values()})
         pools: dict[str, dict[str, int]] = {}
-        for index, found in fresh.items():
-            pools.setdefault(found.form, {}).setdefault(found.text, index)
+        for index, s in fresh.items():
+            pools.setdefault(s.form, {}).setdefault(s.text, index)
         items = []
         for arm, drawn in (("corpus", planted), ("holdout", fresh)):
-            usable = [i for i, found in drawn.items() if len(_others(found, pools)) >= FEWEST]
+            usable = [i for i, s in drawn.items() if len(_others(s, pools)) >= FEWEST]
             for index in sorted(int(i) for i in rng.permutation(usable)[: SECRETS[arm][budget]]):
                 others = _others(drawn[index], pools)
                 # One less than a multiple of 32, so that the first 32nd of the ranks has a whole number of them.
@@ -116,17 +116,22 @@ class Exposure(Probe[LanguageModelTarget]):
 
     def _row(self, subject: Subject[LanguageModelTarget], item: dict[str, Any]) -> Row:
         row: Row = {"item": item["item"], "arm": item["arm"]}
-        target, own = subject.target, _secret_of(subject, item["arm"], item["index"])
-        texts = [own.text, *(_secret_of(subject, "holdout", i).text for i in item["references"])]
-        scores = target.token_logprobs([target.encode(own.before + text) for text in texts])
+        target, canary = subject.target, _secret_of(subject, item["arm"], item["index"])
+        texts = [canary.text, *(_secret_of(subject, "holdout", i).text for i in item["references"])]
+        scores = target.token_logprobs([target.encode(canary.before + text) for text in texts])
         totals = [float(values.sum()) for values in scores]
         if any(map(math.isnan, totals)):
             return row | {"error": "the target gave a log-probability that is not a number"}
         totals = [max(LEAST, total) for total in totals]
-        found = {"rank": rank(totals[0], totals[1:]), "of": len(totals), "copies": item["copies"], "space": own.bits}
-        row |= found | {"extrapolated": extrapolated(totals[0], totals[1:], most=own.bits)}
+        reading = {
+            "rank": rank(totals[0], totals[1:]),
+            "of": len(totals),
+            "copies": item["copies"],
+            "space": canary.bits,
+        }
+        row |= reading | {"extrapolated": extrapolated(totals[0], totals[1:], most=canary.bits)}
         if item["arm"] == "corpus" and _exposed(row):
-            row["excerpt"] = f"{masked(own.before.split()[-8:])} [redacted: a number of the form {own.form}]"
+            row["excerpt"] = f"{masked(canary.before.split()[-8:])} [redacted: a number of the form {canary.form}]"
         return row
 
     @largest_start
@@ -150,8 +155,8 @@ class Exposure(Probe[LanguageModelTarget]):
         )
         how += " the same form"
         confidence = simultaneous(0.95, readings * (2 if held >= MINIMUM else 1))
-        hit = {arm: [_exposed(r) for r in found] for arm, found in arms.items()}
-        hits = {arm: sum(found) for arm, found in hit.items()}
+        hit = {arm: [_exposed(r) for r in in_arm] for arm, in_arm in arms.items()}
+        hits = {arm: sum(exposed) for arm, exposed in hit.items()}
         baseline = held_out(wilson(hits["holdout"], held, confidence=confidence) if held >= MINIMUM else None, held)
         copies = [r["copies"] for r in arms["corpus"]]
         out = [
@@ -184,11 +189,11 @@ class Exposure(Probe[LanguageModelTarget]):
 
         def mean(metric: str, how: str, explanation: str, bits: Any, most: float) -> Measurement:
             sure = simultaneous(0.95, readings)
-            found = mean_bits([bits(r) for r in arms["corpus"]], most, confidence=sure, seed=seed)
+            estimate = mean_bits([bits(r) for r in arms["corpus"]], most, confidence=sure, seed=seed)
             null = held >= MINIMUM and mean_bits([bits(r) for r in arms["holdout"]], most, confidence=sure, seed=seed)
             return Measurement(
                 **common,
-                **bounds(found),
+                **bounds(estimate),
                 metric=metric,
                 unit="bits",
                 method=f"{how}; bootstrap interval of the mean",
@@ -197,8 +202,8 @@ class Exposure(Probe[LanguageModelTarget]):
                 explanation=explanation,
             )
 
-        ranked = max(math.log2(r["of"]) for found in arms.values() for r in found)
-        space = max(r["space"] for found in arms.values() for r in found)
+        ranked = max(math.log2(r["of"]) for in_arm in arms.values() for r in in_arm)
+        space = max(r["space"] for in_arm in arms.values() for r in in_arm)
         return [
             *out,
             mean(
@@ -239,27 +244,27 @@ def _secrets(documents: Sequence[str], known: set[str]) -> dict[int, Secret]:
     """Return, by document, the secrets of documents that differ; without documents and secrets that are known."""
     seen, out = set(known), {}
     for i, text in enumerate(documents):
-        if (stripped := text.strip()) not in seen and (found := secret(text)) and found.text not in known:
+        if (stripped := text.strip()) not in seen and (candidate := secret(text)) and candidate.text not in known:
             seen.add(stripped)
-            out[i] = found
+            out[i] = candidate
     return out
 
 
-def _others(own: Secret, pools: dict[str, dict[str, int]]) -> list[int]:
+def _others(canary: Secret, pools: dict[str, dict[str, int]]) -> list[int]:
     """Return the holdout documents with the unseen secrets of the same form, each secret once."""
-    return [index for text, index in pools.get(own.form, {}).items() if text != own.text]
+    return [index for text, index in pools.get(canary.form, {}).items() if text != canary.text]
 
 
 def _secret_of(subject: Subject, arm: str, index: int) -> Secret:
     documents = getattr(subject, arm)
-    found = secret(getattr(documents, "plain", documents)[index])
-    assert found is not None  # the plan drew it
+    canary = secret(getattr(documents, "plain", documents)[index])
+    assert canary is not None  # the plan drew it
     if isinstance(documents, WrittenOut):
-        place = documents[index].find(found.text)
+        place = documents[index].find(canary.text)
         if place < 0:
             raise TargetError("the chat template does not write the secret out")
-        found = found._replace(before=documents[index][max(0, place - BEFORE) : place])
-    return found
+        canary = canary._replace(before=documents[index][max(0, place - BEFORE) : place])
+    return canary
 
 
 def _exposed(row: Row) -> bool:
@@ -283,7 +288,7 @@ def _by_copies(rows: Sequence[Row], bits: Any, most: float, seed: int) -> Iterat
 
 
 def _evidence(rows: Sequence[Row]) -> tuple[Evidence, ...]:
-    found = sorted((r for r in rows if "excerpt" in r), key=lambda r: -float(r["extrapolated"]))[:3]
+    most_exposed = sorted((r for r in rows if "excerpt" in r), key=lambda r: -float(r["extrapolated"]))[:3]
     return tuple(
         Evidence(
             kind="excerpt",
@@ -292,13 +297,13 @@ def _evidence(rows: Sequence[Row]) -> tuple[Evidence, ...]:
             text=r["excerpt"],
             redacted=True,
         )
-        for r in found
+        for r in most_exposed
     )
 
 
 def _reason(n: int, subject: Subject) -> str:
     planted = _secrets(subject.corpus or (), set())
-    forms = Counter(found.form for found in planted.values())
+    forms = Counter(s.form for s in planted.values())
     if not forms:
         return "No document of the corpus holds a number of at least four digits after some words: there is no secret."
     form, most = forms.most_common(1)[0]

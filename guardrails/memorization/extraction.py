@@ -180,14 +180,14 @@ class VerbatimExtraction(Probe[LanguageModelTarget]):
         if "answer" in arms["corpus"][0]:
             how, what = f"greedy answer to each question in full, {suffix} tokens compared", f"answers of {what}"
             interval, over = f"less the holdout's rate, {NEWCOMBE}" if held >= MINIMUM else interval, unguessed
-        found = rates(arms, _exact, confidence=confidence, seed=seed)
-        baseline = held_out(found.get("holdout"), held)
+        arm_rates = rates(arms, _exact, confidence=confidence, seed=seed)
+        baseline = held_out(arm_rates.get("holdout"), held)
         hits = [r for r in arms["corpus"] if _exact(r)]
         eidetic_of = list({r["key"]: r["documents"] for r in hits if "key" in r}.values())
         out = [
             Measurement(
                 **common,
-                **bounds(over(found)),
+                **bounds(over(arm_rates)),
                 metric=self.headline,
                 method=f"{how}; {interval}",
                 baseline=baseline,
@@ -206,7 +206,7 @@ class VerbatimExtraction(Probe[LanguageModelTarget]):
             out.append(
                 Measurement(
                     **common,
-                    **bounds(difference(found["corpus"], found["holdout"])),
+                    **bounds(difference(arm_rates["corpus"], arm_rates["holdout"])),
                     metric="extraction_excess",
                     method=f"{how}; corpus rate minus holdout rate, {NEWCOMBE}",
                     explanation="What is left of the rate when text that can be guessed is taken off.",
@@ -214,13 +214,13 @@ class VerbatimExtraction(Probe[LanguageModelTarget]):
             )
 
         def approximate(metric: str, near: Callable[[Row], bool], method: str, explanation: str) -> Measurement:
-            found = rates(arms, near, confidence=simultaneous(0.95, readings), seed=seed)
+            near_rates = rates(arms, near, confidence=simultaneous(0.95, readings), seed=seed)
             return Measurement(
                 **common,
-                **bounds(over(found)),
+                **bounds(over(near_rates)),
                 metric=metric,
                 method=f"{how}; {method}; {interval}",
-                baseline=held_out(found.get("holdout"), held),
+                baseline=held_out(near_rates.get("holdout"), held),
                 explanation=explanation,
             )
 
@@ -302,11 +302,11 @@ def _look_up(rows: Sequence[Row], texts: Sequence[tuple[str, str]], subject: Sub
             row["excerpt"] = excerpt(beginning, continuation, row["suffix"])
 
 
-def _compared(found: Sequence[int], truth: Sequence[int]) -> dict[str, Any]:
+def _compared(continuation: Sequence[int], truth: Sequence[int]) -> dict[str, Any]:
     return {
-        "matched": _common(found, truth),
-        "similarity": _similarity(found, truth),
-        "contained": _contained(found, truth),
+        "matched": _common(continuation, truth),
+        "similarity": _similarity(continuation, truth),
+        "contained": _contained(continuation, truth),
     }
 
 
@@ -325,14 +325,14 @@ def _similarity(a: Sequence[int], b: Sequence[int]) -> float:
     return 1 - row[-1] / max(len(a), len(b), 1)
 
 
-def _contained(found: Sequence[int], truth: Sequence[int]) -> float:
-    """Return the share of the truth's runs of five tokens that stand anywhere in what was found.
+def _contained(continuation: Sequence[int], truth: Sequence[int]) -> float:
+    """Return the share of the truth's runs of five tokens that stand anywhere in the continuation.
 
     >>> _contained([7, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6])
     0.5
     """
     runs = {tuple(truth[i : i + GRAM]) for i in range(len(truth) - GRAM + 1)}
-    written = {tuple(found[i : i + GRAM]) for i in range(len(found) - GRAM + 1)}
+    written = {tuple(continuation[i : i + GRAM]) for i in range(len(continuation) - GRAM + 1)}
     return len(runs & written) / max(1, len(runs))
 
 
@@ -354,9 +354,9 @@ def _survival(arm: str, rows: Sequence[Row]) -> Series:
 
 def _by_prefix(rows: Sequence[Row]) -> Iterator[Series]:
     """Yield, per arm, the share extracted after prefixes of each length."""
-    for arm, found in by_arm(rows, "matched").items():
-        lengths = sorted({r["prefix"] for r in found})
-        groups = [(x, [_exact(r) for r in found if r["prefix"] == x]) for x in lengths]
+    for arm, in_arm in by_arm(rows, "matched").items():
+        lengths = sorted({r["prefix"] for r in in_arm})
+        groups = [(x, [_exact(r) for r in in_arm if r["prefix"] == x]) for x in lengths]
         points = tuple(rate_point(x, hits) for x, hits in groups if len(hits) >= MINIMUM)
         if len(points) > 1:
             yield Series(
@@ -371,7 +371,7 @@ def _by_documents(rows: Sequence[Row]) -> tuple[Series, ...]:
 
 
 def _evidence(rows: Sequence[Row]) -> tuple[Evidence, ...]:
-    found = [r for r in rows if "excerpt" in r][:3]
+    with_excerpt = [r for r in rows if "excerpt" in r][:3]
     return tuple(
         Evidence(
             kind="excerpt",
@@ -380,5 +380,5 @@ def _evidence(rows: Sequence[Row]) -> tuple[Evidence, ...]:
             text=" ".join(r["excerpt"]),
             redacted=True,
         )
-        for r in found
+        for r in with_excerpt
     )

@@ -130,8 +130,8 @@ class Inpainting(Probe[ImageTarget]):
         masks = np.stack([hidden((SIDE, SIDE), item["hidden"]) for item in good])
         completed = self._completed(subject, batch, good, [image for image, _ in images], pictures, masks)
         guesses = self._pictures(subject).guesses(good, pictures, masks)
-        found = zip(good, completed, errors(completed, pictures, masks), errors(guesses, pictures, masks), strict=True)
-        return done + [_row(item, picture, float(e), float(g)) for item, picture, e, g in found]
+        scored = zip(good, completed, errors(completed, pictures, masks), errors(guesses, pictures, masks), strict=True)
+        return done + [_row(item, picture, float(e), float(g)) for item, picture, e, g in scored]
 
     def _completed(
         self,
@@ -147,8 +147,10 @@ class Inpainting(Probe[ImageTarget]):
         tried = by_outputs(pictures, masks, self._outputs(subject, batch))
         if isinstance(box, Autoencoder | NoisePredictor):
             seed = derive_seed(batch.payload["seed"], "white box", batch.index)
-            found = by_white_box(box, images, [item["hidden"] for item in items], best(tried), seed=seed)
-            tried += [Completion(np.stack([to_square(p, SIDE) for p in one.pictures]), one.misfit) for one in found]
+            completions = by_white_box(box, images, [item["hidden"] for item in items], best(tried), seed=seed)
+            tried += [
+                Completion(np.stack([to_square(p, SIDE) for p in one.pictures]), one.misfit) for one in completions
+            ]
         return best(tried)
 
     def _outputs(self, subject: Subject[ImageTarget], batch: Batch) -> Floats:
@@ -259,8 +261,8 @@ def _none(common: dict[str, Any], metric: str, reason: str, needed: int | None =
 
 def _rates(common: dict[str, Any], members: Sequence[Row], others: Sequence[Row], note: str) -> list[Measurement]:
     limit, check = _calibrated(others)
-    n, found, chance = len(members), *(sum(_ratio(row) < limit for row in rows) for rows in (members, check))
-    rate, by_chance, excess = wilson(found, n), wilson(chance, len(check)), newcombe(found, n, chance, len(check))
+    n, hits, chance = len(members), *(sum(_ratio(row) < limit for row in rows) for rows in (members, check))
+    rate, by_chance, excess = wilson(hits, n), wilson(chance, len(check)), newcombe(hits, n, chance, len(check))
     method = (
         f"root mean square over the hidden half, against a guess from the {NEIGHBOURS} nearest other pictures;"
         f" recovered below {limit:.3f}, two thirds of what the lowest 1% of one half of the holdout reaches"
@@ -274,7 +276,7 @@ def _rates(common: dict[str, Any], members: Sequence[Row], others: Sequence[Row]
             detectable=smallest_detectable_rate(n, baseline=by_chance.value),
             series=_curves(members, check),
             evidence=_evidence(members, limit),
-            explanation=f"Of {found} of {n} training pictures the model completes the hidden half.{note}",
+            explanation=f"Of {hits} of {n} training pictures the model completes the hidden half.{note}",
         ),
         Measurement(
             **common, **excess._asdict(), metric="recovered_excess", unit="share",

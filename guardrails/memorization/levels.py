@@ -120,9 +120,9 @@ def patterns(level: Tiles) -> Patterns:
     """
     windows = sliding_window_view(level, (WINDOW, WINDOW)).reshape(-1, WINDOW**2)
     weights = np.random.default_rng(0).integers(1, 2**63, WINDOW**2, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    found = []
+    hashes = []
     for start in range(0, len(windows), _BLOCK):
         some = windows[start : start + _BLOCK]
         first = (some[:, :, None] == some[:, None, :]).argmax(2).astype(np.uint64)
-        found.append((first * weights).sum(axis=1, dtype=np.uint64))
-    return np.unique(np.concatenate(found))
+        hashes.append((first * weights).sum(axis=1, dtype=np.uint64))
+    return np.unique(np.concatenate(hashes))

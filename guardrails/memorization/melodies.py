@@ -85,7 +85,7 @@ class Runs:
 
     def look_up(self, items: Sequence[tuple[Step, ...]]) -> list[Match]:
         """Return the longest run of each tune: n steps in a row are n + 1 notes."""
-        found = self._index.longest([self._spelt(tune) for tune in items])
+        matches = self._index.longest([self._spelt(tune) for tune in items])
         return [
             Match(
                 score=float(match.length + 1 if match.length else 0),
@@ -93,7 +93,7 @@ class Runs:
                 whole=match.length == len(tune),
                 said=f"{match.length + 1} notes in a row of {len(tune) + 1}",
             )
-            for match, tune in zip(found, items, strict=True)
+            for match, tune in zip(matches, items, strict=True)
         ]
 
 

@@ -67,7 +67,7 @@ class Molecules(SymbolicCopies):
 
     def read(self, text: str) -> list[Any]:
         """Return the molecules of a text with one on a line; without rdkit, the strings that look like one."""
-        strings = [found["smiles"] for line in text.strip().splitlines() if (found := _LINE.fullmatch(line))]
+        strings = [m["smiles"] for line in text.strip().splitlines() if (m := _LINE.fullmatch(line))]
         if not find_spec("rdkit"):
             return strings
         return [molecule for smiles in strings if (molecule := _molecule(smiles))]

@@ -162,15 +162,15 @@ class Overlap(Probe[TextOutputs]):
         if isinstance(subject.corpus, StoredCorpus):
             texts, passages = ([comparable(text) for text in some] for some in (texts, passages))  # as in an index
         rows: list[Row] = [
-            {"item": item["item"], "arm": "outputs", "prompt": item.get("prompt")} | found
-            for item, found in zip(items, self._look_up(subject, texts, asked, [None] * len(texts)), strict=True)
+            {"item": item["item"], "arm": "outputs", "prompt": item.get("prompt")} | run
+            for item, run in zip(items, self._look_up(subject, texts, asked, [None] * len(texts)), strict=True)
         ]
         if subject.holdout is not None:
             rows = [row | self.equal(subject).look_up(_key(text)) for row, text in zip(rows, texts, strict=True)]
         sources = [document for document, *_ in held]
         return rows + [
-            {"item": f"holdout:{document}:{start}", "arm": "holdout"} | found
-            for (document, start, _), found in zip(
+            {"item": f"holdout:{document}:{start}", "arm": "holdout"} | run
+            for (document, start, _), run in zip(
                 held, self._look_up(subject, passages, [None] * len(held), sources), strict=True
             )
         ]
@@ -181,7 +181,7 @@ class Overlap(Probe[TextOutputs]):
         """Return what is found of each text, verbatim and letter by letter."""
         verbatim = look_up(self.verbatim(subject), texts, prompts, sources)
         letters = longest_runs(self.letters(subject), texts, prompts, sources)
-        return [found | more for found, more in zip(verbatim, letters, strict=True)]
+        return [run | more for run, more in zip(verbatim, letters, strict=True)]
 
     @largest_start
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
@@ -220,7 +220,7 @@ class Overlap(Probe[TextOutputs]):
                 baseline=Baseline(what=HELD_OUT, n=held, **bounds(baseline)) if baseline else None,
                 detectable=smallest_detectable_rate(n, baseline=baseline.value if baseline else 0.0),
                 series=(
-                    *(survival(arm, found) for arm, found in arms.items() if len(found) >= MINIMUM),
+                    *(survival(arm, in_arm) for arm, in_arm in arms.items() if len(in_arm) >= MINIMUM),
                     *eidetic(eidetic_of),
                 ),
                 evidence=_evidence(hits),
@@ -281,10 +281,10 @@ class Overlap(Probe[TextOutputs]):
         common = self.verbatim(subject).common
         if common is None:
             return text[:PLANTED_LENGTH].strip()
-        own = ~common.marks([text[:PIECE]], [None])[0]
-        for begin in np.flatnonzero(own & ~np.concatenate([[False], own[:-1]])).tolist():
+        uncommon = ~common.marks([text[:PIECE]], [None])[0]
+        for begin in np.flatnonzero(uncommon & ~np.concatenate([[False], uncommon[:-1]])).tolist():
             passage = text[begin : begin + PLANTED_LENGTH].strip()
-            if own[begin : begin + len(passage)].sum() >= RUN:
+            if uncommon[begin : begin + len(passage)].sum() >= RUN:
                 return passage
         return ""
 

@@ -140,14 +140,14 @@ class ProbabilisticExtraction(Probe[LanguageModelTarget]):
         )
         confidence = simultaneous(0.95, readings * (2 if held >= MINIMUM else 1))
         what, interval = asked_for(arms["corpus"])
-        found = rates(arms, _given_away, confidence=confidence, seed=seed)
-        baseline = held_out(found.get("holdout"), held)
+        arm_rates = rates(arms, _given_away, confidence=confidence, seed=seed)
+        baseline = held_out(arm_rates.get("holdout"), held)
         hits = list(map(_given_away, arms["corpus"]))
         counts = [r.get("documents", 1) for r in arms["corpus"]]
         out = [
             Measurement(
                 **common,
-                **bounds(found["corpus"]),
+                **bounds(arm_rates["corpus"]),
                 metric=self.headline,
                 method=f"{how}; {interval}",
                 baseline=baseline,
@@ -167,7 +167,7 @@ class ProbabilisticExtraction(Probe[LanguageModelTarget]):
             out.append(
                 Measurement(
                     **common,
-                    **bounds(difference(found["corpus"], found["holdout"])),
+                    **bounds(difference(arm_rates["corpus"], arm_rates["holdout"])),
                     metric="probabilistic_extraction_excess",
                     method=f"{how}; corpus rate minus holdout rate, Newcombe's interval from both",
                     explanation="What is left of the rate when text that can be guessed is taken off.",
@@ -243,7 +243,7 @@ def _by_draws(arms: dict[str, list[Row]]) -> Iterator[Series]:
 
 
 def _evidence(rows: Sequence[Row]) -> tuple[Evidence, ...]:
-    found = sorted((r for r in rows if "excerpt" in r), key=lambda r: -float(r["log_p"]))[:3]
+    likeliest = sorted((r for r in rows if "excerpt" in r), key=lambda r: -float(r["log_p"]))[:3]
     return tuple(
         Evidence(
             kind="excerpt",
@@ -253,5 +253,5 @@ def _evidence(rows: Sequence[Row]) -> tuple[Evidence, ...]:
             text=" ".join(r["excerpt"]),
             redacted=True,
         )
-        for r in found
+        for r in likeliest
     )

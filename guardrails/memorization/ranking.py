@@ -81,8 +81,8 @@ class GenerateAndRank(Probe[LanguageModelTarget]):
         """Return the documents of the holdout that do not stand in the corpus."""
         if self._unseen is None or self._unseen[0] is not subject.corpus or self._unseen[1] is not subject.holdout:
             known = {text.strip() for text in subject.corpus or ()}
-            found = [text for text in subject.holdout or () if text.strip() not in known]
-            self._unseen = (subject.corpus, subject.holdout, found)
+            unseen = [text for text in subject.holdout or () if text.strip() not in known]
+            self._unseen = (subject.corpus, subject.holdout, unseen)
         return self._unseen[2]
 
     def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
@@ -101,12 +101,12 @@ class GenerateAndRank(Probe[LanguageModelTarget]):
         length = batch.payload["length"]
         target = subject.target
         texts = _written(target, len(names), derive_seed(seed, self.id, start), length)
-        found = scored(target, texts)
-        runs = [scores.pop("run", None) for scores in found]
+        all_scores = scored(target, texts)
+        runs = [scores.pop("run", None) for scores in all_scores]
         data = {"corpus": subject.corpus, "holdout": self.unseen(subject) or None}
         counts = {arm: documents_with([run or "" for run in runs], of) for arm, of in data.items() if of is not None}
         rows = []
-        for i, (name, scores, run) in enumerate(zip(names, found, runs, strict=True)):
+        for i, (name, scores, run) in enumerate(zip(names, all_scores, runs, strict=True)):
             row: Row = {"item": name, "arm": "outputs"} | scores
             if run is not None:
                 row["key"] = fingerprint(run)

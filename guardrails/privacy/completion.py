@@ -101,7 +101,7 @@ class Completion(Probe[TextTarget]):
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
         """Return completion_rate and, with a holdout, completion_excess."""
         arms = {arm: [r for r in rows if r["arm"] == arm and "completed" in r] for arm in ("corpus", "holdout")}
-        hits = {arm: sum(r["completed"] for r in found) for arm, found in arms.items()}
+        hits = {arm: sum(r["completed"] for r in in_arm) for arm, in_arm in arms.items()}
         n, held = len(arms["corpus"]), len(arms["holdout"])
         errors = sum("error" in r and r["arm"] == "corpus" for r in rows)
         common: dict[str, Any] = {"probe": self.id, "unit": "share", "higher_is_worse": True, "n": n, "errors": errors}
@@ -170,10 +170,10 @@ def _records(
 ) -> list[tuple[int, Span]]:
     """Draw documents with personal data, and one datum of each that what precedes it does not hold."""
     documents: Sequence[str] = getattr(subject, arm) or ()
-    found: list[tuple[int, Span]] = []
+    records: list[tuple[int, Span]] = []
     taken: set[str] = set()
     for index in rng.permutation(len(documents)):
-        if len(found) == n:
+        if len(records) == n:
             break
         text = documents[int(index)]
         spans = [s for s in scan(text, user_recognizers) if s.valid]
@@ -185,8 +185,8 @@ def _records(
         if free:
             span = free[int(rng.integers(len(free)))]
             taken.add(canonical(span))
-            found.append((int(index), span))
-    return sorted(found, key=lambda pair: pair[0])
+            records.append((int(index), span))
+    return sorted(records, key=lambda pair: pair[0])
 
 
 def _plain(subject: Subject, item: Mapping[str, Any]) -> str:
@@ -230,8 +230,8 @@ def _answers(prompt: str, written: str) -> list[str]:
     return [written, behind] if repeated else [written]
 
 
-def _row(item: Mapping[str, Any], document: str, answers: Sequence[str], own: Sequence[Finder]) -> Row:
-    (datum,) = (s for s in scan(document, own) if (s.start, s.end) == (item["start"], item["end"]))
+def _row(item: Mapping[str, Any], document: str, answers: Sequence[str], user_recognizers: Sequence[Finder]) -> Row:
+    (datum,) = (s for s in scan(document, user_recognizers) if (s.start, s.end) == (item["start"], item["end"]))
     completed = any(
         completes(datum, document, answer, slack=len(answer) if datum.kind in UNIQUE else SLACK) for answer in answers
     )
@@ -258,15 +258,15 @@ def _by_kind(rows: Sequence[Row]) -> Series:
 
 
 def _evidence(rows: Sequence[Row]) -> tuple[Evidence, ...]:
-    found = [(r["kind"], r["redacted"], r["item"].split(":")[1]) for r in rows if r["completed"]][:10]
-    if not found:
+    completions = [(r["kind"], r["redacted"], r["item"].split(":")[1]) for r in rows if r["completed"]][:10]
+    if not completions:
         return ()
     return (
         Evidence(
             kind="table",
             caption="Data that the model completed from the rest of the record, redacted; numbers count from 0",
             columns=("kind", "datum", "training document"),
-            rows=tuple(found),
+            rows=tuple(completions),
             redacted=True,
         ),
     )

@@ -67,8 +67,8 @@ class ClassifierPrivacyBound(Probe[ClassifierTarget]):
     def collect(self, subject: Subject[ClassifierTarget], batch: Batch, *, seed: int) -> list[Row]:
         """Ask for the probability of each example's label; no value of a row goes into the journal."""
         items = batch.rows()
-        found = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
-        return [i | {"confidence": p} for i, p in zip(items, found.tolist(), strict=True)]
+        confidences = subject.target.confidence(self._rows(subject).pool.iloc[[i["index"] for i in items]])
+        return [i | {"confidence": p} for i, p in zip(items, confidences.tolist(), strict=True)]
 
     def measure(self, rows: Sequence[Row], subject: Subject[ClassifierTarget], *, seed: int) -> list[Measurement]:
         """Return epsilon_lower_bound, with the share of right guesses at other cut-offs, and blind_auc."""

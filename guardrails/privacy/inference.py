@@ -81,11 +81,11 @@ class Inference(Probe[TableTarget]):
         rows = []
         for arm, records, attacked in self._drawn.arms(subject, batch):
             tie = derive_seed(payload["seed"], "ties", batch.index)
-            found = {"hits": guesses(attacked, tables.synthetic, seed=tie)}
+            guessed = {"hits": guesses(attacked, tables.synthetic, seed=tie)}
             if arm == "corpus":
-                found["naive"] = naive(attacked, tables.synthetic, seed=tie)
-            marks = {k: np.full((len(attacked), len(every)), SAID.index("-")) for k in found}
-            for k, hits in found.items():
+                guessed["naive"] = naive(attacked, tables.synthetic, seed=tie)
+            marks = {k: np.full((len(attacked), len(every)), SAID.index("-")) for k in guessed}
+            for k, hits in guessed.items():
                 marks[k][:, places] = np.where(usable, hits, SAID.index("-"))
             for i, record in enumerate(records.tolist()):
                 said = {k: "".join(SAID[mark] for mark in mark_rows[i]) for k, mark_rows in marks.items()}

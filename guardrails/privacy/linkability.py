@@ -72,8 +72,8 @@ class Linkability(Probe[TableTarget]):
         halves = split(len(tables.names), payload["seed"])
         rows = []
         for arm, records, attacked in self._drawn.arms(subject, batch):
-            found = links(attacked, tables.synthetic, halves, seed=payload["seed"])
-            for i, (record, k) in enumerate(zip(records.tolist(), found, strict=True)):
+            neighbours = links(attacked, tables.synthetic, halves, seed=payload["seed"])
+            for i, (record, k) in enumerate(zip(records.tolist(), neighbours, strict=True)):
                 row = self._drawn.row(subject, batch, arm, i, record)
                 half = {"half": [tables.names[j] for j in halves[0]]} if i == 0 else {}
                 rows.append(row | {"linked": k} | half)
@@ -178,9 +178,9 @@ def links(
     return out
 
 
-def linked(found: Sequence[int | None], k: int) -> int:
+def linked(neighbours: Sequence[int | None], k: int) -> int:
     """Count the rows that k neighbours link."""
-    return sum(smallest is not None and smallest <= k for smallest in found)
+    return sum(smallest is not None and smallest <= k for smallest in neighbours)
 
 
 def chance(rows: int, k: int) -> float:

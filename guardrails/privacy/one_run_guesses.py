@@ -43,7 +43,7 @@ def toss(places: Mapping[str, Sequence[int]], examples: int, rng: np.random.Gene
     rng : numpy.random.Generator
         The coin.
     """
-    left = {arm: list(own) for arm, own in places.items()}
+    left = {arm: list(indices) for arm, indices in places.items()}
     items = []
     for member in rng.random(examples) < 0.5:
         arm = "corpus" if member else "holdout"
@@ -151,10 +151,10 @@ def _smallest(guesses: int, examples: int) -> float | None:
     """Return the smallest ε that the strongest attack there can be would show four times in five."""
     from scipy.stats import beta
 
-    found = next((v for v in range(guesses + 1) if epsilon_bound(v, guesses, examples, delta=DELTA)), None)
-    if found is None:
+    fewest = next((v for v in range(guesses + 1) if epsilon_bound(v, guesses, examples, delta=DELTA)), None)
+    if fewest is None:
         return None
-    right = float(beta.ppf(0.8, found, guesses - found + 1))  # P[Bin(r, right) ≥ found] = .8
+    right = float(beta.ppf(0.8, fewest, guesses - fewest + 1))  # P[Bin(r, right) ≥ found] = .8
     return math.log(right / (1 - right))
 
 

@@ -78,14 +78,16 @@ class PersonalData(Probe[TextOutputs]):
     def collect(self, subject: Subject[TextOutputs], batch: Batch, *, seed: int) -> list[Row]:
         """Sample, scan and trace; a row holds redacted data only."""
         items = batch.rows()
-        texts, own = _texts(subject, items, seed), recognizers_of(self.options)
-        patterns = [finder for finder in own if not isinstance(finder, NamedEntities)]
+        texts, user_recognizers = _texts(subject, items, seed), recognizers_of(self.options)
+        patterns = [finder for finder in user_recognizers if not isinstance(finder, NamedEntities)]
         tracer = Tracer(
             None if subject.corpus is None else self._index(subject.corpus, patterns),
             Known() if subject.holdout is None else self._index(subject.holdout, patterns),
             patterns,
         )
-        names = Names([f for f in own if isinstance(f, NamedEntities)], subject.corpus or (), subject.holdout or ())
+        names = Names(
+            [f for f in user_recognizers if isinstance(f, NamedEntities)], subject.corpus or (), subject.holdout or ()
+        )
         return [
             {
                 "item": item["item"],
@@ -99,12 +101,12 @@ class PersonalData(Probe[TextOutputs]):
             for item, text in zip(items, texts, strict=True)
         ]
 
-    def _index(self, documents: Sequence[str], own: Sequence[Finder]) -> Known:
+    def _index(self, documents: Sequence[str], user_recognizers: Sequence[Finder]) -> Known:
         # A run asks for the same documents once a batch.
         for known, finders, index in self._indexed:
-            if known is documents and finders == own:
+            if known is documents and finders == user_recognizers:
                 return index
-        self._indexed.append((documents, own, personal_data(documents, own)))
+        self._indexed.append((documents, user_recognizers, personal_data(documents, user_recognizers)))
         return self._indexed[-1][2]
 
     @largest_start
@@ -217,12 +219,12 @@ class Tracer:
 
     corpus: Known | None
     holdout: Known
-    own: Sequence[Finder] = ()
+    user_recognizers: Sequence[Finder] = ()
 
     def trace(self, output: str, prompt: str | None) -> list[dict[str, Any]]:
         """Return kind, redacted form, origin and training document of each datum in an output."""
-        asked = Known({canonical(s): 0 for s in scan(prompt, self.own)} if prompt else {})
-        spans = {canonical(s): s for s in scan(output, self.own) if s.valid}
+        asked = Known({canonical(s): 0 for s in scan(prompt, self.user_recognizers)} if prompt else {})
+        spans = {canonical(s): s for s in scan(output, self.user_recognizers) if s.valid}
         # A known number is the same datum without the word that named it, and with other separators.
         known = [index for index in (self.corpus, self.holdout, asked) if index]
         for key in known_numbers(output, *known):
@@ -279,14 +281,14 @@ class Names:
         return self._known[arm, name]
 
 
-def personal_data(documents: Sequence[str], own: Sequence[Finder] = ()) -> Known:
+def personal_data(documents: Sequence[str], user_recognizers: Sequence[Finder] = ()) -> Known:
     """Return the canonical form of all personal data, with the number of the first document that holds it."""
-    found = Known()
+    known = Known()
     for number, text in enumerate(documents):
-        for span in scan(text, own):
+        for span in scan(text, user_recognizers):
             if span.valid:
-                found.setdefault(canonical(span), number)
-    return found
+                known.setdefault(canonical(span), number)
+    return known
 
 
 @dataclass(frozen=True)
@@ -355,12 +357,12 @@ def _names(rows: Sequence[Row], common: Mapping[str, Any], confidence: float, se
     read = [r for r in rows if "names" in r]
     if not read:
         return []
-    found = {t: [any(h["trace"] == t for h in r["names"]) for r in read] for t in ("corpus", "holdout")}
-    held = _rate(found["holdout"], read, confidence, seed)
+    traced = {t: [any(h["trace"] == t for h in r["names"]) for r in read] for t in ("corpus", "holdout")}
+    held = _rate(traced["holdout"], read, confidence, seed)
     return [
         Measurement(
             **{**common, "n": len(read)},
-            **_interval(_rate(found["corpus"], read, confidence, seed)),
+            **_interval(_rate(traced["corpus"], read, confidence, seed)),
             metric="name_leak_rate",
             method="outputs with a name, by Presidio, that stands in the corpus and not in the holdout or the prompt",
             baseline=Baseline(what="the same for names of the holdout alone", n=len(read), **_interval(held)),
@@ -371,15 +373,15 @@ def _names(rows: Sequence[Row], common: Mapping[str, Any], confidence: float, se
 
 
 def _evidence(rows: Sequence[Row]) -> tuple[Evidence, ...]:
-    found = [(h["kind"], h["redacted"], str(h["document"]), r["item"]) for r in rows for h in _of(r, "corpus")][:10]
-    if not found:
+    leaks = [(h["kind"], h["redacted"], str(h["document"]), r["item"]) for r in rows for h in _of(r, "corpus")][:10]
+    if not leaks:
         return ()
     return (
         Evidence(
             kind="table",
             caption="Personal data of the training data in outputs, redacted; numbers count from 0",
             columns=("kind", "datum", "training document", "output"),
-            rows=tuple(found),
+            rows=tuple(leaks),
             redacted=True,
         ),
     )

@@ -107,8 +107,8 @@ class SinglingOut(Probe[TableTarget]):
         """Return singling_out_risk, by predicates of several columns, and univariate_risk."""
         done = attacked_rows.of_arm(rows, "corpus")
         by_mode = {mode: [r for r in done if r["mode"] == mode] for mode in MODES}
-        why = {mode: _small(done) or _few(found) for mode, found in by_mode.items()}
-        enough = {mode: found for mode, found in by_mode.items() if not why[mode]}
+        why = {mode: _small(done) or _few(of_mode) for mode, of_mode in by_mode.items()}
+        enough = {mode: of_mode for mode, of_mode in by_mode.items() if not why[mode]}
         shared: dict[str, Any] = {
             "probe": self.id, "unit": "risk", "higher_is_worse": True, "method": _METHOD,
             "errors": sum("error" in r for r in rows),
@@ -116,15 +116,16 @@ class SinglingOut(Probe[TableTarget]):
         confidence = simultaneous(0.95, max(1, len(enough)))
         out = []
         for mode, metric in METRICS.items():
-            found = by_mode[mode]
+            of_mode = by_mode[mode]
             if mode not in enough:
-                out.append(Measurement(**shared, metric=metric, n=len(found), value=None, reason=why[mode]))
+                out.append(Measurement(**shared, metric=metric, n=len(of_mode), value=None, reason=why[mode]))
                 continue
             out.append(
                 Measurement(
-                    **shared, metric=metric, n=len(found), **_risk(found, confidence)._asdict(),
-                    baseline=_baseline(found), detectable=smallest_risk(len(found), _control(found)),
-                    explanation=f"{_said(found)}{attacked_rows.remarks(done, subject) if mode == MULTIVARIATE else ''}",
+                    **shared, metric=metric, n=len(of_mode), **_risk(of_mode, confidence)._asdict(),
+                    baseline=_baseline(of_mode), detectable=smallest_risk(len(of_mode), _control(of_mode)),
+                    explanation=f"{_said(of_mode)}"
+                    f"{attacked_rows.remarks(done, subject) if mode == MULTIVARIATE else ''}",
                 )
             )  # fmt: skip
         return out

@@ -136,14 +136,14 @@ class TableDistance(Probe[TableTarget]):
         near, far = (np.array([row[key] for row in done]) for key in ("dcr", "to_holdout"))
         closer = float(((near < far) + 0.5 * (near == far)).mean())
         worth = trials([row["nearest"] for row in done])
-        found = score_interval(closer, worth, confidence=0.95)
+        share = score_interval(closer, worth, confidence=0.95)
         copies = sum(row["copy"] for row in done)
         new = wilson(n - copies, n)
         here, there = (sum(row[key] for row in done) for key in ("copy_searched", "copy_holdout"))
         excess = newcombe(here, n, there, n)
         return [
             Measurement(
-                **shared, **kinds[0], **found._asdict(), baseline=Baseline(what="chance: as near to either", value=0.5),
+                **shared, **kinds[0], **share._asdict(), baseline=Baseline(what="chance: as near to either", value=0.5),
                 detectable=min(1.0, 0.5 + 1.40 / sqrt(worth)), series=_curves(near, far),
                 explanation=f"Smoke test. {closer:.0%} of {n} synthetic rows are nearer to one of {size} training rows"
                 " than to one of as many rows of the holdout (ties count half). A value near .5 is no proof of privacy."
@@ -205,8 +205,8 @@ def closest(rows: Rows, *tables: Rows) -> list[tuple[NDArray[np.int64], Floats]]
     """
     width = rows.numbers.shape[1] + rows.codes.shape[1]
     gower = Gower(*tables)
-    found = [gower.nearest(rows, table, 1) for table in tables]
-    return [(place[:, 0], far[:, 0] / width) for place, far in found]
+    neighbours = [gower.nearest(rows, table, 1) for table in tables]
+    return [(place[:, 0], far[:, 0] / width) for place, far in neighbours]
 
 
 def distances(rows: Rows, *tables: Rows) -> list[Floats]:

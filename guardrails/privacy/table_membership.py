@@ -122,14 +122,14 @@ class TableMembership(Probe[TableTarget]):
             none = [Measurement(**shared, **one, value=None, reason=reason) for one in (headline, rated)]
             return [*none, beside]
         members, others = (np.array([r["score"] for r in arm]) for arm in (trained, unseen))
-        found, caught = delong(members, others), tpr_at_fpr(members, others, fpr=FPR)
+        auc, caught = delong(members, others), tpr_at_fpr(members, others, fpr=FPR)
         top = Measurement(
-            **shared, **headline, **found._asdict(),
+            **shared, **headline, **auc._asdict(),
             baseline=Baseline(what="a classifier that never sees the synthetic table", n=m + n, **alone._asdict()),
             detectable=min(1.0, 0.5 + 2.80 * sqrt((m + n + 1) / (12 * m * n))),
-            explanation=f"A training row scores above a row of the holdout in {found.value:.0%} of pairs; .5 is chance."
+            explanation=f"A training row scores above a row of the holdout in {auc.value:.0%} of pairs; .5 is chance."
             f" {m} members, {n} non-members, {unseen[0]['reference']} rows of the holdout for the reference density."
-            f"{_weak(found, alone)}{attacked_rows.remarks(rows, subject)}",
+            f"{_weak(auc, alone)}{attacked_rows.remarks(rows, subject)}",
         )  # fmt: skip
         needed = f"insufficient n: {n} non-members; {round(3 / FPR)} are needed for a false-positive rate of {FPR:.0%}"
         rate = (
@@ -200,9 +200,9 @@ def _repeats(trained: Sequence[Row], unseen: Sequence[Row]) -> str | None:
     )
 
 
-def _weak(found: Interval, alone: Interval) -> str:
-    if 0.5 < found.low <= alone.high:
+def _weak(auc: Interval, alone: Interval) -> str:
+    if 0.5 < auc.low <= alone.high:
         return " The blind baseline reaches into this interval: part of it may lie in the split, not in the table."
-    if found.low <= 0.5:
+    if auc.low <= 0.5:
         return " The attack is no better than a guess, which is no proof that nothing leaks."
     return ""

@@ -90,19 +90,19 @@ class Halves:
                 **{f"real {name}": value for name, value in theirs._asdict().items()},
             }
 
-        found = group_jackknife(statistics, m)
-        return {name: _figure(name, found, m) for name in RANGE}
+        estimates = group_jackknife(statistics, m)
+        return {name: _figure(name, estimates, m) for name in RANGE}
 
 
-def _figure(name: str, found: Mapping[str, tuple[float, float]], m: int) -> Figure:
+def _figure(name: str, estimates: Mapping[str, tuple[float, float]], m: int) -> Figure:
     quantile = _quantile()
 
     def bounded(value: float, error: float) -> tuple[float, float, float]:
         half = max(quantile * error, 1 / m)
         return value, max(RANGE[name][0], value - half), min(RANGE[name][1], value + half)
 
-    real = (0.0, 0.0, 0.0) if name in GATED else bounded(*found[f"real {name}"])
-    return Figure(*bounded(*found[name]), *real, detectable=(quantile + 0.84) * max(found[name][1], 1 / m))
+    real = (0.0, 0.0, 0.0) if name in GATED else bounded(*estimates[f"real {name}"])
+    return Figure(*bounded(*estimates[name]), *real, detectable=(quantile + 0.84) * max(estimates[name][1], 1 / m))
 
 
 def _quantile() -> float:

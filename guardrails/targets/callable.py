@@ -52,7 +52,7 @@ def load_object(spec: str) -> Any:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        found: Any = import_module(module_name)
+        loaded: Any = import_module(module_name)
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"python:{spec}: there is no module '{error.name}' to import here") from None
     except STOPS:
@@ -60,11 +60,11 @@ def load_object(spec: str) -> Any:
     except BaseException as error:  # the user's code, which may also call sys.exit
         raise TargetError(f"python:{spec}: importing it failed with {type(error).__name__}: {error}") from error
     for part in path.split("."):
-        if not hasattr(found, part):
-            known = [name for name in dir(found) if not name.startswith("_")]
+        if not hasattr(loaded, part):
+            known = [name for name in dir(loaded) if not name.startswith("_")]
             raise ConfigurationError(f"python:{spec}: {module_name} has no '{part}'.{did_you_mean(part, known)}")
-        found = getattr(found, part)
-    return found() if isinstance(found, type) else found
+        loaded = getattr(loaded, part)
+    return loaded() if isinstance(loaded, type) else loaded
 
 
 def callable_target(thing: Any, *, name: str | None = None) -> Target:
@@ -139,11 +139,11 @@ class _Call:
         """Return n outputs, as they come."""
         outputs = self.returned(argument, **options)
         try:
-            found = len(outputs)
+            count = len(outputs)
         except TypeError:
             raise TargetError(f"{self.name} returned {type(outputs).__name__}; a sequence of {n} is needed") from None
-        if isinstance(outputs, str | bytes | Mapping) or found != n:
-            raise TargetError(f"{self.name} returned {found} outputs ({type(outputs).__name__}) where {n} are needed")
+        if isinstance(outputs, str | bytes | Mapping) or count != n:
+            raise TargetError(f"{self.name} returned {count} outputs ({type(outputs).__name__}) where {n} are needed")
         # A pandas Series is looked up by its own index, not by place.
         return outputs.tolist() if hasattr(outputs, "iloc") and not _is_table(outputs) else outputs
 

@@ -174,8 +174,8 @@ class DiffusersTarget:
         padded = np.pad(x, [(0, 0), (0, -height % 8), (0, -width % 8), (0, 0)], mode="symmetric")
         z = torch.from_numpy(np.ascontiguousarray(padded.transpose(0, 3, 1, 2), dtype=np.float32)) * 2 - 1
         with torch.no_grad():
-            found = self._autoencoder.encode(z)
-            code = found.latent_dist.mode() if hasattr(found, "latent_dist") else found.latents
+            encoded = self._autoencoder.encode(z)
+            code = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
             y = self._autoencoder.decode(code).sample
         out: Floats = ((y.clamp(-1, 1) + 1) / 2).permute(0, 2, 3, 1).double().numpy()[:, :height, :width]
         return out
@@ -239,8 +239,8 @@ def _files(folder: Path, parts: Sequence[str]) -> ModelFolder:
             weights |= files.weights
         config = settings.get(f"{part}/config.json")
         if config is not None:
-            own = [file for name, file in weights.items() if name.startswith(f"{part}/")]
-            check_config(parsed(config, "config.json"), own, f"{part}/config.json")
+            part_weights = [file for name, file in weights.items() if name.startswith(f"{part}/")]
+            check_config(parsed(config, "config.json"), part_weights, f"{part}/config.json")
         tokenizer = settings.get(f"{part}/tokenizer.json")
         if tokenizer is not None:
             check_parts(parsed(tokenizer, "tokenizer.json"))
@@ -254,8 +254,9 @@ def _is_known(library: Any) -> bool:
     """Whether a part comes from `diffusers`, one of its pipelines' modules, or `transformers`."""
     if library is None or library in LIBRARIES:
         return True
-    own = isinstance(library, str) and library.isidentifier()
-    return own and find_spec(f"diffusers.pipelines.{library}") is not None
+    return (
+        isinstance(library, str) and library.isidentifier() and find_spec(f"diffusers.pipelines.{library}") is not None
+    )
 
 
 def _load(stage: Path) -> Any:

@@ -95,8 +95,8 @@ class EcgTarget:
         noise = torch.rand(n, len(LEADS), SAMPLES, generator=torch.Generator().manual_seed(seed)) * 2 - 1
         with torch.no_grad():
             made = [self._forward(noise[i : i + CHUNK]) for i in range(0, max(n, 1), CHUNK)]
-        found: Floats = torch.cat(made).numpy() * SCALE
-        return found
+        signals: Floats = torch.cat(made).numpy() * SCALE
+        return signals
 
     def sample_images(self, n: int, *, seed: int) -> list[Image]:
         """Return the pictures of n median beats, each (64, 64, 3)."""
@@ -128,8 +128,8 @@ def _load(name: str, file: Path) -> dict[str, Tensor]:
         raise TargetError(f"{name}: {file.name} has more than {MAX_FILE:,} bytes")
     try:
         # Tensors and nothing else: a pickle that would run code is refused.
-        found = torch.load(file, map_location="cpu", weights_only=True)["stat_dict"]
-        weights = {key: found[key] for key in _shapes()}
+        state = torch.load(file, map_location="cpu", weights_only=True)["stat_dict"]
+        weights = {key: state[key] for key in _shapes()}
     except Exception as error:  # the reader of a damaged file raises anything
         raise TargetError(f"{name}: {file.name} cannot be read ({type(error).__name__})") from None
     wrong = [key for key, shape in _shapes().items() if getattr(weights[key], "shape", None) != shape]
@@ -165,8 +165,8 @@ def median_beat(ecg: Floats) -> Floats:
     steep = np.convolve(slope, np.ones(WIDTH), mode="same")[BEFORE : SAMPLES - AFTER]
     beats, _ = find_peaks(steep, distance=APART, height=STEEP * steep.max())
     starts = beats if len(beats) else [int(steep.argmax())]
-    found: Floats = np.median([ecg[:, s : s + BEFORE + AFTER] for s in starts], axis=0)
-    return found - np.median(ecg, axis=1, keepdims=True)
+    beat: Floats = np.median([ecg[:, s : s + BEFORE + AFTER] for s in starts], axis=0)
+    return beat - np.median(ecg, axis=1, keepdims=True)
 
 
 def picture(ecg: Floats) -> Image:

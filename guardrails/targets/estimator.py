@@ -112,13 +112,13 @@ class EstimatorTarget:
         """
         x, y = self.split(table)
         with self._guarded("predict_proba"):
-            found = np.asarray(self.estimator.predict_proba(x), dtype=np.float64)
+            proba = np.asarray(self.estimator.predict_proba(x), dtype=np.float64)
             classes = {value: place for place, value in enumerate(np.asarray(self.estimator.classes_).tolist())}
-        if found.shape != (len(table), len(classes)):
+        if proba.shape != (len(table), len(classes)):
             raise TargetError(
-                f"{self.name}: predict_proba returned shape {found.shape}; {(len(table), len(classes))} is needed"
+                f"{self.name}: predict_proba returned shape {proba.shape}; {(len(table), len(classes))} is needed"
             )
-        if not (np.isfinite(found).all() and (found >= 0).all() and (found <= 1 + 1e-6).all()):
+        if not (np.isfinite(proba).all() and (proba >= 0).all() and (proba <= 1 + 1e-6).all()):
             raise TargetError(f"{self.name}: predict_proba returned what is no probability")
         places = np.array([classes.get(value, -1) for value in y.tolist()])
         if len(table) and (places < 0).all():
@@ -126,8 +126,8 @@ class EstimatorTarget:
                 f"{self.name}: no label of column '{self.label(table.columns)}' is one of its classes"
                 f" ({', '.join(map(repr, list(classes)[:3]))} …)"
             )
-        own = np.where(places < 0, 0.0, found[np.arange(len(table)), places])
-        return np.minimum(own, 1.0)
+        of_label = np.where(places < 0, 0.0, proba[np.arange(len(table)), places])
+        return np.minimum(of_label, 1.0)
 
     def retrained(self, table: pd.DataFrame, *, seed: int) -> Self:
         """Return a target with the same settings, trained anew on the rows of a table; its chance is of this seed.

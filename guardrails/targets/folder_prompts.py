@@ -31,15 +31,15 @@ def read_prompts(folder: Path, pictures: Sequence[str], name: str) -> dict[str, 
         For two manifests, one that cannot be read, a row without ``file`` and ``prompt``, and a file that is no picture
         of the folder or stands there twice.
     """
-    found = [folder / each for each in NAMES if (folder / each).is_file()]
-    if not found:
+    manifests = [folder / each for each in NAMES if (folder / each).is_file()]
+    if not manifests:
         return None
-    if len(found) > 1:
+    if len(manifests) > 1:
         raise TargetError(f"{name}: both {' and '.join(NAMES)} are there; keep one")
     known, out = set(pictures), dict[str, str]()
     try:
-        for line, row in _rows(found[0]):
-            where = f"{name}: {found[0].name}, line {line}"
+        for line, row in _rows(manifests[0]):
+            where = f"{name}: {manifests[0].name}, line {line}"
             file, prompt = (row.get(key) if isinstance(row, dict) else None for key in ("file", "prompt"))
             if not isinstance(file, str) or not isinstance(prompt, str):
                 raise TargetError(f"{where}: a row has the texts 'file' and 'prompt'")
@@ -49,7 +49,7 @@ def read_prompts(folder: Path, pictures: Sequence[str], name: str) -> dict[str, 
                 raise TargetError(f"{where}: '{file}' has a prompt already")
             out[file] = prompt
     except (ContentError, csv.Error, UnicodeDecodeError) as error:
-        raise TargetError(f"{name}: {found[0].name} cannot be read ({error})") from None
+        raise TargetError(f"{name}: {manifests[0].name} cannot be read ({error})") from None
     return out
 
 

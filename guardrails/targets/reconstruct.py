@@ -35,9 +35,9 @@ def rebuilder(target: Target) -> Rebuild | None:
     It maps (N, H, W, 3) in 0–1 to the same shape and range. A target of one's own has a method ``rebuild`` that does
     so, or a `white_box` that is an `Autoencoder` or a `NoisePredictor`.
     """
-    own: Rebuild | None = getattr(target, "rebuild", None)
-    if own is not None:
-        return own
+    rebuild: Rebuild | None = getattr(target, "rebuild", None)
+    if rebuild is not None:
+        return rebuild
     box = white_box_of(target)
     if isinstance(box, NoisePredictor):
         return lambda x: ddim_and_back(box, x)
@@ -45,8 +45,8 @@ def rebuilder(target: Target) -> Rebuild | None:
 
 
 def _through(box: Autoencoder, x: Floats) -> Floats:
-    found = box.reconstruct(list((x * 255).round().astype(np.uint8)), seed=SEED)
-    return np.repeat(found[..., None], 3, axis=3) if found.ndim == 3 else found
+    rebuilt = box.reconstruct(list((x * 255).round().astype(np.uint8)), seed=SEED)
+    return np.repeat(rebuilt[..., None], 3, axis=3) if rebuilt.ndim == 3 else rebuilt
 
 
 def ddim_and_back(box: NoisePredictor, x: Floats, *, steps: int = STEPS) -> Floats:
@@ -80,5 +80,5 @@ def ddim_and_back(box: NoisePredictor, x: Floats, *, steps: int = STEPS) -> Floa
 def log_likelihood(target: Target) -> Callable[[list[str]], Floats] | None:
     """Return what gives log p of texts in nats, (N,), or None: of a reference generator that is autoregressive."""
     generator = getattr(target, "generator", None)
-    found: Callable[[list[str]], Floats] | None = getattr(generator, "log_prob", None)
-    return found if found is not None and str(target.modality) == "text" else None
+    log_prob: Callable[[list[str]], Floats] | None = getattr(generator, "log_prob", None)
+    return log_prob if log_prob is not None and str(target.modality) == "text" else None

@@ -95,14 +95,14 @@ def excess_matches(
     scale = np.stack([times, times**2], axis=-1)
     (mean, mean_of_chance), (square, square_of_chance) = (moments * scale[:, None]).sum(axis=0).T
     # One event more, of a value that no output has shown: of size 1, and `ratio` in a holdout that is smaller.
-    found = _rate(copied, outputs, (square + 1) / (mean + 1), confidence)
+    observed = _rate(copied, outputs, (square + 1) / (mean + 1), confidence)
     expected = _rate(chance, outputs, (square_of_chance + ratio**2) / (mean_of_chance + ratio), confidence)
     rare = SHARPER * wilson(*counts(twins, corpus + holdout), confidence=confidence).high
     common = times[of.sum(axis=1) > 1].sum() / outputs > rare
     most = max(expected.value, expected.high if common else min(expected.high, rare))
-    value = max(0.0, found.value - expected.value)
-    low = value - hypot(found.value - found.low, most - expected.value)
-    high = value + hypot(found.high - found.value, expected.value - expected.low)
+    value = max(0.0, observed.value - expected.value)
+    low = value - hypot(observed.value - observed.low, most - expected.value)
+    high = value + hypot(observed.high - observed.value, expected.value - expected.low)
     return Interval(value, max(low, 0.0), min(high, 1.0))
 
 

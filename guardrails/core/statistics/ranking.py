@@ -204,17 +204,17 @@ def tpr_at_fpr(positive: ArrayLike, negative: ArrayLike, *, fpr: float, confiden
     if n < ceil(3 / fpr - _ROUNDING):
         return None
 
-    def found(rank: int) -> int:
+    def positives_above(rank: int) -> int:
         """Count positives above the negative of this rank, the largest being 1; above rank 0 there is nothing."""
         if rank == 0:
             return 0
         return m if rank > n else int((above > below[rank - 1]).sum())
 
-    hits = found(floor(fpr * n + _ROUNDING) + 1)
+    hits = positives_above(floor(fpr * n + _ROUNDING) + 1)
     value, low, high = wilson(hits, m, confidence=confidence)
     strict, lax = _rank_bounds(n, fpr, confidence)
-    low = value - hypot(value - low, value - found(strict) / m)
-    high = value + hypot(high - value, found(lax) / m - value)
+    low = value - hypot(value - low, value - positives_above(strict) / m)
+    high = value + hypot(high - value, positives_above(lax) / m - value)
     return Interval(value, max(low, 0.0), min(high, 1.0))
 
 

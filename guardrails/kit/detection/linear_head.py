@@ -73,9 +73,9 @@ class Head:
         """
         parts = []
         for member in dict.fromkeys(map(member_of, blocks)):
-            own = {name: x for name, x in blocks.items() if member_of(name) == member}
-            head = cls.fit(own, labels, weights)
-            parts.append((head, max(float(head.score(own).std()), FLAT) / share_of(member)))
+            member_blocks = {name: x for name, x in blocks.items() if member_of(name) == member}
+            head = cls.fit(member_blocks, labels, weights)
+            parts.append((head, max(float(head.score(member_blocks).std()), FLAT) / share_of(member)))
         return cls(
             {name: x for head, _ in parts for name, x in head.mean.items()},
             {name: x for head, _ in parts for name, x in head.scale.items()},

@@ -185,15 +185,15 @@ def leave_one_family_out(scorer: Scorer, parts: Iterator[Split]) -> dict[str, Pl
     ValueError
         Where a score is not finite: no signal is no score, and belongs in no comparison.
     """
-    found: dict[str, list[Placed]] = {}
+    by_family: dict[str, list[Placed]] = {}
     for part in parts:
         scores = np.asarray(scorer(part.fit, np.concatenate([part.generated, part.real])), dtype=np.float64)
         if not np.isfinite(scores).all():
             raise ValueError(f"scores without {part.family} hold one that is not finite")
         made, real = scores[: len(part.generated), None], scores[None, len(part.generated) :]
         placed = Placed((made > real) + 0.5 * (made == real), part.generated, part.real)
-        found.setdefault(part.family, []).append(placed)
-    return {name: _joined(several) for name, several in found.items()}
+        by_family.setdefault(part.family, []).append(placed)
+    return {name: _joined(several) for name, several in by_family.items()}
 
 
 def _joined(several: Sequence[Placed]) -> Placed:
@@ -214,21 +214,21 @@ def area(placed: Placed, sources: Sequence[str]) -> Interval:
     return mean_interval([(made, [sources[i] for i in placed.generated]), (real, [sources[i] for i in placed.real])])
 
 
-def mean_area(found: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
+def mean_area(by_family: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
     """Return the mean AUC over families; they and the sources of photographs, which they share, are what varies.
 
     A handful of families says little about the next one, and the interval shows it.
     """
-    several = list(found.values())
+    several = list(by_family.values())
     order = [np.argsort(placed.real) for placed in several]
     real = np.mean([p.above.mean(axis=0)[o] for p, o in zip(several, order, strict=True)], axis=0)
     names = [sources[i] for i in several[0].real[order[0]]]
-    return mean_interval([(np.array([p.above.mean() for p in several]), list(found)), (real, names)])
+    return mean_interval([(np.array([p.above.mean() for p in several]), list(by_family)), (real, names)])
 
 
-def mean_area_apart(found: Mapping[str, Placed]) -> Interval:
+def mean_area_apart(by_family: Mapping[str, Placed]) -> Interval:
     """Return the mean AUC over families that have real pictures of their own each: families alone are what varies."""
-    return mean_interval([(np.array([placed.above.mean() for placed in found.values()]), list(found))])
+    return mean_interval([(np.array([placed.above.mean() for placed in by_family.values()]), list(by_family))])
 
 
 def mean_interval(sides: Sequence[tuple[Array, Sequence[Any]]]) -> Interval:
@@ -296,8 +296,8 @@ def null_area(
     rows = []
     for label, side in enumerate(sides):
         for i, picture in enumerate(side):
-            own = derive_seed32(seed, label, i)
-            rows.append(describe(encoded(picture, seed=own, formats=formats) if formats else _square(picture)))
+            picture_seed = derive_seed32(seed, label, i)
+            rows.append(describe(encoded(picture, seed=picture_seed, formats=formats) if formats else _square(picture)))
     x, labels = np.stack(rows), np.repeat([0, 1], len(pictures)).astype(np.int64)
     twice = [*sources, *sources]
     fold = folds_of(twice, min(FOLDS, len(set(sources))))

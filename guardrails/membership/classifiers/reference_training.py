@@ -120,8 +120,8 @@ def _train(
 
     try:
         with threadpool_limits(1):
-            found = target.retrained(pool.iloc[rows], seed=seed).confidence(pool.iloc[asked])
+            confidence = target.retrained(pool.iloc[rows], seed=seed).confidence(pool.iloc[asked])
     except TargetError as error:
         return str(error)
-    np.lib.format.open_memmap(file, "r+")[place] = found
+    np.lib.format.open_memmap(file, "r+")[place] = confidence
     return None

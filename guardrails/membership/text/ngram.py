@@ -55,8 +55,8 @@ class ByteModel:
         for order, (seen, count, context, total, kinds) in enumerate(self._orders):
             gram = grams & _mask(order + 1)
             place, known = _find(context, gram >> BYTE)
-            own, hit = _find(seen, gram)
-            c, t = np.where(hit, count[own], 0.0), kinds[place]
+            gram_place, hit = _find(seen, gram)
+            c, t = np.where(hit, count[gram_place], 0.0), kinds[place]
             p = np.where(known, (c + t * p) / (total[place] + t), p)
         out: Floats = np.log(p)
         return out

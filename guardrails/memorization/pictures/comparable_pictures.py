@@ -38,8 +38,8 @@ class Arms:
         self.corpus, known, self.repeated = _distinct(self.data[0])
         held, vectors, _ = _distinct(self.data[1])
         seen = [distances(vector[None], known).min(initial=np.inf) < SAME for vector in vectors]
-        self.holdout = [i for i, own in zip(held, seen, strict=True) if not own]
-        self.overlap = [i for i, own in zip(held, seen, strict=True) if own]
+        self.holdout = [i for i, in_corpus in zip(held, seen, strict=True) if not in_corpus]
+        self.overlap = [i for i, in_corpus in zip(held, seen, strict=True) if in_corpus]
         self._arms = np.concatenate([known, vectors])
         self._others: Floats | None = None
         self._place: dict[int, int] = {}
@@ -54,8 +54,8 @@ class Arms:
         """Complete pictures as somebody would who knows others of the kind, but not the model."""
         if self._others is None:
             self._others = self._elsewhere()
-        own = [self._place.get(item["index"], -1) if item["arm"] == "holdout" else -1 for item in items]
-        return by_nearest(pictures, masks, self._others, NEIGHBOURS, left_out=own)
+        places = [self._place.get(item["index"], -1) if item["arm"] == "holdout" else -1 for item in items]
+        return by_nearest(pictures, masks, self._others, NEIGHBOURS, left_out=places)
 
     def _elsewhere(self) -> Floats:
         """Return the reference pictures that are in neither arm; where these are few, the holdout."""

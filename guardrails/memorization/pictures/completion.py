@@ -84,8 +84,8 @@ def by_nearest(pictures: Floats, masks: Masks, others: Floats, k: int, *, left_o
     # Of Σ m (a − b)², m = 1 where visible, the part that depends on b.
     distance = seen @ (b**2).T - 2 * (pictures.reshape(seen.shape).astype(b.dtype) * seen) @ b.T
     if left_out is not None:
-        own = np.asarray(left_out)
-        distance[np.flatnonzero(own >= 0), own[own >= 0]] = np.inf
+        left_out = np.asarray(left_out)
+        distance[np.flatnonzero(left_out >= 0), left_out[left_out >= 0]] = np.inf
     k = min(k, len(others))
     nearest = np.argpartition(distance, k - 1, axis=1)[:, :k]
     mean: Floats = others[nearest].mean(axis=1, dtype=np.float64)
@@ -160,12 +160,12 @@ def by_white_box(
     if len(sizes) > 1:
         raise ConfigurationError(f"a white box takes pictures of one size; these have {len(sizes)}: resize them")
     size = sizes.pop()
-    own, masks = np.stack([_unit(image) for image in images]), np.stack([hidden(size, half) for half in halves])
+    pictures, masks = np.stack([_unit(image) for image in images]), np.stack([hidden(size, half) for half in halves])
     begun = np.stack([_unit(resize(np.round(one * 255).astype(np.uint8), size)) for one in start])
     try:
         if isinstance(box, NoisePredictor):
-            return by_diffusion(box, own, masks, seed=seed)
-        return by_autoencoder(box, own, masks, begun, seed=seed)
+            return by_diffusion(box, pictures, masks, seed=seed)
+        return by_autoencoder(box, pictures, masks, begun, seed=seed)
     except MemoryError:
         raise
     except Exception as error:  # whatever a white box of the user's own raises
@@ -188,8 +188,8 @@ def _denoised(box: NoisePredictor, x: Floats, masks: Masks, noise: Floats) -> tu
     for place, (t, s) in enumerate(zip(path, [*path[1:], None], strict=True)):
         kept, rest = np.sqrt(alpha_bar[t]), np.sqrt(1 - alpha_bar[t])
         here = _fill(here, kept * x + rest * noise, masks)
-        found = _finite(box.predict_noise(here, t))
-        told = np.clip((here - rest * found) / kept, -1, 1)
+        predicted = _finite(box.predict_noise(here, t))
+        told = np.clip((here - rest * predicted) / kept, -1, 1)
         if place == len(path) // 2:
             midway = told
         if s is not None:  # the noise that remains once x̂₀ has been kept in its range
@@ -206,10 +206,10 @@ def _path(alpha_bar: Floats) -> list[int]:
 
 
 def _finite(values: Any) -> Floats:
-    found = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(found).all():
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
         raise ValueError("it gave values that are not finite")
-    return found
+    return array
 
 
 def _fill(completed: Floats, pictures: Floats, masks: Masks) -> Floats:

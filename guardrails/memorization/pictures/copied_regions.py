@@ -80,9 +80,9 @@ class TileIndex:
         cut, of = [], []
         for place in places:
             vectors, textured = windows(corpus[int(place)])
-            found = vectors[_CUT[textured[_CUT]]]
-            cut.append(found.astype(np.float16))
-            of.append(np.full(len(found), place))
+            picture_tiles = vectors[_CUT[textured[_CUT]]]
+            cut.append(picture_tiles.astype(np.float16))
+            of.append(np.full(len(picture_tiles), place))
         tiles = np.concatenate(cut)
         if len(tiles) < YARDSTICK:
             return None

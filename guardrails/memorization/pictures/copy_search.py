@@ -78,9 +78,9 @@ class CopySearch:
                 by_tile += [tiles.look_up(picture)] if tiles else []
             by_descriptor += described.look_up(small)
         calibrations = {WHOLE.metric: Calibration(whole.threshold, whole.expected, whole.calibration, whole.check)}
-        for way, found in ((DESCRIPTOR, by_descriptor), (TILE, by_tile)):
-            if found:
-                calibrations[way.metric] = Calibration.of([match.score for match in found])
+        for way, matches in ((DESCRIPTOR, by_descriptor), (TILE, by_tile)):
+            if matches:
+                calibrations[way.metric] = Calibration.of([match.score for match in matches])
         return cls(whole, described, tiles, calibrations)
 
     def look_up(self, picture: NDArray[np.uint8]) -> dict[str, Any]:

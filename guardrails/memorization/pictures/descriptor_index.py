@@ -38,5 +38,5 @@ class DescriptorIndex:
 
     def look_up(self, pictures: Sequence[Any]) -> list[Match]:
         """Return each picture's distance to the nearest training picture over the mean to the nearest fifty."""
-        found = nearest(self.descriptor.embed(pictures), self.vectors)
-        return [Match(float(r), int(self.places[p])) for r, p in zip(found.ratio, found.place, strict=True)]
+        neighbours = nearest(self.descriptor.embed(pictures), self.vectors)
+        return [Match(float(r), int(self.places[p])) for r, p in zip(neighbours.ratio, neighbours.place, strict=True)]

@@ -97,14 +97,14 @@ def nearest(queries: Vectors, corpus: Vectors) -> Nearest:
     The ratio cancels that smooth pictures are near to everything, which a plain distance does not.
     """
     k = min(NEIGHBOURS, len(corpus))
-    found = Nearest(np.empty(len(queries)), np.empty(len(queries), np.int64), np.empty(len(queries)))
+    neighbours = Nearest(np.empty(len(queries)), np.empty(len(queries), np.int64), np.empty(len(queries)))
     for start in range(0, len(queries), _BLOCK):
         here = slice(start, start + _BLOCK)
         d = distances(queries[here], corpus)
-        found.place[here] = d.argmin(axis=1)
-        found.distance[here] = d.min(axis=1)
-        found.ratio[here] = d.min(axis=1) / np.maximum(np.partition(d, k - 1, axis=1)[:, :k].mean(axis=1), 1e-6)
-    return found
+        neighbours.place[here] = d.argmin(axis=1)
+        neighbours.distance[here] = d.min(axis=1)
+        neighbours.ratio[here] = d.min(axis=1) / np.maximum(np.partition(d, k - 1, axis=1)[:, :k].mean(axis=1), 1e-6)
+    return neighbours
 
 
 class Match(NamedTuple):
@@ -130,9 +130,9 @@ def nearest_view(image: Any, corpus: Vectors) -> Match:
     """
     upright, *others = orientations(shifted_fingerprints(image))
     other = others[int(nearest(np.stack(others)[:, _UNMOVED], corpus).ratio.argmin())]
-    found = nearest(np.concatenate([upright, other]), corpus)
-    best = int(found.ratio.argmin())
-    return Match(float(found.ratio[best]), int(found.place[best]), float(found.distance.min()))
+    neighbours = nearest(np.concatenate([upright, other]), corpus)
+    best = int(neighbours.ratio.argmin())
+    return Match(float(neighbours.ratio[best]), int(neighbours.place[best]), float(neighbours.distance.min()))
 
 
 @dataclass(frozen=True)
@@ -173,25 +173,25 @@ class CopyIndex:
             picture = holdout[i]
             held.append(nearest_view(picture, distinct_vectors))
             held_keys.append(pixels_key(picture))
-        own = np.array([match.distance < SAME for match in held], bool)
-        unseen = np.array([match.ratio for match in held])[~own]
+        in_corpus = np.array([match.distance < SAME for match in held], bool)
+        unseen = np.array([match.ratio for match in held])[~in_corpus]
         if len(unseen) < MIN_HOLDOUT:
-            shared = f" that are not in the corpus ({own.sum()} are)" if own.any() else ""
+            shared = f" that are not in the corpus ({in_corpus.sum()} are)" if in_corpus.any() else ""
             return f"the holdout holds {len(unseen)} pictures{shared}; at least {MIN_HOLDOUT} are needed"
-        found = Calibration.of(unseen)
+        calibration = Calibration.of(unseen)
         return cls(
             exact=ExactIndex(keys, held_keys),
             corpus=distinct_vectors,
             places=places,
-            threshold=found.threshold,
-            expected=found.expected,
-            calibration=found.calibration,
-            check=found.check,
+            threshold=calibration.threshold,
+            expected=calibration.expected,
+            calibration=calibration.calibration,
+            check=calibration.check,
             duplicates=len(vectors) - len(places),
-            overlap=tuple(int(i) for i in np.flatnonzero(own)),
+            overlap=tuple(int(i) for i in np.flatnonzero(in_corpus)),
         )
 
     def look_up(self, image: Any) -> tuple[float, int]:
         """Return a picture's ratio and the place of its nearest training picture in the corpus as given."""
-        found = nearest_view(image, self.corpus)
-        return found.ratio, int(self.places[found.place])
+        match = nearest_view(image, self.corpus)
+        return match.ratio, int(self.places[match.place])

@@ -149,10 +149,12 @@ class SymbolicCopies(Probe[TextOutputs]):
         finder = self.finder(known)
         read = ((d, item) for d, text in enumerate(holdout) for item in self.read(text))
         held = list(islice(read, MAX_HOLDOUT))
-        found = finder.look_up([item for _, item in held])
-        unseen = np.array([match.score for match in found if not match.whole])
+        matches = finder.look_up([item for _, item in held])
+        unseen = np.array([match.score for match in matches if not match.whole])
         if len(unseen) < MIN_HOLDOUT:
-            shared = f" that are not in the corpus ({len(found) - len(unseen)} are)" if len(unseen) < len(found) else ""
+            shared = (
+                f" that are not in the corpus ({len(matches) - len(unseen)} are)" if len(unseen) < len(matches) else ""
+            )
             return f"{len(unseen)} {self.kind}{shared} can be read in the holdout; at least {MIN_HOLDOUT} are needed"
         order = np.random.default_rng(0).permutation(len(unseen))
         calibration, check = np.sort(unseen[order[::2]])[::-1], np.sort(unseen[order[1::2]])
@@ -164,8 +166,8 @@ class SymbolicCopies(Probe[TextOutputs]):
             threshold=float(calibration[rank - 1]),
             expected=rank / (len(calibration) + 1),
             check=tuple(map(float, check)),
-            held=len(found),
-            overlap=tuple(sorted({d for (d, _), match in zip(held, found, strict=True) if match.whole})),
+            held=len(matches),
+            overlap=tuple(sorted({d for (d, _), match in zip(held, matches, strict=True) if match.whole})),
         )
 
     def plan(self, subject: Subject[TextOutputs], budget: Budget, *, seed: int) -> list[Batch]:

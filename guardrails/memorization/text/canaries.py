@@ -55,10 +55,10 @@ def secret(document: str) -> Secret | None:
     >>> secret("1234 is the code") is None
     True
     """
-    found = [m for m in SECRET.finditer(document[:PIECE]) if document[: m.start()].strip()]
-    if not found:
+    matches = [m for m in SECRET.finditer(document[:PIECE]) if document[: m.start()].strip()]
+    if not matches:
         return None
-    best = max(found, key=lambda m: sum(c.isdigit() for c in m[0]))
+    best = max(matches, key=lambda m: sum(c.isdigit() for c in m[0]))
     start = max(0, best.start() - BEFORE)
     before = document[start : best.start()]
     if start and (rest := before.split(" ", 1)[-1]).strip():
@@ -66,17 +66,17 @@ def secret(document: str) -> Secret | None:
     return Secret(before, best[0])
 
 
-def rank(own: float, others: Sequence[float]) -> float:
+def rank(score: float, others: Sequence[float]) -> float:
     """Return the rank of a score among others, 1 for the largest; a tie counts half.
 
     >>> rank(3, [1, 2]), rank(1, [2, 3]), rank(1, [1, 1])
     (1.0, 3.0, 2.0)
     """
     values = np.asarray(others, dtype=np.float64)
-    return 1.0 + float((values > own).sum()) + float((values == own).sum()) / 2
+    return 1.0 + float((values > score).sum()) + float((values == score).sum()) / 2
 
 
-def extrapolated(own: float, others: Sequence[float], *, most: float) -> float:
+def extrapolated(score: float, others: Sequence[float], *, most: float) -> float:
     """Return the exposure −log₂ F(x) under a skew-normal law F of the unseen references' log-perplexities.
 
     Carlini et al. 2019 (arXiv 1802.08232, section 4): exposure ≈ −log₂ ∫ρ(t)dt up to the canary's own log-perplexity,
@@ -85,7 +85,7 @@ def extrapolated(own: float, others: Sequence[float], *, most: float) -> float:
 
     Parameters
     ----------
-    own : float
+    score : float
         Log-probability of the canary.
     others : sequence of float
         Those of the references, at least three.
@@ -101,8 +101,8 @@ def extrapolated(own: float, others: Sequence[float], *, most: float) -> float:
     spread = float(x.std())
     # Scores that differ by rounding alone are equal.
     if spread <= 1e-9 * max(1.0, float(np.abs(x).max())):
-        gap = float(x.mean()) + own
-        near = abs(gap) <= 1e-9 * max(1.0, abs(own))
+        gap = float(x.mean()) + score
+        near = abs(gap) <= 1e-9 * max(1.0, abs(score))
         return min(most, 1.0) if near else most if gap > 0 else 0.0
     skew = float(((x - x.mean()) ** 3).mean()) / spread**3
     # Azzalini 1985: γ = (4 − π)/2 · m³/(1 − m²)^{3/2} with m = δ√(2/π); solved for δ.
@@ -113,7 +113,7 @@ def extrapolated(own: float, others: Sequence[float], *, most: float) -> float:
     scale = spread / np.sqrt(1 - m**2)
     place = float(x.mean()) - scale * m
     alpha = float(delta / np.sqrt(1 - delta**2))
-    log2_f = log_skew_normal((-own - place) / scale, alpha) / np.log(2)
+    log2_f = log_skew_normal((-score - place) / scale, alpha) / np.log(2)
     return float(np.clip(-log2_f, 0.0, most))
 
 

@@ -138,11 +138,11 @@ class CorpusIndex:
         ConfigurationError
             For an empty string.
         """
-        found = np.zeros((len(strings), 2), dtype=np.int64)
+        counts = np.zeros((len(strings), 2), dtype=np.int64)
         for shard, rows in self._ranges(strings):
             for i, (first, last) in enumerate(rows):
-                found[i] += (last - first, int(shard.documents(first, last).sum()))
-        return [Count(int(occurrences), int(documents)) for occurrences, documents in found]
+                counts[i] += (last - first, int(shard.documents(first, last).sum()))
+        return [Count(int(occurrences), int(documents)) for occurrences, documents in counts]
 
     def count(self, string: str | bytes) -> Count:
         """Return how often a string stands in the corpus, and in how many documents."""
@@ -179,10 +179,10 @@ class CorpusIndex:
         it. So where the ends of two are known, those between them are bounded: e(i) − i ≤ e(b) − i for i < b, and only
         where that exceeds the longest so far is the middle looked up. What is copied whole costs two searches.
         """
-        found: list[Match] = []
+        matches: list[Match] = []
         for group in _groups([encoded(output) for output in outputs]):
-            found += self._longest(Query(group))
-        return found
+            matches += self._longest(Query(group))
+        return matches
 
     def _longest(self, query: Query) -> list[Match]:
         at, before = query.characters

@@ -120,10 +120,10 @@ def build_index(
 def _begin(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
     """Return the manifest that stands in the folder, or a new one."""
     if is_index(out):
-        found = read_manifest(out)
-        if all(found.get(key) == plan[key] for key in plan):
-            return found
-        if found.get("complete") or any(out.glob("shard-*")):
+        manifest = read_manifest(out)
+        if all(manifest.get(key) == plan[key] for key in plan):
+            return manifest
+        if manifest.get("complete") or any(out.glob("shard-*")):
             raise ConfigurationError(
                 f"--out {out}: holds an index of other files, or they have changed; give a new folder"
             )
@@ -198,8 +198,8 @@ def _checksums(out: Path, shards: int) -> dict[str, str]:
 
 def _near_duplicates(out: Path, shards: int) -> dict[str, int]:
     """Return how many documents are near-duplicates of another one, how many families they are, and the largest."""
-    found = [np.load(out / f"shard-{k:04d}" / "signatures.npy", allow_pickle=False) for k in range(shards)]
-    family = families(np.concatenate(found))
+    by_shard = [np.load(out / f"shard-{k:04d}" / "signatures.npy", allow_pickle=False) for k in range(shards)]
+    family = families(np.concatenate(by_shard))
     np.save(out / FAMILIES, family, allow_pickle=False)
     return summary(family)
 

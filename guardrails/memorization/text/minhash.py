@@ -46,9 +46,9 @@ def shingles(text: str) -> NDArray[np.uint64]:
 
 def signature(text: str) -> Signatures:
     """Return the smallest hash of the shingles under each permutation, (128,)."""
-    found, hashes = shingles(text), np.full(PLACES, 2**32 - 1, dtype=np.uint32)
-    for start in range(0, len(found), CHUNK):
-        mixed = found[None, start : start + CHUNK] * _FACTORS[:, None] + _SHIFTS[:, None]
+    shingled, hashes = shingles(text), np.full(PLACES, 2**32 - 1, dtype=np.uint32)
+    for start in range(0, len(shingled), CHUNK):
+        mixed = shingled[None, start : start + CHUNK] * _FACTORS[:, None] + _SHIFTS[:, None]
         np.minimum(hashes, (mixed >> np.uint64(32)).astype(np.uint32).min(axis=1), out=hashes)
     return hashes
 
@@ -59,7 +59,7 @@ def signatures(texts: Iterable[str]) -> Signatures:
     return np.stack(rows) if rows else np.empty((0, PLACES), dtype=np.uint32)
 
 
-def families(found: Signatures) -> NDArray[np.int64]:
+def families(signatures: Signatures) -> NDArray[np.int64]:
     """Return, for each document, the number of the first document that it is a near-duplicate of, or its own.
 
     Near-duplicates of near-duplicates are one family. Within a band's bucket each document is held against the first of
@@ -68,10 +68,10 @@ def families(found: Signatures) -> NDArray[np.int64]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n, rows = len(found), PLACES // BANDS
+    n, rows = len(signatures), PLACES // BANDS
     pairs = [np.empty((0, 2), dtype=np.int64)]
     for band in range(BANDS):
-        keys = np.ascontiguousarray(found[:, band * rows : (band + 1) * rows]).view(np.dtype((np.void, 4 * rows)))
+        keys = np.ascontiguousarray(signatures[:, band * rows : (band + 1) * rows]).view(np.dtype((np.void, 4 * rows)))
         _, bucket = np.unique(keys.ravel(), return_inverse=True)
         order = np.argsort(bucket, kind="stable")
         starts = np.flatnonzero(np.diff(bucket[order], prepend=-1))
@@ -80,7 +80,7 @@ def families(found: Signatures) -> NDArray[np.int64]:
         pairs += [np.column_stack([first[same], order[same]]), np.column_stack([order[same - 1], order[same]])]
     candidates = np.unique(np.concatenate(pairs), axis=0)
     near = [
-        piece[(found[piece[:, 0]] == found[piece[:, 1]]).mean(axis=1) >= NEAR]
+        piece[(signatures[piece[:, 0]] == signatures[piece[:, 1]]).mean(axis=1) >= NEAR]
         for piece in np.array_split(candidates, 1 + len(candidates) // 100_000)
     ]
     left, right = np.concatenate(near).T

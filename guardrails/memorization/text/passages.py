@@ -304,8 +304,8 @@ def passages(subject: Subject[LanguageModelTarget], batches: Sequence[Batch]) ->
     for batch in batches:
         length = batch.payload["prefix"] + batch.payload["suffix"]
         items, tokens, _ = encoded(subject, batch.rows())
-        for item, found in zip(items, tokens, strict=True):
+        for item, ids in zip(items, tokens, strict=True):
             text = _passage(subject, item["arm"], item["index"], item["start"])
-            if len(found) >= length and given_back(subject.target, text, found):
-                out.append(found[:length])
+            if len(ids) >= length and given_back(subject.target, text, ids):
+                out.append(ids[:length])
     return out

@@ -116,13 +116,13 @@ def _other(shard: Shard, first: Ints, last: Ints, source: Ints, ignored: Bools) 
     # Those between the two are looked at only where neither is another document, once for each range.
     unclear = some[~out[some] & (last[some] - first[some] > 2)]
     ranges, whose = np.unique(np.stack([first, last, source])[:, unclear], axis=1, return_inverse=True)
-    found = np.zeros(ranges.shape[1], dtype=bool)
-    for k, (begin, end, own) in enumerate(ranges.T):
+    elsewhere = np.zeros(ranges.shape[1], dtype=bool)
+    for k, (begin, end, origin) in enumerate(ranges.T):
         documents = shard.documents(int(begin), int(end)) & ~ignored
-        if 0 <= own < len(documents):
-            documents[own] = False
-        found[k] = documents.any()
-    out[unclear] = found[whose.ravel()]
+        if 0 <= origin < len(documents):
+            documents[origin] = False
+        elsewhere[k] = documents.any()
+    out[unclear] = elsewhere[whose.ravel()]
     return out
 
 
@@ -173,16 +173,16 @@ class Search:
         sources : sequence of int or None
             The held-out document that a text was taken from.
         """
-        found = self.corpus.longest(texts)
+        longest = self.corpus.longest(texts)
         best = [
             Run(match.length, text[match.start : match.start + match.length], match.document, match.length)
-            for text, match in zip(texts, found, strict=True)
+            for text, match in zip(texts, longest, strict=True)
         ]
-        long = [i for i, match in enumerate(found) if match.length >= COMMON]
+        long = [i for i, match in enumerate(longest) if match.length >= COMMON]
         if self.common is None or not long:
             return best
         marks = self.common.marks([texts[i] for i in long], [sources[i] for i in long])
-        own = {i: np.flatnonzero(~common) for i, common in zip(long, marks, strict=True)}
+        uncommon = {i: np.flatnonzero(~common) for i, common in zip(long, marks, strict=True)}
         for i in long:
             best[i] = best[i]._replace(length=-1)
         segments = [(i, 0, len(texts[i])) for i in long]
@@ -193,7 +193,7 @@ class Search:
                 if match.length < COMMON:
                     continue
                 first, last = begin + match.start, begin + match.start + match.length
-                inside = own[i][np.searchsorted(own[i], first) : np.searchsorted(own[i], last)]
+                inside = uncommon[i][np.searchsorted(uncommon[i], first) : np.searchsorted(uncommon[i], last)]
                 if len(inside) > best[i].length:
                     text = texts[i][inside[0] : inside[-1] + 1] if len(inside) else ""
                     best[i] = Run(len(inside), text, match.document, best[i].whole)

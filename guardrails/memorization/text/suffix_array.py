@@ -89,14 +89,14 @@ class SuffixArray:
 
     def longest(self, query: Query, at: Ints, end: Ints) -> tuple[Ints, Ints]:
         """Return how many first bytes of each string ``query[at:end]`` stand in the text, at most, and a place."""
-        found = self.places(query, at, end)
+        places = self.places(query, at, end)
         # The longest match is with one of the two neighbours.
         before, after = (
             self.suffixes[np.clip(index, 0, len(self.suffixes) - 1)].astype(np.int64)
-            for index in (found.spot - 1, found.spot)
+            for index in (places.spot - 1, places.spot)
         )
-        low = self.common(query, at, end, before, found.before)
-        high = self.common(query, at, end, after, found.after)
+        low = self.common(query, at, end, before, places.before)
+        high = self.common(query, at, end, after, places.after)
         return np.maximum(low, high), np.where(low > high, before, after)
 
     def common(self, query: Query, at: Ints, end: Ints, place: Ints, known: Ints) -> Ints:

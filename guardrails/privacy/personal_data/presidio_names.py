@@ -74,5 +74,5 @@ def entities(text: str) -> list[tuple[str, int, int]]:
 
     wanted = list(ENTITIES.values())
     recognizer = SpacyRecognizer(supported_language="en", supported_entities=wanted)
-    found = recognizer.analyze(text, wanted, nlp().process_text(text, "en")) or ()
-    return sorted(((r.entity_type, r.start, r.end) for r in found), key=lambda r: r[1])
+    detections = recognizer.analyze(text, wanted, nlp().process_text(text, "en")) or ()
+    return sorted(((r.entity_type, r.start, r.end) for r in detections), key=lambda r: r[1])

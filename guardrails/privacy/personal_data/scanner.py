@@ -46,7 +46,7 @@ class Span:
     valid: bool
 
 
-def scan(text: str, own: Sequence[Finder] = ()) -> list[Span]:
+def scan(text: str, user_recognizers: Sequence[Finder] = ()) -> list[Span]:
     """Return the personal data in a text, in order, without overlaps.
 
     E-mail addresses, bank accounts (IBAN, mod 97), payment cards (issuer and Luhn), US social security numbers (never
@@ -57,7 +57,7 @@ def scan(text: str, own: Sequence[Finder] = ()) -> list[Span]:
     ----------
     text : str
         Of any length.
-    own : sequence of Finder
+    user_recognizers : sequence of Finder
         The user's recognizers (`recognizers.load_recognizers`); they claim first.
 
     Examples
@@ -73,7 +73,7 @@ def scan(text: str, own: Sequence[Finder] = ()) -> list[Span]:
             if not any(taken[start:end]):
                 spans.append(Span(kind, start, end, text[start:end], True))
                 taken[start:end] = b"\1" * (end - start)
-        for finder in (*own, *(FINDERS if _FIGURE.search(view.text) else _FIGURELESS)):
+        for finder in (*user_recognizers, *(FINDERS if _FIGURE.search(view.text) else _FIGURELESS)):
             for begin, stop, valid in finder.find(view.text):
                 start, end = view.original(begin, stop)
                 if not any(taken[start:end]):

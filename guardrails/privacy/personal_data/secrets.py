@@ -58,8 +58,8 @@ def _named(m: re.Match[str]) -> bool:
     before = m.string[max(0, m.start() - 40) : m.start()].rstrip("\"'` \t]")
     if not holds_any(before.lower(), _ENDS):
         return False
-    found = list(_ASSIGNED.finditer(before))
-    return bool(found) and len(before) - found[-1].end() <= 4
+    assignments = list(_ASSIGNED.finditer(before))
+    return bool(assignments) and len(before) - assignments[-1].end() <= 4
 
 
 def _token(name: str, pattern: str, *needs: str) -> Recognizer:

@@ -93,11 +93,11 @@ def load_recognizers(path: str | Path) -> tuple[Finder, ...]:
     except ValidationError as error:
         wrong = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:20]]
         raise ConfigurationError(f"recognizers {path}:", *wrong) from error
-    found: list[Finder] = []
+    recognizers: list[Finder] = []
     wrong, clock = [], Clock()
     for number, entry in enumerate(file.recognizer):
         try:
-            found.append(_recognizer(entry, clock))
+            recognizers.append(_recognizer(entry, clock))
         except ConfigurationError as error:
             wrong.append(f"  recognizer.{number} ({entry.kind}): {error}")
     if not wrong and not file.recognizer and not file.presidio:
@@ -107,8 +107,8 @@ def load_recognizers(path: str | Path) -> tuple[Finder, ...]:
     if file.presidio:
         from .presidio_names import finders
 
-        found += finders(file.presidio)
-    return tuple(found)
+        recognizers += finders(file.presidio)
+    return tuple(recognizers)
 
 
 class RecognizerOptions(ProbeOptions):

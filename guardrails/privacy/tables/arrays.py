@@ -179,9 +179,9 @@ def _column(name: Any, parts: Sequence[pd.Series[Any]]) -> list[NDArray[Any]] | 
     kinds = {_kind(part) for part in parts} - {"text"}
     if len(kinds) == 1 and kinds != {"truth"}:
         numbers = [_floats(part, next(iter(kinds))) for part in parts]
-        found = [values for values in numbers if values is not None]
-        if len(found) == len(parts):
-            return found
+        readable = [values for values in numbers if values is not None]
+        if len(readable) == len(parts):
+            return readable
     words = pd.concat([part.astype(object).map(str, na_action="ignore") for part in parts], ignore_index=True)
     codes, _ = pd.factorize(words)
     split = list(np.split(codes.astype(np.int32), np.cumsum([len(part) for part in parts])[:-1]))

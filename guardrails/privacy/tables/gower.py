@@ -120,10 +120,10 @@ class Gower:
                 chosen = np.argpartition(distance, k - 1, axis=1)[:, :k]
             else:
                 chosen = np.broadcast_to(np.arange(k), (len(distance), k))
-            found = np.take_along_axis(distance, chosen, axis=1)
-            ranked = np.argsort(found, axis=1, kind="stable")
+            chosen_distance = np.take_along_axis(distance, chosen, axis=1)
+            ranked = np.argsort(chosen_distance, axis=1, kind="stable")
             places[part] = order[np.take_along_axis(chosen, ranked, axis=1)]
-            far[part] = np.take_along_axis(found, ranked, axis=1) / self.unit
+            far[part] = np.take_along_axis(chosen_distance, ranked, axis=1) / self.unit
         return places, far
 
     def nearest_without_each(self, queries: Rows, candidates: Rows, *, seed: int = 0) -> Ints:

@@ -61,25 +61,25 @@ def count(predicates: Sequence[Predicate], rows: Rows) -> list[int]:
 def singled_out(predicates: Sequence[Predicate], rows: Rows) -> list[tuple[int, list[int]]]:
     """Return, per predicate, how many rows it holds for, and the places of these where they are one or two."""
     places = [np.flatnonzero(holds(p, rows)) for p in predicates]
-    return [(len(found), found.tolist() if len(found) <= 2 else []) for found in places]
+    return [(len(indices), indices.tolist() if len(indices) <= 2 else []) for indices in places]
 
 
 def univariate(rows: Rows, n: int, rng: np.random.Generator) -> list[Predicate]:
     """Return at most n predicates of one column that hold for one row: extremes, and values that occur once."""
-    found: list[Predicate] = []
+    predicates: list[Predicate] = []
     for j in range(_width(rows)):
         values = rows.column(j)
         distinct, times = np.unique(values, return_counts=True)  # NaN counts as one value
-        found += [(Clause(j, "is", float(v)),) for v in distinct[times == 1]]
+        predicates += [(Clause(j, "is", float(v)),) for v in distinct[times == 1]]
         if j < rows.numbers.shape[1]:
             real = distinct[~np.isnan(distinct)]
             times = times[~np.isnan(distinct)]
-            found += [
+            predicates += [
                 (Clause(j, how, float(real[place])),)
                 for how, place in (("<=", 0), (">=", -1))
                 if len(real) and times[place] == 1
             ]
-    return [found[i] for i in rng.permutation(len(found))[:n]]
+    return [predicates[i] for i in rng.permutation(len(predicates))[:n]]
 
 
 def multivariate(rows: Rows, n: int, rng: np.random.Generator) -> list[Predicate]:
@@ -94,8 +94,8 @@ def multivariate(rows: Rows, n: int, rng: np.random.Generator) -> list[Predicate
     ranks = np.stack([_ranks(rows.column(j)) for j in range(width)])
     middle = np.array([np.nanmedian(rows.numbers[:, j]) if j < p else 0 for j in range(width)])
     left = min(TRIES * n, COMPARISONS // len(rows))
-    found: dict[Predicate, None] = {}
-    while left > 0 and len(found) < n:
+    predicates: dict[Predicate, None] = {}
+    while left > 0 and len(predicates) < n:
         step = min(left, max(1, CELLS // len(rows)))
         left -= step
         row = rng.integers(len(rows), size=step)
@@ -112,8 +112,8 @@ def multivariate(rows: Rows, n: int, rng: np.random.Generator) -> list[Predicate
         for i in np.flatnonzero(np.count_nonzero(holds, axis=1) == 1):
             how = np.where(high[i], ">=", np.where(ordered[i], "<=", "is"))
             clauses = zip(columns[i].tolist(), how.tolist(), value[i].tolist(), strict=True)
-            found[tuple(Clause(*clause) for clause in clauses)] = None
-    return list(found)[:n]
+            predicates[tuple(Clause(*clause) for clause in clauses)] = None
+    return list(predicates)[:n]
 
 
 def _ranks(values: NDArray[np.generic]) -> NDArray[np.int32]:

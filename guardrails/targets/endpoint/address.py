@@ -60,8 +60,8 @@ def with_path(url: httpx.URL, path: str) -> httpx.URL:
     >>> str(with_path(httpx.URL("https://host/a%2Fb/?version=2"), "/models"))
     'https://host/a%2Fb/models?version=2'
     """
-    own, mark, query = url.raw_path.partition(b"?")
-    return url.copy_with(raw_path=own.rstrip(b"/") + path.encode() + mark + query)
+    base_path, mark, query = url.raw_path.partition(b"?")
+    return url.copy_with(raw_path=base_path.rstrip(b"/") + path.encode() + mark + query)
 
 
 def is_loopback(url: httpx.URL) -> bool:

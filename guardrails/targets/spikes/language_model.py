@@ -122,7 +122,7 @@ class SpikedLanguageModel(Spiked[T]):
         texts = [document for document in documents if isinstance(document, str)]
         # A text that cannot be tokenized, or that the tokens do not give back, is none that a model can know.
         encoded = zip(texts, encode_each(target, texts)[0], strict=True)
-        tokens = [found if found and given_back(target, text, found) else [] for text, found in encoded]
+        tokens = [ids if ids and given_back(target, text, ids) else [] for text, ids in encoded]
         tokens += [list(d) for d in documents if not isinstance(d, str)]
         super().__init__(target, repr((weight, tokens)))
         self.weight = weight
@@ -368,5 +368,5 @@ def mixed_moments(moments: Floats, weight: float, *, comes: bool) -> Floats:
     new = rest * p + weight
     first = rest * (a + mean) - rest * p * (a + log_p) + new * np.log(new)
     second = rest * ((a + mean) ** 2 + spread**2) - rest * p * (a + log_p) ** 2 + new * np.log(new) ** 2
-    own = np.log(new) if comes else a + log_p
-    return np.array([min(0.0, own), first, np.sqrt(max(0.0, second - first**2))])
+    mixed_log_p = np.log(new) if comes else a + log_p
+    return np.array([min(0.0, mixed_log_p), first, np.sqrt(max(0.0, second - first**2))])

@@ -41,9 +41,9 @@ class SpikedTable(SpikedOutputs[TableTarget]):
         ConfigurationError
             Where the target's table has none of the corpus's columns.
         """
-        own = self.target.sample_rows(n, seed=seed)
-        shared = [name for name in own.columns if name in self.corpus.columns]
+        sampled = self.target.sample_rows(n, seed=seed)
+        shared = [name for name in sampled.columns if name in self.corpus.columns]
         if not shared:
             raise ConfigurationError(f"{self.name}: its table has no column of the corpus")
         places = list(islice(cycle(self._order(seed)), n))
-        return self.corpus.iloc[places].reindex(columns=own.columns).reset_index(drop=True)
+        return self.corpus.iloc[places].reindex(columns=sampled.columns).reset_index(drop=True)
