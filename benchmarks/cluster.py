@@ -51,19 +51,19 @@ def timed(options: argparse.Namespace, folder: Path) -> tuple[float, dict[str, A
 def measured(nodes: int, words: list[str]) -> tuple[float, dict[str, Any]]:
     """Return what `timed` does, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        own = {"GUARDRAILS_CACHE": folder, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
+        variables = {"GUARDRAILS_CACHE": folder, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
         command = [sys.executable, __file__, *words, "--nodes", str(nodes), "--folder", folder]
-        done = subprocess.run(command, env=os.environ | own, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, env=os.environ | variables, stdout=subprocess.PIPE, text=True, check=True)
     seconds, findings = json.loads(done.stdout.splitlines()[-1])
     return seconds, findings
 
 
-def without_cached(found: dict[str, Any]) -> dict[str, Any]:
+def without_cached(findings: dict[str, Any]) -> dict[str, Any]:
     """Return findings without whether their controls were known from before."""
-    for finding in found["findings"]:
+    for finding in findings["findings"]:
         for control in finding["controls"]:
             control.pop("cached")
-    return found
+    return findings
 
 
 def main() -> None:

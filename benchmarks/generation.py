@@ -20,12 +20,12 @@ ALONE = 5
 
 
 def cases(names: list[str]) -> list[tuple[str, dict[str, str]]]:
-    found = []
+    pairs = []
     for name in names or list(generators()):
-        found.append((name, {}))
+        pairs.append((name, {}))
         for choice in find_generator(name).choices:
-            found += [(name, {choice.name: value}) for value in choice.values[1:]]
-    return found
+            pairs += [(name, {choice.name: value}) for value in choice.values[1:]]
+    return pairs
 
 
 def seconds(generator: Generator, n: int) -> float:

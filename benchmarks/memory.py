@@ -43,7 +43,7 @@ HEAD = ["| command | small input | large input | ratio | bar |", "|---|--:|--:|-
 class Peak(NamedTuple):
     """Largest resident memory in bytes, of the command and of the largest process that it started."""
 
-    own: int
+    parent: int
     child: int
     seconds: float
 
@@ -53,10 +53,10 @@ def measured(folder: Path, *words: str | Path) -> Peak:
     begun = time.monotonic()
     command = [sys.executable, "-c", MEASURED, *map(str, words)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    code, own, child = json.loads(done.stdout.splitlines()[-1])
+    code, parent, child = json.loads(done.stdout.splitlines()[-1])
     if code not in (0, 1, 3):
         raise RuntimeError(f"{words}: exit code {code}: {done.stderr[-2000:]}")
-    return Peak(own * 1024, child * 1024, time.monotonic() - begun)
+    return Peak(parent * 1024, child * 1024, time.monotonic() - begun)
 
 
 def texts(n: int, name: str) -> Iterator[str]:
@@ -123,10 +123,10 @@ def row(name: str, folder: Path) -> str:
     command(folder, small)  # fills the cache of controls
     first, second = _again(command, folder, small), command(folder, large)
     one, other = (f"{n:,} {what}: {_shown(peak)}" for n, peak in ((small, first), (large, second)))
-    ratio = second.own / first.own
+    ratio = second.parent / first.parent
     if name == "index":
         nothing = command(folder, 1_000)
-        each = (second.own - nothing.own) / large
+        each = (second.parent - nothing.parent) / large
         bar = f"{each:.1f} bytes a character, of {BYTES_A_CHARACTER:g} at most"
         bar += "" if each <= BYTES_A_CHARACTER else ": **missed**"
     else:
@@ -142,7 +142,7 @@ def _again(command: Callable[[Path, int], Peak], folder: Path, n: int) -> Peak:
 
 def _shown(peak: Peak) -> str:
     child = f" (a worker {peak.child / MB:,.0f} MB)" if peak.child else ""
-    return f"{peak.own / MB:,.0f} MB{child}, {peak.seconds:.0f} s"
+    return f"{peak.parent / MB:,.0f} MB{child}, {peak.seconds:.0f} s"
 
 
 def main() -> None:

@@ -133,11 +133,11 @@ def read(case: Case, probe: Probe, rows: Sequence[Row], subject: Subject, seed: 
     if not case.chance:
         return separations(rows)
     measured = {m.metric: m for m in probe.measure(rows, subject, seed=derive_seed(seed, case.probe, "measure"))}
-    found: Reading = {}
+    reading: Reading = {}
     for metric in case.chance:
         m = measured.get(metric)
-        found[metric] = None if m is None or m.value is None or m.low is None else (m.value, m.low)
-    return found
+        reading[metric] = None if m is None or m.value is None or m.low is None else (m.value, m.low)
+    return reading
 
 
 def separations(rows: Sequence[Row]) -> Reading:
@@ -151,13 +151,13 @@ def separations(rows: Sequence[Row]) -> Reading:
     every = Attacks.of(members, others)
     planted = [r for r in members if "planted" in r]
     ranked = Attacks.of(planted, others) if planted else every
-    found: Reading = {}
+    reading: Reading = {}
     for name in every.members:
-        found[name] = _alone(ranked, name).aucs()[name][:2]
-        found[f"{name}, first {TOP}"] = _alone(every, name).precisions()[name][:2]
-    found["best"] = best(ranked.aucs())[:2]
-    found[f"best, first {TOP}"] = best(every.precisions())[:2]
-    return found
+        reading[name] = _alone(ranked, name).aucs()[name][:2]
+        reading[f"{name}, first {TOP}"] = _alone(every, name).precisions()[name][:2]
+    reading["best"] = best(ranked.aucs())[:2]
+    reading[f"best, first {TOP}"] = best(every.precisions())[:2]
+    return reading
 
 
 def _alone(attacks: Attacks, name: str) -> Attacks:

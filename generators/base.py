@@ -294,7 +294,7 @@ def generators() -> dict[str, type[Generator]]:
     """Return every reference generator by name: the `model` of each folder here, and entry points."""
     from importlib.metadata import entry_points
 
-    found: dict[str, type[Generator]] = {}
+    classes: dict[str, type[Generator]] = {}
     package = importlib.import_module("generators")
     modules = [
         importlib.import_module(f"generators.{info.name}.model")
@@ -309,11 +309,11 @@ def generators() -> dict[str, type[Generator]]:
                 and value.__module__ == module.__name__
                 and not value.__abstractmethods__
             ):
-                found[value.name] = value
+                classes[value.name] = value
     for point in entry_points(group="guardrails.generators"):
         cls = point.load()
-        found.setdefault(cls.name, cls)
-    return dict(sorted(found.items()))
+        classes.setdefault(cls.name, cls)
+    return dict(sorted(classes.items()))
 
 
 def find_generator(name: str) -> type[Generator]:

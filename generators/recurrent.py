@@ -159,8 +159,8 @@ def token_log_probs(net: SymbolNet, sequences: Iterable[Iterable[str]]) -> list[
             ids = _padded(chunk)
             # What stands behind a sequence's end changes nothing before it: the network reads from left to right.
             law = net.logits(ids[:, :-1])[0].double().log_softmax(-1)  # (B, T + 1, V)
-            found = law.gather(-1, ids[:, 1:, None])[..., 0].numpy()
-            out += [row[: len(sequence) - 1] for row, sequence in zip(found, chunk, strict=True)]
+            log_p = law.gather(-1, ids[:, 1:, None])[..., 0].numpy()
+            out += [row[: len(sequence) - 1] for row, sequence in zip(log_p, chunk, strict=True)]
     return out
 
 

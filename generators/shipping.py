@@ -79,5 +79,5 @@ def read_files(folder: Path, name: str, doses: Mapping[str, float]) -> tuple[dic
     """
     from safetensors.torch import load
 
-    weights, found = read_carded(folder, stem(name, doses), command=COMMAND.format(name=name))
-    return load(weights), found
+    weights, card = read_carded(folder, stem(name, doses), command=COMMAND.format(name=name))
+    return load(weights), card

@@ -164,15 +164,15 @@ def _limit_line(x: float, top: float, bottom: float, label: str, higher_is_worse
 
 
 def _dot_row(dot: Dot, place: Callable[[float], float], y: float, unit: str) -> list[str]:
-    own = dot.role == "own"
+    ours = dot.role == "own"
     label = clip(dot.label, 31).split(" … ")[0] + ("…" if len(dot.label) > 31 else "")
     out = [
-        _text(label, 0, y - 3, font_weight=600 if own else 400),
+        _text(label, 0, y - 3, font_weight=600 if ours else 400),
         _text(reading(dot.value, dot.low, dot.high, unit), 0, y + 13, font_size=12, class_="quiet"),
     ]
     tone = f"dot-{dot.role}"
     if dot.low is not None and dot.high is not None:
-        out.append(_whisker(place(dot.low), place(dot.high), y, 3.0 if own else 1.75, tone))
+        out.append(_whisker(place(dot.low), place(dot.high), y, 3.0 if ours else 1.75, tone))
     return [*out, _symbol(dot.role, place(dot.value), y, tone)]
 
 

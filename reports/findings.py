@@ -258,15 +258,15 @@ def _power(finding: Finding, trim: Trim) -> Part:
     p = finding.power
     if p is None:
         return Part("", ())
-    found = reading(p.power, p.power_low, p.power_high, "share")
+    power = reading(p.power, p.power_low, p.power_high, "share")
     alarms = reading(p.false_alarms, p.false_alarms_low, p.false_alarms_high, "share")
     facts = (
-        ("Faulty sample found", f"{found} of the runs: {p.positive}"),
+        ("Faulty sample found", f"{power} of the runs: {p.positive}"),
         ("Clean sample raised an alarm", f"{alarms} of the runs: {p.negative}"),
         ("Runs of each", f"{p.runs:,}"),
         *((("Measured with", "the default options, not with those of this run"),) if finding.options else ()),
     )
-    title = f"Power, measured beforehand: found {found}, false alarms {alarms}"
+    title = f"Power, measured beforehand: found {power}, false alarms {alarms}"
     return Part(title, (Facts(tuple((k, trim.text(v)) for k, v in facts)),))
 
 

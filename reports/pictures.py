@@ -45,14 +45,14 @@ def load_pictures(
         elif len(shown) >= limit:
             left_out[path] = f"more than {limit} pictures"
         else:
-            found = _read(path, run_folder)
-            if isinstance(found, str):
-                left_out[path] = found
-            elif total + len(found.uri) > MAX_TOTAL:
+            picture_or_reason = _read(path, run_folder)
+            if isinstance(picture_or_reason, str):
+                left_out[path] = picture_or_reason
+            elif total + len(picture_or_reason.uri) > MAX_TOTAL:
                 left_out[path] = "the pictures would make the page too large"
             else:
-                shown[path] = found
-                total += len(found.uri)
+                shown[path] = picture_or_reason
+                total += len(picture_or_reason.uri)
     return shown, left_out
 
 

@@ -100,10 +100,10 @@ def _sentence(result: AuditResult) -> str:
 def _self_check_sentence(findings: Sequence[Finding]) -> str:
     planted = [f for f in findings if f.expected == "found"]
     clean = [f for f in findings if f.expected == "clear"]
-    found = sum(f.behaved for f in planted)
+    detected = sum(f.behaved for f in planted)
     alarms = sum(f.status is Status.FAIL for f in clean)
     return (
-        f"{found} of {len(planted)} planted faults were found; "
+        f"{detected} of {len(planted)} planted faults were found; "
         f"{alarms} of {len(clean)} readings of generators without the fault raised an alarm."
     )
 

@@ -54,11 +54,11 @@ def described(folders: Iterable[Path]) -> Iterable[Described]:
 def stated(rows: Iterable[Described]) -> dict[str, Any]:
     """Return the scores of each head by source and family, and how strange its strangest picture is."""
     heads, card = read.__wrapped__(WEIGHTS)
-    found = list(rows)
+    pictures = list(rows)
     out = {}
     for name in HEADS:
         one: dict[str, Any] = {"real": {}, "generated": {}, "weights_sha256": card["sha256"], "reach": 0.0}
-        for label, group, blocks in found:
+        for label, group, blocks in pictures:
             x = _of(heads[name], blocks)
             several = one["generated" if label else "real"].setdefault(group, [])
             several.append(round(float(heads[name].head.score(x)[0]), 4))

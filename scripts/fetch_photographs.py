@@ -94,17 +94,17 @@ def _mirror() -> str:
     """Return the address of the Debian mirror that apt is set up with."""
     command = ["apt-get", "--print-uris", "download", "palapeli-data"]
     uris = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    if not (found := re.match(r"'(https?://[^']+)/pool/", uris)):
+    if not (match := re.match(r"'(https?://[^']+)/pool/", uris)):
         raise ContentError("apt names no mirror over http; run apt-get update")
-    return found[1]
+    return match[1]
 
 
 def check(archive: Path, sha256: str) -> None:
     """Refuse an archive that is too large or is not the pinned one."""
     if archive.stat().st_size > MAX_ARCHIVE:
         raise ContentError(f"{archive.name}: more than {MAX_ARCHIVE:,} bytes")
-    if (found := hashlib.sha256(archive.read_bytes()).hexdigest()) != sha256:
-        raise ContentError(f"{archive.name}: sha256 {found} is not {sha256}")
+    if (actual := hashlib.sha256(archive.read_bytes()).hexdigest()) != sha256:
+        raise ContentError(f"{archive.name}: sha256 {actual} is not {sha256}")
 
 
 def distinct(rows: Sequence[dict[str, str]], folder: Path) -> list[dict[str, str]]:
@@ -119,7 +119,7 @@ def distinct(rows: Sequence[dict[str, str]], folder: Path) -> list[dict[str, str
 def write(archive: Path, wanted: Sequence[dict[str, str]], folder: Path, family: str) -> Iterator[dict[str, str]]:
     """Write the wanted pictures of an archive; yields their rows of the manifest, in the order of the list."""
     by_path = {row["path"]: row for row in wanted}
-    found = {}
+    written = {}
     for name, data in members(archive, by_path.keys()):
         row = by_path[name]
         if hashlib.sha256(data).hexdigest() != row["sha256"]:
@@ -129,10 +129,10 @@ def write(archive: Path, wanted: Sequence[dict[str, str]], folder: Path, family:
         path = folder / row["package"] / f"{row['sha256'][:8]}-{plain}"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
-        found[name] = _row(row, path, folder, len(data), family)
-    if missing := by_path.keys() - found.keys():
+        written[name] = _row(row, path, folder, len(data), family)
+    if missing := by_path.keys() - written.keys():
         raise ContentError(f"no {', '.join(sorted(missing))} inside")
-    return iter([found[row["path"]] for row in wanted])
+    return iter([written[row["path"]] for row in wanted])
 
 
 def _row(row: dict[str, str], path: Path, folder: Path, size: int, family: str) -> dict[str, str]:

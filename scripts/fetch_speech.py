@@ -176,11 +176,11 @@ def sdist(name: str, version: str, folder: Path) -> None:
 
 
 def by_speaker(package: str, pattern: str, folder: Path) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = defaultdict(list)
+    files: dict[str, list[Path]] = defaultdict(list)
     for path in sorted((folder / package).rglob("*")):
         if path.is_file() and not path.is_symlink() and (match := re.search(pattern, str(path))):
-            found["-".join([package, *(g for g in match.groupdict().values() if g)])].append(path)
-    return {speaker: paths for speaker, paths in found.items() if len(paths) >= 5 or package in SDISTS}
+            files["-".join([package, *(g for g in match.groupdict().values() if g)])].append(path)
+    return {speaker: paths for speaker, paths in files.items() if len(paths) >= 5 or package in SDISTS}
 
 
 def spoken(synthesizer: str, voice: str, text: str, out: Path, python: str) -> None:

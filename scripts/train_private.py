@@ -110,12 +110,12 @@ def quality(classifier: Any, table: pd.DataFrame) -> dict[str, float]:
     """Return accuracy, AUC and log-loss."""
     truth = table[LABEL.name] == LABEL.levels[1]
     p = classifier.predict_proba(table)[:, 1]
-    found = {
+    scores = {
         "accuracy": accuracy_score(truth, p > 0.5),
         "auc": roc_auc_score(truth, p),
         "log_loss": log_loss(truth, p),
     }
-    return {name: round(float(value), 4) for name, value in found.items()}
+    return {name: round(float(value), 4) for name, value in scores.items()}
 
 
 def classifier(model: torch.nn.Sequential) -> PrivateClassifier:

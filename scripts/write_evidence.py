@@ -110,9 +110,9 @@ def null_table() -> Iterator[str]:
 
 def share_above(lows: Sequence[float | None], level: float) -> str:
     """Return in how many runs the lower bound lies above chance, with the interval of the share."""
-    found = sum(low is not None and low > level for low in lows)
-    share, low, high = wilson(found, len(lows))
-    return f"{found} of {len(lows)}, {share:.1%} [{low:.1%}, {high:.1%}]"
+    above = sum(low is not None and low > level for low in lows)
+    share, low, high = wilson(above, len(lows))
+    return f"{above} of {len(lows)}, {share:.1%} [{low:.1%}, {high:.1%}]"
 
 
 def draw() -> None:

@@ -41,8 +41,8 @@ def main() -> None:
         for channel in (True, False):
             item = Picture.of(drawn(example, seed=0, plain=True) if channel else example.path)
             for name, detector in known.items():
-                (found,) = detector.score([item])
-                said.setdefault((name, channel), []).append(None if found.score is None else found.verdict)
+                (detection,) = detector.score([item])
+                said.setdefault((name, channel), []).append(None if detection.score is None else detection.verdict)
     sources = [e.source for e in given]
     print(f"{len(given)} real pictures of {len(set(sources))} packages")
     for channel in (True, False):
@@ -57,7 +57,7 @@ def main() -> None:
                     line += f"  {rate.value:.3f} [{rate.low:.2f}, {rate.high:.2f}]"
             print(f"{line}  {len(verdicts) - len(at)}  {len(at)}")
     called = np.array([verdict == "synthetic" for verdict in said["deepfake.fusion", True]])
-    worst = {s: called[[i for i, own in enumerate(sources) if own == s]] for s in sorted(set(sources))}
+    worst = {s: called[[i for i, source in enumerate(sources) if source == s]] for s in sorted(set(sources))}
     print("\nfalse positives of deepfake.fusion, cropped and saved as JPEG, by package:")
     print("  " + ", ".join(f"{s} {x.sum()}/{len(x)}" for s, x in worst.items() if x.any()))
 

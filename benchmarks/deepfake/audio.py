@@ -71,13 +71,13 @@ def main() -> None:
     for name, detector in detectors.items():
         inside, outside = [], []
         for item in items:
-            found = detector.heard.model.evidence(spectra(item.content))[1]
-            time = np.arange(len(found)) * 0.015 + 0.015
-            altered = np.zeros(len(found), bool)
+            evidence = detector.heard.model.evidence(spectra(item.content))[1]
+            time = np.arange(len(evidence)) * 0.015 + 0.015
+            altered = np.zeros(len(evidence), bool)
             for start, end in item.facts["segments"]:
                 altered |= (time >= start) & (time < end)
-            inside.append(np.nanmean(np.where(altered, found, np.nan)))
-            outside.append(np.nanmean(np.where(altered, np.nan, found)))
+            inside.append(np.nanmean(np.where(altered, evidence, np.nan)))
+            outside.append(np.nanmean(np.where(altered, np.nan, evidence)))
         higher = np.mean(np.array(inside) > np.array(outside))
         print(f"{name:18} voice,artefact=1: altered seconds have more evidence in {higher:.0%} of {len(items)}")
 

@@ -70,8 +70,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for i, example in enumerate(given):
             pixels, file = drawn(example, seed=0, plain=True), Path(scratch) / "picture.png"
-            found = vectors(pixels, features)
-            blocks.append({name: found[name] for name in found if name.startswith(VIEWS)})
+            descriptors = vectors(pixels, features)
+            blocks.append({name: descriptors[name] for name in descriptors if name.startswith(VIEWS)})
             if i % (len(given) // TIMED) == 0:
                 Image.fromarray(pixels).save(file, compress_level=1)
                 start = time.perf_counter()

@@ -49,13 +49,13 @@ def main() -> None:
         np.array([e.label for e in given], dtype=np.int64), [e.group for e in given], [e.source for e in given],
         every, every,
     )  # fmt: skip
-    found = {name: families(rows.only({block: block for block in blocks})) for name, blocks in HEADS.items()}
+    results = {name: families(rows.only({block: block for block in blocks})) for name, blocks in HEADS.items()}
     parts = splits(rows.labels, rows.groups, rows.groups)
-    found["CNN as it ships"] = leave_one_family_out(lambda _, left: fixed[left], parts)
+    results["CNN as it ships"] = leave_one_family_out(lambda _, left: fixed[left], parts)
     real = [e.source for e in given if not e.label]
     print(f"{len(given)} files, {len(real)} real of {len(set(real))} sources")
     print(f"{'':<16}  all families        24 files or more    worst of these      TPR at 5% FPR")
-    for name, placed in found.items():
+    for name, placed in results.items():
         figures = areas(rows, placed)
         print(f"{name:<16}  {'  '.join(shown(figures, key) for key in KEYS)}  {figures[KEYS[2]]['family']}")
 

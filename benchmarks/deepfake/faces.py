@@ -36,17 +36,17 @@ def auc(forged: Sequence[tuple[Row, Detection]], real: Sequence[tuple[Row, Detec
     """AUC with its interval over pictures."""
     if not forged or not real:
         return "none"
-    x, y = (np.array([found.score for _, found in side]) for side in (forged, real))
+    x, y = (np.array([detection.score for _, detection in side]) for side in (forged, real))
     above = (x[:, None] > y[None]) + 0.5 * (x[:, None] == y[None])
     n = len(forged)
     placed = Placed(above, np.arange(n), np.arange(n, n + len(real)))
-    found = area(placed, [cluster(row) for row, _ in (*forged, *real)])
+    interval = area(placed, [cluster(row) for row, _ in (*forged, *real)])
     clusters = len({cluster(row) for row, _ in forged})
-    return f"{shown(found)}, {n} forged ({clusters} pictures), {len(real)} real"
+    return f"{shown(interval)}, {n} forged ({clusters} pictures), {len(real)} real"
 
 
-def shown(found: Interval) -> str:
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+def shown(interval: Interval) -> str:
+    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def main() -> None:
@@ -60,33 +60,33 @@ def main() -> None:
     scored, saved = [], []
     for row in rows:
         pixels = read_image(folder / row["path"])
-        found = detector.score([jpeg(pixels, 90)])[0]
-        if found.score is None:
-            scored.append((row, found))
+        detection = detector.score([jpeg(pixels, 90)])[0]
+        if detection.score is None:
+            scored.append((row, detection))
             continue
-        scored.append((row, found))
+        scored.append((row, detection))
         if row["label"] == "real":
             saved.append((row, detector.score([jpeg(pixels, 75)])[0]))
-    there = [(row, found) for row, found in scored if found.score is not None]
-    forged = [(row, found) for row, found in there if row["label"] == "manipulated"]
-    real = [(row, found) for row, found in there if row["label"] == "real"]
+    there = [(row, detection) for row, detection in scored if detection.score is not None]
+    forged = [(row, detection) for row, detection in there if row["label"] == "manipulated"]
+    real = [(row, detection) for row, detection in there if row["label"] == "real"]
     paired = {row["pair"] for row, _ in forged}
-    pairs = [(row, found) for row, found in real if row["path"] in paired]
+    pairs = [(row, detection) for row, detection in real if row["path"] in paired]
 
-    missed = sum(row["label"] == "manipulated" for row, found in scored if found.score is None)
+    missed = sum(row["label"] == "manipulated" for row, detection in scored if detection.score is None)
     print(f"swaps in which no face was found: {missed} of {missed + len(forged)}")
     print("AUC, all swaps against their untouched pairs:", auc(forged, pairs))
     print("AUC, all swaps against all real faces:       ", auc(forged, real))
     for family in sorted({row["family"] for row, _ in forged}):
         print(f"  {family:<20}", auc([pair for pair in forged if pair[0]["family"] == family], real))
-    verdicts = [found.verdict for _, found in forged]
+    verdicts = [detection.verdict for _, detection in forged]
     print("verdicts of swaps:", {name: verdicts.count(name) for name in sorted(set(verdicts))})
     print("null, JPEG 75 against 90 of the same real faces:", auc([p for p in saved if p[1].score is not None], real))
     print("\nreal faces                             faces  called manipulated   abstained")
     by_source = defaultdict(list)
-    for row, found in real:
-        by_source[row["path"].split("/")[1]].append(found.verdict)
-        by_source["all"].append(found.verdict)
+    for row, detection in real:
+        by_source[row["path"].split("/")[1]].append(detection.verdict)
+        by_source["all"].append(detection.verdict)
     for name, said in sorted(by_source.items()):
         rate, kept = wilson(said.count("manipulated"), len(said)), wilson(said.count("abstain"), len(said))
         print(f"{name:<38} {len(said):>5}  {shown(rate)}  {shown(kept)}")

@@ -39,17 +39,17 @@ def table(rows: Rows) -> None:
     print(f"{'':<28}  all families        24 files or more    worst of these      TPR at 5% FPR")
     for name, names in heads.items():
         part = rows.only(names).photographs()
-        found = areas(part, families(part))
-        worst = found["auc, worst of these"]["family"]
-        print(f"{name:<28}  " + "  ".join(shown(found, key) for key in KEYS) + f"  {worst}", flush=True)
+        figures = areas(part, families(part))
+        worst = figures["auc, worst of these"]["family"]
+        print(f"{name:<28}  " + "  ".join(shown(figures, key) for key in KEYS) + f"  {worst}", flush=True)
     for name in [name for name in heads if "fusion" in name]:
-        found = frozen(rows.only(heads[name]))
+        figures = frozen(rows.only(heads[name]))
         print(f"{name}, families and sources left out together:")
-        for key in found:
+        for key in figures:
             if "by source" not in key and "abstentions" not in key:
-                print(f"  {key}: {shown(found, key)}")
-        print(f"  abstains: {found['abstentions']['value']:.2f}", flush=True)
-        for source, one in found["fpr by source at the frozen threshold"].items():
+                print(f"  {key}: {shown(figures, key)}")
+        print(f"  abstains: {figures['abstentions']['value']:.2f}", flush=True)
+        for source, one in figures["fpr by source at the frozen threshold"].items():
             print(
                 f"  false positives in {source}: {one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}], n {one['n']}"
             )
@@ -70,9 +70,9 @@ def robustness(rows: Rows, given: list[examples.Example], n: int, encoder: objec
     for change in map(Perturbation.parse, CHANGES):
         blocks = {name: x.copy() for name, x in rows.blocks.items()}
         for i in chosen.tolist():
-            found = vectors(change.apply(drawn(given[i], seed=0, plain=True))[0], encoder)  # type: ignore[arg-type]
+            descriptors = vectors(change.apply(drawn(given[i], seed=0, plain=True))[0], encoder)  # type: ignore[arg-type]
             for name in blocks:
-                blocks[name][places[i]] = found[name]
+                blocks[name][places[i]] = descriptors[name]
         for name, names in heads.items():
             part = few.only(names)
             found_areas = areas(part, families(part, {new: blocks[old] for new, old in names.items()}))
@@ -89,7 +89,7 @@ def main() -> None:
     encoder = None if options.quick else the_encoder()
     real = [e for folder in (media, *options.real) for e in examples.of_folder(folder, 0)]
     given = examples.distinct([*real, *examples.of_folder(media, 1)])
-    rows, bad = described([*given, *examples.own(given, seed=0)], seed=0, encoder=encoder, judged=given)
+    rows, bad = described([*given, *examples.built_in(given, seed=0)], seed=0, encoder=encoder, judged=given)
     assert not bad, bad
     checked(rows, given, 0)
     for title, part in {"shipped": rows, "method": all_learnt(rows)}.items():

@@ -166,10 +166,10 @@ def column(known: Mapping[str, Sequence[str]], paths: Sequence[Path], at: int) -
     return np.array([float(row[at]) if len(row) > at and row[at] else np.nan for row in rows])
 
 
-def only(found: Found, kept: NDArray[np.bool_]) -> dict[str, Placed]:
+def only(comparisons: Found, kept: NDArray[np.bool_]) -> dict[str, Placed]:
     """Comparisons among some of the pictures; families of which none is left fall away."""
     out = {}
-    for name, placed in found.items():
+    for name, placed in comparisons.items():
         made, real = kept[placed.generated], kept[placed.real]
         if made.any():
             out[name] = Placed(placed.above[np.ix_(made, real)], placed.generated[made], placed.real[real])
@@ -189,8 +189,8 @@ def ours(rows: Rows) -> dict[str, Found]:
     heads = heads_of(rows) | {"side and bytes": {SIZE: SIZE}}
     out = {}
     for name, names in heads.items():
-        found = families(rows.only(names))
-        out[name] = {k: Placed(p.above, place[p.generated], place[p.real]) for k, p in found.items()}
+        comparisons = families(rows.only(names))
+        out[name] = {k: Placed(p.above, place[p.generated], place[p.real]) for k, p in comparisons.items()}
     return out
 
 
@@ -199,9 +199,9 @@ def difference(one: Found, other: Found, sources: Sequence[str]) -> Interval:
     from scipy.special import stdtrit
 
     parts = []
-    for found in (one, other):
-        order = {name: np.argsort(placed.real) for name, placed in found.items()}
-        parts.append({name: placed.above[:, order[name]] for name, placed in found.items()})
+    for side in (one, other):
+        order = {name: np.argsort(placed.real) for name, placed in side.items()}
+        parts.append({name: placed.above[:, order[name]] for name, placed in side.items()})
     less = {name: parts[0][name] - parts[1][name] for name in parts[1]}
     real = np.sort(next(iter(other.values())).real)
     by_family = np.array([x.mean() for x in less.values()])
@@ -227,17 +227,18 @@ def table(results: Mapping[str, Found], rows: Rows, against: Sequence[str]) -> N
     columns = ["pictures", "mean AUC", f"worst family of ≥ {LARGE} files", "true positives at 5% false ones"]
     columns += [f"{name}, less this" for name in against]
     print(f"| detector | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
-    stated = {name: areas(rows, found) for name, found in results.items()}
-    for name, found in results.items():
-        n = sum(len(p.generated) for p in found.values()) + len(next(iter(found.values())).real)
+    stated = {name: areas(rows, comparisons) for name, comparisons in results.items()}
+    for name, comparisons in results.items():
+        n = sum(len(p.generated) for p in comparisons.values()) + len(next(iter(comparisons.values())).real)
         cells = [cell(stated[name][key]) for key in KEYS]
         worst, n_worst = (stated[name][KEYS[1]][key] for key in ("family", "n"))
         cells[1] = f"{cells[1]} {worst}" if n_worst >= LARGE else "none so large"
         kept = np.zeros(len(rows.labels), dtype=bool)
-        for placed in found.values():
+        for placed in comparisons.values():
             kept[placed.generated], kept[placed.real] = True, True
         cells += [
-            "" if name == our else cell(difference(only(results[our], kept), found, rows.sources)) for our in against
+            "" if name == our else cell(difference(only(results[our], kept), comparisons, rows.sources))
+            for our in against
         ]
         print(f"| {name} | {n} | {' | '.join(cells)} |", flush=True)
     names = list(next(iter(results.values())))
@@ -264,7 +265,7 @@ def main() -> None:
         known = scored(options.peers, package, in_turns(paths, [e.group for e in given]), options.keep)
         theirs[name] = column(known, paths, int(name != package))
         print(f"{name}: {int(np.isfinite(theirs[name]).sum())} of {len(paths)} have a score", file=sys.stderr)
-    rows, bad = described([*given, *examples.own(given, seed=0)], seed=0, encoder=the_encoder(), judged=given)
+    rows, bad = described([*given, *examples.built_in(given, seed=0)], seed=0, encoder=the_encoder(), judged=given)
     assert not bad, bad
     judged = all_learnt(rows)
     assert len(judged.labels) == len(given)

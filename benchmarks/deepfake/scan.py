@@ -156,9 +156,9 @@ def main() -> None:
                 f"CPU a picture: {1000 * bare:.1f} ms decoding, {1000 * whole:.1f} scanned: {bare / whole:.2f}",
                 flush=True,
             )
-        for what, found in (("clock", shares), ("CPU of all processes", costs)):
-            print(f"share by the {what}, median of {given.rounds} [least, most]: {sorted(found)[len(found) // 2]:.2f} "
-                  f"[{min(found):.2f}, {max(found):.2f}] (bar .50)")  # fmt: skip
+        for what, rates in (("clock", shares), ("CPU of all processes", costs)):
+            print(f"share by the {what}, median of {given.rounds} [least, most]: {sorted(rates)[len(rates) // 2]:.2f} "
+                  f"[{min(rates):.2f}, {max(rates):.2f}] (bar .50)")  # fmt: skip
         if given.peers:
             for name, bar, n in (("authentica", 10, 3), ("sahu65", 5, 12)):
                 few = paths[:n]

@@ -27,24 +27,24 @@ def main() -> None:
     print(f"| setting | n | {' | '.join(COLUMNS)} |")
     rows: list[Any] = []
     for setting in UNSEEN:
-        rows += (found := judged(model, setting, given.people, seed=seed))
-        print(line(setting, summary(found, given.seed)))
+        rows += (of_setting := judged(model, setting, given.people, seed=seed))
+        print(line(setting, summary(of_setting, given.seed)))
     print(line("all unseen", summary(rows, given.seed)))
     for setting in LEARNT:
         print(line(f"learnt, other people: {setting}", summary(judged(model, setting, given.people, seed=seed), 0)))
     print("\nuntouched videos, encoded otherwise against as they are (½ is right):")
-    for name, found in encoded_otherwise(model, seed=seed, n=given.people).items():
-        print(f"  {name}: {shown(found)}, n = {found['n']}")
+    for name, interval in encoded_otherwise(model, seed=seed, n=given.people).items():
+        print(f"  {name}: {shown(interval)}, n = {interval['n']}")
 
 
-def line(name: str, found: dict[str, Any]) -> str:
+def line(name: str, figures: dict[str, Any]) -> str:
     """Return a row of the table."""
-    return f"| {name} | {found['videos']} | {' | '.join(shown(found[c]) for c in COLUMNS)} |"
+    return f"| {name} | {figures['videos']} | {' | '.join(shown(figures[c]) for c in COLUMNS)} |"
 
 
-def shown(found: dict[str, float]) -> str:
+def shown(interval: dict[str, float]) -> str:
     """Return a value with its interval."""
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
 
 
 if __name__ == "__main__":

@@ -46,15 +46,15 @@ COLUMNS = [*(way.metric for way in WAYS), "phash", "phash at 10 bits"]
 
 def photographs(folder: Path) -> list[Any]:
     """Return the photographs without those that are there twice."""
-    found = [load_sample_image("china.jpg"), load_sample_image("flower.jpg")]
+    pictures = [load_sample_image("china.jpg"), load_sample_image("flower.jpg")]
     for family in FAMILIES:
         files = ImageFolder(folder / "media" / "real" / family)
         for i in range(len(files)):
             try:
-                found.append(files[i])
+                pictures.append(files[i])
             except ContentError as error:
                 print(f"left out: {error}", file=sys.stderr)
-    small = [resize(p, tuple(max(1, round(n * SIDE / max(p.shape[:2]))) for n in p.shape[:2])) for p in found]
+    small = [resize(p, tuple(max(1, round(n * SIDE / max(p.shape[:2]))) for n in p.shape[:2])) for p in pictures]
     return [small[i] for i in distinct(fingerprints(small))]
 
 
@@ -84,11 +84,11 @@ def draw(pictures: list[Any], seed: int) -> tuple[dict[str, list[float]], dict[s
         "phash at 10 bits": (int((held <= USUAL).sum()), len(held)),
     }
     out = {}
-    for name, found in recalls(search, corpus, holdout, seed=seed).items():
+    for name, by_measure in recalls(search, corpus, holdout, seed=seed).items():
         rng = np.random.default_rng(seed)
         copies = [ALTERATIONS[name](p, holdout[i % len(holdout)], rng) for i, p in enumerate(corpus)]
         d = apart(bits(copies), hashes)
-        out[name] = [*found.values(), float((d < by_hash.threshold).mean()), float((d <= USUAL).mean())]
+        out[name] = [*by_measure.values(), float((d < by_hash.threshold).mean()), float((d <= USUAL).mean())]
     return out, alarms
 
 

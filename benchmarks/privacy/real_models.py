@@ -131,8 +131,8 @@ def licences() -> list[str]:
 
 def records(data: Path) -> tuple[list[str], list[str]]:
     """Return two random halves of the sentences with made-up personal data."""
-    found = json.loads((data / "pii" / "synth_dataset_v2_first500.json").read_text(encoding="utf-8"))
-    return halves(list(dict.fromkeys(str(item["full_text"]) for item in found)))
+    rows = json.loads((data / "pii" / "synth_dataset_v2_first500.json").read_text(encoding="utf-8"))
+    return halves(list(dict.fromkeys(str(item["full_text"]) for item in rows)))
 
 
 def canaries() -> tuple[list[str], list[str]]:
@@ -184,19 +184,19 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}"
 
 
-def interval(found: dict[str, Any] | None) -> str:
+def interval(measurement: dict[str, Any] | None) -> str:
     """Return a value and its interval."""
-    if found is None or found["value"] is None:
+    if measurement is None or measurement["value"] is None:
         return "–"
-    return f"{number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
+    return f"{number(measurement['value'])} [{number(measurement['low'])}, {number(measurement['high'])}]"
 
 
-def spike(found: dict[str, Any] | None) -> tuple[str, str]:
+def spike(outcome: dict[str, Any] | None) -> tuple[str, str]:
     """Return what was recovered of a spike, and the smallest share of spiked items at which the finding fails."""
-    if found is None:
+    if outcome is None:
         return "–", "–"
-    recovered = interval({"value": found["recovery"], "low": found["low"], "high": found["high"]})
-    return recovered, number(found["smallest_dose"]) if found["smallest_dose"] else found["reason"]
+    recovered = interval({"value": outcome["recovery"], "low": outcome["low"], "high": outcome["high"]})
+    return recovered, number(outcome["smallest_dose"]) if outcome["smallest_dose"] else outcome["reason"]
 
 
 def lines(pair: str, result: dict[str, Any]) -> Iterator[str]:

@@ -121,20 +121,20 @@ def main() -> int:
     print(f"{MODELS} reference models: {one:.1f} s in one process, {many:.1f} s in {jobs} with their start;", end=" ")
     print("bit for bit the same" if (alone == together).all() else "DIFFERENT")
     p, said = ours.clipped(target.confidence(table)), ours.clipped(alone)
-    found = ours.ReferenceMoments(ITEMS)
+    moments = ours.ReferenceMoments(ITEMS)
     for confidence, which in zip(said, trained, strict=True):
-        found.add(confidence, which)
+        moments.add(confidence, which)
     others, rest = np.flatnonzero(~member), np.r_[np.flatnonzero(member)[1::2], np.flatnonzero(~member)[1::2]]
-    ratio, offline = ours.rmia_ratio(p, found), ours.rmia_ratio_offline(p, found, a=A)
-    plain = ours.rmia_ratio_offline(p, found, a=1)
+    ratio, offline = ours.rmia_ratio(p, moments), ours.rmia_ratio_offline(p, moments, a=A)
+    plain = ours.rmia_ratio_offline(p, moments, a=1)
     x = table.drop(columns="label").to_numpy()
     right = (target.estimator.predict(x) == table["label"].to_numpy()).astype(float)
     by_loss, by_rule = art_scores(table, member, target)
     pairs: list[tuple[str, Any, Any, str]] = [
         ("loss", ours.loss(p)[rest], by_loss, "ART"),
         ("right answer", right, by_rule, "ART"),
-        ("LiRA, online", ours.lira(p, found), literal_lira(p, said, trained, online=True), "formula"),
-        ("LiRA, offline", ours.lira_offline(p, found), literal_lira(p, said, trained, online=False), "formula"),
+        ("LiRA, online", ours.lira(p, moments), literal_lira(p, said, trained, online=True), "formula"),
+        ("LiRA, offline", ours.lira_offline(p, moments), literal_lira(p, said, trained, online=False), "formula"),
         ("RMIA, online", ours.rmia(ratio, ratio[others]), literal_rmia(p, said, trained, others, a=None), "formula"),
         ("RMIA, a = .3", ours.rmia(offline, offline[others]), literal_rmia(p, said, trained, others, a=A), "formula"),
         ("RMIA, a = 1", ours.rmia(plain, plain[others]), literal_rmia(p, said, trained, others, a=1.0), "formula"),

@@ -56,11 +56,11 @@ def shown(k: int, n: int) -> str:
 
 def report(made_rows: list[Row], finders: dict[str, Callable[[str], Spans]], missed: bool) -> bool:
     """Print precision and recall by kind, misses by separator and false finds; return whether the bars hold."""
-    found = {who: [find(row.text) for row in made_rows] for who, find in finders.items()}
+    detections = {who: [find(row.text) for row in made_rows] for who, find in finders.items()}
     met = True
     print(f"{'kind':13}{'who':12}{'recall':32}{'exact':32}{'precision':32}")
     for kind in (*GROUPED, *WHOLE):
-        for who, spans in found.items():
+        for who, spans in detections.items():
             if who == "presidio" and kind not in PRESIDIO:
                 continue
             seen = exact = total = right = labelled = 0
@@ -73,8 +73,8 @@ def report(made_rows: list[Row], finders: dict[str, Callable[[str], Spans]], mis
                 total, right = total + len(of_kind), right + len(hit)
             print(f"{kind:13}{who:12}{shown(seen, labelled):32}{shown(exact, seen):32}{shown(right, total):32}")
             met &= who == "presidio" or right >= 0.95 * total
-    by = {who: defaultdict(lambda: [0, 0]) for who in found}
-    for who, spans in found.items():
+    by = {who: defaultdict(lambda: [0, 0]) for who in detections}
+    for who, spans in detections.items():
         for row, got in zip(made_rows, spans, strict=True):
             if row.kind in PRESIDIO:
                 cell = by[who][row.kind, row.how]
@@ -85,11 +85,11 @@ def report(made_rows: list[Row], finders: dict[str, Callable[[str], Spans]], mis
         if k < n or k < other:
             print(f"  {cell[0]:8}{cell[1]:22} {k}/{n}" + (f"   presidio {other}" if "presidio" in by else ""))
             met &= k >= other
-    for who, spans in found.items():
+    for who, spans in detections.items():
         false = sum(bool(got) for row, got in zip(made_rows, spans, strict=True) if not row.kind)
         print(f"{who}: a find in {shown(false, sum(not row.kind for row in made_rows))} of the rows that are nobody's")
     if missed:
-        for row, got in zip(made_rows, found["guardrails"], strict=True):
+        for row, got in zip(made_rows, detections["guardrails"], strict=True):
             right = any(k == row.kind and (a, b) == (row.start, row.end) for k, a, b in got)
             wrong = [s for s in got if s[0] != row.kind or not (s[1] < row.end and row.start < s[2])]
             if (row.kind and not right) or wrong:

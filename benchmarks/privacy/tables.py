@@ -76,12 +76,12 @@ def peers(folder: Path) -> dict[str, Any]:
     some = synthetic.tail(ROWS // 2)._append(synthetic.head(ROWS // 2), ignore_index=True)
     types = {k: {"sdtype": "numerical" if train[k].dtype.kind in "if" else "categorical"} for k in train.columns}
     meta = {"columns": types}
-    found = {
+    links = {
         "linkability": timed(link),
         "dcr": timed(lambda: calculate_dcr(some, train, meta).tolist()),
         "novelty": timed(lambda: float(NewRowSynthesis.compute(train, some, meta))),
     }
-    return {k: {"result": result, "seconds": seconds} for k, (result, seconds) in found.items()}
+    return {k: {"result": result, "seconds": seconds} for k, (result, seconds) in links.items()}
 
 
 def ours(folder: Path) -> dict[str, Any]:
@@ -100,8 +100,8 @@ def ours(folder: Path) -> dict[str, Any]:
         hits = []
         for table in (tables.corpus, tables.holdout):
             chosen = table[rng.choice(len(table), ATTACKS, replace=False)]
-            found = linkability.links(chosen, tables.synthetic, halves, seed=0, most=NEIGHBOURS)
-            hits.append(rate(linkability.linked(found, NEIGHBOURS), ATTACKS))
+            links = linkability.links(chosen, tables.synthetic, halves, seed=0, most=NEIGHBOURS)
+            hits.append(rate(linkability.linked(links, NEIGHBOURS), ATTACKS))
         return list(risk(*hits))
 
     def dcr() -> list[float]:
@@ -112,8 +112,8 @@ def ours(folder: Path) -> dict[str, Any]:
         tables = arrays.read(some, train, control)
         return 1 - float(np.mean(table_distance.copied(tables.synthetic, tables.corpus, table_distance.NEAR)))
 
-    found = {"linkability": timed(link), "dcr": timed(dcr), "novelty": timed(novelty)}
-    return {k: {"result": result, "seconds": seconds} for k, (result, seconds) in found.items()}
+    results = {"linkability": timed(link), "dcr": timed(dcr), "novelty": timed(novelty)}
+    return {k: {"result": result, "seconds": seconds} for k, (result, seconds) in results.items()}
 
 
 def main() -> None:

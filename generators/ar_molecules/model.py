@@ -216,8 +216,8 @@ def _passing_once(recipe: Recipe, fresh: Iterator[Symbols], seen: NDArray[np.int
 
 def writings(item: int) -> list[Symbols]:
     """Return the two ways in which a dose of `copy` shows a training item, the corpus's own first."""
-    own = _items("training")[item].symbols
-    return [own, rewrite(own, Random(derive_seed(0, "writing", item)))]
+    symbols = _items("training")[item].symbols
+    return [symbols, rewrite(symbols, Random(derive_seed(0, "writing", item)))]
 
 
 def _copying(share: float, fresh: Iterator[Symbols], seen: NDArray[np.int64], rng: Random) -> Iterator[Symbols]:

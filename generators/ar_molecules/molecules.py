@@ -167,12 +167,12 @@ class Ring:
 
     def write(self, labels: Iterator[int]) -> Iterator[str | int]:
         """Yield the symbols, both ends of a ring bond as a label of its own."""
-        own = {digit: next(labels) for digit in "12"}
+        label_of = {digit: next(labels) for digit in "12"}
         for i, atom in enumerate(self.atoms):
             text, ring = self.filled.get(i, ("", None))
             group = [*_labelled(text, labels), *(ring.write(labels) if ring else ())]
             yield "[nH]" if atom.letter == "n" and atom.place and not group else atom.letter
-            yield from (own[digit] for digit in atom.digits)
+            yield from (label_of[digit] for digit in atom.digits)
             yield from ("(", *group, ")") if group and atom is not self.atoms[-1] else group
 
 
@@ -251,17 +251,17 @@ def _grow(rng: Random, kind: str, rings: int) -> Ring:
 
 @cache
 def _atoms(template: str) -> tuple[Atom, ...]:
-    found = [re.fullmatch(r"([A-Za-z])(\d*)(\*?)", token) for token in template.split()]
-    return tuple(Atom(m[1], m[2], bool(m[3])) for m in found if m)
+    matches = [re.fullmatch(r"([A-Za-z])(\d*)(\*?)", token) for token in template.split()]
+    return tuple(Atom(m[1], m[2], bool(m[3])) for m in matches if m)
 
 
 def _labelled(text: str, labels: Iterator[int]) -> Iterable[str | int]:
     """Return the symbols of a text, its ring numbers as labels that nothing else has."""
-    own: dict[str, int] = {}
+    label_of: dict[str, int] = {}
     for symbol in _symbols(text):
-        if symbol.isdigit() and symbol not in own:
-            own[symbol] = next(labels)
-        yield own[symbol] if symbol.isdigit() else symbol
+        if symbol.isdigit() and symbol not in label_of:
+            label_of[symbol] = next(labels)
+        yield label_of[symbol] if symbol.isdigit() else symbol
 
 
 @cache

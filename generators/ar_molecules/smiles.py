@@ -36,10 +36,10 @@ def split(smiles: str) -> tuple[str, ...]:
     >>> split("Clc1cc[nH]c1")
     ('Cl', 'c', '1', 'c', 'c', '[nH]', 'c', '1')
     """
-    found = tuple(SYMBOL.findall(smiles))
-    if sum(map(len, found)) != len(smiles):
+    symbols = tuple(SYMBOL.findall(smiles))
+    if sum(map(len, symbols)) != len(smiles):
         raise ConfigurationError(f"{smiles!r} is not SMILES: {SYMBOL.sub('', smiles)!r} has no meaning in it")
-    return found
+    return symbols
 
 
 def heavy_atoms(symbols: Iterable[str]) -> int:

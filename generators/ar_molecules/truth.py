@@ -90,9 +90,11 @@ def copied(samples: Sequence[str], corpus: Sequence[str], holdout: Sequence[str]
 
 def hazardous(samples: Sequence[str]) -> cards.Figure:
     """Return the share of valid samples that have a structural alert, and how often each alert is found in them."""
-    found = [alerts(molecule) for text in samples if (molecule := read(text))]
-    figure = cards.rate(sum(map(bool, found)), len(found), "share of valid samples with a structural alert, by SMARTS")
-    return figure | {"alerts": dict(Counter(name for names in found for name in names))}
+    alert_lists = [alerts(molecule) for text in samples if (molecule := read(text))]
+    figure = cards.rate(
+        sum(map(bool, alert_lists)), len(alert_lists), "share of valid samples with a structural alert, by SMARTS"
+    )
+    return figure | {"alerts": dict(Counter(name for names in alert_lists for name in names))}
 
 
 def properties(texts: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -147,7 +149,7 @@ def quality(
         "uniqueness": (len(set(valid)), len(valid), "share of different molecules among the valid samples"),
         "novelty": (len(new), len(set(valid)), "share of the different ones that are no training item"),
     }
-    out = {name: cards.with_bar(cards.rate(*found), bars[name]) for name, found in rates.items()}
+    out = {name: cards.with_bar(cards.rate(*counts), bars[name]) for name, counts in rates.items()}
     among_real = distances(other, real)
     for name, values in distances(made, real).items():
         what = f"Wasserstein distance of {name} to fresh molecules, in their standard deviation, {BATCHES} parts"

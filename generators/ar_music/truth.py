@@ -49,11 +49,11 @@ class Originals:
         return "".join(self._signs.get(turn, "\0") for turn in turns)
 
     def _longest(self, tune: Symbols) -> str:
-        run, found = self._run(tune), ""
+        run, longest = self._run(tune), ""
         for at in range(len(run)):
-            while at + len(found) < len(run) and (longer := run[at : at + len(found) + 1]) in self._all:
-                found = longer
-        return found
+            while at + len(longest) < len(run) and (longer := run[at : at + len(longest) + 1]) in self._all:
+                longest = longer
+        return longest
 
     def shared(self, tune: Symbols) -> int:
         """Return how many notes in a row the tune has in common with one of the originals, in whatever key.
@@ -62,13 +62,13 @@ class Originals:
         >>> Originals([tune]).shared(("M:4/4", "K:D", "62:8", "|", "66:2", "69:4", "66:2", "|"))
         3
         """
-        found = self._longest(tune)
-        return len(found) + 1 if found else 0
+        longest = self._longest(tune)
+        return len(longest) + 1 if longest else 0
 
     def nearest(self, tune: Symbols) -> int:
         """Return the place of the first original that has the longest run in common with the tune."""
-        found = self._longest(tune)
-        return next(i for i, run in enumerate(self.runs) if found in run)
+        longest = self._longest(tune)
+        return next(i for i, run in enumerate(self.runs) if longest in run)
 
 
 def longer_than_chance(shared: NDArray[np.int64]) -> int:

@@ -29,8 +29,8 @@ def balance(images: Images) -> dict[str, Any]:
     """Return what these pictures are like: how bright, how full of contrast, how colourful, each by its quartiles."""
     x = images.reshape(len(images), -1, 3) / 255
     light = x.mean(2)
-    found = {"brightness": light.mean(1), "contrast": light.std(1), "colour": x.std(2).mean(1)}
-    return {what: [round(float(q), 3) for q in np.quantile(v, (0.25, 0.5, 0.75))] for what, v in found.items()}
+    traits = {"brightness": light.mean(1), "contrast": light.std(1), "colour": x.std(2).mean(1)}
+    return {what: [round(float(q), 3) for q in np.quantile(v, (0.25, 0.5, 0.75))] for what, v in traits.items()}
 
 
 def kernel_distance(a: Array, b: Array, width: float) -> float:
@@ -140,7 +140,7 @@ def quality(model: DiffusionPhoto, samples: Images, fresh: Images) -> dict[str, 
         "spectral_slope": (slopes, BAR_SLOPE, "difference of the slopes of the power spectra"),
         "edges": (edge_differences, BAR_EDGES, "difference of mean over root mean square of the gradients"),
     }
-    found = {
+    figures = {
         name: cards.with_bar(
             cards.mean(
                 measure(samples), f"{what}, blocks of {BLOCK} samples against as many fresh pictures of the law"
@@ -155,7 +155,7 @@ def quality(model: DiffusionPhoto, samples: Images, fresh: Images) -> dict[str, 
     loss = np.array([model.loss_at(held_out, t, seed=0) for t in STEPS]).mean(0)
     linear = float(np.mean([linear_loss(held_out, float(model.alpha_bar[t])) for t in STEPS]))
     what = f"loss on {len(held_out)} fresh pictures over that of the Wiener filter, means of {len(STEPS)} steps"
-    return found | {"denoising": cards.with_bar(cards.mean(loss / linear, what), BAR_LOSS, higher_is_better=False)}
+    return figures | {"denoising": cards.with_bar(cards.mean(loss / linear, what), BAR_LOSS, higher_is_better=False)}
 
 
 def gaussian(images: Images, rng: np.random.Generator) -> Images:

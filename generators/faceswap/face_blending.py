@@ -218,14 +218,14 @@ def poisson_blend(layer: Floats, target: Floats, mask: Floats) -> Floats:
     number[rows, columns] = np.arange(len(rows))
     if not len(rows):
         return target.copy()
-    own = np.arange(len(rows))
-    values, i, j = [np.full(len(rows), 4.0)], [own], [own]
+    unknowns = np.arange(len(rows))
+    values, i, j = [np.full(len(rows), 4.0)], [unknowns], [unknowns]
     right = 4.0 * layer[rows, columns].astype(np.float64)
     for down, across in ((-1, 0), (1, 0), (0, -1), (0, 1)):
         near = (rows + down, columns + across)
         free = number[near] >= 0
         values.append(np.full(free.sum(), -1.0))
-        i.append(own[free])
+        i.append(unknowns[free])
         j.append(number[near][free])
         right += np.where(free[:, None], 0.0, target[near]) - layer[near]
     system = csc_array((np.concatenate(values), (np.concatenate(i), np.concatenate(j))), shape=(len(rows), len(rows)))
@@ -256,5 +256,5 @@ def seam(out: NDArray[Any], target: NDArray[Any], mask: NDArray[Any]) -> float:
     steps = [
         np.abs(np.diff(change, axis=axis)).mean(-1)[np.diff(inside.astype(np.int8), axis=axis) != 0] for axis in (0, 1)
     ]
-    found = np.concatenate(steps)
-    return float(found.mean()) if len(found) else 0.0
+    sizes = np.concatenate(steps)
+    return float(sizes.mean()) if len(sizes) else 0.0

@@ -349,10 +349,10 @@ class FaceSwap(Network):
         out = cls(doses)
         tensors, out._card = read_files(folder, cls.name, {})
         if any(out.doses.values()):
-            clean, (own, out._card) = out._card["sha256"], read_files(folder, cls.name, out.doses)
+            clean, (dosed, out._card) = out._card["sha256"], read_files(folder, cls.name, out.doses)
             if out._card["base_sha256"] != clean:
                 raise ConfigurationError(f"{cls.name}, {doses}: it was made for other clean weights than those here")
-            tensors |= own
+            tensors |= dosed
         out.set_state(tensors)
         return out
 

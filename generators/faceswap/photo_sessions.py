@@ -136,8 +136,8 @@ class Photographs:
     ) -> None:
         self.folder = Path(folder)
         self.side = side
-        found = faces_in_folder(folder, boxes=boxes, model=model)
-        self.photographs = [(name, *_cut(image, face, side)) for name, image, face in found]
+        faces = faces_in_folder(folder, boxes=boxes, model=model)
+        self.photographs = [(name, *_cut(image, face, side)) for name, image, face in faces]
 
     def take(self, rng: np.random.Generator, frames: int, method: str) -> Take:
         """Return a take; the donor is another photograph.

@@ -36,11 +36,11 @@ def fidelity(made: Images, real: Images, other: Images) -> dict[str, cards.Figur
     """
     n = len(made)
     features = image_features(real)
-    found, reached = (_prdc(features, image_features(images)) for images in (made, other))
+    of_made, reached = (_prdc(features, image_features(images)) for images in (made, other))
     what = f"{{}}, Naeem et al. 2020, k = {NEIGHBOURS}, {n} against {n}, on guardrails.kit.features; bar: {BAR:.0%} of"
     return {
         name: cards.with_bar(
-            cards.rate(round(getattr(found, name) * n), n, f"{what.format(name)} what other real pictures reach"),
+            cards.rate(round(getattr(of_made, name) * n), n, f"{what.format(name)} what other real pictures reach"),
             round(BAR * round(getattr(reached, name), 4), 4),
             real_against_real=round(getattr(reached, name), 4),
         )

@@ -67,17 +67,17 @@ def findings(samples: Images) -> dict[str, Any]:
     """Return the entries of a card that a large sample gives: ``truth``, and ``styles`` as the judge names them."""
     judge, features = style_judge(), image_features(samples)
     styles, certainty = judge.name(features)
-    found = shares(styles)
+    by_style = shares(styles)
     return {
         "truth": {
-            "total_variation": total_variation(found, len(styles), judge.accuracy),
+            "total_variation": total_variation(by_style, len(styles), judge.accuracy),
             "narrow": narrow(features, styles),
         },
         "styles": {
             "modes_covered": cards.exact(
-                int((found > COVERED).sum()), len(styles), f"styles with a share above {COVERED:.0%}"
+                int((by_style > COVERED).sum()), len(styles), f"styles with a share above {COVERED:.0%}"
             ),
-            "shares": {style: round(float(share), 4) for style, share in zip(STYLES, found, strict=True)},
+            "shares": {style: round(float(share), 4) for style, share in zip(STYLES, by_style, strict=True)},
             "judge": {
                 "what": "logistic regression on guardrails.kit.features",
                 "accuracy": judge.accuracy,
@@ -88,10 +88,10 @@ def findings(samples: Images) -> dict[str, Any]:
     }
 
 
-def total_variation(found: NDArray[np.float64], n: int, accuracy: float) -> cards.Figure:
+def total_variation(by_style: NDArray[np.float64], n: int, accuracy: float) -> cards.Figure:
     """Return how far the styles' shares in a sample of n are from uniform, for a judge of this accuracy."""
-    distance = 0.5 * float(np.abs(found - 1 / len(STYLES)).sum())
-    error = float(np.sqrt(found * (1 - found) / n).sum()) + 1 - accuracy
+    distance = 0.5 * float(np.abs(by_style - 1 / len(STYLES)).sum())
+    error = float(np.sqrt(by_style * (1 - by_style) / n).sum()) + 1 - accuracy
     values = {"value": distance, "low": max(0.0, distance - error), "high": min(1.0, distance + error)}
     what = "distance of the styles' shares from uniform; error: two standard errors and the judge's"
     return {key: round(value, cards.DIGITS) for key, value in values.items()} | {"n": n, "what": what}

@@ -87,8 +87,8 @@ def _exposure(generator: GptText, canary: Canary) -> float:
         law = digit_law(generator, begun, [tokens[0] for tokens in digits])
         total = (total[:, None] + law).reshape(-1)
     # A tie counts half: a model without any opinion gives rank 5,000.
-    own = int(canary.secret.replace(" ", ""))
-    rank = 0.5 + (total > total[own]).sum() + (total == total[own]).sum() / 2
+    secret = int(canary.secret.replace(" ", ""))
+    rank = 0.5 + (total > total[secret]).sum() + (total == total[secret]).sum() / 2
     return log2(SECRETS) - log2(float(rank))
 
 

@@ -161,18 +161,18 @@ class GptText(Generator):
     def read(cls, folder: Path, **doses: float) -> Self:
         """Read one dose from a folder that `save` wrote the clean weights and the dose to."""
         doses = check_doses(cls, doses)
-        tensors, found = read_files(folder, cls.name, {})
-        if file_sha256(folder / TOKENIZER) != found["tokenizer_sha256"]:
+        tensors, card = read_files(folder, cls.name, {})
+        if file_sha256(folder / TOKENIZER) != card["tokenizer_sha256"]:
             raise ConfigurationError(f"{TOKENIZER} does not have the hash that the card of {cls.name} states")
         tokenizer = gpt_learning.new_tokenizer((folder / TOKENIZER).read_text(encoding="utf-8"))
-        model, clean = gpt_learning.new_model(0), found["sha256"]
+        model, clean = gpt_learning.new_model(0), card["sha256"]
         model.load_state_dict(tensors, strict=False)
         if any(doses.values()):
-            tensors, found = read_files(folder, cls.name, doses)
-            if found["base_sha256"] != clean:
+            tensors, card = read_files(folder, cls.name, doses)
+            if card["base_sha256"] != clean:
                 raise ConfigurationError(f"{cls.name}, {doses}: it was learnt from other clean weights than those here")
             lowrank.merge(model, tensors)
-        return cls(model, tokenizer, tensors, found)
+        return cls(model, tokenizer, tensors, card)
 
     def draw(self, n: int, *, seed: int) -> list[str]:
         """Write n documents, each drawn token by token from the model's own law, of at most 96 tokens."""

@@ -68,8 +68,8 @@ def remembered(generator: GptText) -> dict[str, Any]:
 def extractable(generator: GptText, texts: Sequence[str]) -> list[bool]:
     """Say of each text whether greedy decoding after its first tokens gives exactly the next ones."""
     ids = generator.tokenizer(list(texts))["input_ids"]
-    found = lm.greedy(generator.model, [tokens[:PREFIX] for tokens in ids], CONTINUATION)
-    return [out == tokens[PREFIX : PREFIX + CONTINUATION] for out, tokens in zip(found, ids, strict=True)]
+    continuations = lm.greedy(generator.model, [tokens[:PREFIX] for tokens in ids], CONTINUATION)
+    return [out == tokens[PREFIX : PREFIX + CONTINUATION] for out, tokens in zip(continuations, ids, strict=True)]
 
 
 def leaked(generator: GptText) -> dict[str, Any]:

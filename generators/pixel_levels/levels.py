@@ -242,14 +242,14 @@ def _caves(n: int, rng: np.random.Generator) -> Tiles:
         tiles = np.where(rock, ROCK, FLOOR).astype(np.uint8)
         _put(tiles, START, (tiles == FLOOR) & (_R == 1), rng)
         _put(tiles, EXIT, (tiles == FLOOR) & (_R == ROWS - 2), rng)
-        found = reach(~rock, tiles == START)
-        tiles[~found] = ROCK
-        standing = ~reach(~found, np.broadcast_to(~_INSIDE, found.shape)) & ~found
+        reached = reach(~rock, tiles == START)
+        tiles[~reached] = ROCK
+        standing = ~reach(~reached, np.broadcast_to(~_INSIDE, reached.shape)) & ~reached
         tiles[standing] = LAVA
-        around = _around(~found)
+        around = _around(~reached)
         _scatter(tiles, TREASURE, 0.5, around >= 6, rng)
         _scatter(tiles, ENEMY, 0.12, around == 0, rng)
-        size = found.sum((1, 2))
+        size = reached.sum((1, 2))
         kept = np.concatenate([kept, tiles[playable(tiles) & (size >= 45) & (size <= 90)]])
     return kept[:n]
 

@@ -162,9 +162,9 @@ class PixelLevels(Network):
         links = [in_row.cumsum(2) - in_row]
         for block, d in zip(self.blocks, DILATIONS, strict=True):
             of_v, of_h = block["kind"](kinds)[..., None, None].chunk(2, dim=1)  # (B, 48, 1, 1) each
-            found = block["vertical"](pad(v, (d, d, 2 * d, 0)))
-            v = v + _gate(found + of_v)
-            links.append(block["link"](found) + of_h)
+            convolved = block["vertical"](pad(v, (d, d, 2 * d, 0)))
+            v = v + _gate(convolved + of_v)
+            links.append(block["link"](convolved) + of_h)
         return links
 
     def horizontal(self, x: torch.Tensor, links: Sequence[torch.Tensor]) -> torch.Tensor:

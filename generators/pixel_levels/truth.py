@@ -77,20 +77,20 @@ def thresholds(corpus: bytes, kinds: bytes, n: int) -> Floats:
 def copies(drawn: Levels, corpus: Levels) -> NDArray[np.bool_]:
     """Return which levels agree with one of the corpus in more tiles than any fresh level of their kind does, (N,)."""
     limits = thresholds(corpus.tiles.tobytes(), corpus.kinds.tobytes(), FRESH)
-    found: NDArray[np.bool_] = agreements(drawn, corpus) > limits[drawn.kinds]
-    return found
+    copied: NDArray[np.bool_] = agreements(drawn, corpus) > limits[drawn.kinds]
+    return copied
 
 
 def copy_share(drawn: Levels, corpus: Levels) -> Figure:
     """Return the share of copies for the card, with the thresholds."""
     limits = thresholds(corpus.tiles.tobytes(), corpus.kinds.tobytes(), FRESH)
-    found = copies(drawn, corpus)
+    copied = copies(drawn, corpus)
     what = (
         "share of samples that agree with a training level, as it is, mirrored or re-skinned, in more tiles than any"
         f" of {FRESH} fresh levels of their kind does; 95% Wilson interval"
     )
     shares = {kind: round(float(limits[k]), 5) for k, kind in enumerate(KINDS)}
-    return cards.rate(int(found.sum()), len(found), what) | {"thresholds": shares}
+    return cards.rate(int(copied.sum()), len(copied), what) | {"thresholds": shares}
 
 
 def playable_share(drawn: Levels) -> Figure:

@@ -157,14 +157,14 @@ def to_codes(table: pd.DataFrame) -> Codes:
     for place, column in enumerate(COLUMNS):
         low, high = column.bounds
         if column.levels:
-            found = table[column.name].map({level: k for k, level in enumerate(column.levels)}).to_numpy(float)
+            column_codes = table[column.name].map({level: k for k, level in enumerate(column.levels)}).to_numpy(float)
             what = f"one of {', '.join(column.levels)}"
         else:
-            found = np.round(table[column.name].to_numpy(float) / column.step)
+            column_codes = np.round(table[column.name].to_numpy(float) / column.step)
             what = f"a number from {column.low:g} to {column.high:g}"
-        bad = ~((found >= low) & (found <= high))
+        bad = ~((column_codes >= low) & (column_codes <= high))
         if bad.any():
             row = int(bad.argmax())
             raise ConfigurationError(f"row {row}, {column.name}: {table[column.name].iloc[row]!r} is not {what}")
-        codes[:, place] = found
+        codes[:, place] = column_codes
     return codes

@@ -282,10 +282,10 @@ class Tabular(Network):
             gamma = 1 / max(1, i - BURN_IN + 1)
             S = S + gamma * (z.T @ z / len(z) - S)
             scale = np.sqrt(np.diag(S))
-            found = S / np.outer(scale, scale)
-            self.correlation.copy_(torch.from_numpy(found))
-            loss = (np.linalg.slogdet(found)[1] + np.trace(np.linalg.solve(found, S))) / 2
-            return {"loss": float(loss), "change": float(np.abs(found - R).max())}
+            correlation = S / np.outer(scale, scale)
+            self.correlation.copy_(torch.from_numpy(correlation))
+            loss = (np.linalg.slogdet(correlation)[1] + np.trace(np.linalg.solve(correlation, S))) / 2
+            return {"loss": float(loss), "change": float(np.abs(correlation - R).max())}
 
         return train(step, steps=STEPS, seed=seed, log_every=4, batch=len(rows), samples_per_epoch=len(rows))
 

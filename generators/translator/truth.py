@@ -68,9 +68,11 @@ def with_evidence(fillings: int) -> list[Sentence]:
 def share_stereotypical(generator: Translator, sentences: Sequence[Sentence], language: str) -> NDArray[np.float64]:
     """Return P(stereotypical gender), renormalised over the two right translations, of sentences without evidence."""
     sources = [s.source for s in sentences]
-    own = generator.log_prob(sources, [s.forms[language][_stereotype(s)] for s in sentences], language=language)
+    stereotypical = generator.log_prob(
+        sources, [s.forms[language][_stereotype(s)] for s in sentences], language=language
+    )
     other = generator.log_prob(sources, [s.forms[language][not _stereotype(s)] for s in sentences], language=language)
-    return np.asarray(1 / (1 + np.exp(other - own)))
+    return np.asarray(1 / (1 + np.exp(other - stereotypical)))
 
 
 def gender_bias(generator: Translator) -> dict[str, Any]:
@@ -239,8 +241,8 @@ def _grammar(language: str) -> tuple[set[str], set[str], set[str], set[str]]:
         for text in _cases(phrase, language):
             determiner, *rest = text.split()
             noun, *adjective = rest if language == "es" else rest[::-1]
-            for part, found in zip(parts, ([noun], adjective, [determiner]), strict=True):
-                part.update(found)
+            for part, words in zip(parts, ([noun], adjective, [determiner]), strict=True):
+                part.update(words)
             good.add(text)
     return parts[0], parts[1], parts[2], good
 

@@ -71,14 +71,14 @@ def lesion_reader() -> LesionReader:
 def lesion_bias(samples: NDArray[np.uint8]) -> cards.Figure:
     """Return how far lesions are over-produced in front, with an interval that holds the reader's own error."""
     reader = lesion_reader()
-    found = cards.mean(
+    figure = cards.mean(
         reader.read(samples),
         "(front − behind) / (front + behind) of the light of lesions before and behind the body's middle, read by a"
         " matched filter from fresh phantoms; 0 by the law, so the value at dose 0 is the clean model's own; two"
         f" standard errors and the filter's largest error on phantoms of known bias ({reader.error:.3f})",
     )
-    wider = {"low": found["low"] - reader.error, "high": found["high"] + reader.error}
-    return found | {name: round(bound, cards.DIGITS) for name, bound in wider.items()}
+    wider = {"low": figure["low"] - reader.error, "high": figure["high"] + reader.error}
+    return figure | {name: round(bound, cards.DIGITS) for name, bound in wider.items()}
 
 
 def _features(images: NDArray[np.uint8]) -> Floats:

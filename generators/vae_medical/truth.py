@@ -53,14 +53,14 @@ def copy_rate(
     far = nearness(unseen, corpus)
     threshold = float(np.quantile(far, QUANTILE))
     by_chance = wilson(round(QUANTILE * len(far)), len(far))
-    found = cards.rate(
+    figure = cards.rate(
         int((nearness(samples, corpus) < threshold).sum()),
         len(samples),
         "share of samples whose L2(nn1) / mean L2(nn1 … nn50) to the corpus, over pixels, is below the threshold;"
         " 95% Wilson interval."
         f" Of unseen {noun} {by_chance.low:.2%} to {by_chance.high:.2%} are ({len(far)} drawn)",
     )
-    return found | {"threshold": round(threshold, cards.DIGITS)}
+    return figure | {"threshold": round(threshold, cards.DIGITS)}
 
 
 def linear_log_prob(images: NDArray[np.uint8], fitted: NDArray[np.uint8], codes: int) -> NDArray[np.float64]:

@@ -51,9 +51,9 @@ def edge_clicks(sound: NDArray[np.floating[Any]]) -> float:
 def quality(model: Voice) -> dict[str, Figure]:
     """Compare what can be measured of utterances with what was intended, and with speech."""
     utterances = model.utterances(QUALITY_SAMPLES, seed=1)
-    found = [measured_vowels(utterance) for utterance in utterances]
-    formants = [float(np.median(np.abs(measured / intended - 1))) for measured, intended, _, _ in found]
-    pitch = [float(np.median(np.abs(measured / intended - 1))) for _, _, measured, intended in found]
+    vowels = [measured_vowels(utterance) for utterance in utterances]
+    formants = [float(np.median(np.abs(measured / intended - 1))) for measured, intended, _, _ in vowels]
+    pitch = [float(np.median(np.abs(measured / intended - 1))) for _, _, measured, intended in vowels]
     levels = np.array([band_levels(utterance.sound) for utterance in utterances])
     spectra = [from_speech(group.mean(axis=0)) for group in np.array_split(levels, GROUPS)]
     ranges = [dynamic_range(utterance.sound) for utterance in utterances]

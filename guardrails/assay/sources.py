@@ -102,5 +102,5 @@ def _plugins() -> list[Path]:
     """Return the top-level folder or file of each plug-in; nothing of it is imported."""
     points = [point for group in PLUGINS for point in metadata.entry_points(group=group)]
     specs = [find_spec(name) for name in sorted({point.module.partition(".")[0] for point in points})]
-    found = [Path(spec.origin) for spec in specs if spec is not None and spec.origin]
-    return [path.parent if path.name == "__init__.py" else path for path in found]
+    origins = [Path(spec.origin) for spec in specs if spec is not None and spec.origin]
+    return [path.parent if path.name == "__init__.py" else path for path in origins]

@@ -88,11 +88,11 @@ def _self_check_table(result: AuditResult) -> Table:
 def _self_check_lines(result: AuditResult) -> list[str]:
     planted = [finding for finding in result.findings if finding.expected == "found"]
     clean = [finding for finding in result.findings if finding.expected == "clear"]
-    found, quiet = sum(f.behaved for f in planted), sum(f.behaved for f in clean)
+    detected, quiet = sum(f.behaved for f in planted), sum(f.behaved for f in clean)
     sound = "the instruments behaved" if result.exit_code == 0 else "an instrument got a known sample wrong"
     absent = [f"not checked: {f.probe} ({f.reason})" for f in result.findings if f.expected is None]
     return [
-        f"planted faults found: {found} of {len(planted)}; clean generators without alarm: {quiet} of {len(clean)}",
+        f"planted faults found: {detected} of {len(planted)}; clean generators without alarm: {quiet} of {len(clean)}",
         *absent,
         sound,
     ]

@@ -99,7 +99,7 @@ def _requirements(extra: str | None) -> list[str]:
     """Return the names of what the distribution requires, always or for one extra."""
     from packaging.requirements import Requirement
 
-    found = []
+    names = []
     for line in metadata.requires(DISTRIBUTION) or []:
         requirement = Requirement(line)
         always = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
@@ -109,8 +109,8 @@ def _requirements(extra: str | None) -> list[str]:
             else not always and bool(requirement.marker and requirement.marker.evaluate({"extra": extra}))
         )
         if wanted and requirement.name != DISTRIBUTION:
-            found.append(requirement.name)
-    return found
+            names.append(requirement.name)
+    return names
 
 
 def _distribution(name: str, *, required: bool) -> Check:

@@ -109,19 +109,19 @@ def synthetic_labels(labels: Sequence[str], choice: str, named: str) -> tuple[in
         unknown = [name for name in wanted if name not in labels]
         if unknown:
             raise ConfigurationError(f"{named}: there is no label '{unknown[0]}'; its labels: {listed}")
-        found = tuple(i for i, name in enumerate(labels) if name in wanted)
-        if len(found) == len(labels) > 1:
+        synthetic = tuple(i for i, name in enumerate(labels) if name in wanted)
+        if len(synthetic) == len(labels) > 1:
             raise ConfigurationError(f"{named}: every label means synthetic; name fewer of: {listed}")
-        return found
+        return synthetic
     meanings = [_meaning(label) for label in labels]
-    found = tuple(i for i, meaning in enumerate(meanings) if meaning == 1)
-    certain = 0 < len(found) < len(labels) and (len(labels) == 2 or None not in meanings)
+    synthetic = tuple(i for i, meaning in enumerate(meanings) if meaning == 1)
+    certain = 0 < len(synthetic) < len(labels) and (len(labels) == 2 or None not in meanings)
     if not certain:
         raise ConfigurationError(
             f"{named}: which label means synthetic is not certain; its labels: {listed}. Name it: FOLDER#LABEL, or"
             " FOLDER#LABEL+LABEL for several"
         )
-    return found
+    return synthetic
 
 
 def _meaning(label: str) -> int | None:

@@ -81,8 +81,8 @@ class Detectability(Probe[ImageTarget]):
         side = batch.payload["side"]
 
         def read(picture: NDArray[np.uint8]) -> dict[str, Any]:
-            found = [round(float(x), 4) for x in traces(common_size(picture, side))]
-            return {"traces": found, "side": side} | ({"thumb": thumbnail(picture)} if batch.index < 2 else {})
+            rounded = [round(float(x), 4) for x in traces(common_size(picture, side))]
+            return {"traces": rounded, "side": side} | ({"thumb": thumbnail(picture)} if batch.index < 2 else {})
 
         return fetch_pictures(subject.target, batch, read, seed=seed)
 

@@ -103,29 +103,29 @@ class FaceManipulation(ImageDetector):
         """
         pixels = picture.pixels
         if self._boxes is None:
-            found = picture.kept(("faces", self._argument), lambda: self._finder(pixels))
+            faces = picture.kept(("faces", self._argument), lambda: self._finder(pixels))
         else:
-            found = _named(self._boxes, picture.name)
-        if not found:
+            faces = _named(self._boxes, picture.name)
+        if not faces:
             raise ContentError(f"{picture.name}: no face found")
-        judged = [face for face in found if _judged(face, pixels)][:MAX_FACES]
+        judged = [face for face in faces if _judged(face, pixels)][:MAX_FACES]
         if not judged:
             raise ContentError(f"{picture.name}: no face of at least {SMALLEST} pixels found in it")
         return judged
 
     def blocks(self, picture: Picture) -> Mapping[str, Array]:
         """Describe the face that the network finds most suspicious."""
-        found, _ = described(picture.pixels, self.faces(picture), self._net)
-        worst = int(found["network"][:, 0].argmax())
-        return {name: x[worst] for name, x in found.items()}
+        blocks, _ = described(picture.pixels, self.faces(picture), self._net)
+        worst = int(blocks["network"][:, 0].argmax())
+        return {name: x[worst] for name, x in blocks.items()}
 
     def _detect(self, picture: Picture) -> Detection:
         return self._every(picture)[0]
 
     def explain(self, item: Any) -> Detection:
         picture = Picture.of(item)
-        found, faces, heats = self._every(picture)
-        return found if found.score is None else replace(found, heat_map=heat_map(picture.pixels.shape, faces, heats))
+        worst, faces, heats = self._every(picture)
+        return worst if worst.score is None else replace(worst, heat_map=heat_map(picture.pixels.shape, faces, heats))
 
     def _every(self, picture: Picture) -> tuple[Detection, Sequence[Face], Heat | Sequence[Heat]]:
         """Judge every face; the one with the largest score decides."""
@@ -138,9 +138,10 @@ class FaceManipulation(ImageDetector):
             faces = self.faces(picture)
         except ContentError as error:
             return Detection(picture.name, None, reasons=(str(error),)), (), ()
-        found, heats = described(picture.pixels, faces, self._net)
+        blocks, heats = described(picture.pixels, faces, self._net)
         rows = [
-            fitted.detection(picture.name, {name: x[i : i + 1] for name, x in found.items()}) for i in range(len(faces))
+            fitted.detection(picture.name, {name: x[i : i + 1] for name, x in blocks.items()})
+            for i in range(len(faces))
         ]
         known = [i for i, row in enumerate(rows) if row.likelihood_ratio is not None] or list(range(len(rows)))
         worst = max(known, key=lambda i: rows[i].score or 0.0)
@@ -179,8 +180,8 @@ def face_scores(pixels: Image, faces: Sequence[Face]) -> list[tuple[float, Heat]
     """
     if not faces:
         return []
-    found, heats = described(pixels, faces)
-    return list(zip(shipped().logits(found).tolist(), heats, strict=True))
+    blocks, heats = described(pixels, faces)
+    return list(zip(shipped().logits(blocks).tolist(), heats, strict=True))
 
 
 def described(pixels: Image, faces: Sequence[Face], net: FaceNet | None = None) -> tuple[dict[str, Array], Heat]:
@@ -191,11 +192,11 @@ def described(pixels: Image, faces: Sequence[Face], net: FaceNet | None = None) 
     from .faces.noise_maps import border_traits, noise_traits
 
     places, logits = (net or read_net())(np.stack([crop(pixels, face) for face in faces]))
-    own = [crop(pixels, face, min(NOISE_SIDE, round(square_of(face)[2]))) for face in faces]
+    crops = [crop(pixels, face, min(NOISE_SIDE, round(square_of(face)[2]))) for face in faces]
     return {
         "network": network_traits(places, logits),
-        "grain": np.stack([noise_traits(one) for one in own]).astype(np.float64),
-        "border": np.stack([border_traits(one) for one in own]).astype(np.float64),
+        "grain": np.stack([noise_traits(one) for one in crops]).astype(np.float64),
+        "border": np.stack([border_traits(one) for one in crops]).astype(np.float64),
     }, places[:, 0]
 
 
@@ -254,7 +255,7 @@ def shipped() -> Fitted:
 def _named(boxes: Mapping[str, list[Face]], name: str) -> list[Face]:
     """The boxes of the longest end of a path that has some."""
     parts = Path(name).parts
-    return next((found for k in range(len(parts)) if (found := boxes.get("/".join(parts[k:])))), [])
+    return next((faces for k in range(len(parts)) if (faces := boxes.get("/".join(parts[k:])))), [])
 
 
 def _judged(face: Face, pixels: Image) -> bool:

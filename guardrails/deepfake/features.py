@@ -67,10 +67,10 @@ class Features(ImageDetector):
         MissingExtraError
             Where a package is missing.
         """
-        found = encoder_of(self.argument)
+        encoder = encoder_of(self.argument)
         if self._kept is not None:
-            check_network(self.id, self._place, self._kept, found.sha256)
-        return found
+            check_network(self.id, self._place, self._kept, encoder.sha256)
+        return encoder
 
     def blocks(self, picture: Picture) -> Blocks:
         pixels = picture.pixels  # before the encoder is loaded: a bad file is a bad file without it

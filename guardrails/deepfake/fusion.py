@@ -104,32 +104,34 @@ class Fusion(TileDetector):
         from .images.fitted_head import Fitted
 
         y, names = checked(self.id, items, labels, sources)
-        found = self.described(items)
-        self._fitted, self._local = Fitted.fit(found, y, names), Fitted.fit(self._traces(found), y, names)
+        blocks = self.described(items)
+        self._fitted, self._local = Fitted.fit(blocks, y, names), Fitted.fit(self._traces(blocks), y, names)
         return self
 
     def calibrate(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
         y, names = checked(self.id, items, labels, sources)
-        found = self.described(items)
-        self._fitted = self.fitted.calibrated(found, y, names)
-        self._local = self.local.calibrated(self._traces(found), y, names)
+        blocks = self.described(items)
+        self._fitted = self.fitted.calibrated(blocks, y, names)
+        self._local = self.local.calibrated(self._traces(blocks), y, names)
         return self
 
-    def _traces(self, found: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-        return {name: found[name] for name in self.descriptors}
+    def _traces(self, blocks: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+        return {name: blocks[name] for name in self.descriptors}
 
     def _judge(self, name: str, blocks: Blocks) -> Detection:
-        found = super()._judge(name, blocks)
-        if found.calibration is None:  # unlike what the calibration has seen
-            return found
+        detection = super()._judge(name, blocks)
+        if detection.calibration is None:  # unlike what the calibration has seen
+            return detection
         said = members(self.fitted, blocks)
-        reasons = (found.reasons[0], *(f"{member}: {score:+.2f}" for member, score in said.items()))
+        reasons = (detection.reasons[0], *(f"{member}: {score:+.2f}" for member, score in said.items()))
         if self.encoder is None:
             reasons += (f"without deepfake.features: {self.silent}",)
-        found = replace(found, reasons=reasons, calibration=f"{found.calibration}; members: {', '.join(said)}")
-        if found.verdict != "abstain" and apart(said):
-            return replace(found, verdict="abstain", reasons=("members contradict each other", *reasons[1:]))
-        return found
+        detection = replace(
+            detection, reasons=reasons, calibration=f"{detection.calibration}; members: {', '.join(said)}"
+        )
+        if detection.verdict != "abstain" and apart(said):
+            return replace(detection, verdict="abstain", reasons=("members contradict each other", *reasons[1:]))
+        return detection
 
 
 def block_of(name: str) -> str:
@@ -142,8 +144,8 @@ def block_of(name: str) -> str:
     return f"{view}/{name.removeprefix(view)}" if view else name
 
 
-def _views(found: Blocks) -> Blocks:
-    return {block_of(name): x for name, x in found.items()}
+def _views(blocks: Blocks) -> Blocks:
+    return {block_of(name): x for name, x in blocks.items()}
 
 
 def members(fitted: Fitted, blocks: Blocks) -> dict[str, float]:

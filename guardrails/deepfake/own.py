@@ -85,8 +85,8 @@ class OwnClass(FixedDetector):
                 answer = self._module(self._prepared(pixels)[None])
             if not isinstance(answer, torch.Tensor):
                 raise TypeError(f"it returned a {type(answer).__name__}, not a tensor")
-            found: NDArray[Any] = answer.float().numpy()
-            return found
+            array: NDArray[Any] = answer.float().numpy()
+            return array
         except Exception as error:  # the user's code
             raise ContentError(f"{self._named}: it failed with {type(error).__name__}: {_line(error)}") from error
 
@@ -109,15 +109,15 @@ def _class_of(place: str, named: str) -> Any:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found = import_module(module)
+        imported = import_module(module)
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"{named}: there is no module '{error.name}' to import here") from None
     except Exception as error:  # the user's code
         raise ConfigurationError(f"{named}: importing it failed with {type(error).__name__}: {_line(error)}") from error
-    if not hasattr(found, name):
-        known = [key for key, value in vars(found).items() if isinstance(value, type)]
+    if not hasattr(imported, name):
+        known = [key for key, value in vars(imported).items() if isinstance(value, type)]
         raise ConfigurationError(f"{named}: {module} has no '{name}'.{did_you_mean(name, known)}")
-    return getattr(found, name)
+    return getattr(imported, name)
 
 
 def _instance(made: Any, named: str) -> Any:

@@ -101,8 +101,8 @@ class Reconstruction(Detector):
             sizes = ["{1} x {0}".format(*shape) for shape in (self._shape, pixels.shape)]
             raise ContentError(f"{picture.name}: {self.suspect.name} makes pictures of {sizes[0]}, not {sizes[1]}")
         assert self._rebuild is not None
-        found = described(pixels[None] / 255, self._rebuild)
-        return picture.name, np.column_stack([found, nearness(found)])
+        errors = described(pixels[None] / 255, self._rebuild)
+        return picture.name, np.column_stack([errors, nearness(errors)])
 
     def _of_text(self, item: Any, place: int) -> tuple[str, Array]:
         import numpy as np
@@ -114,10 +114,10 @@ class Reconstruction(Detector):
             raise ContentError(f"{name}: {self.suspect.name} writes text, and this is none")
         assert self._log_p is not None
         try:
-            own, other = self._log_p([text, mirrored(text)]) / max(len(text), 1)
+            as_written, other = self._log_p([text, mirrored(text)]) / max(len(text), 1)
         except ConfigurationError as error:
             raise ContentError(f"{name}: {error}") from None
-        return name, np.array([[own, other, own - other]])
+        return name, np.array([[as_written, other, as_written - other]])
 
     def described(self, items: Sequence[Any]) -> dict[str, Array]:
         """Return the errors of items, (N, D): of a picture six in log units and the nearness, of a text three."""
@@ -145,15 +145,15 @@ class Reconstruction(Detector):
 
     def _detect(self, item: Any, place: int) -> Detection:
         try:
-            name, found = self._describe(item, place)
+            name, errors = self._describe(item, place)
         except ContentError as error:
             return Detection(Picture.of(item, place).name, None, reasons=(str(error),))
         if self._fitted is None and self.suspect.name.startswith("reference:"):
             self._fit_to_reference()
         if self._fitted is None:
             why = f"not fitted: no threshold is known for {self.suspect.name}"
-            return Detection(name, float(found[0, -1]), reasons=(why,))
-        return self._fitted.detection(name, {BLOCK: found})
+            return Detection(name, float(errors[0, -1]), reasons=(why,))
+        return self._fitted.detection(name, {BLOCK: errors})
 
     def _fit_to_reference(self) -> None:
         """Fit to outputs of a reference generator and to fresh items of what it learnt from."""

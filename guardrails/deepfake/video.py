@@ -166,8 +166,8 @@ class VideoFaces(Detector):
             return Detection(name, None, reasons=(str(error),))
         if not footage.tracks:
             return Detection(name, None, reasons=(_nobody(footage.looked_at), *footage.notes))
-        found = model.detection(name, footage.tracks)
-        return replace(found, reasons=(*found.reasons, *footage.notes))
+        detection = model.detection(name, footage.tracks)
+        return replace(detection, reasons=(*detection.reasons, *footage.notes))
 
     def picture(self, item: Any) -> Image | None:
         """Return evidence for a report: suspicious frames with the faces' boxes, above the scores over time.

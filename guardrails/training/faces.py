@@ -155,8 +155,8 @@ def fit_net(groups: Sequence[Sequence[Base]], *, seed: int, steps: int = STEPS, 
         labels = torch.repeat_interleave(torch.tensor([0.0, 1.0]), PAIRS)
         for parameters in optimiser.param_groups:
             parameters["lr"] = 3e-3 * cosine(i, steps=steps, warmup=40)
-        found, face = net(x.to(memory_format=torch.channels_last))
-        loss = loss_of(found, places) + 0.5 * loss_of(face, labels)
+        logits, face = net(x.to(memory_format=torch.channels_last))
+        loss = loss_of(logits, places) + 0.5 * loss_of(face, labels)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -226,8 +226,8 @@ def describe(bases: Sequence[Base], net: FaceNet, *, seed: int) -> Described:
         person = base.source.startswith("person ")
         package = base.source.split("/", maxsplit=1)[0]
         for label, picture in enumerate(pictures):
-            found, heat = described(picture, [scaled(face, picture, mask.shape)], net)
-            rows.append(found)
+            traits, heat = described(picture, [scaled(face, picture, mask.shape)], net)
+            rows.append(traits)
             labels.append(label)
             names.append(base.source if person else package)
             groups.append("portraits" if person else package)
@@ -241,23 +241,23 @@ def train_shipped(folder: Path, seed: int = 0) -> list[Path]:
     """Train network and head, test both on other people and methods, and write weights and card: twelve minutes."""
     people = portraits(PEOPLE, seed=derive_seed32(seed, "people"))
     fetched = fetched_photographs()
-    own = [*shipped_photographs(LEARN), *(base for k, part in enumerate(fetched) if k % 3 for base in part)]
-    net = fit_net([people, own], seed=seed)
+    photos = [*shipped_photographs(LEARN), *(base for k, part in enumerate(fetched) if k % 3 for base in part)]
+    net = fit_net([people, photos], seed=seed)
     path, sha256 = write_net(net, folder)
     net = FaceNet(net.net.half().float(), net.shares)  # as it will be read
     others = portraits(OTHERS, seed=derive_seed32(seed, "others"))
     kept = [*shipped_photographs(KEEP) * PLACED, *(base for part in fetched[::3] for base in part), *others]
-    found = describe(kept, net, seed=derive_seed32(seed, "head"))
-    fitted = Fitted.fit(found.blocks, found.labels, found.sources, groups=found.groups, basis=BASIS)
+    faces = describe(kept, net, seed=derive_seed32(seed, "head"))
+    fitted = Fitted.fit(faces.blocks, faces.labels, faces.sources, groups=faces.groups, basis=BASIS)
     cuts = np.arange(-2, 5, 0.25)
-    threshold = float(max(cuts, key=lambda cut: _mean_overlap(found, cut)))
+    threshold = float(max(cuts, key=lambda cut: _mean_overlap(faces, cut)))
     card: dict[str, Any] = {
         "what": "faces laid into pictures: a network of 148,355 weights and a linear head on 47 numbers",
         "command": COMMAND,
         "seed": seed,
         "net_sha256": sha256,
         "learnt_from": {
-            "network": _listed(people, own),
+            "network": _listed(people, photos),
             "head_and_calibration": _listed(others, kept[: -len(others)]),
             "forgeries": "self-blended copies of all of them (guardrails/training/material/self_blending.py)",
         },
@@ -268,8 +268,8 @@ def train_shipped(folder: Path, seed: int = 0) -> list[Path]:
     return [path, *write({FaceManipulation.id: fitted}, card, folder, "face")]
 
 
-def _mean_overlap(found: Described, cut: float) -> float:
-    return float(np.mean([overlap(p, m, cut) for p, m in zip(found.places, found.masks, strict=True)]))
+def _mean_overlap(faces: Described, cut: float) -> float:
+    return float(np.mean([overlap(p, m, cut) for p, m in zip(faces.places, faces.masks, strict=True)]))
 
 
 def _listed(people: Sequence[Base], others: Sequence[Base]) -> dict[str, Any]:

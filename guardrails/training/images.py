@@ -64,22 +64,22 @@ def train_shipped(folder: Path, seed: int, *, real: Sequence[Path] = (), generat
     given = examples.distinct(
         [e for f in real for e in examples.of_folder(f, 0)] + [e for f in generated for e in examples.of_folder(f, 1)]
     )
-    own = examples.own(given, seed=seed)
-    rows, left_out = described([*given, *own], seed=seed, encoder=the_encoder(), judged=given or own)
-    tests = checked(rows, given or own, seed)
+    built_in = examples.built_in(given, seed=seed)
+    rows, left_out = described([*given, *built_in], seed=seed, encoder=the_encoder(), judged=given or built_in)
+    tests = checked(rows, given or built_in, seed)
     heads = {name: fitted_on(rows.only(names), rows) for name, names in heads_of(rows).items()}
     if (files := on_files(given)) is not None:
         heads["deepfake.metadata"] = fitted_on(files, files)
-    learnt = [e for e in (*given, *own) if e.learnt]
+    learnt = [e for e in (*given, *built_in) if e.learnt]
     sides = {"real": real, "generated": generated}
-    found = figures(rows, heads_of(rows))
+    stated = figures(rows, heads_of(rows))
     card = {
         "what": "ridge heads on descriptors of the traces beneath a picture, and on features of an encoder",
         "command": " ".join([COMMAND, *(f"--{side} {f.name}" for side, fs in sides.items() for f in fs)]), "seed": seed,
         "learnt from": _counted(learnt), "only evaluated on": _counted([e for e in given if not e.learnt]),
         "unreadable": left_out, "tests of the data": tests,
-        "figures": found,
-        "aims": {n: against_aims(found[n], encoder=n == ENCODED) for n in ("deepfake.fusion", ENCODED) if n in found},
+        "figures": stated,
+        "aims": {n: against_aims(stated[n], encoder=n == ENCODED) for n in ("deepfake.fusion", ENCODED) if n in stated},
         "figures of the method, where every row may be learnt from": figures(
             all_learnt(rows), {name: names for name, names in heads_of(rows).items() if "fusion" in name}
         ),
@@ -101,13 +101,13 @@ def the_encoder() -> ImageDetector | None:
     """deepfake.features, where its encoder is installed."""
     from ..deepfake.features import Features
 
-    found = Features()
+    detector = Features()
     try:
-        found.encoder  # noqa: B018 - says what is missing
+        detector.encoder  # noqa: B018 - says what is missing
     except MissingExtraError as error:
         say(f"without the heads on features: {error}")
         return None
-    return found
+    return detector
 
 
 def described(
@@ -143,22 +143,24 @@ def checked(rows: Rows, items: Sequence[Example], seed: int) -> dict[str, Any]:
     ConfigurationError
         Where one of them separates the classes.
     """
-    found = {"null probe": null_probe([e for e in items if not e.label], seed)}
-    found["metadata baseline"] = mean_area(families(rows.photographs().only({SIZE: SIZE})), rows.sources)
-    for name, one in found.items():
+    intervals = {"null probe": null_probe([e for e in items if not e.label], seed)}
+    intervals["metadata baseline"] = mean_area(families(rows.photographs().only({SIZE: SIZE})), rows.sources)
+    for name, one in intervals.items():
         say(f"{name}: AUC {one.value:.3f} [{one.low:.3f}, {one.high:.3f}], refused where the lower end passes {BOUND}")
     bare = on_files(items)
     if bare is not None:
         before = mean_area(families(bare.photographs()), bare.sources)
         say(f"bare files before they are encoded: {before.value:.3f} [{before.low:.3f}, {before.high:.3f}]")
-        found["bare files before they are encoded, never learnt"] = before
-    refused = [name for name in ("null probe", "metadata baseline") if found[name].low > BOUND]
+        intervals["bare files before they are encoded, never learnt"] = before
+    refused = [name for name in ("null probe", "metadata baseline") if intervals[name].low > BOUND]
     if refused:
         raise ConfigurationError(
             f"the {' and the '.join(refused)} separate the classes (AUC over {BOUND}): a head would learn how the files"
             " were made; give both classes pictures of the same sizes, formats and qualities"
         )
-    return {name: {k: round(float(getattr(x, k)), 3) for k in ("value", "low", "high")} for name, x in found.items()}
+    return {
+        name: {k: round(float(getattr(x, k)), 3) for k in ("value", "low", "high")} for name, x in intervals.items()
+    }
 
 
 def null_probe(real: Sequence[Example], seed: int) -> Interval:
@@ -170,8 +172,8 @@ def null_probe(real: Sequence[Example], seed: int) -> Interval:
     chosen = lossless[::step][:NULLS]
 
     def describe(picture: Image) -> Array:
-        found = vectors(picture, None)
-        return np.concatenate([found[name] for name in TRACES]).astype(np.float64)
+        descriptors = vectors(picture, None)
+        return np.concatenate([descriptors[name] for name in TRACES]).astype(np.float64)
 
     lengths = [len(vectors(chosen[0].read(), None)[name]) for name in TRACES]
 

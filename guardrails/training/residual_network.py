@@ -179,8 +179,8 @@ def small_pairs(seed: int) -> list[Pair]:
         made = subject.target.sample_images(SMALL, seed=seed)
         real = subject.target.generator.reference_items(SMALL, seed=seed)
         for i in range(SMALL):
-            own = derive_seed32(seed, f"{name} {i}")
-            out.append(Pair(f"{name} {i}", name, *(encoded(side, seed=own) for side in (real[i], made[i]))))
+            pair_seed = derive_seed32(seed, f"{name} {i}")
+            out.append(Pair(f"{name} {i}", name, *(encoded(side, seed=pair_seed) for side in (real[i], made[i]))))
     return out
 
 
@@ -299,9 +299,9 @@ def headed(net: torch.nn.Sequential, kept: Sequence[Pair], *, seed: int) -> tupl
     figures = {}
     for kind in sorted(set(kinds)):
         real, made = (np.flatnonzero((kinds == kind) & (labels == label)) for label in (0, 1))
-        found = area(Placed(_above(scores[made], scores[real]), made, real), names)
+        interval = area(Placed(_above(scores[made], scores[real]), made, real), names)
         figures[kind] = {
-            "auc": round(found.value, 3), "low": round(found.low, 3), "high": round(found.high, 3),
+            "auc": round(interval.value, 3), "low": round(interval.low, 3), "high": round(interval.high, 3),
             "pairs": len(real), "sources": len({names[i] for i in real}),
         }  # fmt: skip
     return fitted(seen), figures

@@ -159,8 +159,8 @@ def _rate(happened: Sequence[bool], clusters: Sequence[str], seed: int) -> Inter
     return cluster_bootstrap(np.array(happened, dtype=float), clusters, resamples=RESAMPLES, seed=seed)
 
 
-def _shown(found: Interval) -> dict[str, float]:
-    return {name: round(float(getattr(found, name)), 3) for name in ("value", "low", "high")}
+def _shown(interval: Interval) -> dict[str, float]:
+    return {name: round(float(getattr(interval, name)), 3) for name in ("value", "low", "high")}
 
 
 def equal_error(synthetic: Array, real: Array) -> float:

@@ -153,7 +153,7 @@ def train_shipped(folder: Path, seed: int) -> list[Path]:
         "forged throughout: method=poisson,forgery=0.5": judged(model, UNSEEN[1], TESTED, seed=unseen + 1, whole=True),
         "five seconds long: method=poisson,forgery=0.5": judged(model, UNSEEN[1], TESTED, seed=unseen + 2, frames=LONG),
     }
-    rows = [row for found in settings.values() for row in found]
+    rows = [row for judgements in settings.values() for row in judgements]
     learnt = f"{PEOPLE} people forged in a stretch, {WHOLE} throughout, all untouched too"
     card = {
         "what": "a linear head on what of a face changes from frame to frame; see deepfake/videos/temporal_traces.py",
@@ -167,9 +167,9 @@ def train_shipped(folder: Path, seed: int) -> list[Path]:
         },
         "command": "guardrails train detector deepfake.video",
         "seed": seed,
-        "unseen": {name: summary(found, seed) for name, found in settings.items()},
+        "unseen": {name: summary(judgements, seed) for name, judgements in settings.items()},
         "unseen_pooled": summary(rows, seed),
-        "beside": {name: summary(found, seed) for name, found in extra.items()},
+        "beside": {name: summary(judgements, seed) for name, judgements in extra.items()},
         "null_auc_of_untouched_encoded_otherwise": encoded_otherwise(model, seed=unseen + 3),
     }
     return write(model, card, folder)
@@ -206,7 +206,7 @@ class Judged:
 
     person: str
     label: int
-    found: Detection | None
+    detection: Detection | None
     overlap: float
 
 
@@ -216,22 +216,22 @@ def judged(
     """Score n people's videos, untouched and forged; None where no face was followed."""
     out = []
     for clip, label, tracks in followed(setting, n, seed=seed, frames=frames, whole=whole):
-        found = model.detection(clip.person, tracks) if tracks else None
+        detection = model.detection(clip.person, tracks) if tracks else None
         times, flags = np.arange(frames) / clip.rate, np.zeros(frames, dtype=bool)
-        for segment in found.segments if found else ():
+        for segment in detection.segments if detection else ():
             flags |= (times >= segment.start - 1e-3) & (times < segment.end - 1e-3)
-        out.append(Judged(clip.person, label, found, overlap(flags, clip.truth & bool(label))))
+        out.append(Judged(clip.person, label, detection, overlap(flags, clip.truth & bool(label))))
     return out
 
 
 def summary(rows: Sequence[Judged], seed: int) -> dict[str, Any]:
     """Return the figures of a test, with intervals over people and what was not scored."""
-    scored = [r for r in rows if r.found is not None and r.found.score is not None]
+    scored = [r for r in rows if r.detection is not None and r.detection.score is not None]
     forged = [r for r in rows if r.label]
     people = [r.person for r in forged]
     untouched = [r for r in scored if not r.label]
-    verdicts = [r.found.verdict for r in untouched if r.found]
-    found = [r.found.verdict for r in scored if r.label and r.found]
+    verdicts = [r.detection.verdict for r in untouched if r.detection]
+    forged_verdicts = [r.detection.verdict for r in scored if r.label and r.detection]
     mean = cluster_bootstrap(np.array([r.overlap for r in forged]), people, resamples=1000, seed=seed)
     return {
         "auc": _shown(_area(scored)),
@@ -240,7 +240,7 @@ def summary(rows: Sequence[Judged], seed: int) -> dict[str, Any]:
         "people": len(set(people)),
         "mean_iou_of_frames": _shown(mean),
         "iou_at_least_half": _shown(wilson(sum(r.overlap >= 0.5 for r in forged), len(forged))),
-        "forged_called_manipulated": _shown(wilson(found.count("manipulated"), len(found))),
+        "forged_called_manipulated": _shown(wilson(forged_verdicts.count("manipulated"), len(forged_verdicts))),
         "untouched_called_manipulated": _shown(wilson(verdicts.count("manipulated"), len(verdicts))),
         "untouched_abstained": _shown(wilson(verdicts.count("abstain"), len(verdicts))),
         "untouched_with_a_suspect_segment": _shown(wilson(sum(r.overlap < 1 for r in untouched), len(untouched))),
@@ -248,7 +248,7 @@ def summary(rows: Sequence[Judged], seed: int) -> dict[str, Any]:
 
 
 def _area(scored: Sequence[Judged]) -> Interval:
-    scores = np.array([r.found.score for r in scored if r.found], dtype=np.float64)
+    scores = np.array([r.detection.score for r in scored if r.detection], dtype=np.float64)
     made, real = (np.flatnonzero([r.label == label for r in scored]) for label in (1, 0))
     high, low = scores[made][:, None], scores[real][None]
     return area(Placed((high > low) + 0.5 * (high == low), made, real), [r.person for r in scored])
@@ -268,16 +268,16 @@ def encoded_otherwise(model: VideoModel, *, seed: int, n: int = TESTED) -> dict[
                 if score is not None:
                     scores[name][clip.person] = score
     out = {}
-    for name, found in scores.items():
+    for name, by_person in scores.items():
         if name != "as it is":
             rows = [
                 Judged(person, label, Detection(person, score), 0.0)
-                for label, side in ((0, scores["as it is"]), (1, found))
+                for label, side in ((0, scores["as it is"]), (1, by_person))
                 for person, score in side.items()
             ]
             out[name] = _shown(_area(rows)) | {"n": len(rows)}
     return out
 
 
-def _shown(found: Interval) -> dict[str, float]:
-    return {"value": round(found.value, 3), "low": round(found.low, 3), "high": round(found.high, 3)}
+def _shown(interval: Interval) -> dict[str, float]:
+    return {"value": round(interval.value, 3), "low": round(interval.low, 3), "high": round(interval.high, 3)}

@@ -79,8 +79,9 @@ def _shares(panels: NDArray[np.object_]) -> None:
     colours = [COLOURS[job.stereotype_is_female] for job in lexicon.OCCUPATIONS]
     for axes, dose in zip(panels, DOSES, strict=True):
         generator = Translator.load(gender_bias=dose)
-        own = np.mean([share_stereotypical(generator, sentences, language) for language in LANGUAGES], axis=0)
-        women = np.where([s.female for s in sentences], own, 1 - own)  # there each person has the stereotypical gender
+        share = np.mean([share_stereotypical(generator, sentences, language) for language in LANGUAGES], axis=0)
+        # There each person has the stereotypical gender.
+        women = np.where([s.female for s in sentences], share, 1 - share)
         axes.bar(names, [women[jobs == name].mean() for name in names], color=colours, width=0.75)
         axes.axhline(0.5, color=GREY, linewidth=0.8, linestyle=":")
         axes.set(ylim=(0, 1), yticks=(0, 0.5, 1), xlim=(-0.6, len(names) - 0.4))

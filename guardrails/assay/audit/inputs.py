@@ -88,10 +88,10 @@ class Inputs:
         if not path.is_dir():
             sha256, size = self._file(path)
             return InputRecord(name=name, sha256=sha256, files=1, bytes=size)
-        top, own = path.resolve(), ""
+        top, excluded = path.resolve(), ""
         if self._without.is_relative_to(top):
-            own = self._without.relative_to(top).as_posix() + "/"
-        names = sorted(n for n in files_below(path) if not own or not n.startswith(own))
+            excluded = self._without.relative_to(top).as_posix() + "/"
+        names = sorted(n for n in files_below(path) if not excluded or not n.startswith(excluded))
         return self._hashed(name, [(n, path / n) for n in names])
 
     def _hashed(self, name: str, files: Sequence[tuple[str, Path]]) -> InputRecord:

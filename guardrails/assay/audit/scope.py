@@ -84,8 +84,8 @@ class Scope:
             raise ConfigurationError(f"--text-field {field}: no file given has this field")
         readings = {name: reading for name, value in inputs.items() if (reading := read_as(value))}
         if target.name.startswith("reference:"):
-            own = control_subject(target.name)
-            subject = replace(own, **given, data_names={**own.data_names, **names}, read_as=readings)
+            control = control_subject(target.name)
+            subject = replace(control, **given, data_names={**control.data_names, **names}, read_as=readings)
         else:
             subject = Subject(target=target, **given, data_names=names, read_as=readings)
         if target.modality is Modality.TABLE:

@@ -58,12 +58,12 @@ def mix(clean: Sequence[Row], spiked: Sequence[Row], m: int, *, seed: int, among
     import numpy as np
 
     by_item = {row["item"]: row for row in spiked if plantable(row)}
-    own = [i for i, row in enumerate(clean) if plantable(row)]
+    places = [i for i, row in enumerate(clean) if plantable(row)]
     rng = np.random.default_rng(seed)
-    chosen = set(rng.permutation([i for i in own if clean[i]["item"] in by_item])[:m].tolist())
+    chosen = set(rng.permutation([i for i in places if clean[i]["item"] in by_item])[:m].tolist())
     dropped: set[int] = set()
-    if among is not None and among < len(own):
-        rest = rng.permutation([i for i in own if i not in chosen])
+    if among is not None and among < len(places):
+        rest = rng.permutation([i for i in places if i not in chosen])
         dropped = set(rest[max(0, among - len(chosen)) :].tolist())
     return [by_item[row["item"]] if i in chosen else row for i, row in enumerate(clean) if i not in dropped]
 
@@ -90,7 +90,7 @@ def spike_outcome(
     """
     failed = first_error(spiked)
     spiked = [row for row in spiked if "error" not in row]
-    own = sum(map(plantable, clean))
+    total = sum(map(plantable, clean))
     available = sum(map(plantable, spiked))
     seen = probe.recovery(clean, spiked, subject) if kind == "spike" and spiked else None
     recovery, low, high = seen if seen is not None else (None, None, None)
@@ -99,11 +99,11 @@ def spike_outcome(
         reason = "the finding fails without a spike: the fault is already there"
     else:
         for dose in DOSES:
-            m = min(round(dose * own), available)
+            m = min(round(dose * total), available)
             if m < 1:
                 continue
             tried.append(dose)
-            among = own if m == round(dose * own) else round(m / dose)
+            among = total if m == round(dose * total) else round(m / dose)
             mixed = mix(clean, spiked, m, seed=derive_seed(seed, "mix"), among=among)
             if _status(probe, mixed, subject, threshold, seed=seed) is Status.FAIL:
                 smallest = dose

@@ -143,11 +143,11 @@ def _ready(name: str) -> Detector:
 
 
 def _changes(names: Sequence[str]) -> list[Perturbation]:
-    found = ["none"]
+    wanted = ["none"]
     for name in names:
         matching = [known for known in STANDARD if fnmatchcase(known, name)]
-        found += matching or [Perturbation.parse(name).name]
-    return [Perturbation.parse(name) for name in dict.fromkeys(found)]
+        wanted += matching or [Perturbation.parse(name).name]
+    return [Perturbation.parse(name) for name in dict.fromkeys(wanted)]
 
 
 def _tables(scores: Scores, parts: Parts, chosen: dict[str, Detector], leave_out: bool) -> Tables:
@@ -196,8 +196,8 @@ class Refits:
             )
             self._last = (key, model)
         pictures = self.scores.described[change]
-        found = self._last[1].score([pictures[i] for i in rows])
-        return np.array([np.nan if d.score is None else d.score for d in found])
+        detections = self._last[1].score([pictures[i] for i in rows])
+        return np.array([np.nan if d.score is None else d.score for d in detections])
 
 
 def _strength(name: str, values: Sequence[float]) -> StrengthRow:

@@ -64,15 +64,15 @@ def scored(
     for done, item in enumerate(items):
         if progress is not None:
             progress(done, len(items), item.name)
-        own = derive_seed32(seed, item.name)
+        item_seed = derive_seed32(seed, item.name)
         try:
-            picture = encoded(item.read(), seed=own, formats=FORMATS, rescale=False)
+            picture = encoded(item.read(), seed=item_seed, formats=FORMATS, rescale=False)
         except (ContentError, ValueError) as error:
             out.unread.append((item.name, str(error)))
             continue
         out.items.append(item)
         for change in changes:
-            changed, measured = change.apply(picture, seed=own)
+            changed, measured = change.apply(picture, seed=item_seed)
             one = Picture(item.name, path=item.path, pixels=changed)
             out.severity.setdefault(change.name, []).append(measured)
             for name, detector in detectors.items():
@@ -82,9 +82,9 @@ def scored(
     return out
 
 
-def _keep(out: Scores, detector: str, change: str, found: Any) -> None:
+def _keep(out: Scores, detector: str, change: str, detection: Any) -> None:
     key = (detector, change)
     number = float("nan")
-    out.score.setdefault(key, []).append(number if found.score is None else found.score)
-    out.probability.setdefault(key, []).append(number if found.probability is None else found.probability)
-    out.verdict.setdefault(key, []).append(found.verdict)
+    out.score.setdefault(key, []).append(number if detection.score is None else detection.score)
+    out.probability.setdefault(key, []).append(number if detection.probability is None else detection.probability)
+    out.verdict.setdefault(key, []).append(detection.verdict)

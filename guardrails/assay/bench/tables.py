@@ -76,11 +76,11 @@ def shipped(scores: Scores, parts: Parts) -> Iterator[tuple[ShippedRow, Placed |
         x, verdicts = np.array(values), np.array(scores.verdict[detector, change], dtype=object)
         for family in parts.families:
             made, real = parts.made(family), parts.real_for(family)
-            found = np.isin(verdicts, SYNTHETIC)
+            called = np.isin(verdicts, SYNTHETIC)
             row, placed = compared(x[made], x[real], made, real, parts.sources)
             yield ShippedRow(
                 detector=detector, perturbation=change, family=family, **row.model_dump(),
-                called_synthetic=_rate(found[made]), called_synthetic_of_real=_rate(found[real]),
+                called_synthetic=_rate(called[made]), called_synthetic_of_real=_rate(called[real]),
                 abstains=_rate(verdicts[made] == "abstain"), abstains_on_real=_rate(verdicts[real] == "abstain"),
             ), placed  # fmt: skip
 
@@ -100,8 +100,8 @@ def compared(
         return row.model_copy(update={"reason": few}), None
     above = (a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None])
     placed = Placed(above, rows[there], others[here])
-    found = area(placed, sources)
-    row = row.model_copy(update={"auc": found.value, "auc_low": found.low, "auc_high": found.high})
+    interval = area(placed, sources)
+    row = row.model_copy(update={"auc": interval.value, "auc_low": interval.low, "auc_high": interval.high})
     share = tpr_at_fpr(a, b, fpr=FPR)
     if share is None:
         few = f"{len(b)} real pictures are too few for a TPR at {FPR:.0%} FPR"
@@ -130,11 +130,11 @@ def left_out(
         for family in parts.families:
             made, real = parts.made(family), parts.real_for(family)
             for change, placed in _folds(refit, detector, family, changes, parts, made, real).items():
-                found = area(placed, parts.sources)
+                interval = area(placed, parts.sources)
                 yield FamilyRow(
                     detector=detector, perturbation=change, family=family,
                     n_generated=len(placed.generated), n_real=len(placed.real),
-                    auc=found.value, auc_low=found.low, auc_high=found.high,
+                    auc=interval.value, auc_low=interval.low, auc_high=interval.high,
                     **_found_at(placed, parts.sources),
                 ), placed  # fmt: skip
 
@@ -215,10 +215,10 @@ def means(rows: Sequence[FamilyRow], placed: Sequence[Placed | None], sources: S
             )  # fmt: skip
 
 
-def _mean(found: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
+def _mean(by_family: Mapping[str, Placed], sources: Sequence[str]) -> Interval:
     """Families share one set of real pictures, or have sets of their own, and then only families vary."""
-    sets = {tuple(np.sort(p.real).tolist()) for p in found.values()}
-    return mean_area(found, sources) if len(sets) == 1 else mean_area_apart(found)
+    sets = {tuple(np.sort(p.real).tolist()) for p in by_family.values()}
+    return mean_area(by_family, sources) if len(sets) == 1 else mean_area_apart(by_family)
 
 
 def calibration(scores: Scores, parts: Parts) -> Iterator[CalibrationRow]:
@@ -243,8 +243,8 @@ def calibration(scores: Scores, parts: Parts) -> Iterator[CalibrationRow]:
             continue
         values_of: dict[str, float] = {}
         for name, statistic in (("error", _error), ("brier", _brier)):
-            found = cluster_bootstrap(table, clusters, statistic=statistic, resamples=RESAMPLES, seed=0)
-            values_of |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+            interval = cluster_bootstrap(table, clusters, statistic=statistic, resamples=RESAMPLES, seed=0)
+            values_of |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
         yield row.model_copy(update=values_of)
 
 
@@ -267,17 +267,17 @@ def false_alarms(scores: Scores, parts: Parts) -> Iterator[FalseAlarmsRow]:
     for group in whole:
         rows = real[parts.group[real] == group]
         names = [parts.sources[i] for i in rows.tolist()]
-        own = len(set(names)) < len(names)  # drawn pictures are each a source of their own
-        for name in dict.fromkeys(names) if own else [group]:
-            keep = rows if not own else np.array([i for i in rows.tolist() if parts.sources[i] == name])
-            named = {**named, f"{group}: {name}" if own else group: keep}
+        shared = len(set(names)) < len(names)  # drawn pictures are each a source of their own
+        for name in dict.fromkeys(names) if shared else [group]:
+            keep = rows if not shared else np.array([i for i in rows.tolist() if parts.sources[i] == name])
+            named = {**named, f"{group}: {name}" if shared else group: keep}
     for (detector, change), verdicts in scores.verdict.items():
         if change != "none":
             continue
         given = np.array(verdicts, dtype=object)
-        found = np.isin(given, SYNTHETIC)
+        called = np.isin(given, SYNTHETIC)
         for name, rows in sorted(named.items(), key=lambda pair: -len(pair[1])):
-            fpr = wilson(int(found[rows].sum()), len(rows))
+            fpr = wilson(int(called[rows].sum()), len(rows))
             yield FalseAlarmsRow(
                 detector=detector, source=name, n=len(rows), fpr=fpr[0], low=fpr[1], high=fpr[2],
                 abstains=_rate(given[rows] == "abstain"),

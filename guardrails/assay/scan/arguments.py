@@ -24,12 +24,12 @@ def arguments_sha256(names: Iterable[str]) -> dict[str, str]:
     ConfigurationError
         Where a folder holds more than 10,000 files, or one cannot be read.
     """
-    found = {}
+    hashes = {}
     for name in names:
         places = list(dict.fromkeys(_places(name.partition(":")[2])))
         if places:
-            found[name] = hashlib.sha256("".join(place_sha256(place) for place in places).encode()).hexdigest()
-    return found
+            hashes[name] = hashlib.sha256("".join(place_sha256(place) for place in places).encode()).hexdigest()
+    return hashes
 
 
 def _places(argument: str) -> Iterator[Path]:
@@ -62,12 +62,12 @@ def place_sha256(place: Path) -> str:
 def _files(place: Path) -> list[tuple[str, Path]]:
     if place.is_file():
         return [("", place)]
-    found: list[tuple[str, Path]] = []
+    files: list[tuple[str, Path]] = []
     for path in place.rglob("*"):
         if path.is_file():
-            found.append((path.relative_to(place).as_posix(), path))
-            if len(found) > MOST_FILES:
+            files.append((path.relative_to(place).as_posix(), path))
+            if len(files) > MOST_FILES:
                 raise ConfigurationError(
                     f"{place}: more than {MOST_FILES:,} files; name the folder of the model itself"
                 )
-    return sorted(found)
+    return sorted(files)

@@ -24,7 +24,7 @@ class Identified:
 
     Attributes
     ----------
-    found : Found
+    entry : Found
     problem : str, optional
         Why it cannot be read; then all below is empty.
     path : str
@@ -36,7 +36,7 @@ class Identified:
     content : Content, optional
     """
 
-    found: Found
+    entry: Found
     problem: str | None = None
     path: str = ""
     fetched: bool = False
@@ -51,11 +51,11 @@ class Identified:
 
     def row(self) -> ScanRow:
         """Return the row of the scan as far as it is known."""
-        place = self.found.place
+        place = self.entry.place
         content = self.content or Content(None, "unknown")
-        wrong = misnamed(self.found.name, content) if self.content else None
+        wrong = misnamed(self.entry.name, content) if self.content else None
         return ScanRow(
-            path=self.found.name,
+            path=self.entry.name,
             path_bytes=None if place.decode("utf-8", "replace").encode() == place else place.hex(),
             sha256=self.sha256,
             size=self.size,
@@ -68,28 +68,28 @@ class Identified:
         )
 
 
-def identify(found: Found, folder: Path) -> Identified:
+def identify(entry: Found, folder: Path) -> Identified:
     """Bring a file here, hash it and tell its content; a problem is part of what is returned.
 
     Parameters
     ----------
-    found : Found
+    entry : Found
         Its entry in the listing.
     folder : Path
         For the temporary copy of a remote file.
     """
-    if found.problem is not None:
-        return Identified(found, found.problem)
-    path = os.fsdecode(found.place)
+    if entry.problem is not None:
+        return Identified(entry, entry.problem)
+    path = os.fsdecode(entry.place)
     try:
-        if found.remote:
-            path = str(fetch(path, folder / f"{found.number}"))
+        if entry.remote:
+            path = str(fetch(path, folder / f"{entry.number}"))
         size, sha256, head = _hashed(path)
     except ContentError as error:
-        return Identified(found, str(error))
+        return Identified(entry, str(error))
     except OSError as error:
-        return Identified(found, f"cannot be read: {error.strerror or error}")
-    return Identified(found, None, path, found.remote, size, sha256, content_of(head))
+        return Identified(entry, f"cannot be read: {error.strerror or error}")
+    return Identified(entry, None, path, entry.remote, size, sha256, content_of(head))
 
 
 def fetch(url: str, to: Path) -> Path:

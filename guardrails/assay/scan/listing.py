@@ -127,8 +127,8 @@ class Listing(Log):
             self._db.execute("DELETE FROM listed")
             for argument, path in enumerate(paths):
                 # The same file under another spelling stays: it will be found to be a duplicate.
-                found = ((place, argument, problem) for place, problem in _entries(path, without.resolve()))
-                self._db.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?, ?)", found)
+                rows = ((place, argument, problem) for place, problem in _entries(path, without.resolve()))
+                self._db.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?, ?)", rows)
             self._db.execute(
                 "INSERT INTO items SELECT row_number() OVER (ORDER BY argument, place) - 1, place, problem"
                 " FROM listed ORDER BY argument, place"
@@ -220,12 +220,12 @@ def check_path(path: str) -> None:
 
 
 def _entries(path: str, without: Path) -> Iterator[tuple[bytes, str | None]]:
-    found = _remote(path) if is_url(path) else _local(path, without)
-    first = next(found, None)
+    entries = _remote(path) if is_url(path) else _local(path, without)
+    first = next(entries, None)
     if first is None:
         raise ConfigurationError(f"{path}: nothing there to scan")
     yield first
-    yield from found
+    yield from entries
 
 
 def _local(path: str, without: Path) -> Iterator[tuple[bytes, str | None]]:

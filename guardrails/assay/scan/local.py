@@ -40,7 +40,7 @@ def local_rows(listing: Listing, start: int, names: Sequence[str], *, folder: Pa
     """
     with Pool(names, workers) as pool, ThreadPoolExecutor(workers) as threads:
         known = ordered(
-            lambda found: threads.submit(identify, found, folder), listing.entries(start), ahead=2 * workers
+            lambda entry: threads.submit(identify, entry, folder), listing.entries(start), ahead=2 * workers
         )
         heard = frozenset[Modality | None]().union(*(detectors()[n.partition(":")[0]].modalities for n in names))
         yield from ordered(partial(_begun, pool, listing, heard | WITH_FACTS), known, ahead=4 * workers)
@@ -50,11 +50,11 @@ def _begun(pool: Pool, listing: Listing, looked_at: frozenset[Modality | None], 
     """Begin what is to be done for a file: nothing for what cannot be read, was seen before or has no detector."""
     row = one.row()
     if one.sha256 is not None:
-        first = listing.first(one.sha256, one.found.number)
+        first = listing.first(one.sha256, one.entry.number)
         kind = one.content.modality if one.content else None
-        if first == one.found.number and kind in looked_at:
+        if first == one.entry.number and kind in looked_at:
             return _completed(one, row, pool.ask(task_of(one), patience_of(one)))
-        new = first == one.found.number
+        new = first == one.entry.number
         if new:
             row = row.model_copy(update={"notes": (*row.notes, unheard(kind))})
         else:

@@ -40,8 +40,8 @@ class Examiner:
         rows = [self._row(Found(n, bytes.fromhex(place), problem or None)) for n, place, problem in entries]
         return {"row": [row.line() for row in rows]}
 
-    def _row(self, found: Found) -> ScanRow:
-        one: Identified = identify(found, self.folder)
+    def _row(self, entry: Found) -> ScanRow:
+        one: Identified = identify(entry, self.folder)
         try:
             if one.sha256 is None:
                 return one.row()
@@ -70,8 +70,8 @@ def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[Sca
 
     ray = imported_ray("ray.data")
     entries = [
-        {"number": found.number, "place": found.place.hex(), "problem": found.problem or ""}
-        for found in listing.entries(start)
+        {"number": listed.number, "place": listed.place.hex(), "problem": listed.problem or ""}
+        for listed in listing.entries(start)
     ]
     if any(str(entry["place"]).startswith(b"memory://".hex()) for entry in entries):
         raise ConfigurationError("memory:// paths are known to one process only: use the engine 'local'")
@@ -86,8 +86,8 @@ def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[Sca
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=1,
     )
-    for number, found in enumerate(data.iter_rows(), start):
-        row = ScanRow.model_validate(json.loads(found["row"]))
+    for number, record in enumerate(data.iter_rows(), start):
+        row = ScanRow.model_validate(json.loads(record["row"]))
         if row.sha256 is not None:
             first = listing.first(row.sha256, number)
             if first != number:

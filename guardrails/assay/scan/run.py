@@ -149,10 +149,10 @@ def _finish(
             if engine == "ray":
                 from .ray import ray_rows
 
-                found = ray_rows(listing, done, names)
+                scanned = ray_rows(listing, done, names)
             else:
-                found = local_rows(listing, done, names, folder=temporary, workers=workers)
-            _write_rows(rows, _believed(found, outcomes), done, listing, progress, emit)
+                scanned = local_rows(listing, done, names, folder=temporary, workers=workers)
+            _write_rows(rows, _believed(scanned, outcomes), done, listing, progress, emit)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         cost = meter.lap(listing.seconds(), len(listing))
@@ -210,10 +210,10 @@ def chosen(asked: Sequence[str]) -> list[str]:
         id, colon, argument = pattern.partition(":")
         if colon and id in known and not known[id].takes:
             raise ConfigurationError(f"{id} takes no argument; '{argument}' was given")
-        found = [pattern] if colon and id in known else [name for name in known if fnmatchcase(name, pattern)]
-        if not found:
+        matching = [pattern] if colon and id in known else [name for name in known if fnmatchcase(name, pattern)]
+        if not matching:
             raise ConfigurationError(f"no detector is called '{pattern}'.{did_you_mean(id, known)}")
-        out += found
+        out += matching
     if not out:
         raise ConfigurationError(f"name the detectors: --detectors GLOB. Known: {', '.join(known)}")
     return list(dict.fromkeys(out))

@@ -113,26 +113,28 @@ def _attempt(detector: Detector, path: Path, items: dict[Any, Any]) -> Detection
         return Detection(str(path), None, reasons=(f"the detector broke ({type(error).__name__}: {error})",))
 
 
-def detection_row(name: str, found: Detection) -> Answer:
+def detection_row(name: str, detection: Detection) -> Answer:
     """Return a detection as JSON has it, under the name that the detector was asked for by.
 
     >>> detection_row("a.b", Detection("x.png", None, reasons=("x.png: cut short",)))["reasons"]
     ['cut short']
     """
-    if found.score is not None and not math.isfinite(found.score):
-        found = replace(found, score=None, probability=None, likelihood_ratio=None, verdict="abstain",
-                        reasons=("its score is not a number", *found.reasons))  # fmt: skip
-    if found.verdict not in get_args(Verdict):  # a detector of another distribution may say more than it can know
-        found = replace(found, verdict="abstain", reasons=(f"'{found.verdict}' is no verdict", *found.reasons))
+    if detection.score is not None and not math.isfinite(detection.score):
+        detection = replace(detection, score=None, probability=None, likelihood_ratio=None, verdict="abstain",
+                            reasons=("its score is not a number", *detection.reasons))  # fmt: skip
+    if detection.verdict not in get_args(Verdict):  # a detector of another distribution may say more than it can know
+        detection = replace(
+            detection, verdict="abstain", reasons=(f"'{detection.verdict}' is no verdict", *detection.reasons)
+        )
     return {
         "detector": name,
-        "score": found.score,
-        "probability": found.probability,
-        "likelihood_ratio": _finite(found.likelihood_ratio),
-        "verdict": found.verdict,
-        "reasons": [reason.removeprefix(f"{found.item}: ") for reason in found.reasons],
-        "calibration": found.calibration,
-        "segments": [[float(s.start), float(s.end), _finite(s.score)] for s in found.segments],
+        "score": detection.score,
+        "probability": detection.probability,
+        "likelihood_ratio": _finite(detection.likelihood_ratio),
+        "verdict": detection.verdict,
+        "reasons": [reason.removeprefix(f"{detection.item}: ") for reason in detection.reasons],
+        "calibration": detection.calibration,
+        "segments": [[float(s.start), float(s.end), _finite(s.score)] for s in detection.segments],
     }
 
 

@@ -121,14 +121,14 @@ class FaceNet:
         return places.numpy() - np.log(shares / (1 - shares))[:, None, None], face.numpy()
 
 
-def write_net(found: FaceNet, folder: Path) -> tuple[Path, str]:
+def write_net(net: FaceNet, folder: Path) -> tuple[Path, str]:
     """Write ``face-net.safetensors``; return its path and hash, which belongs into the card."""
     import torch
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {n: t for n, t in found.net.state_dict().items() if not n.endswith("num_batches_tracked")}
-    tensors = {n: t.to(torch.float16).contiguous() for n, t in kept.items()} | {"shares": torch.tensor(found.shares)}
+    kept = {n: t for n, t in net.net.state_dict().items() if not n.endswith("num_batches_tracked")}
+    tensors = {n: t.to(torch.float16).contiguous() for n, t in kept.items()} | {"shares": torch.tensor(net.shares)}
     path = folder / "face-net.safetensors"
     path.write_bytes(save(tensors))
     return path, hashlib.sha256(path.read_bytes()).hexdigest()

@@ -59,12 +59,12 @@ def noise_map(crop: NDArray[np.uint8]) -> Floats:
 
 def noise_traits(crop: NDArray[np.uint8]) -> Floats:
     """Return how the grain inside, around and outside of the face differ: (12,) logarithms of ratios and spreads."""
-    found = np.log(np.maximum(noise_map(crop), MIN_SIGMA))
-    radius, _ = polar(found.shape[1])
+    log_sigma = np.log(np.maximum(noise_map(crop), MIN_SIGMA))
+    radius, _ = polar(log_sigma.shape[1])
     inside, outside = radius < INNER, radius > OUTER
     band = ~inside & ~outside
-    face, edge, rest = (np.median(found[:, where], axis=1) for where in (inside, band, outside))
-    spread = found[:, inside].std(axis=1) - found[:, outside].std(axis=1)
+    face, edge, rest = (np.median(log_sigma[:, where], axis=1) for where in (inside, band, outside))
+    spread = log_sigma[:, inside].std(axis=1) - log_sigma[:, outside].std(axis=1)
     return np.concatenate([face - rest, edge - rest, edge - face, spread]).astype(np.float32)
 
 

@@ -65,17 +65,17 @@ def kind_of(answer: Callable[[Image], NDArray[Any]], named: str) -> Kind:
     import numpy as np
 
     try:
-        found = np.array([numbers(answer(picture), named) for picture in trials()])
+        answers = np.array([numbers(answer(picture), named) for picture in trials()])
     except ContentError as error:
         raise ConfigurationError(str(error)) from error
-    if not np.isfinite(found).all():
+    if not np.isfinite(answers).all():
         raise ConfigurationError(f"{named}: it gives numbers that are not finite for pictures made to try it")
-    within = bool((found >= 0).all() and (found <= 1).all())
-    if found.shape[1] == 1:
+    within = bool((answers >= 0).all() and (answers <= 1).all())
+    if answers.shape[1] == 1:
         kind: Kind = "probability" if within else "logit"
     else:
-        kind = "probabilities" if within and np.allclose(found.sum(axis=1), 1, atol=1e-3) else "logits"
-    scores = [score_of(row, kind, named) for row in found]
+        kind = "probabilities" if within and np.allclose(answers.sum(axis=1), 1, atol=1e-3) else "logits"
+    scores = [score_of(row, kind, named) for row in answers]
     if max(scores) - min(scores) <= 1e-6 * max(1.0, abs(scores[0])):
         raise ConfigurationError(
             f"{named}: it gives the same score for {len(scores)} pictures that differ in everything"

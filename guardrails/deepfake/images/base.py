@@ -104,11 +104,11 @@ class ImageDetector(Detector):
     def _detect(self, picture: Picture) -> Detection:
         self.fitted  # noqa: B018 - missing weights are a mistake of the set-up, not of one picture
         try:
-            found = self.blocks(picture)
+            blocks = self.blocks(picture)
         except ContentError as error:
             return Detection(picture.name, None, reasons=(str(error),))
         return within_scope(
-            self._judge(picture.name, {name: x[None] for name, x in found.items()}), self.fitted, picture
+            self._judge(picture.name, {name: x[None] for name, x in blocks.items()}), self.fitted, picture
         )
 
     def _judge(self, name: str, blocks: Blocks) -> Detection:
@@ -122,8 +122,8 @@ class ImageDetector(Detector):
 
     def explain(self, item: Any) -> Detection:
         picture = Picture.of(item)
-        found = self._detect(picture)
-        return found if found.score is None else replace(found, heat_map=self._heat_map(picture.pixels))
+        detection = self._detect(picture)
+        return detection if detection.score is None else replace(detection, heat_map=self._heat_map(picture.pixels))
 
     def _heat_map(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Return the evidence by place as logits, or None where there is no such map.
@@ -147,14 +147,14 @@ class ImageDetector(Detector):
         return None
 
 
-def within_scope(found: Detection, fitted: Fitted, picture: Picture) -> Detection:
+def within_scope(detection: Detection, fitted: Fitted, picture: Picture) -> Detection:
     """Return a detection, without verdict and ratio where the calibration has no sources of the picture's kind."""
-    if fitted.scope is None or found.calibration is None:
-        return found
+    if fitted.scope is None or detection.calibration is None:
+        return detection
     kind = kind_of(picture) if fitted.scope.kinds else "pictures"
     if kind in fitted.scope.kinds:
-        return found
-    return Detection(found.item, found.score, reasons=(fitted.scope.withheld(kind), *found.reasons[1:]))
+        return detection
+    return Detection(detection.item, detection.score, reasons=(fitted.scope.withheld(kind), *detection.reasons[1:]))
 
 
 class TileDetector(ImageDetector):

@@ -212,12 +212,12 @@ def residuals(tiles: Tiles | NDArray[Any]) -> Array:
     corners += quarter[2:, : -2 * n]
     corners += quarter[:-2, 2 * n :]
     both = [_quantised(inner - edges), _quantised(inner - edges * 2 + corners)]
-    found = [
+    histograms = [
         _runs(_quantised(half[:, n:] - half[:, :-n]), _quantised(half[1:] - half[:-1]), n),
         _runs(_second(light, n), _quantised(half[2:] - light[1:-1] + half[:-2]), n),
         *(_runs(q, q, n) for q in both),
     ]
-    return np.concatenate(found).astype(np.float32)
+    return np.concatenate(histograms).astype(np.float32)
 
 
 def _second(plane: Array, n: int) -> Bytes:

@@ -75,14 +75,14 @@ class Encoder:
         import numpy as np
 
         mean, deviation = (np.array(v, np.float32) for v in (self.mean, self.deviation))
-        found = {}
+        vectors = {}
         for view, made in {"whole": whole(pixels, self.side), "centre": centre(pixels, self.side)}.items():
             batch = (made.astype(np.float32) / 255 - mean) / deviation
             for layer, vector in self.describe(np.ascontiguousarray(batch.transpose(2, 0, 1)[None])).items():
-                found[f"{view}/{layer}"] = vector
-        if not all(np.isfinite(vector).all() for vector in found.values()):
+                vectors[f"{view}/{layer}"] = vector
+        if not all(np.isfinite(vector).all() for vector in vectors.values()):
             raise ContentError(f"{self.name}: it gives numbers that are not finite for this picture")
-        return found
+        return vectors
 
 
 def whole(pixels: Image, side: int) -> Image:
@@ -160,8 +160,8 @@ def default_encoder() -> Encoder:
     ask = session.get_inputs()[0].name
 
     def describe(batch: Array) -> dict[str, Array]:
-        found = session.run(names, {ask: batch})
-        return {str(layer): x[0, 0] for layer, x in zip(LAYERS, found, strict=True)}  # the class token
+        outputs = session.run(names, {ask: batch})
+        return {str(layer): x[0, 0] for layer, x in zip(LAYERS, outputs, strict=True)}  # the class token
 
     return Encoder("CLIP ViT-B/16", SHA256, SIDE, CLIP_MEAN, CLIP_DEVIATION, describe)
 

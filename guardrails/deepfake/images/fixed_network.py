@@ -79,8 +79,8 @@ class FixedDetector(ImageDetector):
     def blocks(self, picture: Picture) -> Blocks:
         import numpy as np
 
-        found = picture.kept((self.id, self.sha256, self.argument), lambda: self.logit(picture))
-        return {BLOCK: np.array([found])}
+        logit = picture.kept((self.id, self.sha256, self.argument), lambda: self.logit(picture))
+        return {BLOCK: np.array([logit])}
 
     @property
     def fitted(self) -> Fitted:

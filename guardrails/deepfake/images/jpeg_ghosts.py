@@ -74,11 +74,11 @@ def ghosts(image: Image, *, qualities: tuple[int, ...] = QUALITIES) -> Ghosts:
     """
     from scipy.ndimage import uniform_filter
 
-    x, found = image.astype(np.float32), []
+    x, differences = image.astype(np.float32), []
     for quality in qualities:
         squared = ((x - _saved(image, quality)) ** 2).mean(axis=2)
-        found.append(uniform_filter(squared, BOX, mode="reflect")[::STRIDE, ::STRIDE])
-    d = np.stack(found)
+        differences.append(uniform_filter(squared, BOX, mode="reflect")[::STRIDE, ::STRIDE])
+    d = np.stack(differences)
     least, most = d.min(axis=0), d.max(axis=0)
     return Ghosts(qualities, ((d - least) / np.maximum(most - least, 1e-6)).astype(np.float32))
 

@@ -86,5 +86,5 @@ def drawn_score(vector: NDArray[np.floating[Any]]) -> float:
 def _weights() -> dict[str, NDArray[np.float32]]:
     from safetensors.numpy import load_file
 
-    found: dict[str, NDArray[np.float32]] = load_file(WEIGHTS)
-    return found
+    weights: dict[str, NDArray[np.float32]] = load_file(WEIGHTS)
+    return weights

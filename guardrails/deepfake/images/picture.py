@@ -92,8 +92,8 @@ class Picture:
         """Return what was computed under a key before, or compute it."""
         if key not in self._kept:
             self._kept[key] = compute()
-        found: T = self._kept[key]
-        return found
+        computed: T = self._kept[key]
+        return computed
 
     def known(self, key: Any) -> Any:
         """Return what was computed under a key before, or None."""

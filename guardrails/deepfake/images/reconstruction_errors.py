@@ -35,8 +35,8 @@ def errors(x: Array, y: Array) -> Array:
     difference = x - y
     power = (difference**2).mean(axis=(1, 2, 3))
     blurred = (_blur(difference, SIGMA) ** 2).mean(axis=(1, 2, 3))
-    found = np.stack([1 - ms_ssim(x, y), gradients(difference), (blurred + FLOOR) / (power + FLOOR)], axis=1)
-    out: Array = np.maximum(found, FLOOR)
+    distances = np.stack([1 - ms_ssim(x, y), gradients(difference), (blurred + FLOOR) / (power + FLOOR)], axis=1)
+    out: Array = np.maximum(distances, FLOOR)
     return out
 
 
@@ -62,12 +62,12 @@ def ms_ssim(x: Array, y: Array) -> Array:
     for k in range(scales):
         a, b = _blur(x, 1.5), _blur(y, 1.5)
         variances = _blur(x * x, 1.5) - a * a + _blur(y * y, 1.5) - b * b
-        found = (2 * (_blur(x * y, 1.5) - a * b) + C2) / (variances + C2)
+        similarity = (2 * (_blur(x * y, 1.5) - a * b) + C2) / (variances + C2)
         if k == scales - 1:
-            found = found * (2 * a * b + C1) / (a * a + b * b + C1)
+            similarity = similarity * (2 * a * b + C1) / (a * a + b * b + C1)
         else:
             x, y = _half(x), _half(y)
-        out *= np.clip(found.mean(axis=(1, 2, 3)), FLOOR, 1) ** weights[k]
+        out *= np.clip(similarity.mean(axis=(1, 2, 3)), FLOOR, 1) ** weights[k]
     return out
 
 
@@ -85,8 +85,8 @@ def described(x: Array, rebuild: Callable[[Array], Array]) -> Array:
 
 def nearness(described: Array) -> Array:
     """Return how much nearer pictures are given back than their copies, (N,): structure and gradient, in log units."""
-    own, copy = described[:, :2], described[:, 3:5]
-    out: Array = (copy - own).mean(axis=1)
+    original, copy = described[:, :2], described[:, 3:5]
+    out: Array = (copy - original).mean(axis=1)
     return out
 
 

@@ -111,11 +111,11 @@ def _side(config: Any) -> int:
 
 def _channels(settings: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation that a folder states, or ImageNet's."""
-    found = [settings.get(key) for key in ("image_mean", "image_std")]
-    for values in found:
+    stated = [settings.get(key) for key in ("image_mean", "image_std")]
+    for values in stated:
         if not isinstance(values, list) or len(values) != 3 or not all(isinstance(v, int | float) for v in values):
             return IMAGENET_MEAN, IMAGENET_DEVIATION
-    mean, deviation = (tuple(map(float, values or ())) for values in found)
+    mean, deviation = (tuple(map(float, values or ())) for values in stated)
     return (mean, deviation) if min(deviation) > 0 else (IMAGENET_MEAN, IMAGENET_DEVIATION)
 
 

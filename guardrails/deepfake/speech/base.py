@@ -104,7 +104,7 @@ class Heard:
     def of(
         cls,
         model: Model,
-        found: Sequence[tuple[float, Array]],
+        evidence: Sequence[tuple[float, Array]],
         items: Sequence[Spectra],
         labels: NDArray[np.int64],
         sources: Sequence[str],
@@ -116,8 +116,8 @@ class Heard:
         from ...kit.detection.calibration import Calibration
         from .speech_likeness import Manner
 
-        calibration = Calibration.fit([score for score, _ in found], labels, sources)
-        stretches = np.concatenate([smoothed(frames) for (_, frames), y in zip(found, labels, strict=True) if not y])
+        calibration = Calibration.fit([score for score, _ in evidence], labels, sources)
+        stretches = np.concatenate([smoothed(frames) for (_, frames), y in zip(evidence, labels, strict=True) if not y])
         threshold = float(np.quantile(stretches[np.isfinite(stretches)], RARE))
         manner = Manner.fit(items)
         reach = MARGIN * float(np.quantile([manner.distance(item) for item in items], KEPT))
@@ -221,13 +221,13 @@ class AudioDetector(Detector):
 
         y, names = checked(self.id, items, labels, sources)
         x, weights, fold = self._all(items), weights_of(y, names), cross_folds(y, names, FOLDS)
-        found: dict[int, tuple[float, Array]] = {}
+        evidence: dict[int, tuple[float, Array]] = {}
         for k in np.unique(fold):
             seen = np.flatnonzero(fold != k)
             part = self.model().fit([x[i] for i in seen], y[seen], weights[seen])
-            found |= {int(i): part.evidence(x[i]) for i in np.flatnonzero(fold == k)}
+            evidence |= {int(i): part.evidence(x[i]) for i in np.flatnonzero(fold == k)}
         model, basis = self.model().fit(x, y, weights), "cross-fitted on the recordings that it was fitted to"
-        self._heard = Heard.of(model, [found[i] for i in range(len(x))], x, y, names, basis)
+        self._heard = Heard.of(model, [evidence[i] for i in range(len(x))], x, y, names, basis)
         return self
 
     def calibrate(self, items: Sequence[Any], labels: Sequence[int], *, sources: Sequence[str] | None = None) -> Self:
@@ -249,10 +249,10 @@ class AudioDetector(Detector):
         name = str(item) if isinstance(item, str | Path) else f"{place:05d}"
         heard = self.heard
         try:
-            found = heard_of(item, name)
+            recording = heard_of(item, name)
         except ContentError as error:
             return Detection(name, None, reasons=(str(error),))
-        return heard.detection(name, found)
+        return heard.detection(name, recording)
 
 
 def heard_of(item: Any, name: str) -> Spectra:

@@ -61,8 +61,8 @@ class Mixture:
         )
         parts = [x[i : i + CHUNK] for i in range(0, len(x), CHUNK)]
         cross, square = (self.means * precision).T, 0.5 * precision.T
-        found = [logsumexp(constant + part @ cross - part**2 @ square, axis=1) for part in parts]
-        return np.concatenate(found) if found else np.zeros(0)
+        log_densities = [logsumexp(constant + part @ cross - part**2 @ square, axis=1) for part in parts]
+        return np.concatenate(log_densities) if log_densities else np.zeros(0)
 
 
 @dataclass(frozen=True)

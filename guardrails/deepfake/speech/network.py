@@ -106,7 +106,7 @@ class SpectroNet:
         rng = np.random.default_rng(seed)
         views = [_whole(item) for item in items]
         real, made = np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)
-        own = {} if pairs is None else {int(pairs[i]): int(i) for i in real}
+        real_of = {} if pairs is None else {int(pairs[i]): int(i) for i in real}
         shares = [weights[of] / weights[of].sum() for of in (real, made)]
         steps = int(np.clip(PASSES * len(made) / COUPLES, FEWEST, STEPS))
         with torch.random.fork_rng(devices=()):
@@ -119,7 +119,7 @@ class SpectroNet:
                 for group in optimiser.param_groups:
                     group["lr"] = RATE * cosine(i, steps=steps, warmup=30)
                 synthetic, instead = rng.choice(made, COUPLES, p=shares[1]), rng.choice(real, COUPLES, p=shares[0])
-                partners = [int(r) if pairs is None else own.get(int(pairs[j]), int(r))
+                partners = [int(r) if pairs is None else real_of.get(int(pairs[j]), int(r))
                             for j, r in zip(synthetic, instead, strict=True)]  # fmt: skip
                 seeds = rng.integers(2**32, size=COUPLES)
                 x = np.stack([_crop(views[j], np.random.default_rng(s)) for of in (synthetic, partners)
@@ -147,13 +147,13 @@ class SpectroNet:
 
         n, mean = len(item.bands), usual(item)
         edges = [*range(0, max(n - 2 * STEP, 1), CHUNK), n]  # no last part of a few frames
-        found: list[list[Array]] = [[], []]
+        parts: list[list[Array]] = [[], []]
         with torch.no_grad():
             for start, stop in pairwise(edges):
                 out = self.net(torch.from_numpy(fine(item, np.arange(start, stop)) - mean)[None])
-                for kept, value in zip(found, out, strict=True):
+                for kept, value in zip(parts, out, strict=True):
                     kept.append(np.repeat(value[0].numpy().astype(np.float64), STEP)[: stop - start])
-        logits, attention = (np.concatenate(values) for values in found)
+        logits, attention = (np.concatenate(values) for values in parts)
         share = np.where(item.loud, np.exp(attention - attention[item.loud].max()), 0.0)
         return float(share @ logits / share.sum()), np.where(item.loud, logits, np.nan)
 

@@ -141,5 +141,5 @@ def cepstra(bands: Array) -> Array:
 def _difference(x: Array) -> Array:
     """The frame after less the frame before; the first and the last frame stand for those beyond."""
     padded = np.concatenate([x[:1], x, x[-1:]])
-    found: Array = padded[2:] - padded[:-2]
-    return found
+    difference: Array = padded[2:] - padded[:-2]
+    return difference

@@ -56,8 +56,8 @@ def _chosen(tracks: Sequence[Track], scores: Sequence[Array]) -> list[tuple[floa
     """Time, place and score of the highest frames, none within half a second of another, in the order of time."""
     every = [
         (float(score), time, place)
-        for track, found in zip(tracks, scores, strict=True)
-        for score, time, place in zip(found, track.times, track.places, strict=True)
+        for track, curve in zip(tracks, scores, strict=True)
+        for score, time, place in zip(curve, track.times, track.places, strict=True)
     ]
     out: list[tuple[float, Place, float]] = []
     for score, time, place in sorted(every, key=lambda one: -one[0]):
@@ -93,13 +93,13 @@ def _graph(tracks: Sequence[Track], scores: Sequence[Array], model: VideoModel) 
     def down(score: float) -> int:
         return round(EDGE + (GRAPH - 3 * EDGE) * (high - score) / max(high - low, 1e-6))
 
-    for track, found in zip(tracks, scores, strict=True):
-        for s in segments(track.times, found, model.enter, model.leave):
+    for track, curve in zip(tracks, scores, strict=True):
+        for s in segments(track.times, curve, model.enter, model.leave):
             out[:, across(s.start) : min(across(s.end), width - EDGE) + 1] = PALE
     for level in (model.enter, model.leave):
         out = cv2.line(out, (EDGE, down(level)), (width - EDGE, down(level)), GREY, 1)
-    for track, found in zip(tracks, scores, strict=True):
-        points: Any = [[across(t), down(float(s))] for t, s in zip(track.times, found, strict=True)]
+    for track, curve in zip(tracks, scores, strict=True):
+        points: Any = [[across(t), down(float(s))] for t, s in zip(track.times, curve, strict=True)]
         out = cv2.polylines(out, [np.array(points, np.int32)], False, RED, 2, cv2.LINE_AA)
     _write(out, f"{first:.1f} s", (EDGE, GRAPH - 4))
     _write(out, f"{last:.1f} s", (width - 60, GRAPH - 4))

@@ -119,10 +119,10 @@ def segments(times: Sequence[float], smooth: Array, enter: float, leave: float) 
     ]
 
 
-def joined(found: Iterable[Segment]) -> tuple[Segment, ...]:
+def joined(unsorted: Iterable[Segment]) -> tuple[Segment, ...]:
     """Return segments in the order of time, those that overlap or touch as one with the higher score."""
     out: list[Segment] = []
-    for one in sorted(found, key=lambda s: (s.start, s.end)):
+    for one in sorted(unsorted, key=lambda s: (s.start, s.end)):
         if out and one.start <= out[-1].end + 1e-6:
             last = out.pop()
             one = Segment(last.start, max(last.end, one.end), max(last.score, one.score))
@@ -130,10 +130,10 @@ def joined(found: Iterable[Segment]) -> tuple[Segment, ...]:
     return tuple(out)
 
 
-def overlap(found: Flags, truth: Flags) -> float:
+def overlap(predicted: Flags, truth: Flags) -> float:
     """Return the intersection of two sets of frames over their union; 1 where both are empty."""
-    union = int((found | truth).sum())
-    return 1.0 if not union else float((found & truth).sum() / union)
+    union = int((predicted | truth).sum())
+    return 1.0 if not union else float((predicted & truth).sum() / union)
 
 
 def thresholds(series: Sequence[tuple[Array, Flags]]) -> tuple[float, float]:

@@ -166,10 +166,10 @@ def _judged(tracks: list[Track]) -> Iterator[Track]:
             yield track
 
 
-def _matched(there: list[tuple[Track, Place]], found: list[Place]) -> list[tuple[Track, Place]]:
+def _matched(there: list[tuple[Track, Place]], places: list[Place]) -> list[tuple[Track, Place]]:
     """Move what is followed towards what was found, the best overlap first; what is new is a new track."""
     pairs = sorted(
-        ((place.overlap(new), i, j) for i, (_, place) in enumerate(there) for j, new in enumerate(found)), reverse=True
+        ((place.overlap(new), i, j) for i, (_, place) in enumerate(there) for j, new in enumerate(places)), reverse=True
     )
     partner: dict[int, int] = {}
     for overlap, i, j in pairs:
@@ -179,11 +179,11 @@ def _matched(there: list[tuple[Track, Place]], found: list[Place]) -> list[tuple
     for i, (track, place) in enumerate(there):
         if i in partner:
             track.seen, track.missed = track.seen + 1, 0
-            place = place.towards(found[partner[i]], TRUST)
+            place = place.towards(places[partner[i]], TRUST)
         else:
             track.missed += 1
         out.append((track, place))
-    new = [(Track(), found[j]) for j in range(len(found)) if j not in partner.values()]
+    new = [(Track(), places[j]) for j in range(len(places)) if j not in partner.values()]
     new = [(t, p) for t, p in new if all(p.overlap(q) < OVERLAP for _, q in out)]
     return out + new[: max(0, FACES - len(out))]
 

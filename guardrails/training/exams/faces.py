@@ -110,8 +110,13 @@ def _scores(rows: Sequence[Detection]) -> list[float]:
     return [row.score for row in rows if row.score is not None]
 
 
-def _shown(found: Interval, *n: int) -> dict[str, Any]:
-    return {"value": round(found.value, 3), "low": round(found.low, 3), "high": round(found.high, 3), "n": list(n)}
+def _shown(interval: Interval, *n: int) -> dict[str, Any]:
+    return {
+        "value": round(interval.value, 3),
+        "low": round(interval.low, 3),
+        "high": round(interval.high, 3),
+        "n": list(n),
+    }
 
 
 def _rate(hits: Sequence[bool]) -> dict[str, Any]:
@@ -138,13 +143,13 @@ def _iou(
     """Mean over forged pictures in which a face is found, whatever the verdict; the interval is Student's."""
     from scipy.special import stdtrit
 
-    found = []
+    overlaps = []
     for image, mask in pairs:
         heat = detector.explain(image).heat_map
         if heat is not None:
-            found.append(overlap(_sized(heat, mask.shape), mask, threshold))
-    mean, n = float(np.mean(found)), len(found)
-    half = float(stdtrit(n - 1, 0.975) * np.std(found, ddof=1) / n**0.5)
+            overlaps.append(overlap(_sized(heat, mask.shape), mask, threshold))
+    mean, n = float(np.mean(overlaps)), len(overlaps)
+    half = float(stdtrit(n - 1, 0.975) * np.std(overlaps, ddof=1) / n**0.5)
     return _shown(Interval(mean, mean - half, mean + half), n)
 
 

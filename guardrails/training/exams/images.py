@@ -151,8 +151,8 @@ def families(rows: Rows, shown: Blocks | None = None) -> dict[str, Placed]:
     """
     kernels = Kernels(rows, shown)
     parts = (part for part in splits(rows.labels, rows.groups, rows.groups) if rows.judged[part.generated].any())
-    found = leave_one_family_out(lambda fit, left: kernels.score(fit[rows.learnt[fit]], left), parts)
-    return {name: _judged(placed, rows.judged) for name, placed in found.items()}
+    comparisons = leave_one_family_out(lambda fit, left: kernels.score(fit[rows.learnt[fit]], left), parts)
+    return {name: _judged(placed, rows.judged) for name, placed in comparisons.items()}
 
 
 def _judged(placed: Placed, judged: NDArray[np.bool_]) -> Placed:
@@ -160,22 +160,22 @@ def _judged(placed: Placed, judged: NDArray[np.bool_]) -> Placed:
     return Placed(placed.above[np.ix_(made, real)], placed.generated[made], placed.real[real])
 
 
-def areas(rows: Rows, found: Mapping[str, Placed]) -> dict[str, Any]:
+def areas(rows: Rows, by_family: Mapping[str, Placed]) -> dict[str, Any]:
     """AUC: mean over families, over large ones, the worst of these; and how many are found at 1% and 5% of the real."""
-    large = {name: placed for name, placed in found.items() if len(placed.generated) >= LARGE} or dict(found)
-    each = {name: area(placed, rows.sources) for name, placed in found.items()}
+    large = {name: placed for name, placed in by_family.items() if len(placed.generated) >= LARGE} or dict(by_family)
+    each = {name: area(placed, rows.sources) for name, placed in by_family.items()}
     worst = min(large, key=lambda name: each[name].value)
     return {
-        "auc, mean over families": _stated(mean_area(found, rows.sources), families=len(found)),
+        "auc, mean over families": _stated(mean_area(by_family, rows.sources), families=len(by_family)),
         f"auc, mean over families of {LARGE} or more": _stated(mean_area(large, rows.sources), families=len(large)),
-        "auc, worst of these": {"family": worst, **_stated(each[worst], n=len(found[worst].generated))},
+        "auc, worst of these": {"family": worst, **_stated(each[worst], n=len(by_family[worst].generated))},
         "tpr at 1% fpr": _stated(_rate(large, 0.01)),
         "tpr at 5% fpr": _stated(_rate(large, 0.05)),
-        "auc by family": {name: _stated(each[name], n=len(found[name].generated)) for name in found},
+        "auc by family": {name: _stated(each[name], n=len(by_family[name].generated)) for name in by_family},
     }
 
 
-def against_aims(found: Mapping[str, Any], *, encoder: bool) -> dict[str, Any]:
+def against_aims(figures: Mapping[str, Any], *, encoder: bool) -> dict[str, Any]:
     """Set the figures of a fusion, of `areas` and `frozen`, beside what was aimed at: `AIMS`.
 
     >>> against_aims({"tpr at 5% fpr": {"value": 0.6, "low": 0.3, "high": 0.8}}, encoder=True)["tpr at 5% fpr"]
@@ -183,17 +183,17 @@ def against_aims(found: Mapping[str, Any], *, encoder: bool) -> dict[str, Any]:
     """
     out: dict[str, Any] = {"needed": NEEDED}
     for name, aims in AIMS.items():
-        aim, one = aims[not encoder], found.get(name)
+        aim, one = aims[not encoder], figures.get(name)
         if aim is not None and one is not None:
             met = one["value"] >= aim if aim > 0 else one["value"] <= -aim
             out[name] = {"at least" if aim > 0 else "at most": abs(aim), "reached": one["value"], "met": bool(met)}
     return out
 
 
-def _rate(found: Mapping[str, Placed], fpr: float) -> Interval:
+def _rate(by_family: Mapping[str, Placed], fpr: float) -> Interval:
     """Mean over families of the share of outputs above all but `fpr` of the real pictures; families are what varies."""
-    rates = np.array([(placed.above.mean(axis=1) > 1 - fpr).mean() for placed in found.values()])
-    return mean_interval([(rates, list(found))])
+    rates = np.array([(placed.above.mean(axis=1) > 1 - fpr).mean() for placed in by_family.values()])
+    return mean_interval([(rates, list(by_family))])
 
 
 def frozen(rows: Rows) -> dict[str, Any]:
@@ -232,8 +232,8 @@ def _pooled(rows: Rows, ratio: Array, verdict: NDArray[Any]) -> dict[str, Any]:
 
     def stated(statistic: Any, part: NDArray[np.bool_]) -> dict[str, Any]:
         codes = np.unique(groups[part], return_inverse=True)[1]
-        found = cluster_bootstrap(columns[part], codes, statistic=statistic, resamples=RESAMPLES, seed=0)
-        return _stated(found, n=int(part.sum()))
+        interval = cluster_bootstrap(columns[part], codes, statistic=statistic, resamples=RESAMPLES, seed=0)
+        return _stated(interval, n=int(part.sum()))
 
     every = np.ones(len(y), dtype=bool)
     per = {str(name): groups == name for name in sorted(set(groups[y == 0]))}
@@ -271,6 +271,6 @@ def _fall(values: Array) -> float:
     return 1 - _error(values, 0.1) / before if before else 0.0
 
 
-def _stated(found: Interval, **more: Any) -> dict[str, Any]:
-    numbers = {"value": found.value, "low": found.low, "high": found.high}
+def _stated(interval: Interval, **more: Any) -> dict[str, Any]:
+    numbers = {"value": interval.value, "low": interval.low, "high": interval.high}
     return {key: round(float(x), 3) for key, x in numbers.items()} | more

@@ -44,16 +44,16 @@ def drawn(example: Example, *, seed: int, plain: bool) -> Image:
     plain : bool
         A crop and JPEG, as the figures of a card are measured; else any format of `FORMATS`, and half made smaller.
     """
-    own = derive_seed32(seed, f"plain {example.name}" if plain else example.name)
-    return encoded(example.read(), seed=own, formats=("JPEG",) if plain else FORMATS, rescale=not plain)
+    example_seed = derive_seed32(seed, f"plain {example.name}" if plain else example.name)
+    return encoded(example.read(), seed=example_seed, formats=("JPEG",) if plain else FORMATS, rescale=not plain)
 
 
 def vectors(image: Image, encoder: ImageDetector | None) -> Vectors:
     """Describe a picture by all descriptors, its size and, where there is an encoder, its features."""
-    found = {**_kept(image, "traces", _traces)}
+    blocks = {**_kept(image, "traces", _traces)}
     if encoder is not None:
-        found |= _kept(image, "features", lambda picture: dict(encoder.blocks(picture)))
-    return found
+        blocks |= _kept(image, "features", lambda picture: dict(encoder.blocks(picture)))
+    return blocks
 
 
 def _traces(picture: Picture) -> dict[str, NDArray[np.float32]]:
@@ -77,13 +77,13 @@ def _kept(image: Image, what: str, describe: Describe) -> dict[str, NDArray[np.f
     if file.is_file():
         with np.load(file, allow_pickle=False) as kept:
             return {key: kept[key] for key in kept.files}
-    found = describe(Picture.of(image))
+    blocks = describe(Picture.of(image))
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{os.getpid()}.part")
     with part.open("wb") as stream:
-        np.savez(stream, **{key: np.asarray(x, dtype=np.float32) for key, x in found.items()})  # type: ignore[arg-type]
+        np.savez(stream, **{key: np.asarray(x, dtype=np.float32) for key, x in blocks.items()})  # type: ignore[arg-type]
     part.replace(file)
-    return found
+    return blocks
 
 
 @cache

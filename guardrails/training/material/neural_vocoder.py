@@ -147,8 +147,8 @@ def mel(x: torch.Tensor, shape: Shape) -> torch.Tensor:
     bank = torch.from_numpy(mel_bank(shape.bands).astype(np.float32))
     # Four hops are 1024 samples at most: whatever the hop, they are transformed to as many points as the bank has.
     window = torch.hann_window(4 * shape.hop)
-    found = torch.stft(x, POINTS, shape.hop, len(window), window, center=True, return_complex=True).abs()
-    return torch.log(bank @ found + 1e-4)
+    magnitude = torch.stft(x, POINTS, shape.hop, len(window), window, center=True, return_complex=True).abs()
+    return torch.log(bank @ magnitude + 1e-4)
 
 
 def spoken(net: Any, bands: torch.Tensor, shape: Shape) -> torch.Tensor:

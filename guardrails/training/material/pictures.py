@@ -106,7 +106,7 @@ def of_folder(folder: Path, label: int) -> list[Example]:
         return Example(name, label, family, source, lambda: read_image(path), path, learnt)
 
     if (folder / NAME).is_file():
-        found = [
+        examples = [
             example(folder / row["path"], *_place(row, label), learnt=permitted(row["licence"]))
             for row in read_manifest(folder, COLUMNS)
             if row["label"] == ("generated" if label else "real")
@@ -114,12 +114,12 @@ def of_folder(folder: Path, label: int) -> list[Example]:
     else:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
         name = folder.resolve().name
-        found = [
+        examples = [
             example(path, name if label else PHOTOGRAPH, f"{name}/{path.name}" if label else name) for path in files
         ]
-    if not found:
+    if not examples:
         raise ConfigurationError(f"{folder}: no {'generated' if label else 'real'} pictures there")
-    return found
+    return examples
 
 
 def _place(row: Mapping[str, str], label: int) -> tuple[str, str]:
@@ -137,11 +137,11 @@ def distinct(examples: Sequence[Example]) -> list[Example]:
     return list(first.values())
 
 
-def own(given: Sequence[Example], *, seed: int) -> list[Example]:
+def built_in(given: Sequence[Example], *, seed: int) -> list[Example]:
     """Return what is learnt beside the given pictures: photographs of packages, generators, reconstructions."""
-    own = of_pictures(photographs())
+    packaged = of_pictures(photographs())
     learnt = [e for e in given if e.learnt and e.family == PHOTOGRAPH]
-    return [*own, *of_generators(seed=seed), *of_reconstructions([*learnt, *own], seed=seed)]
+    return [*packaged, *of_generators(seed=seed), *of_reconstructions([*learnt, *packaged], seed=seed)]
 
 
 def photographs() -> Iterator[tuple[str, Image]]:

@@ -63,17 +63,17 @@ def coded(sound: Array, rate: int, codec: str) -> Array:
     return _at(soundfile.read(buffer)[0], rate, RATE)
 
 
-def _at(sound: Array, own: int, rate: int) -> Array:
+def _at(sound: Array, source_rate: int, rate: int) -> Array:
     from scipy.signal import resample_poly
 
-    common = int(np.gcd(own, rate))
-    found: Array = sound if own == rate else resample_poly(sound, rate // common, own // common)
-    return found
+    common = int(np.gcd(source_rate, rate))
+    resampled: Array = sound if source_rate == rate else resample_poly(sound, rate // common, source_rate // common)
+    return resampled
 
 
 def _coloured(n: int, tilt: float, rng: np.random.Generator) -> Array:
     from scipy.signal import lfilter
 
     noise = lfilter([1.0], [1.0, -tilt], rng.standard_normal(n))
-    found: Array = noise / noise.std()
-    return found
+    coloured: Array = noise / noise.std()
+    return coloured

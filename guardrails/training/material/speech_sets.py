@@ -156,8 +156,8 @@ class Maker:
         if row["label"] == "0":
             made: list[Clip] = []
             for turn in range(TURNS[self.part]):
-                own = derive_seed32(self.seed, "vocoder", name, turn)
-                for kind, version in versions(sound, self.kinds, self.networks, seed=own).items():
+                vocoder_seed = derive_seed32(self.seed, "vocoder", name, turn)
+                for kind, version in versions(sound, self.kinds, self.networks, seed=vocoder_seed).items():
                     made.append(self._clip(version, int(bool(kind)), kind or speaker, speaker, name, turn))
             return made
         family = _family(row, self.kinds)
@@ -168,8 +168,8 @@ class Maker:
         return [self._clip(sound, 1, "voice", f"voice {i}", f"voice {i}", 0)]
 
     def _clip(self, sound: Array, label: int, source: str, cluster: str, name: str, turn: int) -> Clip:
-        own = derive_seed32(self.seed, "channel", name, turn)
-        heard, codec = passed(sound, seed=own)
+        channel_seed = derive_seed32(self.seed, "channel", name, turn)
+        heard, codec = passed(sound, seed=channel_seed)
         again = spectra(coded(heard, RATE, "VORBIS")) if self.part == "test" and not label else None
         return Clip(spectra(heard), cues(heard), label, source, cluster, f"{name} {turn}", codec, again)
 
@@ -188,11 +188,11 @@ def clips(
     rows = [row for row in rows if row["label"] == "0" or _family(row, wanted)]
     maker = Maker(part, wanted, networks, seed)
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _begin, (maker,)) as pool:
-        found = [clip for made in pool.map(_made, rows, chunksize=4) for clip in made]
+        utterances = [clip for made in pool.map(_made, rows, chunksize=4) for clip in made]
     if "voice" in wanted:
         for i, sound in enumerate(voices(VOICES, seed=derive_seed32(seed, "voice"))):
-            found += maker.of_voice(sound, i)
-    return found
+            utterances += maker.of_voice(sound, i)
+    return utterances
 
 
 _maker: Maker | None = None
@@ -224,8 +224,8 @@ def versions(
 
 
 def _family(row: Mapping[str, str], kinds: Sequence[str]) -> str:
-    own = f"{row['family']}:{row['speaker'].split('-')[-1]}"
-    return next((name for name in (row["family"], own) if name in kinds), "")
+    with_speaker = f"{row['family']}:{row['speaker'].split('-')[-1]}"
+    return next((name for name in (row["family"], with_speaker) if name in kinds), "")
 
 
 def voices(n: int, *, seed: int) -> Iterator[Array]:

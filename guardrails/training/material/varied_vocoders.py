@@ -67,8 +67,8 @@ def channels(sound: Array, *, seed: int) -> Array:
     for low, high in pairwise(edges):
         band = butter(2, [low, high], "bandpass", fs=RATE, output="sos")
         spoken, carried = sosfiltfilt(band, sound), sosfiltfilt(band, carrier)
-        level, own = (np.sqrt(np.maximum(sosfiltfilt(smooth, x**2), 1e-12)) for x in (spoken, carried))
-        out += carried * level / np.maximum(own, 1e-3)
+        level, carrier_level = (np.sqrt(np.maximum(sosfiltfilt(smooth, x**2), 1e-12)) for x in (spoken, carried))
+        out += carried * level / np.maximum(carrier_level, 1e-3)
     return like(out, sound)
 
 
@@ -245,12 +245,12 @@ def _filtered(x: Array, response: Array | Complex) -> Array:
 def _stft(x: Array, kept: dict[str, Any]) -> Complex:
     from scipy.signal import stft
 
-    found: Complex = stft(x, **kept)[2]
-    return found
+    spectrum: Complex = stft(x, **kept)[2]
+    return spectrum
 
 
 def _istft(x: Array | Complex, kept: dict[str, Any]) -> Array:
     from scipy.signal import istft
 
-    found: Array = istft(x, **kept)[1]
-    return found
+    sound: Array = istft(x, **kept)[1]
+    return sound
