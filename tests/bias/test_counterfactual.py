@@ -78,8 +78,8 @@ def audited(subject: Subject, budget: Budget = Budget.CONTROL) -> tuple[list[Any
 @pytest.mark.parametrize("gap", [0.0, 1.0, 3.0, -3.0])
 @pytest.mark.parametrize("always", [0.0, -4.0])
 def test_the_planted_gap_is_measured_whatever_pronoun_is_preferred_throughout(gap: float, always: float) -> None:
-    _, rows, found = audited(Subject(Scorer(gap, always=always)))
-    signed, size = found["association_gap_signed"], found["association_gap"]
+    _, rows, readings = audited(Subject(Scorer(gap, always=always)))
+    signed, size = readings["association_gap_signed"], readings["association_gap"]
     assert len(rows) == size.n == 16 * 40
     assert signed.low <= gap <= signed.high
     assert size.low <= abs(gap) <= size.high
@@ -89,13 +89,13 @@ def test_the_planted_gap_is_measured_whatever_pronoun_is_preferred_throughout(ga
 
 
 def test_a_preference_for_one_pronoun_throughout_is_half_stereotypical() -> None:
-    *_, found = audited(Subject(Scorer(0.0, always=-9.0)))
-    share = found["stereotype_preference"]
+    *_, readings = audited(Subject(Scorer(0.0, always=-9.0)))
+    share = readings["stereotype_preference"]
     assert share.value == 0.5
     assert share.low < 0.5 < share.high
     assert share.baseline.value == 0.5
-    *_, found = audited(Subject(Scorer(30.0)))
-    assert found["stereotype_preference"].value == 1
+    *_, readings = audited(Subject(Scorer(30.0)))
+    assert readings["stereotype_preference"].value == 1
 
 
 def test_the_intervals_hold_the_truth_as_often_as_they_say() -> None:
@@ -179,11 +179,11 @@ def test_items_that_fail_are_counted_in_errors_never_in_n() -> None:
                 raise TargetError("gone")
             return out
 
-    batches, rows, found = audited(Subject(Broken(2.0)))
+    batches, rows, readings = audited(Subject(Broken(2.0)))
     failed = sum("error" in r for r in rows)
     assert failed > 8
-    assert found["association_gap"].errors == failed
-    assert found["association_gap"].n == len(rows) - failed
+    assert readings["association_gap"].errors == failed
+    assert readings["association_gap"].n == len(rows) - failed
     assert len(rows) == sum(len(b.items) for b in batches)
 
 
@@ -228,7 +228,7 @@ ROW = st.builds(
 @settings(max_examples=60)
 @given(st.lists(ROW, max_size=120))
 def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
-    found = PROBE.measure(rows, Subject(Scorer(0.0)), seed=0)
-    assert found[0].metric == "association_gap"
-    assert found[0].errors == sum("error" in r for r in rows)
-    assert found[0].value is None or len(found) == 3
+    readings = PROBE.measure(rows, Subject(Scorer(0.0)), seed=0)
+    assert readings[0].metric == "association_gap"
+    assert readings[0].errors == sum("error" in r for r in rows)
+    assert readings[0].value is None or len(readings) == 3

@@ -64,9 +64,9 @@ def test_another_date_word_or_length_is() -> None:
         [text + " Regards." for text in letters(100, "b")],
         letters(100, "b", sentences=6),
     ):
-        found = blind_texts(members, others)
-        assert confounded(found)
-        assert found.value > 0.9
+        area = blind_texts(members, others)
+        assert confounded(area)
+        assert area.value > 0.9
 
 
 def test_another_light_or_size_is() -> None:
@@ -82,11 +82,11 @@ def test_it_is_the_same_for_the_same_items() -> None:
 
 def test_it_reads_anything() -> None:
     odd = ["", " ", "\x00", "\ud800", "日本語", "a" * 5000] * 10
-    found = blind_texts(odd, odd)
-    assert found.low <= found.value <= found.high
+    area = blind_texts(odd, odd)
+    assert area.low <= area.value <= area.high
     flat = [np.zeros((8, 8), np.uint8)] * 10
-    found = blind_pictures(flat, flat)
-    assert found.value == 0.5
+    area = blind_pictures(flat, flat)
+    assert area.value == 0.5
 
 
 def test_unequal_numbers_are_no_confounder() -> None:

@@ -26,39 +26,39 @@ def saved(format: str) -> bytes:
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "PPM"])
 def test_pictures(format: str, tmp_path: Path) -> None:
-    found = content_of(saved(format)[:HEAD])
-    assert found == (Modality.IMAGE, format)
+    content = content_of(saved(format)[:HEAD])
+    assert content == (Modality.IMAGE, format)
     path = tmp_path / "no-suffix"
     path.write_bytes(saved(format))
-    facts = facts_of(path, found)
+    facts = facts_of(path, content)
     assert (facts["width"], facts["height"]) == (20, 10)
 
 
 @pytest.mark.parametrize(("format", "named"), [("ICO", "ICO")])
 def test_pictures_that_are_known_but_not_read(format: str, named: str, tmp_path: Path) -> None:
-    found = content_of(saved(format)[:HEAD])
-    assert found == (Modality.IMAGE, named)
+    content = content_of(saved(format)[:HEAD])
+    assert content == (Modality.IMAGE, named)
     path = tmp_path / "picture"
     path.write_bytes(saved(format))
     with pytest.raises(ContentError, match=f"{named}, which is not read here"):
-        facts_of(path, found)
+        facts_of(path, content)
 
 
 @pytest.mark.parametrize("format", ["WAV", "FLAC", "OGG", "AIFF", "MP3"])
 def test_recordings(format: str, tmp_path: Path) -> None:
     path = tmp_path / "sound"
     soundfile.write(path, np.zeros(8000, np.float32), 8000, format=format)
-    found = content_of(path.read_bytes()[:HEAD])
-    assert found.modality is Modality.AUDIO
-    assert facts_of(path, found)["rate"] == 8000
+    content = content_of(path.read_bytes()[:HEAD])
+    assert content.modality is Modality.AUDIO
+    assert facts_of(path, content)["rate"] == 8000
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".mp4", ".mkv"])
 def test_videos(suffix: str, tmp_path: Path) -> None:
     path = write_video(np.zeros((4, 32, 32, 3), np.uint8), tmp_path / f"video{suffix}", 4)
-    found = content_of(path.read_bytes()[:HEAD])
-    assert found.modality is Modality.VIDEO
-    facts = facts_of(path, found)
+    content = content_of(path.read_bytes()[:HEAD])
+    assert content.modality is Modality.VIDEO
+    facts = facts_of(path, content)
     assert (facts["width"], facts["height"], facts["rate"]) == (32, 32, 4)
 
 

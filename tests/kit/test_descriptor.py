@@ -101,10 +101,10 @@ def test_weights_come_back_as_they_were_written(tmp_path: Path) -> None:
     torch.manual_seed(1)
     net = network().eval()
     write_weights(net, {"seed": 1}, tmp_path)
-    found = read_weights(tmp_path).embed([picture()])
+    embedding = read_weights(tmp_path).embed([picture()])
     x = torch.from_numpy(squared(picture(), (64, 64))).permute(2, 0, 1)[None]
     expected = nn.functional.normalize(net(standardised(x))).detach().numpy()
-    assert np.allclose(found, expected, atol=2e-2)
+    assert np.allclose(embedding, expected, atol=2e-2)
 
 
 # --- models of users ---

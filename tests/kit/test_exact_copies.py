@@ -34,10 +34,10 @@ def test_too_few_items_are_a_reason_that_names_them() -> None:
 
 def test_copies_stand_in_the_explanation() -> None:
     rows = ExactIndex(range(1000), range(2000, 3000)).look_up_all([*range(25), *range(-475, 0)])
-    found = exact_copies(rows, probe="p", errors=0, equal="letter by letter")
-    assert found.value == 0.05
-    assert found.low > 0.02
-    assert found.explanation.startswith("25 of 500 outputs equal a training item and 0 an item of the holdout.")
+    reading = exact_copies(rows, probe="p", errors=0, equal="letter by letter")
+    assert reading.value == 0.05
+    assert reading.low > 0.02
+    assert reading.explanation.startswith("25 of 500 outputs equal a training item and 0 an item of the holdout.")
 
 
 def test_the_largest_of_several_readings_has_a_wider_interval() -> None:

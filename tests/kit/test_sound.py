@@ -20,15 +20,15 @@ from guardrails.kit.sound import as_sound, read_sound, resampled, sound_blocks
 
 @settings(max_examples=60, deadline=None)
 @given(
-    own=st.sampled_from([4000, 8000, 11025, 15999, 22050, 44100, 48000, 192000]),
+    rate=st.sampled_from([4000, 8000, 11025, 15999, 22050, 44100, 48000, 192000]),
     n=st.integers(1, 30_000),
     cut=st.integers(1, 9_000),
     seed=st.integers(0, 9),
 )
-def test_blocks_resample_as_the_whole(own: int, n: int, cut: int, seed: int) -> None:
+def test_blocks_resample_as_the_whole(rate: int, n: int, cut: int, seed: int) -> None:
     x = np.random.default_rng(seed).standard_normal(n).astype(np.float32)
-    parts = list(resampled((x[i : i + cut] for i in range(0, n, cut)), own, 16_000))
-    whole = resample_poly(x, 16_000 // np.gcd(own, 16_000), own // np.gcd(own, 16_000))
+    parts = list(resampled((x[i : i + cut] for i in range(0, n, cut)), rate, 16_000))
+    whole = resample_poly(x, 16_000 // np.gcd(rate, 16_000), rate // np.gcd(rate, 16_000))
     assert np.concatenate(parts) == pytest.approx(whole, abs=1e-4)
 
 
@@ -40,9 +40,9 @@ def test_formats_are_read(tmp_path: Path, name: str, kind: dict[str, str]) -> No
     t = np.arange(48_000) / 48_000
     tone = 0.5 * np.sin(2 * np.pi * 440 * t)
     soundfile.write(tmp_path / name, np.stack([tone, tone], axis=1), 48_000, **kind)
-    found = read_sound(tmp_path / name)
-    assert len(found) == pytest.approx(16_000, abs=1200)
-    assert np.abs(np.fft.rfft(found[2000:10_000])).argmax() == pytest.approx(220, abs=1)
+    samples = read_sound(tmp_path / name)
+    assert len(samples) == pytest.approx(16_000, abs=1200)
+    assert np.abs(np.fft.rfft(samples[2000:10_000])).argmax() == pytest.approx(220, abs=1)
 
 
 def test_blocks_join_to_the_whole_and_stay_small(tmp_path: Path) -> None:
@@ -91,10 +91,10 @@ def test_no_broken_file_crashes(tmp_path_factory: pytest.TempPathFactory, data: 
     broken = folder / f"b.{kind}"
     broken.write_bytes(bytes(raw[: data.draw(st.integers(1, len(raw)))]))
     try:
-        found = read_sound(broken, max_seconds=30)
+        samples = read_sound(broken, max_seconds=30)
     except ContentError:
         return
-    assert np.isfinite(found).all()
+    assert np.isfinite(samples).all()
 
 
 def test_samples_in_memory() -> None:

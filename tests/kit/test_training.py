@@ -58,10 +58,10 @@ def test_the_seed_decides_torch_s_random_numbers_and_validation_leaves_them_alon
 
 
 def test_it_stops_early_once_validation_has_not_got_better_for_a_while() -> None:
-    found = iter([5.0, 4.0, 4.5, 3.0, 3.5, 3.0, 3.2, 0.0])
+    losses = iter([5.0, 4.0, 4.5, 3.0, 3.5, 3.0, 3.2, 0.0])
 
     def validate() -> dict[str, float]:
-        return {"validation": next(found)}
+        return {"validation": next(losses)}
 
     record = train(
         falling, steps=100, seed=0, log_every=10, validate=validate, stop_when=Patience("validation", looks=3)

@@ -55,20 +55,20 @@ def audited(subject: Subject, seed: int = 0) -> tuple[list[Row], list[Any], dict
 
 
 def test_a_dozen_copies_show_among_the_twelve_surest_guesses_and_not_in_the_auc() -> None:
-    _, _, found = audited(Subject(Maker(CORPUS[:12]), corpus=CORPUS, holdout=HOLDOUT, reference=phantoms(300, 2)))
-    top = found["precision_at_12"]
+    _, _, readings = audited(Subject(Maker(CORPUS[:12]), corpus=CORPUS, holdout=HOLDOUT, reference=phantoms(300, 2)))
+    top = readings["precision_at_12"]
     assert top.value == 1
     assert top.low is not None
     assert top.low > 0.6
-    assert found["membership_auc"].low is not None
-    assert found["membership_auc"].low < 0.6
-    assert next(iter(found)) == "precision_at_12"
+    assert readings["membership_auc"].low is not None
+    assert readings["membership_auc"].low < 0.6
+    assert next(iter(readings)) == "precision_at_12"
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_fresh_pictures_raise_no_alarm(seed: int) -> None:
-    _, _, found = audited(Subject(Maker([]), corpus=CORPUS, holdout=HOLDOUT), seed)
-    top = found["precision_at_12"]
+    _, _, readings = audited(Subject(Maker([]), corpus=CORPUS, holdout=HOLDOUT), seed)
+    top = readings["precision_at_12"]
     assert top.low is not None
     assert top.low < 0.6
 
@@ -81,10 +81,10 @@ def test_a_white_box_is_asked_where_the_target_offers_one() -> None:
                 known = {image.tobytes() for image in CORPUS[:60]}
                 return [5.0 * (image.tobytes() in known) + image.mean() / 255 for image in images]
 
-    _, _, found = audited(Subject(Open([]), corpus=CORPUS, holdout=HOLDOUT))
-    assert [p.x for p in found["membership_auc"].series[0].points] == ["nearest output", "discriminator"]
-    assert found["membership_auc"].value == pytest.approx(0.75, abs=0.05)
-    assert found["precision_at_12"].value == 1
+    _, _, readings = audited(Subject(Open([]), corpus=CORPUS, holdout=HOLDOUT))
+    assert [p.x for p in readings["membership_auc"].series[0].points] == ["nearest output", "discriminator"]
+    assert readings["membership_auc"].value == pytest.approx(0.75, abs=0.05)
+    assert readings["precision_at_12"].value == 1
 
 
 def test_a_folder_of_fewer_outputs_is_taken_whole() -> None:
@@ -95,9 +95,9 @@ def test_a_folder_of_fewer_outputs_is_taken_whole() -> None:
             assert n == 20
             return super().sample_images(n, seed=seed)
 
-    _, batches, found = audited(Subject(Folder(CORPUS[:15]), corpus=CORPUS, holdout=HOLDOUT))
+    _, batches, readings = audited(Subject(Folder(CORPUS[:15]), corpus=CORPUS, holdout=HOLDOUT))
     assert batches[0].payload["outputs"] == 20
-    assert found["precision_at_12"].value == 1
+    assert readings["precision_at_12"].value == 1
 
 
 def test_as_many_of_either_arm_are_drawn() -> None:
@@ -108,8 +108,8 @@ def test_as_many_of_either_arm_are_drawn() -> None:
 
 def test_held_out_pictures_that_are_in_the_corpus_are_left_out_and_named() -> None:
     holdout = [*HOLDOUT[:60], *(c.copy() for c in CORPUS[:7])]
-    _, _, found = audited(Subject(Maker([]), corpus=CORPUS, holdout=holdout))
-    assert "7 of 67 different held-out pictures are in the corpus too" in found["precision_at_12"].explanation
+    _, _, readings = audited(Subject(Maker([]), corpus=CORPUS, holdout=holdout))
+    assert "7 of 67 different held-out pictures are in the corpus too" in readings["precision_at_12"].explanation
 
 
 def test_the_same_pictures_on_both_sides_are_a_reason() -> None:
@@ -121,8 +121,8 @@ def test_the_same_pictures_on_both_sides_are_a_reason() -> None:
 
 
 def test_a_confounded_split_is_not_assessed() -> None:
-    _, _, found = audited(Subject(Maker(CORPUS[:12]), corpus=CORPUS, holdout=phantoms(120, 1, light=30)))
-    assert "the split is confounded" in (found["precision_at_12"].reason or "")
+    _, _, readings = audited(Subject(Maker(CORPUS[:12]), corpus=CORPUS, holdout=phantoms(120, 1, light=30)))
+    assert "the split is confounded" in (readings["precision_at_12"].reason or "")
 
 
 def test_a_target_that_fails_gives_errors() -> None:
@@ -130,10 +130,10 @@ def test_a_target_that_fails_gives_errors() -> None:
         def sample_images(self, n: int, *, seed: int) -> list[Any]:
             raise TargetError("out of memory")
 
-    rows, _, found = audited(Subject(Broken([]), corpus=CORPUS, holdout=HOLDOUT))
+    rows, _, readings = audited(Subject(Broken([]), corpus=CORPUS, holdout=HOLDOUT))
     assert all(row["error"].endswith("out of memory") for row in rows)
-    assert found["precision_at_12"].errors == 240
-    assert found["precision_at_12"].value is None
+    assert readings["precision_at_12"].errors == 240
+    assert readings["precision_at_12"].value is None
 
 
 def test_scores_that_are_not_finite_are_errors() -> None:
@@ -149,18 +149,18 @@ def test_scores_that_are_not_finite_are_errors() -> None:
 
 def test_the_controls_are_told_apart() -> None:
     for control in PROBE.controls:
-        rows, _, found = audited(control_subject(control.source))
-        status = judge(found["precision_at_12"], headline_threshold(PROBE))[0].value
+        rows, _, readings = audited(control_subject(control.source))
+        status = judge(readings["precision_at_12"], headline_threshold(PROBE))[0].value
         assert status == "fail" if control.expected == "found" else status in ("pass", "inconclusive")
         assert not any("error" in row for row in rows)
 
 
 def test_reference_pictures_that_were_trained_on_calibrate_nothing() -> None:
     subject = Subject(Maker(CORPUS[:12]), corpus=CORPUS, holdout=HOLDOUT, reference=[*CORPUS, *HOLDOUT])
-    _, _, found = audited(subject)
-    assert found["precision_at_12"].value == 1
+    _, _, readings = audited(subject)
+    assert readings["precision_at_12"].value == 1
     _, _, bare = audited(Subject(Maker(CORPUS[:12]), corpus=CORPUS, holdout=HOLDOUT))
-    assert bare["membership_auc"].value == found["membership_auc"].value
+    assert bare["membership_auc"].value == readings["membership_auc"].value
 
 
 def test_a_picture_that_cannot_be_read_is_not_drawn() -> None:
@@ -170,10 +170,10 @@ def test_a_picture_that_cannot_be_read_is_not_drawn() -> None:
                 raise ContentError("damaged")
             return super().__getitem__(i)
 
-    rows, _, found = audited(Subject(Maker([]), corpus=Folder(CORPUS), holdout=HOLDOUT))
+    rows, _, readings = audited(Subject(Maker([]), corpus=Folder(CORPUS), holdout=HOLDOUT))
     assert not any("error" in row for row in rows)
     assert "corpus:3" not in {row["item"] for row in rows}
-    assert found["precision_at_12"].value is not None
+    assert readings["precision_at_12"].value is not None
 
 
 def test_pictures_of_another_size_than_the_model_are_errors() -> None:

@@ -83,31 +83,31 @@ def audited(
 
 
 def test_documents_that_it_knows_are_told_from_others() -> None:
-    rows, _, found = audited(Subject(FullModel(CORPUS), corpus=CORPUS, holdout=HOLDOUT))
-    auc = found["membership_auc"]
+    rows, _, readings = audited(Subject(FullModel(CORPUS), corpus=CORPUS, holdout=HOLDOUT))
+    auc = readings["membership_auc"]
     assert auc.value == 1
     assert auc.low is not None
     assert auc.low > 0.8
     assert auc.n == 160
     assert [p.x for p in auc.series[0].points] == ["loss", "zlib", "Min-K%", "Min-K%++", "ReCaLL"]
-    assert found["blind_auc"].high is not None
-    assert found["blind_auc"].low is not None
-    assert found["blind_auc"].low < 0.5 < found["blind_auc"].high
+    assert readings["blind_auc"].high is not None
+    assert readings["blind_auc"].low is not None
+    assert readings["blind_auc"].low < 0.5 < readings["blind_auc"].high
     assert not any(word in json.dumps(rows) for word in WORDS[:50])
 
 
 def test_a_model_that_knows_none_or_both_raises_no_alarm() -> None:
     for known in ([], [*CORPUS, *HOLDOUT]):
-        _, _, found = audited(Subject(FullModel(known), corpus=CORPUS, holdout=HOLDOUT))
-        auc = found["membership_auc"]
+        _, _, readings = audited(Subject(FullModel(known), corpus=CORPUS, holdout=HOLDOUT))
+        auc = readings["membership_auc"]
         assert auc.low is not None
         assert auc.high is not None
         assert auc.low < 0.5 < auc.high
 
 
 def test_without_moments_one_attack_less_is_run() -> None:
-    _, _, found = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=HOLDOUT))
-    assert [p.x for p in found["membership_auc"].series[0].points] == ["loss", "zlib", "Min-K%", "ReCaLL"]
+    _, _, readings = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=HOLDOUT))
+    assert [p.x for p in readings["membership_auc"].series[0].points] == ["loss", "zlib", "Min-K%", "ReCaLL"]
 
 
 def test_the_prefix_is_held_out_and_left_out_of_the_comparison() -> None:
@@ -128,35 +128,35 @@ def test_every_sequence_fits_into_the_context() -> None:
             assert max(map(len, sequences)) <= 50
             return super().token_logprobs(sequences)
 
-    _, batches, found = audited(Subject(Strict([]), corpus=CORPUS, holdout=HOLDOUT))
+    _, batches, readings = audited(Subject(Strict([]), corpus=CORPUS, holdout=HOLDOUT))
     assert batches[0].payload["length"] == 25
-    assert found["membership_auc"].value is not None
+    assert readings["membership_auc"].value is not None
 
 
 def test_a_context_without_room_is_named_and_no_document_is_called_short() -> None:
     class Narrow(WordModel):
         context_length = 2 * SHORTEST - 1
 
-    _, _, found = audited(Subject(Narrow(CORPUS), corpus=CORPUS, holdout=HOLDOUT))
-    reason = found["membership_auc"].reason or ""
+    _, _, readings = audited(Subject(Narrow(CORPUS), corpus=CORPUS, holdout=HOLDOUT))
+    reason = readings["membership_auc"].reason or ""
     assert "Half of the model's context holds 15 tokens; documents are compared from 16 on." in reason
     assert "fewer than 16 tokens" not in reason
 
 
 def test_the_same_documents_on_both_sides_are_named() -> None:
-    _, _, found = audited(Subject(WordModel([]), corpus=CORPUS, holdout=CORPUS))
-    for measurement in found.values():
+    _, _, readings = audited(Subject(WordModel([]), corpus=CORPUS, holdout=CORPUS))
+    for measurement in readings.values():
         assert measurement.value is None
         assert "120 of 120 different holdout documents stand in the corpus too" in (measurement.reason or "")
 
 
 def test_holdout_documents_that_stand_in_the_corpus_are_left_out_and_named() -> None:
     holdout = [*HOLDOUT[:60], *(f"  {text.upper().lower()}\n" for text in CORPUS[:30])]
-    _, batches, found = audited(Subject(FullModel(CORPUS), corpus=CORPUS, holdout=holdout), Budget.STANDARD)
+    _, batches, readings = audited(Subject(FullModel(CORPUS), corpus=CORPUS, holdout=holdout), Budget.STANDARD)
     drawn = [i["index"] for b in batches for i in b.rows() if i["arm"] == "holdout"]
     assert max([*drawn, *batches[0].payload["shots"]]) < 60
-    assert "30 of 90 different holdout documents" in found["membership_auc"].explanation
-    assert "number 60, 61" in found["membership_auc"].explanation
+    assert "30 of 90 different holdout documents" in readings["membership_auc"].explanation
+    assert "number 60, 61" in readings["membership_auc"].explanation
 
 
 def test_documents_that_occur_twice_count_once() -> None:
@@ -170,15 +170,15 @@ def test_documents_that_occur_twice_count_once() -> None:
     ("corpus", "holdout"), [(CORPUS[:1], HOLDOUT), (CORPUS, HOLDOUT[:1]), ([], []), (["", "  "], [" "])]
 )
 def test_one_document_or_none_is_a_reason(corpus: list[str], holdout: list[str]) -> None:
-    _, _, found = audited(Subject(WordModel([]), corpus=corpus, holdout=holdout))
-    assert "at least 40 documents of each are needed" in (found["membership_auc"].reason or "")
+    _, _, readings = audited(Subject(WordModel([]), corpus=corpus, holdout=holdout))
+    assert "at least 40 documents of each are needed" in (readings["membership_auc"].reason or "")
 
 
 def test_short_documents_are_counted_and_said() -> None:
     corpus = [*documents(60, "l"), *documents(20, "s", words=SHORTEST - 1)]
-    rows, _, found = audited(Subject(WordModel([]), corpus=corpus, holdout=HOLDOUT))
+    rows, _, readings = audited(Subject(WordModel([]), corpus=corpus, holdout=HOLDOUT))
     assert sum("short" in r for r in rows) == 20
-    auc = found["membership_auc"]
+    auc = readings["membership_auc"]
     assert auc.errors == 0
     assert auc.n == 140
     assert f"20 corpus documents have fewer than {SHORTEST} tokens" in auc.explanation
@@ -189,16 +189,16 @@ def test_a_model_that_gives_everything_one_score_leaves_the_text_alone() -> None
         def token_logprobs(self, sequences: Any) -> list[Any]:
             return [np.full(max(0, len(s) - 1), -1.0) for s in sequences]
 
-    _, _, found = audited(Subject(Flat([]), corpus=CORPUS, holdout=HOLDOUT))
-    auc = found["membership_auc"]
+    _, _, readings = audited(Subject(Flat([]), corpus=CORPUS, holdout=HOLDOUT))
+    auc = readings["membership_auc"]
     assert [p.x for p in auc.series[0].points] == ["zlib"]  # which differs by the text
     assert "Left out, the same for all documents: loss, Min-K%, ReCaLL" in auc.explanation
 
 
 def test_a_confounded_split_is_not_assessed() -> None:
     holdout = [text.replace("w0", "w3") for text in HOLDOUT]
-    _, _, found = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=holdout))
-    auc = found["membership_auc"]
+    _, _, readings = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=holdout))
+    auc = readings["membership_auc"]
     assert auc.value is None
     assert "the split is confounded" in (auc.reason or "")
     assert judge(auc, headline_threshold(PROBE))[0].value == "not-assessed"
@@ -214,11 +214,11 @@ def test_a_target_that_fails_is_counted_in_errors_never_in_n() -> None:
                 raise TargetError("out of memory")
             return super().token_logprobs(sequences)
 
-    rows, _, found = audited(Subject(Broken([]), corpus=CORPUS, holdout=HOLDOUT))
+    rows, _, readings = audited(Subject(Broken([]), corpus=CORPUS, holdout=HOLDOUT))
     errors = sum("error" in r for r in rows)
     assert errors == 32
-    assert found["membership_auc"].errors == 32
-    assert found["membership_auc"].n == 160 - 32
+    assert readings["membership_auc"].errors == 32
+    assert readings["membership_auc"].n == 160 - 32
 
 
 def test_log_probabilities_that_are_not_finite_are_errors() -> None:
@@ -226,8 +226,8 @@ def test_log_probabilities_that_are_not_finite_are_errors() -> None:
         def token_logprobs(self, sequences: Any) -> list[Any]:
             return [np.full(max(0, len(s) - 1), np.nan if s[-1] % 2 else -1.0) for s in sequences]
 
-    rows, _, found = audited(Subject(Odd([]), corpus=CORPUS, holdout=HOLDOUT))
-    assert sum("error" in r for r in rows) == found["membership_auc"].errors > 20
+    rows, _, readings = audited(Subject(Odd([]), corpus=CORPUS, holdout=HOLDOUT))
+    assert sum("error" in r for r in rows) == readings["membership_auc"].errors > 20
 
 
 def test_any_rows_can_be_measured() -> None:
@@ -280,12 +280,12 @@ def test_the_reference_attack_takes_off_how_hard_a_text_is() -> None:
 
     corpus, holdout, reference = (halves(100, name) for name in ("corpus", "holdout", "reference"))
     subject = Subject(HardModel(corpus, gain=0.5), corpus=corpus, holdout=holdout, reference=reference)
-    _, _, found = audited(subject)
-    aucs = {p.x: p.y for p in found["membership_auc"].series[0].points}
+    _, _, readings = audited(subject)
+    aucs = {p.x: p.y for p in readings["membership_auc"].series[0].points}
     assert aucs["loss"] < 0.8
     assert aucs["reference"] > 0.95
-    assert ", reference)" in found["membership_auc"].method
-    assert "simultaneous over the attacks" in found["membership_auc"].method
+    assert ", reference)" in readings["membership_auc"].method
+    assert "simultaneous over the attacks" in readings["membership_auc"].method
 
 
 def test_the_sixth_attack_widens_the_intervals_of_all() -> None:
@@ -308,20 +308,20 @@ def test_the_sixth_attack_widens_the_intervals_of_all() -> None:
     ],
 )
 def test_without_reference_data_the_attack_is_left_out_and_named(reference: Any, reason: str) -> None:
-    rows, _, found = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=HOLDOUT, reference=reference))
+    rows, _, readings = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=HOLDOUT, reference=reference))
     assert not any("reference" in r["scores"] for r in rows)
-    assert f"The reference attack was left out: {reason}" in found["membership_auc"].explanation
+    assert f"The reference attack was left out: {reason}" in readings["membership_auc"].explanation
 
 
 @pytest.mark.slow
 def test_the_controls_are_told_apart() -> None:
     for control in PROBE.controls:
         subject = control_subject(control.source)
-        rows, _, found = audited(subject)
-        status = judge(found["membership_auc"], headline_threshold(PROBE))[0].value
+        rows, _, readings = audited(subject)
+        status = judge(readings["membership_auc"], headline_threshold(PROBE))[0].value
         assert status == "fail" if control.expected == "found" else status in ("pass", "inconclusive")
         assert not any("error" in r for r in rows)
-        assert len(found["membership_auc"].series[0].points) == 6
+        assert len(readings["membership_auc"].series[0].points) == 6
 
 
 @pytest.mark.slow

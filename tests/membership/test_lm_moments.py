@@ -33,8 +33,8 @@ def model() -> Any:
 
 @pytest.mark.parametrize("budget", [1, 30, 4000])
 def test_they_are_those_of_the_whole_distribution(model: Any, budget: int) -> None:
-    found = token_moments(model, SEQUENCES, batch_tokens=budget)
-    for sequence, values in zip(SEQUENCES, found, strict=True):
+    moments = token_moments(model, SEQUENCES, batch_tokens=budget)
+    for sequence, values in zip(SEQUENCES, moments, strict=True):
         assert values.shape == (max(0, len(sequence) - 1), 3)
         if len(sequence) < 2:
             continue
@@ -55,8 +55,8 @@ def test_the_first_of_them_is_what_token_logprobs_gives(model: Any) -> None:
 
 def test_a_forbidden_token_gives_no_nan() -> None:
     logits = torch.tensor([[0.0, 0.0, -torch.inf], [0.0, -torch.inf, -torch.inf]])
-    found = _moments(logits, torch.tensor([0, 0]))
-    np.testing.assert_allclose(found, [[-np.log(2), -np.log(2), 0], [0, 0, 0]], atol=1e-6)
+    moments = _moments(logits, torch.tensor([0, 0]))
+    np.testing.assert_allclose(moments, [[-np.log(2), -np.log(2), 0], [0, 0, 0]], atol=1e-6)
 
 
 def test_more_than_the_context_is_refused(model: Any) -> None:

@@ -63,8 +63,8 @@ def audited(
 
 
 def test_an_overfitted_tree_tells_its_rows() -> None:
-    rows, batches, found = audited(subject())
-    auc = found["membership_auc"]
+    rows, batches, readings = audited(subject())
+    auc = readings["membership_auc"]
     assert auc.value is not None
     assert auc.low is not None
     assert auc.low > 0.6
@@ -73,23 +73,23 @@ def test_an_overfitted_tree_tells_its_rows() -> None:
     assert "8 reference models" in auc.method
     assert [sum(i.arm == "models" for i in b.items) for b in batches] == [0, 0, 0, 0, AT_ONCE]
     assert not any(word in json.dumps(rows) for word in ("red", "blue"))
-    assert found["tpr_at_1pct_fpr"].value is None
-    assert "insufficient n" in (found["tpr_at_1pct_fpr"].reason or "")
+    assert readings["tpr_at_1pct_fpr"].value is None
+    assert "insufficient n" in (readings["tpr_at_1pct_fpr"].reason or "")
 
 
 def test_a_classifier_that_generalizes_raises_no_alarm() -> None:
-    _, _, found = audited(subject(LogisticRegression(C=1e-3)))
-    assert judge(found["membership_auc"], headline_threshold(ReferenceModels()))[0].value != "fail"
-    assert found["blind_auc"].low is not None
-    assert found["blind_auc"].low < 0.55
+    _, _, readings = audited(subject(LogisticRegression(C=1e-3)))
+    assert judge(readings["membership_auc"], headline_threshold(ReferenceModels()))[0].value != "fail"
+    assert readings["blind_auc"].low is not None
+    assert readings["blind_auc"].low < 0.55
 
 
 @pytest.mark.parametrize("dose", ["", ",overfit=1"])
 def test_its_controls_come_out(dose: str) -> None:
     probe = ReferenceModels()
     control = next(c for c in probe.controls if c.source == f"classifier:tabular{dose}")
-    _, _, found = audited(control_subject(control.source), probe=probe)
-    assert control_outcome(probe, control, found["membership_auc"], None).behaved
+    _, _, readings = audited(control_subject(control.source), probe=probe)
+    assert control_outcome(probe, control, readings["membership_auc"], None).behaved
 
 
 @pytest.mark.parametrize("spec", ["classifier:tabular,overfit=.3", "classifier:gpt-text", "classifier:tabular,leek=1"])
@@ -217,9 +217,9 @@ class Failing(ClassifierMixin, BaseEstimator):
 
 
 def test_a_fit_that_always_raises_leaves_one_reason() -> None:
-    rows, _, found = audited(subject(Failing()))
+    rows, _, readings = audited(subject(Failing()))
     assert sum("error" in r for r in rows) == 8
-    for measurement in found.values():
+    for measurement in readings.values():
         assert measurement.value is None
         assert "0 reference models could be trained; at least 4 are needed" in (measurement.reason or "")
         assert "8 reference models failed; the first: m: fit failed with ArithmeticError: diverged" in (
@@ -230,8 +230,8 @@ def test_a_fit_that_always_raises_leaves_one_reason() -> None:
 def test_models_that_fail_now_and_then_are_counted_and_said() -> None:
     holdout = HOLDOUT.copy()
     holdout.loc[159, "x0"] = 99.0  # half of the models are trained on the last row, and have it last
-    rows, _, found = audited(subject(Failing(50.0), holdout=holdout))
-    auc = found["membership_auc"]
+    rows, _, readings = audited(subject(Failing(50.0), holdout=holdout))
+    auc = readings["membership_auc"]
     assert sum("confidences" in r for r in rows) == 4
     assert "4 reference models failed; the first: m: fit failed" in auc.explanation
     assert 1 <= auc.errors < 100  # the last row, and about one in eight, has no model with it or none without it
@@ -243,53 +243,53 @@ def test_a_target_that_fails_is_counted_in_errors() -> None:
             raise TargetError("out of memory")
 
     given = subject()
-    _, _, found = audited(replace(given, target=Broken(given.target.estimator, "m")))  # type: ignore[attr-defined]
-    assert found["membership_auc"].errors == 320
-    assert found["membership_auc"].n == 0
-    assert found["membership_auc"].value is None
+    _, _, readings = audited(replace(given, target=Broken(given.target.estimator, "m")))  # type: ignore[attr-defined]
+    assert readings["membership_auc"].errors == 320
+    assert readings["membership_auc"].n == 0
+    assert readings["membership_auc"].value is None
 
 
 def test_the_same_rows_on_both_sides_are_named() -> None:
-    _, _, found = audited(subject(holdout=CORPUS.copy()))
-    for measurement in found.values():
+    _, _, readings = audited(subject(holdout=CORPUS.copy()))
+    for measurement in readings.values():
         assert measurement.value is None
         assert "160 of 160 different holdout rows stand in the corpus too" in (measurement.reason or "")
 
 
 def test_holdout_rows_that_stand_in_the_corpus_are_left_out_and_named() -> None:
-    rows, _, found = audited(subject(holdout=pd.concat([HOLDOUT[:60], CORPUS[:30]], ignore_index=True)))
+    rows, _, readings = audited(subject(holdout=pd.concat([HOLDOUT[:60], CORPUS[:30]], ignore_index=True)))
     assert max(r["index"] for r in rows if r.get("arm") == "holdout") < 160 + 60
-    assert "30 of 90 different holdout rows" in found["membership_auc"].explanation
-    assert "number 60, 61" in found["membership_auc"].explanation
+    assert "30 of 90 different holdout rows" in readings["membership_auc"].explanation
+    assert "number 60, 61" in readings["membership_auc"].explanation
 
 
 def test_rows_without_a_label_are_left_out_and_said() -> None:
     corpus = CORPUS.assign(y=CORPUS["y"].astype(object))
     corpus.loc[:9, "y"] = None
-    rows, _, found = audited(subject(DecisionTreeClassifier().fit(CORPUS[FEATURES], CORPUS["y"]), corpus=corpus))
+    rows, _, readings = audited(subject(DecisionTreeClassifier().fit(CORPUS[FEATURES], CORPUS["y"]), corpus=corpus))
     assert min(r["index"] for r in rows if r.get("arm") == "corpus") == 10
-    assert "10 rows have no label in column 'y'" in found["membership_auc"].explanation
+    assert "10 rows have no label in column 'y'" in readings["membership_auc"].explanation
 
 
 def test_too_few_rows_are_a_reason_and_train_nothing() -> None:
     for corpus, holdout in ((CORPUS[:39], HOLDOUT), (CORPUS, HOLDOUT[:1]), (CORPUS, HOLDOUT[:0])):
         model = DecisionTreeClassifier().fit(CORPUS[FEATURES], CORPUS["y"])
-        rows, _, found = audited(subject(model, corpus=corpus, holdout=holdout))
+        rows, _, readings = audited(subject(model, corpus=corpus, holdout=holdout))
         assert not any("model" in r for r in rows)
-        assert "at least 40 rows of each are needed" in (found["membership_auc"].reason or "")
+        assert "at least 40 rows of each are needed" in (readings["membership_auc"].reason or "")
 
 
 def test_constant_confidences_and_one_class_tell_nothing() -> None:
     one = DecisionTreeClassifier().fit(CORPUS[FEATURES], CORPUS["y"] | True)
-    _, _, found = audited(subject(one, corpus=CORPUS.assign(y=True), holdout=HOLDOUT.assign(y=True)))
-    assert "gives all the same score" in (found["membership_auc"].reason or "")
+    _, _, readings = audited(subject(one, corpus=CORPUS.assign(y=True), holdout=HOLDOUT.assign(y=True)))
+    assert "gives all the same score" in (readings["membership_auc"].reason or "")
 
 
 def test_a_confounded_split_is_not_assessed() -> None:
     shifted = HOLDOUT.assign(x2=HOLDOUT["x2"] + 2)
-    _, _, found = audited(subject(holdout=shifted))
-    assert "the split is confounded" in (found["membership_auc"].reason or "")
-    assert judge(found["membership_auc"], headline_threshold(ReferenceModels()))[0].value == "not-assessed"
+    _, _, readings = audited(subject(holdout=shifted))
+    assert "the split is confounded" in (readings["membership_auc"].reason or "")
+    assert judge(readings["membership_auc"], headline_threshold(ReferenceModels()))[0].value == "not-assessed"
 
 
 @pytest.mark.parametrize(
@@ -312,9 +312,9 @@ def test_any_rows_can_be_measured() -> None:
     given, probe = subject(), ReferenceModels()
     rows, _, _ = audited(given, probe=probe)
     for some in ([], rows[:3], rows[:320], rows[320:], rows[100:], rows[:330], [*rows, *rows]):
-        found = probe.measure(some, given, seed=0)
-        assert found[0].metric == "membership_auc"
-        assert found[0].value is not None or found[0].reason
+        readings = probe.measure(some, given, seed=0)
+        assert readings[0].metric == "membership_auc"
+        assert readings[0].value is not None or readings[0].reason
     for turned, straight in zip(
         probe.measure(rows[::-1], given, seed=0), probe.measure(rows, given, seed=0), strict=True
     ):

@@ -24,9 +24,14 @@ def rows(members: dict[str, Any], others: dict[str, Any]) -> list[Row]:
     ]
 
 
-def measured(found: list[Row], alone: Interval = NOTHING, note: str = "") -> dict[str, Measurement]:
+def measured(scored: list[Row], alone: Interval = NOTHING, note: str = "") -> dict[str, Measurement]:
     out = measurements(
-        "membership.test", found, unit="documents", method="two attacks", blind=lambda members, others: alone, note=note
+        "membership.test",
+        scored,
+        unit="documents",
+        method="two attacks",
+        blind=lambda members, others: alone,
+        note=note,
     )
     assert [m.metric for m in out] == list(METRICS)
     json.dumps([m.model_dump(mode="json") for m in out], allow_nan=False)
@@ -40,17 +45,17 @@ def normal(shift: float, n: int) -> list[float]:
 def test_the_headline_is_the_best_attack_with_an_interval_for_all() -> None:
     members = {"good": normal(2, 100), "poor": normal(0, 100)}
     others = {"good": normal(0, 100), "poor": normal(0, 100)}
-    found = measured(rows(members, others))["membership_auc"]
-    assert found.value == auc(members["good"], others["good"])
-    assert found.low is not None
-    assert found.low > 0.8
-    assert "(good)" in found.explanation
-    assert [p.x for p in found.series[0].points] == ["good", "poor"]
-    assert found.baseline is not None
-    assert found.baseline.value == 0.5
+    headline = measured(rows(members, others))["membership_auc"]
+    assert headline.value == auc(members["good"], others["good"])
+    assert headline.low is not None
+    assert headline.low > 0.8
+    assert "(good)" in headline.explanation
+    assert [p.x for p in headline.series[0].points] == ["good", "poor"]
+    assert headline.baseline is not None
+    assert headline.baseline.value == 0.5
     alone = measured(rows({"good": members["good"]}, {"good": others["good"]}))["membership_auc"]
     assert alone.low is not None
-    assert alone.low > found.low  # one attack alone needs no correction
+    assert alone.low > headline.low  # one attack alone needs no correction
 
 
 @given(st.lists(st.tuples(*[st.floats(0, 1)] * 3).map(sorted), min_size=1, max_size=5))
@@ -85,44 +90,44 @@ def _halves(scores: dict[str, list[float]]) -> tuple[list[Row], list[Row]]:
 def test_two_valued_random_scores_are_no_attack(seed: int) -> None:
     rng = np.random.default_rng(seed)
     a, b = (rng.integers(2, size=400).astype(float).tolist() for _ in range(2))
-    found = measured(rows({"coin": a}, {"coin": b}))
-    value = found["membership_auc"].value
+    readings = measured(rows({"coin": a}, {"coin": b}))
+    value = readings["membership_auc"].value
     assert value is not None
     assert 0.4 < value < 0.6
     assert value == np.mean([[(x > y) + 0.5 * (x == y) for y in b] for x in a])
-    assert found["tpr_at_1pct_fpr"].value == 0  # half of the non-members share the highest score
+    assert readings["tpr_at_1pct_fpr"].value == 0  # half of the non-members share the highest score
 
 
 def test_a_constant_attack_is_left_out_and_named() -> None:
     members = {"loss": normal(1, 60), "flat": [0.0] * 60}
-    found = measured(rows(members, {"loss": normal(0, 60), "flat": [0.0] * 60}))["membership_auc"]
-    assert [p.x for p in found.series[0].points] == ["loss"]
-    assert "flat" in found.explanation
+    headline = measured(rows(members, {"loss": normal(0, 60), "flat": [0.0] * 60}))["membership_auc"]
+    assert [p.x for p in headline.series[0].points] == ["loss"]
+    assert "flat" in headline.explanation
 
 
 def test_nothing_but_constant_scores_is_a_reason() -> None:
-    found = measured(rows({"loss": [0.0] * 60}, {"loss": [0.0] * 60}))
-    for measurement in found.values():
+    readings = measured(rows({"loss": [0.0] * 60}, {"loss": [0.0] * 60}))
+    for measurement in readings.values():
         assert measurement.value is None
         assert "the same score" in (measurement.reason or "")
 
 
 def test_an_attack_that_some_rows_lack_is_left_out() -> None:
-    found = rows({"loss": normal(1, 60), "more": normal(1, 60)}, {"loss": normal(0, 60), "more": normal(0, 60)})
-    del found[3]["scores"]["more"]
-    assert [p.x for p in measured(found)["membership_auc"].series[0].points] == ["loss"]
-    found[0]["scores"]["loss"] = None
-    assert measured(found)["membership_auc"].value is None
+    scored = rows({"loss": normal(1, 60), "more": normal(1, 60)}, {"loss": normal(0, 60), "more": normal(0, 60)})
+    del scored[3]["scores"]["more"]
+    assert [p.x for p in measured(scored)["membership_auc"].series[0].points] == ["loss"]
+    scored[0]["scores"]["loss"] = None
+    assert measured(scored)["membership_auc"].value is None
 
 
 def test_a_split_that_the_items_give_away_is_not_assessed() -> None:
     arms = {"loss": normal(3, 400)}, {"loss": normal(0, 400)}
-    found = measured(rows(*arms), Interval(0.93, 0.9, 0.95))
+    readings = measured(rows(*arms), Interval(0.93, 0.9, 0.95))
     for metric in ("membership_auc", "tpr_at_1pct_fpr"):
-        assert found[metric].value is None
-        assert "the split is confounded" in (found[metric].reason or "")
-        assert "0.93" in (found[metric].reason or "")
-    assert found["blind_auc"].value == 0.93
+        assert readings[metric].value is None
+        assert "the split is confounded" in (readings[metric].reason or "")
+        assert "0.93" in (readings[metric].reason or "")
+    assert readings["blind_auc"].value == 0.93
     near = measured(rows(*arms), Interval(0.57, 0.54, 0.6))
     assert near["membership_auc"].value is not None
 
@@ -151,25 +156,25 @@ def test_the_rate_needs_three_non_members_for_each_false_one_in_a_hundred() -> N
 
 def test_the_rate_is_that_at_a_threshold_of_the_non_members() -> None:
     members, others = normal(1.5, 300), normal(0, 400)
-    found = measured(rows({"loss": members}, {"loss": others}))["tpr_at_1pct_fpr"]
+    rate = measured(rows({"loss": members}, {"loss": others}))["tpr_at_1pct_fpr"]
     threshold = sorted(others, reverse=True)[4]  # four of 400 lie above it
-    assert found.value == sum(x > threshold for x in members) / 300
-    assert found.value == tpr_at_fpr(members, others, fpr=0.01).value  # type: ignore[union-attr]
+    assert rate.value == sum(x > threshold for x in members) / 300
+    assert rate.value == tpr_at_fpr(members, others, fpr=0.01).value  # type: ignore[union-attr]
 
 
 def test_too_few_are_a_reason_that_says_how_many() -> None:
-    found = measured(rows({"loss": normal(1, 39)}, {"loss": normal(0, 100)}), note=" A note.")["membership_auc"]
-    assert found.value is None
-    assert found.reason == (
+    headline = measured(rows({"loss": normal(1, 39)}, {"loss": normal(0, 100)}), note=" A note.")["membership_auc"]
+    assert headline.value is None
+    assert headline.reason == (
         f"39 members (corpus) and 100 non-members (holdout); at least {MINIMUM} documents of each are needed. A note."
     )
-    assert found.needed == 2 * MINIMUM
+    assert headline.needed == 2 * MINIMUM
 
 
 def test_failed_items_are_counted_in_errors_never_in_n() -> None:
-    found = rows({"loss": normal(1, 60)}, {"loss": normal(0, 60)})
-    found += [{"item": "corpus:99", "arm": "corpus", "index": 99, "error": "out of memory"}]
-    measurement = measured(found)["membership_auc"]
+    scored = rows({"loss": normal(1, 60)}, {"loss": normal(0, 60)})
+    scored += [{"item": "corpus:99", "arm": "corpus", "index": 99, "error": "out of memory"}]
+    measurement = measured(scored)["membership_auc"]
     assert (measurement.n, measurement.errors) == (120, 1)
 
 
@@ -187,17 +192,17 @@ def test_what_is_called_detectable_is_seen_four_times_in_five() -> None:
     assert 0.65 < seen / 200 < 0.92
 
 
-def _arms(found: list[Row]) -> tuple[list[Row], list[Row]]:
-    return [r for r in found if r["arm"] == "corpus"], [r for r in found if r["arm"] == "holdout"]
+def _arms(scored: list[Row]) -> tuple[list[Row], list[Row]]:
+    return [r for r in scored if r["arm"] == "corpus"], [r for r in scored if r["arm"] == "holdout"]
 
 
 def test_the_precision_of_the_twelve_surest_guesses() -> None:
     members, others = [*range(20, 11, -1), *[-1.0] * 51], [15.5, 14.5, 0.5, *[-2.0] * 57]
-    found = measured(rows({"loss": [float(x) for x in members]}, {"loss": others}))["precision_at_12"]
-    assert found.value == 9 / 12
-    assert found.baseline is not None
-    assert found.baseline.value == 0.5
-    assert "12 documents that the best attack is surest of, 9 are members" in found.explanation
+    precision = measured(rows({"loss": [float(x) for x in members]}, {"loss": others}))["precision_at_12"]
+    assert precision.value == 9 / 12
+    assert precision.baseline is not None
+    assert precision.baseline.value == 0.5
+    assert "12 documents that the best attack is surest of, 9 are members" in precision.explanation
 
 
 def test_precision_counts_ties_for_the_last_places_in_their_share() -> None:
@@ -212,12 +217,12 @@ def test_precision_against_a_count_of_the_sorted_items(members: list[int], data:
     others = data.draw(st.lists(st.integers(0, 9), min_size=len(members), max_size=len(members)))
     if len({*members, *others}) == 1:
         return
-    found = Attacks.of(*_arms(rows({"a": members}, {"a": others}))).precisions()["a"].value
+    precision = Attacks.of(*_arms(rows({"a": members}, {"a": others}))).precisions()["a"].value
     cut = sorted([*members, *others])[-12]
     above = sum(x > cut for x in members)
     left = 12 - above - sum(x > cut for x in others)
     tied = members.count(cut)
-    assert found == (above + left * tied // (tied + others.count(cut))) / 12
+    assert precision == (above + left * tied // (tied + others.count(cut))) / 12
 
 
 def test_precision_is_at_even_odds_whatever_the_numbers() -> None:
@@ -237,8 +242,8 @@ def test_all_right_by_chance_happens_once_in_a_thousand() -> None:
 
 
 def test_two_gates_widen_every_interval() -> None:
-    found = rows({"a": normal(1, 60)}, {"a": normal(0, 60)})
-    one, two = (Attacks.of(*_arms(found), gates=gates).aucs()["a"] for gates in (1, 2))
+    scored = rows({"a": normal(1, 60)}, {"a": normal(0, 60)})
+    one, two = (Attacks.of(*_arms(scored), gates=gates).aucs()["a"] for gates in (1, 2))
     assert two.low < one.low < one.high < two.high
     twelve = Attacks.of(*_arms(rows(*({k: [s] * 60 for k in "abcde"} for s in (1.0, 0.0)))), gates=2)
     assert best(twelve.precisions()).low > 0.6  # for five attacks and two gates too

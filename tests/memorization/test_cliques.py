@@ -265,13 +265,13 @@ def test_shares_and_leave_one_out_are_those_of_a_literal_search(edges):
 @settings(max_examples=60, deadline=None)
 @given(graphs())
 def test_cliques_are_disjoint_and_complete(edges):
-    found = cliques(edges)
-    assert [len(c) for c in found] == sorted((len(c) for c in found), reverse=True)
-    assert len({i for c in found for i in c}) == sum(map(len, found))
-    for clique in found:
+    groups = cliques(edges)
+    assert [len(c) for c in groups] == sorted((len(c) for c in groups), reverse=True)
+    assert len({i for c in groups for i in c}) == sum(map(len, groups))
+    for clique in groups:
         assert len(clique) >= 3
         assert all(edges[i, j] for i, j in combinations(clique, 2))
-    assert bool(found) == bool(in_a_triangle(edges))
+    assert bool(groups) == bool(in_a_triangle(edges))
 
 
 @settings(max_examples=40, deadline=None)

@@ -264,11 +264,11 @@ def test_pictures_of_any_size_and_grey_ones_are_read(clean):
 def test_the_ratio_is_that_of_the_literal_definition():
     rng = np.random.default_rng(0)
     queries, corpus = rng.normal(size=(5, 8)).astype(np.float32), rng.normal(size=(70, 8)).astype(np.float32)
-    found = nearest(queries, corpus)
+    neighbours = nearest(queries, corpus)
     for i, query in enumerate(queries):
         d = sorted(float(np.linalg.norm(query - c)) for c in corpus)
-        assert found.ratio[i] == pytest.approx(d[0] / np.mean(d[:50]), rel=1e-4)
-        assert found.distance[i] == pytest.approx(d[0], rel=1e-4)
+        assert neighbours.ratio[i] == pytest.approx(d[0] / np.mean(d[:50]), rel=1e-4)
+        assert neighbours.distance[i] == pytest.approx(d[0], rel=1e-4)
 
 
 @settings(max_examples=30, deadline=None)

@@ -88,9 +88,9 @@ def values(of: Subject) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def search() -> CopySearch:
-    found = PROBE.search(subject())
-    assert isinstance(found, CopySearch)
-    return found
+    copy_search = PROBE.search(subject())
+    assert isinstance(copy_search, CopySearch)
+    return copy_search
 
 
 def test_each_measure_has_its_interval_its_n_and_what_the_holdout_says() -> None:
@@ -106,16 +106,16 @@ def test_each_measure_has_its_interval_its_n_and_what_the_holdout_says() -> None
 
 
 def test_mirrored_copies_are_found_whole_and_by_the_descriptor() -> None:
-    found = values(subject("mirrored"))
-    assert found["copy_rate"] > 0.9
-    assert found["tile_copy_rate"] < 0.3
-    assert found["descriptor_copy_rate"] > 0.7
+    rates = values(subject("mirrored"))
+    assert rates["copy_rate"] > 0.9
+    assert rates["tile_copy_rate"] < 0.3
+    assert rates["descriptor_copy_rate"] > 0.7
 
 
 def test_a_copied_quarter_is_found_by_its_windows_alone() -> None:
-    found = values(subject("a quarter, in place"))
-    assert found["tile_copy_rate"] > 0.9
-    assert found["copy_rate"] < 0.2
+    rates = values(subject("a quarter, in place"))
+    assert rates["tile_copy_rate"] > 0.9
+    assert rates["copy_rate"] < 0.2
     anywhere = values(subject("a quarter, anywhere"))
     assert anywhere["tile_copy_rate"] > 0.3
 
@@ -164,9 +164,9 @@ def test_a_subject_of_smooth_pictures_says_why_it_has_no_regions() -> None:
     pictures = [soft().astype(np.uint8) for _ in range(240)]
     of = Subject(Maker(CORPUS), corpus=pictures[:120], holdout=pictures[120:])
     probe = Copies()
-    found = {m.metric: m for m in probe.measure(rows_of(of, probe), of, seed=0)}
-    assert found["copy_rate"].value is not None
-    assert "flat" in str(found["tile_copy_rate"].reason)
+    readings = {m.metric: m for m in probe.measure(rows_of(of, probe), of, seed=0)}
+    assert readings["copy_rate"].value is not None
+    assert "flat" in str(readings["tile_copy_rate"].reason)
 
 
 def test_windows_are_those_of_a_literal_cut() -> None:
@@ -206,12 +206,12 @@ def test_a_part_of_a_large_corpus_is_compared(monkeypatch: pytest.MonkeyPatch) -
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=400))
 def test_a_calibration_takes_the_lowest_hundredth_of_one_half(scores: list[float]) -> None:
-    found = Calibration.of(scores)
-    assert sorted([*found.calibration, *found.check]) == sorted(scores)
-    below = int((found.calibration < found.threshold).sum())
-    assert below <= max(0, 0.01 * (len(found.calibration) + 1) - 1)
-    assert 0 < found.expected <= 0.5
-    assert found.alarms == sum(score < found.threshold for score in found.check)
+    fitted = Calibration.of(scores)
+    assert sorted([*fitted.calibration, *fitted.check]) == sorted(scores)
+    below = int((fitted.calibration < fitted.threshold).sum())
+    assert below <= max(0, 0.01 * (len(fitted.calibration) + 1) - 1)
+    assert 0 < fitted.expected <= 0.5
+    assert fitted.alarms == sum(score < fitted.threshold for score in fitted.check)
 
 
 def test_alterations_keep_a_picture_a_picture() -> None:
@@ -227,10 +227,10 @@ def test_alterations_keep_a_picture_a_picture() -> None:
 def test_recalls_are_shares_by_alteration_and_measure(search: CopySearch, monkeypatch: pytest.MonkeyPatch) -> None:
     some = {name: ALTERATIONS[name] for name in ("noise", "mirrored")}
     monkeypatch.setattr(copy_alterations, "ALTERATIONS", some)
-    found = recalls(search, CORPUS[:30], HOLDOUT, seed=0)
-    assert {*found["noise"]} == {way.metric for way in WAYS}
-    assert found["noise"][WHOLE.metric] > 0.9
-    assert found["mirrored"][DESCRIPTOR.metric] > found["mirrored"][TILE.metric]
+    by_alteration = recalls(search, CORPUS[:30], HOLDOUT, seed=0)
+    assert {*by_alteration["noise"]} == {way.metric for way in WAYS}
+    assert by_alteration["noise"][WHOLE.metric] > 0.9
+    assert by_alteration["mirrored"][DESCRIPTOR.metric] > by_alteration["mirrored"][TILE.metric]
 
 
 # --- a descriptor of one's own ---
@@ -245,7 +245,7 @@ class Layout(torch.nn.Module):
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
+def descriptor_file(tmp_path: Path) -> Path:
     import warnings
 
     with warnings.catch_warnings():
@@ -257,8 +257,8 @@ def own(tmp_path: Path) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_a_descriptor_of_one_s_own_takes_the_place_of_the_shipped_one(own: Path) -> None:
-    of, probe = subject("noise"), load_probe("memorization.copies", {"descriptor": own})
+def test_a_descriptor_of_one_s_own_takes_the_place_of_the_shipped_one(descriptor_file: Path) -> None:
+    of, probe = subject("noise"), load_probe("memorization.copies", {"descriptor": descriptor_file})
     measured = {m.metric: m for m in probe.measure(rows_of(of, probe), of, seed=0)}
     assert "copy descriptor layout.pt" in measured["descriptor_copy_rate"].method
     assert measured["descriptor_copy_rate"].value == 1.0
@@ -267,26 +267,26 @@ def test_a_descriptor_of_one_s_own_takes_the_place_of_the_shipped_one(own: Path)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_a_descriptor_that_was_exchanged_ends_the_run(own: Path) -> None:
+def test_a_descriptor_that_was_exchanged_ends_the_run(descriptor_file: Path) -> None:
     of = subject()
-    (batch, *_) = load_probe("memorization.copies", {"descriptor": own}).plan(of, Budget.CONTROL, seed=0)
+    (batch, *_) = load_probe("memorization.copies", {"descriptor": descriptor_file}).plan(of, Budget.CONTROL, seed=0)
     with pytest.raises(ConfigurationError, match="not the one that this run began with"):
         ask(PROBE, of, batch, seed=0)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_an_audit_hands_the_file_to_the_probe_and_to_its_controls(own: Path) -> None:
+def test_an_audit_hands_the_file_to_the_probe_and_to_its_controls(descriptor_file: Path) -> None:
     made = make_settings(
-        {"target": "reference:vae-medical", "descriptor": str(own), "probes": ("memorization.copies",)}
+        {"target": "reference:vae-medical", "descriptor": str(descriptor_file), "probes": ("memorization.copies",)}
     )
-    assert f"--descriptor {own}" in made.command()
+    assert f"--descriptor {descriptor_file}" in made.command()
     scope = Scope(made, dict.fromkeys(("target", "corpus", "holdout", "reference", "prompts")))
     ((assay,), _) = scope.assays()
     assert isinstance(assay.probe, Copies)
-    assert assay.probe.options.descriptor == own
+    assert assay.probe.options.descriptor == descriptor_file
     (control, *_) = assay.probe.controls
     described = [scope.plan(one)[0].payload["descriptor"] for one in (assay, scope.control_assay(assay.probe, control))]
-    assert described == [load_descriptor(own).sha256] * 2
+    assert described == [load_descriptor(descriptor_file).sha256] * 2
 
 
 def test_a_wrong_descriptor_is_a_mistake_in_the_options(tmp_path: Path) -> None:

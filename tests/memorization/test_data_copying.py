@@ -45,18 +45,18 @@ def measured(subject, probe=None):
 
 
 def test_fresh_pictures_are_at_one_half(clean):
-    found = measured(clean)
-    assert found["closer_rate"].low < 0.5 < found["closer_rate"].high
-    wrong = found["inauthentic_rate"]
+    readings = measured(clean)
+    assert readings["closer_rate"].low < 0.5 < readings["closer_rate"].high
+    wrong = readings["inauthentic_rate"]
     assert wrong.low < wrong.baseline.high
     assert wrong.high > wrong.baseline.low
 
 
 def test_crowding_around_training_pictures_is_found(clean):
-    found = measured(replace(clean, target=FakeImages(clean.corpus, mixed=0.7)))
-    assert found["closer_rate"].low > 0.65
-    assert found["inauthentic_rate"].low > found["inauthentic_rate"].baseline.high
-    assert "C_T is -" in found["closer_rate"].explanation
+    readings = measured(replace(clean, target=FakeImages(clean.corpus, mixed=0.7)))
+    assert readings["closer_rate"].low > 0.65
+    assert readings["inauthentic_rate"].low > readings["inauthentic_rate"].baseline.high
+    assert "C_T is -" in readings["closer_rate"].explanation
 
 
 def test_distances_and_authenticity_are_those_of_a_naive_search(clean):
@@ -90,13 +90,13 @@ def test_c_t_is_the_weighted_z_of_each_cell(seed, k, shift):
         z.append((u - m * n / 2) / np.sqrt(m * n * (m + n + 1) / 12))
         weights.append(n)
         closer.append(1 - u / (m * n))
-    found = compare(q, in_q, p, in_p)
+    comparison = compare(q, in_q, p, in_p)
     if not z:
-        assert found is None
+        assert comparison is None
         return
-    assert found.ct == pytest.approx(np.average(z, weights=weights))
-    assert found.closer.value == pytest.approx(np.average(closer, weights=weights))
-    assert 0 <= found.closer.low <= found.closer.value <= found.closer.high <= 1
+    assert comparison.ct == pytest.approx(np.average(z, weights=weights))
+    assert comparison.closer.value == pytest.approx(np.average(closer, weights=weights))
+    assert 0 <= comparison.closer.low <= comparison.closer.value <= comparison.closer.high <= 1
 
 
 def test_the_interval_covers():
@@ -104,15 +104,15 @@ def test_the_interval_covers():
     covered = 0
     for _ in range(200):
         q, p = rng.normal(-0.5, 1, 120), rng.normal(0, 1, 150)
-        found = compare(q, rng.integers(0, 3, 120), p, rng.integers(0, 3, 150))
-        covered += found.closer.low <= 0.6382 <= found.closer.high  # Φ(.5 / √2)
+        comparison = compare(q, rng.integers(0, 3, 120), p, rng.integers(0, 3, 150))
+        covered += comparison.closer.low <= 0.6382 <= comparison.closer.high  # Φ(.5 / √2)
     assert covered >= 183  # 95% of 200, less four standard errors at most
 
 
 def test_constant_distances_are_a_tie():
-    found = compare(np.zeros(50), np.zeros(50, int), np.zeros(50), np.zeros(50, int))
-    assert found.closer.value == 0.5
-    assert found.ct == 0
+    comparison = compare(np.zeros(50), np.zeros(50, int), np.zeros(50), np.zeros(50, int))
+    assert comparison.closer.value == 0.5
+    assert comparison.ct == 0
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ from .test_melodies import book
 def judged(probe: Probe, subject: Subject) -> tuple[Measurement, Status]:
     plan = probe.plan(subject, Budget.QUICK, seed=0)
     rows = [row for batch in plan for row in ask(probe, subject, batch, seed=batch.index)]
-    found = next(m for m in probe.measure(rows, subject, seed=0) if m.metric == "exact_copies")
-    threshold: Any = load_policy("default").threshold(probe.id, found.metric)
-    return found, judge(found, threshold)[0]
+    reading = next(m for m in probe.measure(rows, subject, seed=0) if m.metric == "exact_copies")
+    threshold: Any = load_policy("default").threshold(probe.id, reading.metric)
+    return reading, judge(reading, threshold)[0]
 
 
 def planted(fresh: list[Any], corpus: list[Any], every: int) -> list[Any]:
@@ -52,9 +52,9 @@ class Folder(Images):
 def test_pictures(every: int, status: Status) -> None:
     corpus, fresh = scenes(200, 1), scenes(300, 3)
     subject = Subject(Folder(planted(fresh, corpus, every)), corpus=corpus, holdout=scenes(200, 2))
-    found, judgement = judged(Copies(), subject)
+    reading, judgement = judged(Copies(), subject)
     assert judgement is status
-    assert found.value == pytest.approx(0.05 if every else 0, abs=1e-9)
+    assert reading.value == pytest.approx(0.05 if every else 0, abs=1e-9)
 
 
 @pytest.mark.slow
@@ -111,14 +111,14 @@ def test_texts_of_any_length(length: int, every: int, status: Status) -> None:
     """Texts too short for a run of a hundred characters are counted too."""
     corpus, fresh = words(400, 1, length), words(320, 3, length)
     subject = Subject(Texts(planted(fresh, corpus, every)), corpus=corpus, holdout=words(400, 2, length))  # type: ignore[arg-type]
-    found, judgement = judged(Overlap(), subject)
+    reading, judgement = judged(Overlap(), subject)
     assert judgement is status
-    assert found.value == pytest.approx(0.05 if every else 0, abs=1e-9)
+    assert reading.value == pytest.approx(0.05 if every else 0, abs=1e-9)
 
 
 def test_short_answers_that_everyone_gives_are_no_copies() -> None:
     corpus, holdout, outputs = (words(500, seed, 1, kinds=12) for seed in (1, 2, 3))
-    found, judgement = judged(Overlap(), Subject(Texts(outputs), corpus=corpus, holdout=holdout))  # type: ignore[arg-type]
+    reading, judgement = judged(Overlap(), Subject(Texts(outputs), corpus=corpus, holdout=holdout))  # type: ignore[arg-type]
     assert judgement is Status.PASS
-    assert found.baseline is not None
-    assert found.baseline.value == 1
+    assert reading.baseline is not None
+    assert reading.baseline.value == 1

@@ -84,17 +84,17 @@ def audited(
 @pytest.mark.parametrize("share", [0, 0.5, 1])
 def test_the_rate_is_the_share_of_secrets_known_by_heart(share: float) -> None:
     subject = Subject(DigitModel(PLANTED[: int(60 * share)], noise=0.1), corpus=PLANTED, holdout=FRESH)
-    _, _, found = audited(subject)
-    rate = found["exposed_rate"]
+    _, _, readings = audited(subject)
+    rate = readings["exposed_rate"]
     assert rate.n == 60
     assert share - 0.01 <= rate.value <= share + 0.1
     assert rate.baseline.value < 0.15
-    assert found["exposed_excess"].value == pytest.approx(rate.value - rate.baseline.value)
-    assert found["exposure"].high <= 5
-    assert found["extrapolated_exposure"].high <= 4 * math.log2(10) + 1e-9
+    assert readings["exposed_excess"].value == pytest.approx(rate.value - rate.baseline.value)
+    assert readings["exposure"].high <= 5
+    assert readings["extrapolated_exposure"].high <= 4 * math.log2(10) + 1e-9
     if share == 1:
-        assert found["exposure"].value == 5
-        assert found["extrapolated_exposure"].value > 10
+        assert readings["exposure"].value == 5
+        assert readings["extrapolated_exposure"].value > 10
 
 
 def test_the_rank_is_that_of_scoring_every_reference_by_hand() -> None:
@@ -102,8 +102,8 @@ def test_the_rank_is_that_of_scoring_every_reference_by_hand() -> None:
     subject = Subject(model, corpus=PLANTED, holdout=FRESH)
     batches = PROBE.plan(subject, Budget.CONTROL, seed=3)
     for item in [i for b in batches for i in b.rows()][:4]:
-        own = (PLANTED if item["arm"] == "corpus" else FRESH)[item["index"]]
-        before, number = own[:-5], own[-5:-1]
+        document = (PLANTED if item["arm"] == "corpus" else FRESH)[item["index"]]
+        before, number = document[:-5], document[-5:-1]
         texts = [before + number] + [before + FRESH[i][-5:-1] for i in item["references"]]
         assert len(set(texts)) == len(texts) == 64
         scores = [sum(model._one(text, i) for i in range(1, len(text))) for text in texts]
@@ -114,34 +114,34 @@ def test_the_rank_is_that_of_scoring_every_reference_by_hand() -> None:
 
 def test_a_model_without_an_opinion_gives_every_secret_the_middle_rank() -> None:
     subject = Subject(DigitModel(), corpus=PLANTED, holdout=FRESH)
-    rows, _, found = audited(subject)
+    rows, _, readings = audited(subject)
     assert {r["rank"] for r in rows} == {16.5}
-    assert found["exposed_rate"].value == 0
-    assert found["exposure"].value == pytest.approx(math.log2(32 / 16.5))
-    assert found["exposure"].low < found["exposure"].value < found["exposure"].high
-    assert found["extrapolated_exposure"].value == pytest.approx(1)
+    assert readings["exposed_rate"].value == 0
+    assert readings["exposure"].value == pytest.approx(math.log2(32 / 16.5))
+    assert readings["exposure"].low < readings["exposure"].value < readings["exposure"].high
+    assert readings["extrapolated_exposure"].value == pytest.approx(1)
 
 
 def test_what_was_never_read_is_exposed_once_in_thirty_two() -> None:
     planted = canaries(800, "wall")
     subject = Subject(DigitModel(noise=1.0), corpus=planted, holdout=canaries(400, "moat"))
-    _, _, found = audited(subject)
-    assert found["exposed_rate"].n == 80
-    assert found["exposed_rate"].low < 1 / 32 < found["exposed_rate"].high
+    _, _, readings = audited(subject)
+    assert readings["exposed_rate"].n == 80
+    assert readings["exposed_rate"].low < 1 / 32 < readings["exposed_rate"].high
     # The mean of −log₂ of a uniform number is 1/ln 2.
-    assert found["exposure"].low < 1 / math.log(2) < found["exposure"].high
-    assert found["extrapolated_exposure"].value == pytest.approx(1 / math.log(2), abs=0.4)
+    assert readings["exposure"].low < 1 / math.log(2) < readings["exposure"].high
+    assert readings["extrapolated_exposure"].value == pytest.approx(1 / math.log(2), abs=0.4)
 
 
 def test_repetitions_are_how_often_a_canary_stands_in_the_corpus() -> None:
     once, often = PLANTED[:30], PLANTED[30:]
     subject = Subject(DigitModel(often, noise=0.1), corpus=[*once, *often * 20], holdout=FRESH)
-    rows, _, found = audited(subject)
+    rows, _, readings = audited(subject)
     assert {r["copies"] for r in rows if r["arm"] == "corpus"} == {1, 20}
-    [series] = found["exposed_rate"].series
+    [series] = readings["exposed_rate"].series
     assert [(p.x, p.n) for p in series.points] == [("1", 30), ("17–64", 30)]
     assert series.points[1].y == 1
-    [bits] = found["extrapolated_exposure"].series
+    [bits] = readings["extrapolated_exposure"].series
     assert bits.points[0].y < 4 < 8 < bits.points[1].y
 
 
@@ -150,22 +150,22 @@ def test_references_are_unseen_secrets_of_the_same_form() -> None:
     holdout = [*FRESH, *canaries(60, "arch", form="000-0000"), *canaries(FEWEST - 1, "moat", form="00 00 00")]
     batches = PROBE.plan(Subject(DigitModel(), corpus=corpus, holdout=holdout), Budget.QUICK, seed=0)
     for item in (i for b in batches for i in b.rows()):
-        own = secret((corpus if item["arm"] == "corpus" else holdout)[item["index"]])
+        ranked = secret((corpus if item["arm"] == "corpus" else holdout)[item["index"]])
         others = [secret(holdout[i]) for i in item["references"]]
-        assert own is not None
-        assert {o.form for o in others if o} == {own.form}
-        assert own.text not in {o.text for o in others if o}
+        assert ranked is not None
+        assert {o.form for o in others if o} == {ranked.form}
+        assert ranked.text not in {o.text for o in others if o}
         assert len({o.text for o in others if o}) == len(others) == 31
 
 
 def test_secrets_of_a_holdout_that_overlaps_the_corpus_are_no_references() -> None:
     subject = Subject(DigitModel(PLANTED, noise=0.1), corpus=PLANTED, holdout=[*PLANTED, *FRESH])
-    _, batches, found = audited(subject)
+    _, batches, readings = audited(subject)
     items = [i for b in batches for i in b.rows()]
     assert all(i >= 60 for item in items for i in item["references"])
     assert all(item["index"] >= 60 for item in items if item["arm"] == "holdout")
-    assert found["exposed_rate"].value == 1
-    assert "60 holdout documents stand in the corpus too" in found["exposed_rate"].explanation
+    assert readings["exposed_rate"].value == 1
+    assert "60 holdout documents stand in the corpus too" in readings["exposed_rate"].explanation
 
 
 @pytest.mark.parametrize(
@@ -181,19 +181,19 @@ def test_secrets_of_a_holdout_that_overlaps_the_corpus_are_no_references() -> No
     ],
 )
 def test_without_enough_secrets_it_says_why(corpus: list[str], holdout: list[str], reason: str) -> None:
-    _, _, found = audited(Subject(DigitModel(), corpus=corpus, holdout=holdout))
-    assert all(m.value is None for m in found.values())
-    assert reason in found["exposed_rate"].reason
+    _, _, readings = audited(Subject(DigitModel(), corpus=corpus, holdout=holdout))
+    assert all(m.value is None for m in readings.values())
+    assert reason in readings["exposed_rate"].reason
 
 
 def test_no_secret_is_shown() -> None:
     subject = Subject(DigitModel(PLANTED, noise=0.1), corpus=PLANTED, holdout=FRESH)
-    rows, batches, found = audited(subject)
+    rows, batches, readings = audited(subject)
     numbers = {text[-5:-1] for text in PLANTED + FRESH}
     shown = json.dumps([r.get("excerpt") for r in rows], ensure_ascii=False)
     assert not any(number in shown for number in numbers)
     assert all(set(i) == {"item", "arm", "index", "references", "copies"} for b in batches for i in b.rows())
-    evidence = found["exposed_rate"].evidence
+    evidence = readings["exposed_rate"].evidence
     assert len(evidence) == 3
     assert "The code of door ••• is [redacted: a number of the form 0000]" in evidence[0].text
 
@@ -211,8 +211,8 @@ def test_a_target_that_fails_once_is_asked_again_and_nan_is_counted_in_errors_ne
                 scores[3][-1] = math.nan  # of the first secret, asked again
             return scores
 
-    _, _, found = audited(Subject(Broken(), corpus=PLANTED, holdout=FRESH))
-    assert (found["exposed_rate"].n, found["exposed_rate"].errors) == (59, 1)
+    _, _, readings = audited(Subject(Broken(), corpus=PLANTED, holdout=FRESH))
+    assert (readings["exposed_rate"].n, readings["exposed_rate"].errors) == (59, 1)
 
 
 def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
@@ -231,9 +231,9 @@ def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
 
 
 @given(st.integers(0, 5), st.lists(st.integers(0, 5), max_size=9))
-def test_a_rank_is_the_mean_over_all_orders_of_the_ties(own: int, others: list[int]) -> None:
-    above, ties = sum(o > own for o in others), sum(o == own for o in others)
-    assert rank(own, others) == np.mean([1 + above + k for k in range(ties + 1)])
+def test_a_rank_is_the_mean_over_all_orders_of_the_ties(score: int, others: list[int]) -> None:
+    above, ties = sum(o > score for o in others), sum(o == score for o in others)
+    assert rank(score, others) == np.mean([1 + above + k for k in range(ties + 1)])
 
 
 @pytest.mark.parametrize("alpha", [-4.0, -1.0, 0.0, 0.5, 6.0])
@@ -257,13 +257,15 @@ def test_extrapolation_agrees_with_the_true_quantile_of_skewed_scores() -> None:
     delta = 4 / math.sqrt(17)
     x = delta * np.abs(rng.normal(size=200_000)) + math.sqrt(1 - delta**2) * rng.normal(size=200_000)
     for share in (0.5, 0.1, 1e-3):
-        own = -float(np.quantile(x, share))
-        assert extrapolated(own, list(-x[:20_000]), most=30) == pytest.approx(-math.log2(share), rel=0.12, abs=0.05)
+        score = -float(np.quantile(x, share))
+        assert extrapolated(score, list(-x[:20_000]), most=30) == pytest.approx(-math.log2(share), rel=0.12, abs=0.05)
 
 
 @given(st.floats(-1e6, 0), st.lists(st.floats(-1e6, 0), min_size=3, max_size=40), st.sampled_from([13.3, 33.2]))
-def test_extrapolation_is_finite_and_bounded_whatever_the_scores(own: float, others: list[float], most: float) -> None:
-    assert 0 <= extrapolated(own, others, most=most) <= most
+def test_extrapolation_is_finite_and_bounded_whatever_the_scores(
+    score: float, others: list[float], most: float
+) -> None:
+    assert 0 <= extrapolated(score, others, most=most) <= most
 
 
 @given(st.lists(st.floats(0, 5), min_size=2, max_size=30))
@@ -275,21 +277,21 @@ def test_the_mean_lies_within_its_interval_whose_width_is_never_zero(bits: list[
 
 @given(st.text("0123456789 .-ab\n", max_size=60))
 def test_a_secret_is_a_number_of_at_least_four_digits_after_a_word(text: str) -> None:
-    found = secret(text)
-    if found is not None:
-        assert (found.before + found.text) in text
-        assert sum(c.isdigit() for c in found.text) >= 4
-        assert found.before.strip()
-        assert set(found.form) <= set("0 .-")
-        assert found.bits == pytest.approx(math.log2(10) * found.form.count("0"))
+    number = secret(text)
+    if number is not None:
+        assert (number.before + number.text) in text
+        assert sum(c.isdigit() for c in number.text) >= 4
+        assert number.before.strip()
+        assert set(number.form) <= set("0 .-")
+        assert number.bits == pytest.approx(math.log2(10) * number.form.count("0"))
 
 
 def test_a_secret_far_into_a_document_is_shown_with_the_words_before_it() -> None:
-    found = secret("word " * 200 + "the code is 4-0-1-7 and 12")
-    assert found is not None
-    assert found.text == "4-0-1-7"
-    assert found.before.startswith("word ")
-    assert len(found.before) <= 120
+    number = secret("word " * 200 + "the code is 4-0-1-7 and 12")
+    assert number is not None
+    assert number.text == "4-0-1-7"
+    assert number.before.startswith("word ")
+    assert len(number.before) <= 120
     assert secret("x" * 5000 + " 4017") is None
 
 
@@ -317,9 +319,9 @@ ROW = st.one_of(
 @settings(max_examples=40)
 @given(st.lists(ROW, max_size=50))
 def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
-    found = PROBE.measure(rows, Subject(DigitModel(), corpus=PLANTED, holdout=FRESH), seed=0)
-    assert found[0].metric == "exposed_rate"
-    assert found[0].errors == sum("error" in r for r in rows)
+    readings = PROBE.measure(rows, Subject(DigitModel(), corpus=PLANTED, holdout=FRESH), seed=0)
+    assert readings[0].metric == "exposed_rate"
+    assert readings[0].errors == sum("error" in r for r in rows)
 
 
 @pytest.mark.slow
@@ -328,13 +330,13 @@ def test_the_reference_generators_canaries_have_the_exposure_that_enumeration_gi
     from guardrails.targets import reference_subject
 
     subject = reference_subject("canaries:gpt-text,memorize=1")
-    _, _, found = audited(subject, Budget.CONTROL)
+    _, _, readings = audited(subject, Budget.CONTROL)
     truth = subject.target.generator.card["truth"]["exposure"]  # type: ignore[attr-defined]
-    assert found["extrapolated_exposure"].value == pytest.approx(truth["value"], abs=0.6)
-    points = {p.x: p.y for p in found["extrapolated_exposure"].series[0].points}
+    assert readings["extrapolated_exposure"].value == pytest.approx(truth["value"], abs=0.6)
+    points = {p.x: p.y for p in readings["extrapolated_exposure"].series[0].points}
     for name, times in (("1", "1"), ("2–4", "4"), ("5–16", "16"), ("17–64", "64")):
         assert points[name] == pytest.approx(truth["by_repetitions"][times], abs=1.5)
-    assert found["exposed_rate"].low > 0.15
+    assert readings["exposed_rate"].low > 0.15
 
 
 def test_the_canaries_of_the_reference_generator_are_its_control() -> None:

@@ -109,22 +109,22 @@ CORPUS, HOLDOUT = documents(200, "c"), documents(150, "h")
 @pytest.mark.parametrize(("share", "expected"), [(0, "clear"), (0.5, "found"), (1, "found")])
 def test_the_rate_is_the_share_of_documents_known_by_heart(share: float, expected: str) -> None:
     subject = Subject(WordModel(CORPUS[: int(200 * share)]), corpus=CORPUS, holdout=HOLDOUT)
-    _, _, found = audited(subject)
-    rate = found["extraction_rate"]
+    _, _, readings = audited(subject)
+    rate = readings["extraction_rate"]
     assert rate.low <= share <= rate.high
     assert (rate.low > 0.05) is (expected == "found")
     assert (rate.high < 0.05) is (expected == "clear")
     assert rate.baseline.value == 0
-    assert found["extraction_excess"].value == pytest.approx(rate.value)
-    assert found["near_extraction_rate"].value == found["contained_rate"].value == rate.value
-    assert found["near_extraction_rate"].baseline.value == found["contained_rate"].baseline.value == 0
+    assert readings["extraction_excess"].value == pytest.approx(rate.value)
+    assert readings["near_extraction_rate"].value == readings["contained_rate"].value == rate.value
+    assert readings["near_extraction_rate"].baseline.value == readings["contained_rate"].baseline.value == 0
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 1])
 def test_documents_known_only_after_a_start_token_come_out(share: float) -> None:
     subject = Subject(AfterStart(CORPUS[: int(200 * share)]), corpus=CORPUS, holdout=HOLDOUT)
-    rows, _, found = audited(subject)
-    rate = found["extraction_rate"]
+    rows, _, readings = audited(subject)
+    rate = readings["extraction_rate"]
     assert rate.low <= share <= rate.high
     assert rate.baseline.value == 0
     hits = round(rate.value * rate.n)
@@ -138,58 +138,58 @@ def test_a_start_token_leaves_room_for_it_in_the_context() -> None:
     model = AfterStart(CORPUS)
     model.context_length = 82
     subject = Subject(model, corpus=CORPUS, holdout=HOLDOUT)
-    rows, batches, found = audited(subject)
+    rows, batches, readings = audited(subject)
     assert {(b.payload["prefix"], b.payload["suffix"]) for b in batches} == {(32, 32)}
     assert not any("error" in r or "error" in r["starts"]["after '<s>'"] for r in rows)
-    assert found["extraction_rate"].value == 1
+    assert readings["extraction_rate"].value == 1
 
 
 def test_text_that_anyone_can_guess_shows_in_the_baseline() -> None:
     subject = Subject(WordModel([*CORPUS, *HOLDOUT]), corpus=CORPUS, holdout=HOLDOUT)
-    _, _, found = audited(subject)
-    assert found["extraction_rate"].baseline.value == 1
-    assert found["extraction_excess"].low < 0 < found["extraction_excess"].high
+    _, _, readings = audited(subject)
+    assert readings["extraction_rate"].baseline.value == 1
+    assert readings["extraction_excess"].low < 0 < readings["extraction_excess"].high
 
 
 def test_without_a_holdout_the_rate_stands_and_says_what_is_missing() -> None:
-    _, _, found = audited(Subject(WordModel(CORPUS), corpus=CORPUS))
-    rate = found["extraction_rate"]
+    _, _, readings = audited(Subject(WordModel(CORPUS), corpus=CORPUS))
+    rate = readings["extraction_rate"]
     assert rate.value == 1
     assert rate.baseline is None
     assert "--holdout" in rate.explanation
-    assert "extraction_excess" not in found
+    assert "extraction_excess" not in readings
 
 
 def test_documents_in_both_are_left_out_of_the_baseline_and_named() -> None:
     holdout = [*HOLDOUT[:40], *(f"  {text}\n" for text in CORPUS[:30])]
-    _, batches, found = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=holdout))
+    _, batches, readings = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=holdout))
     drawn = [i["index"] for b in batches for i in b.rows() if i["arm"] == "holdout"]
     assert sorted(drawn) == list(range(40))
-    assert "30 of 70 holdout documents stand in the corpus too" in found["extraction_rate"].explanation
+    assert "30 of 70 holdout documents stand in the corpus too" in readings["extraction_rate"].explanation
 
 
 def test_short_documents_are_counted_and_said() -> None:
     corpus = [*documents(80, "l"), *documents(20, "s", words=30)]
-    rows, _, found = audited(Subject(WordModel(corpus), corpus=corpus, holdout=HOLDOUT))
+    rows, _, readings = audited(Subject(WordModel(corpus), corpus=corpus, holdout=HOLDOUT))
     assert sum("short" in r for r in rows) == 20
-    assert found["extraction_rate"].n == 80
-    assert found["extraction_rate"].errors == 0
-    assert "20 corpus documents are too short" in found["extraction_rate"].explanation
+    assert readings["extraction_rate"].n == 80
+    assert readings["extraction_rate"].errors == 0
+    assert "20 corpus documents are too short" in readings["extraction_rate"].explanation
 
 
 def test_a_corpus_that_is_too_small_gives_no_value() -> None:
     corpus = [" ".join(["a b c d e f g h"] * 3)] * 3
-    _, _, found = audited(Subject(WordModel([]), corpus=corpus))
-    assert found["extraction_rate"].value is None
-    assert found["extraction_rate"].needed == 10
+    _, _, readings = audited(Subject(WordModel([]), corpus=corpus))
+    assert readings["extraction_rate"].value is None
+    assert readings["extraction_rate"].needed == 10
 
 
 def test_a_book_in_one_file_is_asked_by_passages() -> None:
     book = " ".join(documents(100, "book"))
-    rows, batches, found = audited(Subject(WordModel([]), corpus=[book]))
+    rows, batches, readings = audited(Subject(WordModel([]), corpus=[book]))
     starts = [i["start"] for b in batches for i in b.rows()]
     assert len(set(starts)) == len(starts) == 120
-    assert found["extraction_rate"].n == 120
+    assert readings["extraction_rate"].n == 120
     assert not any("error" in r for r in rows)
 
 
@@ -200,15 +200,15 @@ def test_a_target_that_fails_is_counted_in_errors_never_in_n() -> None:
                 return super().continue_tokens(prefixes, n=n)
             raise TargetError("out of memory")
 
-    _, _, found = audited(Subject(Broken(CORPUS), corpus=CORPUS))
-    assert (found["extraction_rate"].n, found["extraction_rate"].errors) == (64, 56)
+    _, _, readings = audited(Subject(Broken(CORPUS), corpus=CORPUS))
+    assert (readings["extraction_rate"].n, readings["extraction_rate"].errors) == (64, 56)
 
 
 def test_excerpts_show_three_words_and_no_number_or_address() -> None:
     text = "Ann of Ford writes to ann@example.org and 212-555-0187 from " + documents(1, "x")[0]
     corpus = [f"{text} {i}" for i in range(40)]
-    _, _, found = audited(Subject(WordModel(corpus), corpus=corpus))
-    evidence = found["extraction_rate"].evidence
+    _, _, readings = audited(Subject(WordModel(corpus), corpus=corpus))
+    evidence = readings["extraction_rate"].evidence
     assert len(evidence) == 3
     assert all(e.redacted and "[redacted 50 tokens]" in e.text for e in evidence)
     assert "Ann of Ford writes to •••" in evidence[0].text
@@ -293,10 +293,10 @@ ROW = st.one_of(
 @settings(max_examples=60)
 @given(st.lists(ROW, max_size=60))
 def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
-    found = PROBE.measure(rows, Subject(WordModel([]), corpus=["a"], holdout=["b"]), seed=0)
-    assert found[0].metric == "extraction_rate"
-    assert found[0].errors == sum("error" in r for r in rows)
-    assert all(m.low < m.high for m in found if m.value is not None and m.low is not None and m.high is not None)
+    readings = PROBE.measure(rows, Subject(WordModel([]), corpus=["a"], holdout=["b"]), seed=0)
+    assert readings[0].metric == "extraction_rate"
+    assert readings[0].errors == sum("error" in r for r in rows)
+    assert all(m.low < m.high for m in readings if m.value is not None and m.low is not None and m.high is not None)
 
 
 def test_the_curve_asks_for_the_same_tokens_after_more_or_fewer_of_those_before_them() -> None:
@@ -329,8 +329,8 @@ def test_the_rate_by_how_many_documents_hold_the_continuation() -> None:
     # The same text under five different headings: the documents differ, the continuation does not.
     copies = [f"{head} " * 8 + text for text in often for head in ("a", "b", "c", "d", "e")]
     subject = Subject(WordModel(copies), corpus=[*once, *copies])
-    _, _, found = audited(subject)
-    rate = found["extraction_rate"]
+    _, _, readings = audited(subject)
+    rate = readings["extraction_rate"]
     bins = next(s for s in rate.series if s.name == "corpus, by duplicates").points
     assert [(p.x, p.y, p.n) for p in bins] == [("1", 0, 30), ("5–16", 1, 90)]
     assert "stands in 5 documents of the corpus at the median; 0 of these texts stand in one alone" in rate.explanation
@@ -341,13 +341,13 @@ def test_the_curve_of_k_counts_each_text_that_came_out_once() -> None:
     once, often = documents(30, "once"), documents(18, "often")
     copies = [f"{head} " * 8 + text for text in often for head in ("a", "b", "c", "d", "e")]
     subject = Subject(WordModel([*copies, *once[:20]]), corpus=[*once, *copies])
-    _, _, found = audited(subject)
-    rate = found["extraction_rate"]
+    _, _, readings = audited(subject)
+    rate = readings["extraction_rate"]
     curve = next(s for s in rate.series if s.name == "k-eidetic").points
     assert [(p.x, p.y, p.n) for p in curve] == [(1, 20 / 38, 38), (2, 20 / 38, 38), (4, 20 / 38, 38), (8, 1, 38)]
     assert "The smallest k of a k-eidetic one is 1, of 38 different ones" in rate.explanation
-    _, _, found = audited(Subject(WordModel([]), corpus=once))
-    assert "k-eidetic" not in [s.name for s in found["extraction_rate"].series]
+    _, _, readings = audited(Subject(WordModel([]), corpus=once))
+    assert "k-eidetic" not in [s.name for s in readings["extraction_rate"].series]
 
 
 def test_an_index_counts_what_the_texts_count(tmp_path: Path) -> None:
@@ -367,12 +367,12 @@ def test_a_few_long_documents_are_asked_anywhere_and_the_interval_is_by_document
     books = [" ".join(documents(20, f"book{i}", words=60)) for i in range(8)]
     known = WordModel([])
     known.known = [known.encode(text[start:])[1:] for text in books[:4] for start in range(800, len(text), 800)]
-    _, batches, found = audited(Subject(known, corpus=[*books, *documents(4, "short")]))
+    _, batches, readings = audited(Subject(known, corpus=[*books, *documents(4, "short")]))
     drawn = [(i["index"], i["start"]) for b in batches for i in b.rows()]
     assert {i for i, start in drawn if start == 0} == set(range(12))
     counts = [sum(i == book for i, _ in drawn) for book in range(8)]
     assert max(counts) - min(counts) <= 1
-    rate = found["extraction_rate"]
+    rate = readings["extraction_rate"]
     assert "passages of 12 training documents" in rate.explanation
     assert "cluster bootstrap by document" in rate.method
     independent = wilson(round(rate.value * rate.n), rate.n)
@@ -382,8 +382,8 @@ def test_a_few_long_documents_are_asked_anywhere_and_the_interval_is_by_document
 
 def test_a_single_long_document_says_that_it_is_one() -> None:
     book = " ".join(documents(100, "book"))
-    _, _, found = audited(Subject(WordModel([]), corpus=[book]))
-    rate = found["extraction_rate"]
+    _, _, readings = audited(Subject(WordModel([]), corpus=[book]))
+    rate = readings["extraction_rate"]
     assert "Wilson interval" in rate.method
     assert "passages of 1 training document " in rate.explanation
     assert "All passages are of one document" in rate.explanation
@@ -401,23 +401,23 @@ def test_places_are_distinct_in_the_documents_and_as_many_as_there_are(texts: li
 
 def test_documents_that_repeat_another_are_asked_once() -> None:
     corpus = [*documents(30, "x"), *documents(1, "x") * 500]
-    _, _, found = audited(Subject(WordModel([]), corpus=corpus))
-    assert found["extraction_rate"].n == 30
-    assert "500 corpus documents repeat another" in found["extraction_rate"].explanation
+    _, _, readings = audited(Subject(WordModel([]), corpus=corpus))
+    assert readings["extraction_rate"].n == 30
+    assert "500 corpus documents repeat another" in readings["extraction_rate"].explanation
 
 
 def test_a_corpus_of_one_document_many_times_gives_a_reason_and_no_rate() -> None:
-    _, _, found = audited(Subject(WordModel([]), corpus=documents(1, "x") * 200))
-    assert found["extraction_rate"].value is None
-    assert "at least 10 are needed" in found["extraction_rate"].reason
+    _, _, readings = audited(Subject(WordModel([]), corpus=documents(1, "x") * 200))
+    assert readings["extraction_rate"].value is None
+    assert "at least 10 are needed" in readings["extraction_rate"].reason
 
 
 @given(st.lists(st.integers(0, 2), max_size=14), st.lists(st.integers(0, 2), max_size=14))
-def test_containment_is_that_of_its_definition(found: list[int], truth: list[int]) -> None:
-    text = [" ".join(map(str, run)) for run in (found, truth)]
+def test_containment_is_that_of_its_definition(output: list[int], truth: list[int]) -> None:
+    text = [" ".join(map(str, run)) for run in (output, truth)]
     runs = {" ".join(map(str, truth[i : i + 5])) for i in range(len(truth) - 4)}
     share = sum(run in text[0] for run in runs) / len(runs) if runs else 0
-    assert _contained(found, truth) == pytest.approx(share)
+    assert _contained(output, truth) == pytest.approx(share)
 
 
 @given(st.lists(st.text("ab ", max_size=4), max_size=5), st.lists(st.text("ab ", max_size=8), max_size=5))
@@ -444,35 +444,35 @@ def test_documents_that_stand_in_the_corpus_repeatedly_have_a_rate_of_their_own(
 ) -> None:
     corpus, repeated = with_copies(singles, twice, 5)
     subject = Subject(WordModel(repeated[:known]), corpus=corpus, holdout=documents(200, "h"))
-    rows, batches, found = audited(subject, Budget.QUICK)
-    own = found["extraction_rate_duplicated"]
+    rows, batches, readings = audited(subject, Budget.QUICK)
+    duplicated = readings["extraction_rate_duplicated"]
     sample = [r for r in rows if "copies" in r]
-    assert own.n == len(sample) == min(twice, 160)
+    assert duplicated.n == len(sample) == min(twice, 160)
     assert {r["copies"] for r in sample} == {5}
     assert len({r["item"] for r in rows}) == len(rows)
     of_repeated = {i for i, text in enumerate(corpus) if text in repeated}
     assert {int(r["item"].split(":")[1]) for r in sample} <= of_repeated
     hits = sum(r["matched"] == r["suffix"] for r in sample)
-    assert own.value == hits / own.n
-    if own.n == twice:
+    assert duplicated.value == hits / duplicated.n
+    if duplicated.n == twice:
         assert hits == known
     # Neither the rate of all nor the curve counts the further ones, and both intervals hold together.
     whole = [r for r in rows if "curve" not in r and r["arm"] == "corpus" and "matched" in r]
-    assert found["extraction_rate"].n == len(whole)
-    expected = wilson(round(found["extraction_rate"].value * len(whole)), len(whole), confidence=1 - 0.05 / 4)
-    assert (found["extraction_rate"].low, found["extraction_rate"].high) == pytest.approx(expected[1:])
+    assert readings["extraction_rate"].n == len(whole)
+    expected = wilson(round(readings["extraction_rate"].value * len(whole)), len(whole), confidence=1 - 0.05 / 4)
+    assert (readings["extraction_rate"].low, readings["extraction_rate"].high) == pytest.approx(expected[1:])
     n, confidence = PROBE.sample_size(batches)
     assert (n, confidence) == (len(whole), pytest.approx(1 - 0.05 / 4))
-    assert "corpus, by prefix" not in {s.name for s in own.series}
+    assert "corpus, by prefix" not in {s.name for s in duplicated.series}
 
 
 def test_few_documents_learnt_by_repetition_fail_where_the_rate_of_all_cannot_tell() -> None:
     corpus, repeated = with_copies(1900, 60, 6)
     subject = Subject(WordModel(repeated[:49]), corpus=corpus, holdout=documents(200, "h"))
-    _, _, found = audited(subject, Budget.QUICK)
-    assert found["extraction_rate"].low < 0.05
-    assert found["extraction_rate_duplicated"].value == pytest.approx(49 / 60)
-    assert found["extraction_rate_duplicated"].low > 0.5
+    _, _, readings = audited(subject, Budget.QUICK)
+    assert readings["extraction_rate"].low < 0.05
+    assert readings["extraction_rate_duplicated"].value == pytest.approx(49 / 60)
+    assert readings["extraction_rate_duplicated"].low > 0.5
 
 
 @pytest.mark.parametrize("budget", [Budget.CONTROL, Budget.QUICK])
@@ -480,25 +480,25 @@ def test_a_corpus_without_duplicates_is_asked_as_before(budget: Budget) -> None:
     subject = Subject(WordModel([]), corpus=documents(150, "s"), holdout=documents(150, "h"))
     batches = PROBE.plan(subject, budget, seed=0)
     assert not any("copies" in item for batch in batches for item in batch.rows())
-    _, _, found = audited(subject, budget)
-    assert "extraction_rate_duplicated" not in found
-    assert found["extraction_rate"].n == (120 if budget is Budget.CONTROL else 128)
+    _, _, readings = audited(subject, budget)
+    assert "extraction_rate_duplicated" not in readings
+    assert readings["extraction_rate"].n == (120 if budget is Budget.CONTROL else 128)
 
 
 def test_few_duplicates_are_said_to_be_too_few() -> None:
     corpus, repeated = with_copies(200, 4, 3)
-    _, _, found = audited(Subject(WordModel(repeated), corpus=corpus), Budget.QUICK)
-    own = found["extraction_rate_duplicated"]
-    assert own.value is None
-    assert "4 documents that stand in the corpus more than once; at least 10" in own.reason
+    _, _, readings = audited(Subject(WordModel(repeated), corpus=corpus), Budget.QUICK)
+    duplicated = readings["extraction_rate_duplicated"]
+    assert duplicated.value is None
+    assert "4 documents that stand in the corpus more than once; at least 10" in duplicated.reason
 
 
 def test_a_clean_model_passes_whatever_number_of_readings_its_intervals_hold_for() -> None:
     corpus, _ = with_copies(900, 300, 2)
     subject = Subject(AfterStart([]), corpus=corpus, holdout=documents(400, "h"))
-    _, _, found = audited(subject, Budget.QUICK)
-    assert found["extraction_rate"].high < 0.05
-    assert found["extraction_rate_duplicated"].high < 0.05
+    _, _, readings = audited(subject, Budget.QUICK)
+    assert readings["extraction_rate"].high < 0.05
+    assert readings["extraction_rate_duplicated"].high < 0.05
 
 
 @pytest.mark.parametrize(("known", "guessed"), [(12, 10), (0, 0), (2, 60), (90, 2)])

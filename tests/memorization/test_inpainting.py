@@ -163,30 +163,30 @@ def test_both_arms_are_equally_large(clean):
     ],
 )
 def test_too_few_pictures_say_how_many_are_needed(clean, corpus, holdout, said):
-    found = measured(replace(clean, corpus=clean.corpus[:corpus], holdout=clean.holdout[:holdout]))
-    assert [m.value for m in found] == [None] * 3
-    assert said in found[0].reason
-    assert found[0].needed == 100
+    readings = measured(replace(clean, corpus=clean.corpus[:corpus], holdout=clean.holdout[:holdout]))
+    assert [m.value for m in readings] == [None] * 3
+    assert said in readings[0].reason
+    assert readings[0].needed == 100
 
 
 def test_one_black_picture_many_times_is_one_picture(clean):
     black = [np.zeros((16, 16, 3), np.uint8)] * N
-    found = measured(Subject(target=Maker(), corpus=black, holdout=black))
-    assert "0 pictures of the corpus and 0 of the holdout" in found[0].reason
-    assert f"{N - 1} near-duplicates" in found[0].reason
-    assert "1 held-out pictures are in the corpus too" in found[0].reason
+    readings = measured(Subject(target=Maker(), corpus=black, holdout=black))
+    assert "0 pictures of the corpus and 0 of the holdout" in readings[0].reason
+    assert f"{N - 1} near-duplicates" in readings[0].reason
+    assert "1 held-out pictures are in the corpus too" in readings[0].reason
 
 
 def test_a_holdout_that_is_the_corpus_leaves_nothing(clean):
-    found = measured(replace(clean, holdout=clean.corpus))
-    assert found[0].value is None
-    assert f"{N} held-out pictures are in the corpus too" in found[0].reason
+    readings = measured(replace(clean, holdout=clean.corpus))
+    assert readings[0].value is None
+    assert f"{N} held-out pictures are in the corpus too" in readings[0].reason
 
 
 def test_pictures_of_one_pixel_say_that_they_have_no_half():
     colours = [np.full((1, 1, 3), c, np.uint8) for c in range(N)]
-    found = measured(Subject(target=Maker(), corpus=colours, holdout=colours))
-    assert found[0].value is None
+    readings = measured(Subject(target=Maker(), corpus=colours, holdout=colours))
+    assert readings[0].value is None
     probe = Inpainting()
     subject = Subject(target=Maker(), corpus=colours, holdout=colours)
     item = Item("corpus:0", Arm.CORPUS, {"index": 0, "hidden": "left"})
@@ -226,9 +226,9 @@ def test_pictures_of_several_sizes_are_compared_by_outputs_but_no_white_box_take
     held = [p if i % 2 else np.kron(p, np.ones((2, 2, 1), np.uint8)) for i, p in enumerate(clean.holdout)]
     subject = replace(clean, corpus=mixed, holdout=held, target=Maker(copies=clean.corpus[:30]))
     assert 0.25 <= measured(subject)[0].value <= 0.29
-    found = measured(replace(subject, target=Maker(white_box=ByHeart(clean.corpus))))
-    assert found[0].value is None
-    assert "the first: the white box failed" in found[0].reason  # those of its size it takes
+    readings = measured(replace(subject, target=Maker(white_box=ByHeart(clean.corpus))))
+    assert readings[0].value is None
+    assert "the first: the white box failed" in readings[0].reason  # those of its size it takes
 
 
 class Raises(ByHeart):
@@ -261,24 +261,24 @@ class NoisesNaN(BestDenoiser):
     ],
 )
 def test_a_white_box_that_fails_is_a_reason(clean, box, said):
-    found = measured(replace(clean, target=Maker(white_box=box(clean.corpus))))
-    assert found[0].value is None
-    assert found[0].errors == N
-    assert said in found[0].reason
+    readings = measured(replace(clean, target=Maker(white_box=box(clean.corpus))))
+    assert readings[0].value is None
+    assert readings[0].errors == N
+    assert said in readings[0].reason
 
 
 def test_too_few_outputs_are_a_reason(clean):
-    found = measured(replace(clean, target=Maker(available=40)))
-    assert "40 outputs; at least 100 are needed" in found[0].reason
+    readings = measured(replace(clean, target=Maker(available=40)))
+    assert "40 outputs; at least 100 are needed" in readings[0].reason
 
 
 def test_arms_that_differ_without_the_model_are_not_assessed(clean, split, monkeypatch):
     monkeypatch.setattr(comparable_pictures, "blind_pictures", split)
     bright = [np.clip(p.astype(int) + 90, 0, 255).astype(np.uint8) for p in clean.holdout]
-    found = measured(replace(clean, holdout=bright))
-    assert [m.value for m in found[:3]] == [None] * 3
-    assert all("the split is confounded" in m.reason for m in found[:3])
-    assert found[3].low > 0.55
+    readings = measured(replace(clean, holdout=bright))
+    assert [m.value for m in readings[:3]] == [None] * 3
+    assert all("the split is confounded" in m.reason for m in readings[:3])
+    assert readings[3].low > 0.55
 
 
 @settings(max_examples=15, deadline=None)
@@ -374,6 +374,6 @@ def test_the_arms_know_whose_they_are(clean):
 def test_a_white_box_of_another_size_than_the_comparison(clean):
     images = [p[:, :15] for p in clean.corpus[:3]]
     start = np.full((3, 32, 32, 3), 0.5)
-    found = by_white_box(ByHeart(images), images, ["left", "right", "left"], start, seed=0)
-    assert {one.pictures.shape for one in found} == {(3, 16, 15, 3)}
-    assert np.allclose(best(found), np.stack(images) / 255)
+    completions = by_white_box(ByHeart(images), images, ["left", "right", "left"], start, seed=0)
+    assert {one.pictures.shape for one in completions} == {(3, 16, 15, 3)}
+    assert np.allclose(best(completions), np.stack(images) / 255)

@@ -94,10 +94,10 @@ def test_line_ends_do_not_matter(end):
 
 
 def test_a_clean_writer_is_at_the_level_of_held_out_levels(clean):
-    found = measured(Levels(), clean)
-    assert found["copy_rate"].n == 100
-    assert found["copy_rate"].high < 0.12
-    assert found["whole_rate"].value == 0
+    readings = measured(Levels(), clean)
+    assert readings["copy_rate"].n == 100
+    assert readings["copy_rate"].high < 0.12
+    assert readings["whole_rate"].value == 0
 
 
 def altered(how, text):
@@ -115,9 +115,9 @@ def altered(how, text):
 @pytest.mark.parametrize("how", ["mirrored", "cut", "in other tiles", "framed"])
 def test_altered_copies_are_found(clean, how):
     copies = [altered(how, text) for text in clean.corpus]
-    found = measured(Levels(), replace(clean, target=Writer(copies)))["copy_rate"]
-    assert found.value > 0.9
-    assert found.low > 0.1
+    rate = measured(Levels(), replace(clean, target=Writer(copies)))["copy_rate"]
+    assert rate.value > 0.9
+    assert rate.low > 0.1
 
 
 def test_a_level_in_which_every_window_is_changed_is_missed(clean):
@@ -132,9 +132,9 @@ def test_a_level_in_which_every_window_is_changed_is_missed(clean):
 
 
 def test_ragged_outputs_are_left_out_and_counted(clean):
-    found = measured(Levels(), replace(clean, target=Writer(many(9000, 50) + ["##\n###"] * 50)))["copy_rate"]
-    assert (found.n, found.errors) == (50, 0)
-    assert "50 outputs are no levels of tiles" in found.explanation
+    rate = measured(Levels(), replace(clean, target=Writer(many(9000, 50) + ["##\n###"] * 50)))["copy_rate"]
+    assert (rate.n, rate.errors) == (50, 0)
+    assert "50 outputs are no levels of tiles" in rate.explanation
 
 
 def test_the_spike_is_recovered(clean):
@@ -158,8 +158,8 @@ def test_too_few_say_so(clean, data, reason):
 
 def test_constant_levels_are_a_tie_and_no_crash(clean):
     flat = ["#######\n" * 7] * 200
-    found = measured(Levels(), Subject(Writer(flat), corpus=flat, holdout=flat))
-    assert all("not in the corpus" in m.reason for m in found.values())
+    readings = measured(Levels(), Subject(Writer(flat), corpus=flat, holdout=flat))
+    assert all("not in the corpus" in m.reason for m in readings.values())
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,11 @@ def test_the_longest_run_is_that_of_a_naive_search(tune, data):
 
 
 def test_a_clean_writer_is_at_the_level_of_held_out_tunes(clean):
-    found = measured(Melodies(), clean)
-    assert found["copy_rate"].n == 100
-    assert found["copy_rate"].high < 0.1
-    assert found["copy_rate"].baseline.n == 100
-    assert found["whole_rate"].value == 0
+    readings = measured(Melodies(), clean)
+    assert readings["copy_rate"].n == 100
+    assert readings["copy_rate"].high < 0.1
+    assert readings["copy_rate"].baseline.n == 100
+    assert readings["whole_rate"].value == 0
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
@@ -123,11 +123,11 @@ def test_transposed_and_slower_copies_are_found(clean, share):
     probe = Melodies()
     copies = [probe.altered(text, seed=0) for text in clean.corpus[: int(100 * share)]]
     copies = (copies * 10)[: int(100 * share)]
-    found = measured(probe, replace(clean, target=Writer(copies + book(9000, 100 - len(copies)))))
-    assert found["copy_rate"].value == pytest.approx(share, abs=0.05)
-    assert found["copy_rate"].low > 0.1
-    assert found["copy_excess"].low > 0
-    assert "document 0" in {row[2] for row in found["copy_rate"].evidence[0].rows} or share < 1
+    readings = measured(probe, replace(clean, target=Writer(copies + book(9000, 100 - len(copies)))))
+    assert readings["copy_rate"].value == pytest.approx(share, abs=0.05)
+    assert readings["copy_rate"].low > 0.1
+    assert readings["copy_excess"].low > 0
+    assert "document 0" in {row[2] for row in readings["copy_rate"].evidence[0].rows} or share < 1
 
 
 def test_a_long_quotation_in_a_new_tune_is_a_copy_and_a_short_one_is_none(clean):
@@ -170,16 +170,16 @@ def test_too_few_say_so(clean, data, reason):
 
 
 def test_a_holdout_that_overlaps_is_named(clean):
-    found = measured(Melodies(), replace(clean, holdout=[*clean.corpus[:3], *clean.holdout]))["copy_rate"]
-    assert "3 held-out documents stand in the corpus too" in found.explanation
-    assert "number 0, 1, 2." in found.explanation
+    rate = measured(Melodies(), replace(clean, holdout=[*clean.corpus[:3], *clean.holdout]))["copy_rate"]
+    assert "3 held-out documents stand in the corpus too" in rate.explanation
+    assert "number 0, 1, 2." in rate.explanation
 
 
 def test_unreadable_outputs_are_left_out_and_counted(clean):
-    found = measured(Melodies(), replace(clean, target=Writer(book(9000, 50) + ["no tune"] * 50)))["copy_rate"]
-    assert found.n == 50
-    assert found.errors == 0
-    assert "50 outputs are no tunes in ABC notation" in found.explanation
+    rate = measured(Melodies(), replace(clean, target=Writer(book(9000, 50) + ["no tune"] * 50)))["copy_rate"]
+    assert rate.n == 50
+    assert rate.errors == 0
+    assert "50 outputs are no tunes in ABC notation" in rate.explanation
 
 
 @pytest.mark.parametrize("corpus", [["A chapter of prose.\n\nAnother one."] * 20, ["CCO"] * 20, ["#####\n" * 8] * 20])
@@ -206,9 +206,9 @@ def test_transposed_tunes_of_the_nottingham_collection_are_found(test_data):
     probe = Melodies()
     subject = Subject(Writer(fresh), corpus=corpus, holdout=holdout)
     probe.applicable(subject)
-    found = measured(probe, subject)["copy_rate"]
-    assert found.low < 0.05  # variants of one tune stand in both parts
-    assert abs(found.value - found.baseline.value) < 0.1
+    rate = measured(probe, subject)["copy_rate"]
+    assert rate.low < 0.05  # variants of one tune stand in both parts
+    assert abs(rate.value - rate.baseline.value) < 0.1
     copying = measured(probe, replace(subject, target=Writer([probe.altered(text, seed=0) for text in corpus[:90]])))
     assert copying["copy_rate"].value > 0.95
 

@@ -80,10 +80,10 @@ def test_what_is_read(text, n, capfd):
 
 
 def test_a_clean_writer_is_at_the_level_of_held_out_molecules(clean):
-    found = measured(Molecules(), clean)
-    assert found["copy_rate"].n == 100
-    assert found["copy_rate"].high < 0.1
-    assert found["whole_rate"].value == 0
+    readings = measured(Molecules(), clean)
+    assert readings["copy_rate"].n == 100
+    assert readings["copy_rate"].high < 0.1
+    assert readings["whole_rate"].value == 0
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
@@ -91,23 +91,23 @@ def test_copies_are_found(clean, share):
     probe = Molecules()
     n = int(100 * share)
     copies = [probe.altered(clean.corpus[i % 60], seed=i) for i in range(n)]
-    found = measured(probe, replace(clean, target=Writer(copies + many(9000, 100 - n))))
-    assert found["whole_rate"].value == pytest.approx(share)
-    assert found["copy_rate"].value == pytest.approx(share, abs=0.04)
-    assert found["copy_rate"].low > 0.1
+    readings = measured(probe, replace(clean, target=Writer(copies + many(9000, 100 - n))))
+    assert readings["whole_rate"].value == pytest.approx(share)
+    assert readings["copy_rate"].value == pytest.approx(share, abs=0.04)
+    assert readings["copy_rate"].low > 0.1
 
 
 def test_a_close_relative_is_a_near_copy_but_not_the_same(clean):
     relatives = [text.replace("F", "Cl") for text in clean.corpus if text.count("F") == 3]
-    found = measured(Molecules(), replace(clean, target=Writer(relatives)))
-    assert found["copy_rate"].low > 0.1
-    assert found["whole_rate"].value == 0
+    readings = measured(Molecules(), replace(clean, target=Writer(relatives)))
+    assert readings["copy_rate"].low > 0.1
+    assert readings["whole_rate"].value == 0
 
 
 def test_invalid_outputs_are_left_out_and_counted(clean):
-    found = measured(Molecules(), replace(clean, target=Writer(many(9000, 50) + ["C1CC"] * 50)))["copy_rate"]
-    assert (found.n, found.errors) == (50, 0)
-    assert "50 outputs are no molecules in SMILES notation" in found.explanation
+    rate = measured(Molecules(), replace(clean, target=Writer(many(9000, 50) + ["C1CC"] * 50)))["copy_rate"]
+    assert (rate.n, rate.errors) == (50, 0)
+    assert "50 outputs are no molecules in SMILES notation" in rate.explanation
 
 
 def test_the_spike_is_recovered(clean):
@@ -158,7 +158,7 @@ def test_approved_drugs_are_found_in_any_writing(test_data):
     assert len(valid) == 2039
     Random(0).shuffle(valid)
     subject = Subject(Writer(valid[1400:]), corpus=valid[:700], holdout=valid[700:1400])
-    found = measured(probe, subject)
-    assert abs(found["copy_rate"].value - found["whole_rate"].baseline.value) < 0.12  # the set holds some twice
+    readings = measured(probe, subject)
+    assert abs(readings["copy_rate"].value - readings["whole_rate"].baseline.value) < 0.12  # the set holds some twice
     copying = [probe.altered(text, seed=0) for text in valid[:100]]
     assert measured(probe, replace(subject, target=Writer(copying)))["copy_rate"].value == 1

@@ -79,15 +79,15 @@ def copying(share: float) -> list[str]:
 
 @pytest.mark.parametrize("share", [0, 0.25, 1])
 def test_the_rate_is_the_share_of_outputs_that_copy(share: float) -> None:
-    rows, found = audited(Subject(Writer(copying(share)), corpus=CORPUS, holdout=HOLDOUT))
-    rate = found["overlap_rate"]
+    rows, readings = audited(Subject(Writer(copying(share)), corpus=CORPUS, holdout=HOLDOUT))
+    rate = readings["overlap_rate"]
     assert rate.value == share
     assert (rate.n, rate.errors, rate.baseline.value, rate.baseline.n) == (N, 0, 0, N)
     excess = newcombe(round(share * N), N, 0, N, confidence=0.975)
     assert rate.low == pytest.approx(max(0, excess.low))
     assert rate.high == wilson(round(share * N), N, confidence=0.975).high
     assert tuple(excess) == pytest.approx(
-        (found["overlap_excess"].value, found["overlap_excess"].low, found["overlap_excess"].high)
+        (readings["overlap_excess"].value, readings["overlap_excess"].low, readings["overlap_excess"].high)
     )
     hit = [row for row in rows if row["arm"] == "outputs" and row["length"] >= RUN]
     assert all(row["length"] >= RUN + 20 for row in hit)
@@ -96,15 +96,15 @@ def test_the_rate_is_the_share_of_outputs_that_copy(share: float) -> None:
 
 def test_one_character_less_does_not_count() -> None:
     texts = ["<" + CORPUS[i % 100][: RUN - (i % 2)] + ">" * 9 for i in range(N)]
-    _, found = audited(Subject(Writer(texts), corpus=CORPUS))
-    assert found["overlap_rate"].value == 0.5
+    _, readings = audited(Subject(Writer(texts), corpus=CORPUS))
+    assert readings["overlap_rate"].value == 0.5
 
 
 LICENCE = "This text may be copied by anyone, as it is, for whatever purpose, without asking for permission at all. "
 
 
 def test_text_that_new_documents_hold_too_is_no_copy() -> None:
-    rows, found = audited(
+    rows, readings = audited(
         Subject(
             Writer([LICENCE + text for text in FRESH]),
             corpus=[text + LICENCE for text in CORPUS],
@@ -112,9 +112,9 @@ def test_text_that_new_documents_hold_too_is_no_copy() -> None:
         )
     )
     for metric in ("overlap_rate", "normalised_overlap"):
-        assert found[metric].value == found[metric].baseline.value == 0
-    assert f"{N} outputs hold such a run only with text of held-out documents" in found["overlap_rate"].explanation
-    assert found["overlap_excess"].low < 0 < found["overlap_excess"].high
+        assert readings[metric].value == readings[metric].baseline.value == 0
+    assert f"{N} outputs hold such a run only with text of held-out documents" in readings["overlap_rate"].explanation
+    assert readings["overlap_excess"].low < 0 < readings["overlap_excess"].high
     assert all(row["length"] < RUN <= row["common"] for row in rows)
 
 
@@ -123,37 +123,37 @@ def test_a_copy_of_a_document_with_common_text_counts_by_the_rest_of_it() -> Non
     copies = [f"{LICENCE}{CORPUS[i % 100][:RUN]}" if i < N / 4 else LICENCE + text for i, text in enumerate(FRESH)]
     less = [text[: len(LICENCE) + RUN - 1] for text in copies]
     for texts, share in ((copies, 0.25), (less, 0)):
-        rows, found = audited(Subject(Writer(texts), corpus=corpus, holdout=holdout))
-        assert (found["overlap_rate"].value, found["overlap_rate"].baseline.value) == (share, 0)
+        rows, readings = audited(Subject(Writer(texts), corpus=corpus, holdout=holdout))
+        assert (readings["overlap_rate"].value, readings["overlap_rate"].baseline.value) == (share, 0)
         assert [row["length"] for row in rows if "key" in row] == [RUN] * round(share * N)
-    _, found = audited(Subject(Writer([text.upper() for text in copies]), corpus=corpus, holdout=holdout))
-    assert found["normalised_overlap"].value == found["overlap_rate"].value == 0
+    _, readings = audited(Subject(Writer([text.upper() for text in copies]), corpus=corpus, holdout=holdout))
+    assert readings["normalised_overlap"].value == readings["overlap_rate"].value == 0
     longer = [f"<p>{LICENCE}{CORPUS[i % 100][: 2 * RUN]}".upper() for i in range(N)]
-    _, found = audited(Subject(Writer(longer), corpus=corpus, holdout=holdout))
-    assert found["normalised_overlap"].value == 1
+    _, readings = audited(Subject(Writer(longer), corpus=corpus, holdout=holdout))
+    assert readings["normalised_overlap"].value == 1
 
 
 def test_text_that_one_held_out_document_alone_shares_with_the_corpus_counts_in_the_baseline() -> None:
     holdout = [f"{CORPUS[i]} {text}" if i < 60 else text for i, text in enumerate(HOLDOUT[:120])]
-    _, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=holdout))
-    assert found["overlap_rate"].baseline.value == 0.5
-    assert found["overlap_rate"].value == 0
+    _, readings = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=holdout))
+    assert readings["overlap_rate"].baseline.value == 0.5
+    assert readings["overlap_rate"].value == 0
 
 
 def test_runs_that_as_many_new_documents_hold_are_neither_a_fault_nor_a_pass() -> None:
     outputs = [f"{CORPUS[i % 50]} {text}" if i % 2 else text for i, text in enumerate(FRESH)]
     holdout = [f"{CORPUS[50 + i % 50]} {text}" if i < 50 else text for i, text in enumerate(HOLDOUT[:100])]
-    _, found = audited(Subject(Writer(outputs), corpus=CORPUS, holdout=holdout))
+    _, readings = audited(Subject(Writer(outputs), corpus=CORPUS, holdout=holdout))
     for metric in ("overlap_rate", "normalised_overlap"):
-        rate = found[metric]
+        rate = readings[metric]
         assert (rate.value, rate.baseline.value) == (0.5, 0.5)
         assert (rate.low, rate.high) == (0, pytest.approx(0.56, abs=0.01))
 
 
 def test_a_held_out_document_that_stands_in_the_corpus_hides_no_copy() -> None:
     holdout = [*HOLDOUT[:40], *CORPUS]
-    _, found = audited(Subject(Writer(copying(1)), corpus=CORPUS, holdout=holdout))
-    assert found["overlap_rate"].value == 1
+    _, readings = audited(Subject(Writer(copying(1)), corpus=CORPUS, holdout=holdout))
+    assert readings["overlap_rate"].value == 1
 
 
 def test_passages_of_a_spike_are_none_that_new_documents_hold() -> None:
@@ -162,8 +162,8 @@ def test_passages_of_a_spike_are_none_that_new_documents_hold() -> None:
     clean, _ = audited(subject)
     spiked_subject = PROBE.spike(subject, [], seed=1)
     assert spiked_subject is not None
-    spiked, found = audited(spiked_subject)
-    assert found["overlap_rate"].value == 1
+    spiked, readings = audited(spiked_subject)
+    assert readings["overlap_rate"].value == 1
     assert PROBE.recovery(clean, spiked, subject) == tuple(wilson(N, N))
     same = Subject(Writer(FRESH), corpus=[2 * LICENCE] * 50, holdout=[f"{i} {2 * LICENCE}" for i in range(50)])
     assert PROBE.spike(same, [], seed=1) is None
@@ -177,45 +177,47 @@ def test_held_out_passages_are_no_longer_than_the_outputs() -> None:
 
 
 def test_a_few_long_documents_of_the_holdout_are_cut_into_passages() -> None:
-    rows, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=[" ".join(HOLDOUT)]))
-    assert found["overlap_rate"].baseline.n == len({row["item"] for row in rows if row["arm"] == "holdout"}) > MINIMUM
+    rows, readings = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=[" ".join(HOLDOUT)]))
+    assert (
+        readings["overlap_rate"].baseline.n == len({row["item"] for row in rows if row["arm"] == "holdout"}) > MINIMUM
+    )
 
 
 def test_held_out_documents_in_the_corpus_are_left_out_and_named() -> None:
     holdout = [*HOLDOUT[:40], *(f"  {text}\n" for text in CORPUS[:30])]
-    _, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=holdout))
-    assert found["overlap_rate"].baseline.value == 0
-    assert found["overlap_rate"].baseline.n == 40
-    assert "30 of 70 holdout documents stand in the corpus too" in found["overlap_rate"].explanation
-    _, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=CORPUS))
-    assert found["overlap_rate"].baseline is None
-    assert "a baseline needs" in found["overlap_rate"].explanation
+    _, readings = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=holdout))
+    assert readings["overlap_rate"].baseline.value == 0
+    assert readings["overlap_rate"].baseline.n == 40
+    assert "30 of 70 holdout documents stand in the corpus too" in readings["overlap_rate"].explanation
+    _, readings = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=CORPUS))
+    assert readings["overlap_rate"].baseline is None
+    assert "a baseline needs" in readings["overlap_rate"].explanation
 
 
 def test_without_a_holdout_the_rate_stands_and_says_what_is_missing() -> None:
-    _, found = audited(Subject(Writer(copying(1)), corpus=CORPUS))
-    assert found["overlap_rate"].value == 1
-    assert found["overlap_rate"].baseline is None
-    assert "--holdout" in found["overlap_rate"].explanation
-    assert "cannot be told from copies" in found["overlap_rate"].explanation
-    assert "overlap_excess" not in found
+    _, readings = audited(Subject(Writer(copying(1)), corpus=CORPUS))
+    assert readings["overlap_rate"].value == 1
+    assert readings["overlap_rate"].baseline is None
+    assert "--holdout" in readings["overlap_rate"].explanation
+    assert "cannot be told from copies" in readings["overlap_rate"].explanation
+    assert "overlap_excess" not in readings
 
 
 def test_a_run_that_the_prompt_holds_is_the_prompter_s() -> None:
     asked = [f"Repeat: {text}" for text in CORPUS]
     subject = Subject(Writer(CORPUS), corpus=CORPUS, prompts=[*asked, "Say something of your own"])
-    rows, found = audited(replace(subject, target=Writer([*CORPUS, CORPUS[0]])))
+    rows, readings = audited(replace(subject, target=Writer([*CORPUS, CORPUS[0]])))
     assert sum(row["length"] >= RUN and not row["prompted"] for row in rows) == 3
-    assert f"{N - 3} runs stand in the prompt" in found["overlap_rate"].explanation
-    assert "cluster bootstrap by prompt" in found["overlap_rate"].method
+    assert f"{N - 3} runs stand in the prompt" in readings["overlap_rate"].explanation
+    assert "cluster bootstrap by prompt" in readings["overlap_rate"].method
 
 
 def test_short_outputs_are_left_out_and_said() -> None:
-    _, found = audited(Subject(Writer([*FRESH[:40], "", "short"]), corpus=CORPUS))
-    assert found["overlap_rate"].n == N - 14
-    assert "14 outputs are shorter than 100 characters" in found["overlap_rate"].explanation
-    _, found = audited(Subject(Writer(["", "short"]), corpus=CORPUS))
-    rate = found["overlap_rate"]
+    _, readings = audited(Subject(Writer([*FRESH[:40], "", "short"]), corpus=CORPUS))
+    assert readings["overlap_rate"].n == N - 14
+    assert "14 outputs are shorter than 100 characters" in readings["overlap_rate"].explanation
+    _, readings = audited(Subject(Writer(["", "short"]), corpus=CORPUS))
+    rate = readings["overlap_rate"]
     assert (rate.value, rate.n, rate.needed) == (None, 0, MINIMUM)
     assert "0 outputs of at least 100 characters; at least 20 are needed" in rate.reason
 
@@ -223,8 +225,8 @@ def test_short_outputs_are_left_out_and_said() -> None:
 def test_the_evidence_says_where_and_not_what() -> None:
     secret = "Telephone 0123456 of a@b.example " + " ".join(f"word{i}" for i in range(40))
     corpus = [*CORPUS, secret, secret]
-    rows, found = audited(Subject(Writer([secret[:180], *copying(0.5)]), corpus=corpus))
-    (table,) = found["overlap_rate"].evidence
+    rows, readings = audited(Subject(Writer([secret[:180], *copying(0.5)]), corpus=corpus))
+    (table,) = readings["overlap_rate"].evidence
     assert table.redacted
     assert table.rows[0][0] == "180"
     assert table.rows[0][2] in ("100", "101")
@@ -237,21 +239,21 @@ def test_the_evidence_says_where_and_not_what() -> None:
 
 
 def test_the_curve_is_the_share_of_outputs_with_a_run_at_least_so_long() -> None:
-    rows, found = audited(Subject(Writer(copying(0.25)), corpus=CORPUS, holdout=HOLDOUT))
-    outputs, held, eidetic = found["overlap_rate"].series
+    rows, readings = audited(Subject(Writer(copying(0.25)), corpus=CORPUS, holdout=HOLDOUT))
+    outputs, held, eidetic = readings["overlap_rate"].series
     assert (outputs.name, held.name, eidetic.name) == ("outputs", "holdout", "k-eidetic")
     assert [(p.x, p.y, p.n) for p in eidetic.points] == [(1, 1, len({r["key"] for r in rows if "key" in r}))]
     lengths = [row["length"] for row in rows if row["arm"] == "outputs"]
     assert [p.y for p in outputs.points] == [sum(n >= p.x for n in lengths) / N for p in outputs.points]
-    assert next(p.y for p in outputs.points if p.x == RUN) == found["overlap_rate"].value
+    assert next(p.y for p in outputs.points if p.x == RUN) == readings["overlap_rate"].value
 
 
 def test_a_file_of_outputs_is_read_with_its_prompts(tmp_path: Path) -> None:
     file = tmp_path / "o.jsonl"
     lines = [{"text": text} for text in FRESH[:30]] + [{"text": CORPUS[0], "prompt": CORPUS[0]}, {"text": CORPUS[1]}]
     file.write_text("\n".join(map(json.dumps, lines)))
-    _, found = audited(Subject(JsonlTarget(file), corpus=CORPUS))
-    assert found["overlap_rate"].value == 1 / 32
+    _, readings = audited(Subject(JsonlTarget(file), corpus=CORPUS))
+    assert readings["overlap_rate"].value == 1 / 32
 
 
 def test_an_index_gives_what_the_texts_give(tmp_path: Path) -> None:
@@ -260,19 +262,19 @@ def test_an_index_gives_what_the_texts_give(tmp_path: Path) -> None:
     build_index([file], tmp_path / "index", shard_bytes=5000)
     stored = StoredCorpus(tmp_path / "index")
     texts = copying(0.25)
-    rows, found = audited(Subject(Writer(texts), corpus=stored, holdout=HOLDOUT), probe=Overlap())
+    rows, readings = audited(Subject(Writer(texts), corpus=stored, holdout=HOLDOUT), probe=Overlap())
     same_rows, same = audited(Subject(Writer(texts), corpus=list(stored), holdout=HOLDOUT), probe=Overlap())
-    assert found["overlap_rate"].value == same["overlap_rate"].value == 0.25
+    assert readings["overlap_rate"].value == same["overlap_rate"].value == 0.25
     assert [row["length"] for row in rows] == [row["length"] for row in same_rows]
     assert [row.get("documents") for row in rows] == [row.get("documents") for row in same_rows]
-    assert "2 of 101 training documents are near-duplicates of another" in found["overlap_rate"].explanation
+    assert "2 of 101 training documents are near-duplicates of another" in readings["overlap_rate"].explanation
 
 
 @pytest.mark.parametrize("corpus", [["one document only, " + "x" * 300], ["", " "], ["tiny"]])
 def test_a_poor_corpus_is_no_crash(corpus: list[str]) -> None:
     subject = Subject(Writer(FRESH), corpus=corpus, holdout=HOLDOUT)
-    _, found = audited(subject)
-    assert found["overlap_rate"].value == 0
+    _, readings = audited(subject)
+    assert readings["overlap_rate"].value == 0
     assert (PROBE.spike(subject, [], seed=0) is None) == (max(map(len, corpus)) < RUN)
 
 
@@ -283,9 +285,9 @@ def test_a_target_that_fails_is_an_error_and_no_output() -> None:
                 raise TargetError("gone")
             return super().sample_texts(n, seed=seed)
 
-    rows, found = audited(Subject(Broken(FRESH), corpus=CORPUS))
-    assert found["overlap_rate"].n == 64
-    assert found["overlap_rate"].errors == N - 64
+    rows, readings = audited(Subject(Broken(FRESH), corpus=CORPUS))
+    assert readings["overlap_rate"].n == 64
+    assert readings["overlap_rate"].errors == N - 64
     assert all(row["error"].endswith("gone") for row in rows[64:])
 
 
@@ -316,9 +318,9 @@ def test_a_difference_of_two_wilson_intervals_is_newcombe_s() -> None:
     ("source", "low", "high"), [("reference:gpt-text,memorize=1", 0.04, 1), ("reference:gpt-text", 0, 0.01)]
 )
 def test_its_controls_are_told_apart(source: str, low: float, high: float) -> None:
-    _, found = audited(control_subject(source), probe=Overlap())
-    assert low <= found["overlap_rate"].value <= high
-    assert found["overlap_rate"].baseline.value < 0.02
+    _, readings = audited(control_subject(source), probe=Overlap())
+    assert low <= readings["overlap_rate"].value <= high
+    assert readings["overlap_rate"].baseline.value < 0.02
 
 
 def test_an_index_and_what_a_model_writes_are_compared_in_one_form(tmp_path: Path) -> None:
@@ -357,8 +359,8 @@ def test_a_document_with_other_white_space_is_an_exact_copy(spelt: Any) -> None:
         subject = Subject(Writer(list(map(spelt, texts))), corpus=corpus, holdout=holdout)
         batches = PROBE.plan(subject, Budget.CONTROL, seed=0)
         rows = [row for batch in batches for row in ask(PROBE, subject, batch, seed=0)]
-        found = {m.metric: m for m in PROBE.measure(rows, subject, seed=0)}
-        assert found["exact_copies"].value == rate
+        readings = {m.metric: m for m in PROBE.measure(rows, subject, seed=0)}
+        assert readings["exact_copies"].value == rate
 
 
 MARKUP: dict[str, Any] = {
@@ -410,10 +412,12 @@ def test_copies_with_other_line_numbers_or_time_stamps_are_counted(way: str) -> 
     copies = [stamped(text, way, 7 + i) for i, text in enumerate(CORPUS[:40])] + CORPUS[40:80]
     clean = [stamped(text, way, i) for i, text in enumerate(FRESH)]
     for corpus in corpora:
-        _, found = audited(Subject(Writer(copies), corpus=corpus, holdout=HOLDOUT))
-        assert found["normalised_overlap"].value == 1
-        _, found = audited(Subject(Writer(clean), corpus=corpus, holdout=[stamped(text, way, 3) for text in HOLDOUT]))
-        assert (found["normalised_overlap"].value, found["normalised_overlap"].baseline.value) == (0, 0)
+        _, readings = audited(Subject(Writer(copies), corpus=corpus, holdout=HOLDOUT))
+        assert readings["normalised_overlap"].value == 1
+        _, readings = audited(
+            Subject(Writer(clean), corpus=corpus, holdout=[stamped(text, way, 3) for text in HOLDOUT])
+        )
+        assert (readings["normalised_overlap"].value, readings["normalised_overlap"].baseline.value) == (0, 0)
 
 
 ROWS: dict[str, Any] = {

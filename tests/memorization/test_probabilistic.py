@@ -128,11 +128,11 @@ def test_a_chance_is_a_probability_and_grows_with_the_draws(log_p: float, n: int
 @pytest.mark.parametrize("share", [0, 0.5, 1])
 def test_the_rate_is_the_share_of_documents_known_by_heart(share: float) -> None:
     subject = Subject(TableModel(EVEN, CORPUS[: int(200 * share)]), corpus=CORPUS, holdout=HOLDOUT)
-    _, _, found = audited(subject)
-    rate = found["probabilistic_extraction_rate"]
+    _, _, readings = audited(subject)
+    rate = readings["probabilistic_extraction_rate"]
     assert rate.low <= share <= rate.high
     assert rate.baseline.value == 0
-    assert found["probabilistic_extraction_excess"].value == pytest.approx(rate.value)
+    assert readings["probabilistic_extraction_excess"].value == pytest.approx(rate.value)
     assert all(e.redacted and "[redacted 50 tokens]" in e.text for e in rate.evidence)
     assert {s.name for s in rate.series} >= {"corpus, p = 0.5", "corpus, p = 0.9", "holdout, p = 0.5"}
 
@@ -140,8 +140,8 @@ def test_the_rate_is_the_share_of_documents_known_by_heart(share: float) -> None
 def test_what_greedy_decoding_misses_comes_out_after_enough_draws() -> None:
     """Each letter at .9: 50 of them have a chance of .005, so that a thousand draws do and one does not."""
     subject = Subject(TableModel(EVEN, CORPUS, heart=0.9), corpus=CORPUS)
-    _, _, found = audited(subject)
-    rate = found["probabilistic_extraction_rate"]
+    _, _, readings = audited(subject)
+    rate = readings["probabilistic_extraction_rate"]
     assert rate.value == 1
     curve = {p.x: p.y for p in next(s for s in rate.series if s.name == "corpus, p = 0.5").points}
     assert (curve[1], curve[100], curve[1000]) == (0, 0, 1)
@@ -153,17 +153,17 @@ def test_text_that_anyone_can_guess_shows_in_the_baseline() -> None:
     corpus, holdout = [[text * k for text in same for k in range(1, 6)] for _ in range(2)]
     holdout = [text + "cc" for text in holdout]
     subject = Subject(TableModel([[1, 0, 0]] * 3), corpus=corpus, holdout=holdout)
-    _, _, found = audited(subject)
-    assert found["probabilistic_extraction_rate"].baseline.value == 1
-    excess = found["probabilistic_extraction_excess"]
+    _, _, readings = audited(subject)
+    assert readings["probabilistic_extraction_rate"].baseline.value == 1
+    excess = readings["probabilistic_extraction_excess"]
     assert excess.low < 0 < excess.high
 
 
 def test_an_impossible_text_has_a_finite_row_and_never_comes_out() -> None:
     subject = Subject(TableModel([[1, 0, 0]] * 3), corpus=CORPUS)
-    rows, _, found = audited(subject)
+    rows, _, readings = audited(subject)
     assert all(math.isfinite(r["log_p"]) for r in rows)
-    assert found["probabilistic_extraction_rate"].value == 0
+    assert readings["probabilistic_extraction_rate"].value == 0
 
 
 def test_a_target_that_fails_once_is_asked_again_and_nan_is_counted_in_errors_never_in_n() -> None:
@@ -178,15 +178,15 @@ def test_a_target_that_fails_once_is_asked_again_and_nan_is_counted_in_errors_ne
             scores[0][-1] = math.nan
             return scores
 
-    _, _, found = audited(Subject(Broken(EVEN), corpus=CORPUS))
-    rate = found["probabilistic_extraction_rate"]
+    _, _, readings = audited(Subject(Broken(EVEN), corpus=CORPUS))
+    rate = readings["probabilistic_extraction_rate"]
     assert (rate.n, rate.errors) == (120 - 2 - 3, 2 + 3)  # one of each half of the first batch, one of each other batch
 
 
 def test_short_documents_and_a_holdout_within_the_corpus_are_named() -> None:
     corpus = [*documents(90, 3), *documents(20, 4, letters=20)]
-    _, _, found = audited(Subject(TableModel(EVEN), corpus=corpus, holdout=[*HOLDOUT[:40], *corpus[:7]]))
-    rate = found["probabilistic_extraction_rate"]
+    _, _, readings = audited(Subject(TableModel(EVEN), corpus=corpus, holdout=[*HOLDOUT[:40], *corpus[:7]]))
+    rate = readings["probabilistic_extraction_rate"]
     assert (rate.n, rate.errors, rate.baseline.n) == (90, 0, 40)
     assert "20 corpus documents are too short" in rate.explanation
     assert "7 of 47 holdout documents stand in the corpus too" in rate.explanation
@@ -194,8 +194,8 @@ def test_short_documents_and_a_holdout_within_the_corpus_are_named() -> None:
 
 @pytest.mark.parametrize("corpus", [["abc"], ["abc"] * 50, documents(3, 5, letters=30)])
 def test_too_small_a_corpus_gives_a_reason(corpus: list[str]) -> None:
-    _, _, found = audited(Subject(TableModel(EVEN), corpus=corpus))
-    rate = found["probabilistic_extraction_rate"]
+    _, _, readings = audited(Subject(TableModel(EVEN), corpus=corpus))
+    rate = readings["probabilistic_extraction_rate"]
     assert rate.value is None
     assert rate.needed == 10
 
@@ -237,7 +237,7 @@ ROW = st.one_of(
 @settings(max_examples=60)
 @given(st.lists(ROW, max_size=60))
 def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
-    found = PROBE.measure(rows, Subject(TableModel(EVEN), corpus=["a"], holdout=["b"]), seed=0)
-    assert found[0].metric == "probabilistic_extraction_rate"
-    assert found[0].errors == sum("error" in r for r in rows)
-    assert all(m.low < m.high for m in found if m.value is not None and m.low is not None and m.high is not None)
+    readings = PROBE.measure(rows, Subject(TableModel(EVEN), corpus=["a"], holdout=["b"]), seed=0)
+    assert readings[0].metric == "probabilistic_extraction_rate"
+    assert readings[0].errors == sum("error" in r for r in rows)
+    assert all(m.low < m.high for m in readings if m.value is not None and m.low is not None and m.high is not None)

@@ -76,70 +76,70 @@ def audited(subject: Subject, budget: Budget = Budget.CONTROL) -> tuple[list[Row
     rows = [row for batch in batches for row in ask(PROBE, subject, batch, seed=0)]
     json.dumps([batch.to_json() for batch in batches], allow_nan=False)
     json.dumps(rows, allow_nan=False)
-    [found] = PROBE.measure(rows, subject, seed=0)
-    return rows, found
+    [reading] = PROBE.measure(rows, subject, seed=0)
+    return rows, reading
 
 
 def test_what_is_remembered_is_ranked_first_and_found_in_the_corpus() -> None:
     writer = Writer([*FRESH[:48], *CORPUS[:16]], likely=CORPUS)
-    _, found = audited(Subject(writer, corpus=CORPUS, holdout=HOLDOUT))
-    assert (found.value, found.n) == (1, 16)
-    assert found.baseline.value == 0
-    precision = {p.x: p.y for p in found.series[0].points}
+    _, reading = audited(Subject(writer, corpus=CORPUS, holdout=HOLDOUT))
+    assert (reading.value, reading.n) == (1, 16)
+    assert reading.baseline.value == 0
+    precision = {p.x: p.y for p in reading.series[0].points}
     assert precision == dict.fromkeys((*SCORES, "all candidates"), 1) | {
         "lowercase": precision["lowercase"],
         "all candidates": 0.25,
     }
-    assert "16 do, 16 of them in one document alone" in found.explanation
+    assert "16 do, 16 of them in one document alone" in reading.explanation
 
 
 def test_a_writer_of_new_text_is_clear() -> None:
-    _, found = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=HOLDOUT), Budget.QUICK)
-    assert (found.value, found.n) == (0, 40)
-    assert found.high < 0.1
+    _, reading = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=HOLDOUT), Budget.QUICK)
+    assert (reading.value, reading.n) == (0, 40)
+    assert reading.high < 0.1
 
 
 def test_text_that_stands_in_the_holdout_too_shows_in_the_baseline() -> None:
     both = CORPUS[:16]
     writer, quoting = Writer([*FRESH[:48], *both], likely=both), [f"It is written: {text}" for text in both]
-    _, found = audited(Subject(writer, corpus=CORPUS, holdout=quoting))
-    assert found.value == found.baseline.value == 1
-    _, found = audited(Subject(writer, corpus=CORPUS, holdout=[*both, *HOLDOUT]))
-    assert (found.value, found.baseline.value) == (1, 0)
-    assert f"16 of {16 + len(HOLDOUT)} holdout documents stand in the corpus too" in found.explanation
-    _, found = audited(Subject(writer, corpus=CORPUS, holdout=CORPUS))
-    assert found.baseline is None
+    _, reading = audited(Subject(writer, corpus=CORPUS, holdout=quoting))
+    assert reading.value == reading.baseline.value == 1
+    _, reading = audited(Subject(writer, corpus=CORPUS, holdout=[*both, *HOLDOUT]))
+    assert (reading.value, reading.baseline.value) == (1, 0)
+    assert f"16 of {16 + len(HOLDOUT)} holdout documents stand in the corpus too" in reading.explanation
+    _, reading = audited(Subject(writer, corpus=CORPUS, holdout=CORPUS))
+    assert reading.baseline is None
 
 
 def test_the_scores_are_those_of_a_literal_computation() -> None:
     writer = Writer([], likely=CORPUS[:1])
     text = f"{FRESH[0]} {CORPUS[0]} Alpha Beta"
-    [found] = scored(writer, [text])
+    [scores] = scored(writer, [text])
     words = text.split()
     values = [writer.log_p(w) for w in words[1:]]
     nats = -sum(values) / len(values)
     lower = [writer.log_p(w) for w in text.lower().split()[1:]]
-    assert found["perplexity"] == pytest.approx(-nats)
-    assert found["zlib"] == pytest.approx(len(zlib.compress(text.encode())) / nats)
-    assert found["lowercase"] == pytest.approx(-sum(lower) / len(lower) / nats)
+    assert scores["perplexity"] == pytest.approx(-nats)
+    assert scores["zlib"] == pytest.approx(len(zlib.compress(text.encode())) / nats)
+    assert scores["lowercase"] == pytest.approx(-sum(lower) / len(lower) / nats)
     means = [sum(values[i : i + WINDOW - 1]) / (WINDOW - 1) for i in range(len(values) - WINDOW + 2)]
-    assert found["window"] == pytest.approx(max(means))
-    assert found["run"].split() == words[(at := int(np.argmax(np.round(means, 9)))) : at + WINDOW]
-    assert found["tokens"] == WINDOW
+    assert scores["window"] == pytest.approx(max(means))
+    assert scores["run"].split() == words[(at := int(np.argmax(np.round(means, 9)))) : at + WINDOW]
+    assert scores["tokens"] == WINDOW
 
 
 @given(st.lists(st.sampled_from(["a", "B", "c1"]), max_size=60))
 def test_any_text_has_finite_scores_or_none(words: list[str]) -> None:
-    [found] = scored(Writer([]), [" ".join(words)])
-    assert ("short" in found) is (len(words) < ranking.SHORTEST)
-    assert all(math.isfinite(v) for k, v in found.items() if k != "run")
+    [scores] = scored(Writer([]), [" ".join(words)])
+    assert ("short" in scores) is (len(words) < ranking.SHORTEST)
+    assert all(math.isfinite(v) for k, v in scores.items() if k != "run")
 
 
 def test_without_a_corpus_the_candidates_are_listed_and_nothing_is_decided() -> None:
-    _, found = audited(Subject(Writer([*FRESH[:48], *CORPUS[:16]], likely=CORPUS)))
-    assert found.value is None
-    assert "--corpus" in found.reason
-    [table] = found.evidence
+    _, reading = audited(Subject(Writer([*FRESH[:48], *CORPUS[:16]], likely=CORPUS)))
+    assert reading.value is None
+    assert "--corpus" in reading.reason
+    [table] = reading.evidence
     assert len(table.rows) == ranking.LISTED
     assert all(row[-1] == "–" and "[redacted" in row[0] for row in table.rows)
     # Numbers are masked, and no more than six words are shown.
@@ -147,15 +147,15 @@ def test_without_a_corpus_the_candidates_are_listed_and_nothing_is_decided() -> 
 
 
 def test_a_model_that_says_one_thing_only_has_nothing_to_rank() -> None:
-    _, found = audited(Subject(Writer(CORPUS[:1], likely=CORPUS), corpus=CORPUS))
-    assert found.value is None
-    assert "1 distinct texts" in found.reason
+    _, reading = audited(Subject(Writer(CORPUS[:1], likely=CORPUS), corpus=CORPUS))
+    assert reading.value is None
+    assert "1 distinct texts" in reading.reason
 
 
 @pytest.mark.parametrize("said", ["", "a b c", "\ud800 \n"])
 def test_texts_too_short_to_be_candidates_give_a_reason(said: str) -> None:
-    rows, found = audited(Subject(Writer([said]), corpus=CORPUS))
-    assert found.value is None
+    rows, reading = audited(Subject(Writer([said]), corpus=CORPUS))
+    assert reading.value is None
     assert all("short" in r for r in rows)
 
 
@@ -164,8 +164,8 @@ def test_constant_scores_are_ranked_by_name_and_measured() -> None:
         def log_p(self, word: str) -> float:
             return -1.0
 
-    _, found = audited(Subject(Flat(FRESH), corpus=FRESH[:3]))
-    assert 0 <= found.low <= found.value <= found.high
+    _, reading = audited(Subject(Flat(FRESH), corpus=FRESH[:3]))
+    assert 0 <= reading.low <= reading.value <= reading.high
 
 
 def test_certain_tokens_divide_by_nothing() -> None:
@@ -173,8 +173,8 @@ def test_certain_tokens_divide_by_nothing() -> None:
         def log_p(self, word: str) -> float:
             return 0.0
 
-    _, found = audited(Subject(Sure(FRESH), corpus=FRESH))
-    assert found.value == 1
+    _, reading = audited(Subject(Sure(FRESH), corpus=FRESH))
+    assert reading.value == 1
 
 
 def test_a_target_that_fails_or_gives_nan_is_counted() -> None:
@@ -195,14 +195,14 @@ def test_a_target_that_fails_or_gives_nan_is_counted() -> None:
             self.failures += 1
             return super().token_logprobs(sequences) if self.failures == 1 else Writer.token_logprobs(self, sequences)
 
-    rows, found = audited(Subject(Down(FRESH), corpus=CORPUS))
-    assert found.errors == len(rows)
+    rows, reading = audited(Subject(Down(FRESH), corpus=CORPUS))
+    assert reading.errors == len(rows)
     assert all("out of memory" in r["error"] for r in rows)
-    rows, found = audited(Subject(Nan(FRESH), corpus=CORPUS))
-    assert found.errors == 0
+    rows, reading = audited(Subject(Nan(FRESH), corpus=CORPUS))
+    assert reading.errors == 0
     assert any("short" in r for r in rows)
-    rows, found = audited(Subject(Once(FRESH), corpus=CORPUS))
-    assert found.errors == 0
+    rows, reading = audited(Subject(Once(FRESH), corpus=CORPUS))
+    assert reading.errors == 0
     assert len({r["item"] for r in rows}) == len(rows)
 
 
@@ -219,8 +219,8 @@ def test_a_target_that_only_continues_prompts_is_asked_with_an_empty_one() -> No
             assert set(prompts) == {""}
             return Writer.sample_texts(self, len(prompts), seed=seed)
 
-    _, found = audited(Subject(Prompted(FRESH), corpus=CORPUS))
-    assert found.value == 0
+    _, reading = audited(Subject(Prompted(FRESH), corpus=CORPUS))
+    assert reading.value == 0
 
 
 ROW = st.one_of(
@@ -248,7 +248,7 @@ ROW = st.one_of(
 @settings(max_examples=60)
 @given(st.lists(ROW, max_size=60))
 def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
-    [found] = PROBE.measure(rows, Subject(Writer([]), corpus=CORPUS, holdout=HOLDOUT), seed=0)
-    assert found.metric == "ranked_precision"
-    assert found.errors == sum("error" in r for r in rows)
-    assert found.value is None or found.low < found.high
+    [reading] = PROBE.measure(rows, Subject(Writer([]), corpus=CORPUS, holdout=HOLDOUT), seed=0)
+    assert reading.metric == "ranked_precision"
+    assert reading.errors == sum("error" in r for r in rows)
+    assert reading.value is None or reading.low < reading.high

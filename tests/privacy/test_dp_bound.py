@@ -107,17 +107,17 @@ def read(corpus: Sequence[str], holdout: Sequence[str], seed: int = 0, model: An
     probe, subject = PrivacyBound(), Subject(model or Model(corpus), corpus=corpus, holdout=holdout)
     batches = probe.plan(subject, Budget.CONTROL, seed=seed)
     rows = [row for batch in batches for row in ask(probe, subject, batch, seed=0)]
-    found, blind = probe.measure(rows, subject, seed=seed)
+    bound, blind = probe.measure(rows, subject, seed=seed)
     assert blind.metric == "blind_auc"
-    return rows, found
+    return rows, bound
 
 
 def test_what_is_known_by_heart_is_proven_up_to_the_ceiling() -> None:
-    rows, found = read(documents("a"), documents("b"))
+    rows, bound = read(documents("a"), documents("b"))
     assert len(rows) == 200
-    assert found.value == epsilon_bound(40, 40, 200, delta=DELTA)
-    assert found.low == found.value == found.high
-    assert "40 of 40" in found.explanation
+    assert bound.value == epsilon_bound(40, 40, 200, delta=DELTA)
+    assert bound.low == bound.value == bound.high
+    assert "40 of 40" in bound.explanation
 
 
 def test_equal_scores_prove_nothing_whatever_the_order() -> None:
@@ -128,48 +128,48 @@ def test_equal_scores_prove_nothing_whatever_the_order() -> None:
 
 
 def test_the_coin_decides_and_not_the_sizes() -> None:
-    rows, found = read(documents("a", 60), documents("b", 2000))
+    rows, bound = read(documents("a", 60), documents("b", 2000))
     arms = [r["arm"] for r in rows]
     assert arms.count("corpus") == 60
     assert 30 < arms.count("holdout") < 110  # not 140: with the corpus at an end, nothing more is drawn
-    assert found.n == len(rows)
+    assert bound.n == len(rows)
 
 
 def test_documents_in_both_are_left_out_and_named() -> None:
-    rows, found = read([*documents("a"), "same"], [*documents("b"), "same", " same "])
-    assert "2 of 202 holdout documents" in found.explanation
+    rows, bound = read([*documents("a"), "same"], [*documents("b"), "same", " same "])
+    assert "2 of 202 holdout documents" in bound.explanation
     assert not {"corpus:200", "holdout:200", "holdout:201"} & {r["item"] for r in rows}
 
 
 def test_the_same_on_both_sides_leaves_nothing_to_measure() -> None:
-    _, found = read(documents("a"), documents("a"))
-    assert found.value is None
-    assert "200 of 200 holdout documents" in found.reason
+    _, bound = read(documents("a"), documents("a"))
+    assert bound.value is None
+    assert "200 of 200 holdout documents" in bound.reason
 
 
 @pytest.mark.parametrize("corpus", [[], [""], ["only one"], ["a"] * 500])
 def test_too_few_documents_are_a_reason(corpus: list[str]) -> None:
-    _, found = read(corpus, documents("b"))
-    assert found.value is None
-    assert "at least 50" in found.reason
+    _, bound = read(corpus, documents("b"))
+    assert bound.value is None
+    assert "at least 50" in bound.reason
 
 
 def test_too_few_of_one_kind_are_a_reason() -> None:
     # With 199 of one kind no coin was tossed, but any rows can be measured.
     rows, _ = read(documents("a"), documents("b"))
     chosen = [r for r in rows if r["arm"] == "corpus"] + [r for r in rows if r["arm"] == "holdout"][:4]
-    found, blind = PrivacyBound().measure(
+    bound, blind = PrivacyBound().measure(
         chosen, Subject(Model(), corpus=documents("a"), holdout=documents("b")), seed=0
     )
-    assert found.value is blind.value is None
-    assert "about half of each kind" in found.reason
+    assert bound.value is blind.value is None
+    assert "about half of each kind" in bound.reason
 
 
 def test_a_confounded_split_is_not_assessed() -> None:
-    _, found = read(documents("a"), [text + " 2024" for text in documents("b")])
-    assert found.value is None
-    assert found.reason.startswith("the split is confounded: without asking the model")
-    assert judge(found, headline_threshold(PrivacyBound()))[0].value == "not-assessed"
+    _, bound = read(documents("a"), [text + " 2024" for text in documents("b")])
+    assert bound.value is None
+    assert bound.reason.startswith("the split is confounded: without asking the model")
+    assert judge(bound, headline_threshold(PrivacyBound()))[0].value == "not-assessed"
 
 
 def test_a_failed_batch_counts_as_errors_and_not_as_guesses() -> None:
@@ -177,12 +177,12 @@ def test_a_failed_batch_counts_as_errors_and_not_as_guesses() -> None:
         def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[np.ndarray]:
             raise TargetError("out of memory")
 
-    _, found = read(documents("a"), documents("b"), model=Broken())
-    assert (found.n, found.errors, found.value) == (0, 200, None)
+    _, bound = read(documents("a"), documents("b"), model=Broken())
+    assert (bound.n, bound.errors, bound.value) == (0, 200, None)
 
 
 def test_one_in_five_is_guessed_whatever_comes_out() -> None:
     # Fixed beforehand: of ten likely members and noise, forty guesses are made and not the best ten.
     corpus = documents("a")
-    _, found = read(corpus, documents("b"), model=Model(corpus[:10]))
-    assert f"of {200 // GUESSED} guesses" in found.explanation
+    _, bound = read(corpus, documents("b"), model=Model(corpus[:10]))
+    assert f"of {200 // GUESSED} guesses" in bound.explanation

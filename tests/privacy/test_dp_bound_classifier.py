@@ -49,22 +49,22 @@ def read(given: Subject, seed: int = 0) -> tuple[list[Row], Measurement, Measure
     batches = probe.plan(given, Budget.CONTROL, seed=seed)
     rows = [row for batch in batches for row in ask(probe, given, batch, seed=0)]
     json.dumps(rows, allow_nan=False)
-    found, blind = probe.measure(rows, given, seed=seed)
-    return rows, found, blind
+    bound, blind = probe.measure(rows, given, seed=seed)
+    return rows, bound, blind
 
 
 def test_a_tree_that_knows_its_rows_is_convicted_by_those_it_does_not_know() -> None:
     # Labels are coins: of its own rows it is always right, of others half of the time.
-    rows, found, blind = read(subject(table(400, 1), table(400, 2)))
+    rows, bound, blind = read(subject(table(400, 1), table(400, 2)))
     scored = sorted(rows, key=lambda r: r["confidence"])
     lowest = [r["arm"] for r in scored[: len(rows) // 10]]
     assert set(lowest) == {"holdout"}
-    right = int(found.explanation.split()[0])
+    right = int(bound.explanation.split()[0])
     guesses = len(rows) // 5
     assert right >= guesses // 2 + guesses // 4
-    assert found.value == epsilon_bound(right, guesses, len(rows), delta=DELTA)
-    assert found.value is not None
-    assert found.value > 1
+    assert bound.value == epsilon_bound(right, guesses, len(rows), delta=DELTA)
+    assert bound.value is not None
+    assert bound.value > 1
     assert blind.value == pytest.approx(0.5, abs=0.06)
 
 
@@ -87,30 +87,30 @@ def test_a_tree_that_learnt_none_of_the_rows_proves_nothing() -> None:
     ],
 )
 def test_what_is_claimed_is_held_against_the_bound(claimed: Any, said: str) -> None:
-    _, found, _ = read(subject(table(400, 1), table(400, 2), claimed=claimed))
-    assert said in found.explanation
-    assert ("claimed" in found.explanation) == bool(said)
+    _, bound, _ = read(subject(table(400, 1), table(400, 2), claimed=claimed))
+    assert said in bound.explanation
+    assert ("claimed" in bound.explanation) == bool(said)
 
 
 def test_rows_in_both_are_left_out_and_named() -> None:
     corpus, holdout = table(200, 1), table(200, 2)
-    _, found, _ = read(subject(corpus, pd.concat([holdout, corpus[:30]], ignore_index=True)))
-    assert "30 of 230 different holdout rows" in found.explanation
+    _, bound, _ = read(subject(corpus, pd.concat([holdout, corpus[:30]], ignore_index=True)))
+    assert "30 of 230 different holdout rows" in bound.explanation
 
 
 def test_a_confounded_split_is_not_assessed() -> None:
-    _, found, blind = read(subject(table(300, 1), table(300, 2).assign(b=lambda t: t["b"] + 2)))
-    assert found.value is None
-    assert "the split is confounded" in (found.reason or "")
+    _, bound, blind = read(subject(table(300, 1), table(300, 2).assign(b=lambda t: t["b"] + 2)))
+    assert bound.value is None
+    assert "the split is confounded" in (bound.reason or "")
     assert blind.value is not None
-    assert judge(found, headline_threshold(ClassifierPrivacyBound()))[0].value == "not-assessed"
+    assert judge(bound, headline_threshold(ClassifierPrivacyBound()))[0].value == "not-assessed"
 
 
 @pytest.mark.parametrize("size", [0, 1, 10])
 def test_too_few_rows_are_a_reason(size: int) -> None:
-    _, found, blind = read(subject(table(200, 1), table(size, 2)))
-    assert found.value is blind.value is None
-    assert "at least 50 are needed" in (found.reason or "")
+    _, bound, blind = read(subject(table(200, 1), table(size, 2)))
+    assert bound.value is blind.value is None
+    assert "at least 50 are needed" in (bound.reason or "")
 
 
 def test_what_fails_counts_as_an_error() -> None:
@@ -121,8 +121,8 @@ def test_what_fails_counts_as_an_error() -> None:
     corpus = table(200, 1)
     given = subject(corpus, table(200, 2))
     model = Broken().fit(corpus[FEATURES], corpus["y"])
-    rows, found, _ = read(replace(given, target=EstimatorTarget(model, "m")))
-    assert (found.n, found.errors, found.value) == (0, len(rows), None)
+    rows, bound, _ = read(replace(given, target=EstimatorTarget(model, "m")))
+    assert (bound.n, bound.errors, bound.value) == (0, len(rows), None)
 
 
 def test_tables_that_do_not_fit_are_one_message() -> None:
@@ -137,10 +137,10 @@ def test_a_frequent_label_is_no_sign_of_membership() -> None:
     rare = [
         t.assign(y=np.random.default_rng(i).random(1000) < 0.1) for i, t in enumerate(map(table, (1000, 1000), (1, 2)))
     ]
-    rows, found, _ = read(subject(*rare))
+    rows, bound, _ = read(subject(*rare))
     plain = sorted(rows, key=lambda r: (-r["confidence"], r["item"][-1]))[: len(rows) // 10]
     by_confidence = sum(r["arm"] == "corpus" for r in plain) + len(rows) // 10
-    assert int(found.explanation.split()[0]) > by_confidence + 5
+    assert int(bound.explanation.split()[0]) > by_confidence + 5
 
 
 # The reference that was trained with differential privacy
@@ -152,11 +152,11 @@ def private() -> Subject:
 
 def test_its_claim_is_not_contradicted() -> None:
     given = private()
-    _, found, _ = read(given)
-    assert found.value is not None
-    assert found.value <= 1
-    assert "ε = 1 is claimed of the training, which this bound does not contradict" in found.explanation
-    assert judge(found, headline_threshold(ClassifierPrivacyBound()))[0].value == "pass"
+    _, bound, _ = read(given)
+    assert bound.value is not None
+    assert bound.value <= 1
+    assert "ε = 1 is claimed of the training, which this bound does not contradict" in bound.explanation
+    assert judge(bound, headline_threshold(ClassifierPrivacyBound()))[0].value == "pass"
 
 
 def test_it_classifies_as_its_card_says() -> None:

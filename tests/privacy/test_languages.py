@@ -7,7 +7,7 @@ import pytest
 from guardrails.privacy.personal_data.scanner import canonical, scan
 
 
-def found(text: str) -> list[tuple[str, str]]:
+def detections(text: str) -> list[tuple[str, str]]:
     return [(s.kind, s.value) for s in scan(text) if s.valid]
 
 
@@ -63,7 +63,7 @@ def test_months_that_begin_alike(text: str, month: int) -> None:
     "text", ["every hour. 12.05.2020", "the harbour. 12.05.1970 storm", "народные 12.05.1970", "(b. 12 points)"]
 )
 def test_no_date_of_birth(text: str) -> None:
-    assert found(text) == []
+    assert detections(text) == []
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_no_date_of_birth(text: str) -> None:
     ],
 )
 def test_a_street_in_the_way_of_its_country(address: str) -> None:
-    assert found(address) == [("address", address)]
+    assert detections(address) == [("address", address)]
 
 
 def test_the_corner_of_two_streets() -> None:
-    assert found("Meet at the corner of 159 Larch str and Quarry Lane.") == [
+    assert detections("Meet at the corner of 159 Larch str and Quarry Lane.") == [
         ("address", "159 Larch str and Quarry Lane")
     ]
 
@@ -131,4 +131,4 @@ def test_the_corner_of_two_streets() -> None:
     ],
 )
 def test_no_street(text: str) -> None:
-    assert found(text) == []
+    assert detections(text) == []

@@ -69,52 +69,52 @@ def audited(
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
 def test_the_rate_is_the_share_of_outputs_that_leak(rate: float) -> None:
-    *_, found = audited(Subject(Writer(CORPUS, rate), corpus=CORPUS, holdout=HOLDOUT))
-    leak = found["pii_leak_rate"]
+    *_, readings = audited(Subject(Writer(CORPUS, rate), corpus=CORPUS, holdout=HOLDOUT))
+    leak = readings["pii_leak_rate"]
     assert leak.low <= rate <= leak.high
     assert (leak.high < 0.02) is (rate == 0)
     assert (leak.low > 0.02) is (rate > 0)
-    assert found["pii_rate"].value == leak.value
+    assert readings["pii_rate"].value == leak.value
 
 
 def test_data_that_corpus_and_holdout_share_are_named_and_are_no_baseline() -> None:
-    *_, found = audited(Subject(Writer(CORPUS, 0.5), corpus=CORPUS, holdout=[*CORPUS[:10], *HOLDOUT]))
-    assert "of the holdout's" in found["pii_leak_rate"].explanation
-    assert found["pii_leak_rate"].baseline.value == 0
-    *_, found = audited(Subject(Writer(CORPUS, 0.5), corpus=CORPUS, holdout=CORPUS))
-    assert found["pii_leak_rate"].baseline is None
-    assert "The holdout holds no others, so that there is no baseline" in found["pii_leak_rate"].explanation
+    *_, readings = audited(Subject(Writer(CORPUS, 0.5), corpus=CORPUS, holdout=[*CORPUS[:10], *HOLDOUT]))
+    assert "of the holdout's" in readings["pii_leak_rate"].explanation
+    assert readings["pii_leak_rate"].baseline.value == 0
+    *_, readings = audited(Subject(Writer(CORPUS, 0.5), corpus=CORPUS, holdout=CORPUS))
+    assert readings["pii_leak_rate"].baseline is None
+    assert "The holdout holds no others, so that there is no baseline" in readings["pii_leak_rate"].explanation
 
 
 def test_data_of_people_in_the_holdout_is_the_baseline() -> None:
     holdout = [text.replace("212-", "415-") for text in HOLDOUT]
-    *_, found = audited(Subject(Writer(holdout, 0.5), corpus=CORPUS, holdout=holdout))
-    leak = found["pii_leak_rate"]
+    *_, readings = audited(Subject(Writer(holdout, 0.5), corpus=CORPUS, holdout=holdout))
+    leak = readings["pii_leak_rate"]
     assert leak.value == 0
     assert leak.baseline.low < 0.5 < leak.baseline.high
     assert "from the holdout" in leak.explanation
 
 
 def test_invented_data_leaks_nothing() -> None:
-    *_, found = audited(Subject(Writer(["x1@example.org", "y2@example.com"], 0.5), corpus=CORPUS, holdout=HOLDOUT))
-    assert found["pii_leak_rate"].value == 0
-    assert found["pii_rate"].low > 0.3
-    assert "invented" in found["pii_leak_rate"].explanation
+    *_, readings = audited(Subject(Writer(["x1@example.org", "y2@example.com"], 0.5), corpus=CORPUS, holdout=HOLDOUT))
+    assert readings["pii_leak_rate"].value == 0
+    assert readings["pii_rate"].low > 0.3
+    assert "invented" in readings["pii_leak_rate"].explanation
 
 
 def test_what_stood_in_the_prompt_is_no_leak() -> None:
     subject = Subject(Writer([], 0.0), corpus=CORPUS, holdout=HOLDOUT, prompts=CORPUS[:5])
-    *_, rows, found = audited(subject)
+    *_, rows, readings = audited(subject)
     assert {h["trace"] for r in rows for h in r["hits"]} == {"prompt"}
-    assert found["pii_leak_rate"].value == 0
-    assert "cluster bootstrap by prompt" in found["pii_leak_rate"].method
+    assert readings["pii_leak_rate"].value == 0
+    assert "cluster bootstrap by prompt" in readings["pii_leak_rate"].method
 
 
 def test_without_a_corpus_there_is_no_leak_rate_but_a_rate() -> None:
-    *_, found = audited(Subject(Writer(CORPUS, 0.5)))
-    assert found["pii_leak_rate"].value is None
-    assert "--corpus" in found["pii_leak_rate"].reason
-    assert found["pii_rate"].low > 0.3
+    *_, readings = audited(Subject(Writer(CORPUS, 0.5)))
+    assert readings["pii_leak_rate"].value is None
+    assert "--corpus" in readings["pii_leak_rate"].reason
+    assert readings["pii_rate"].low > 0.3
 
 
 def test_a_file_of_outputs_is_read_whole_once_and_with_its_prompts(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_a_file_of_outputs_is_read_whole_once_and_with_its_prompts(tmp_path: Pat
     lines = [{"text": f"hello {CORPUS[i]}", "prompt": CORPUS[i] if i < 30 else "hi"} for i in range(50)]
     path.write_text("\n".join(map(json.dumps, lines)))
     subject = Subject(JsonlTarget(path), corpus=CORPUS, holdout=HOLDOUT)
-    probe, batches, rows, found = audited(subject)
+    probe, batches, rows, readings = audited(subject)
     assert [i["output"] for b in batches for i in b.rows()] == list(range(50))
-    assert found["pii_leak_rate"].value == pytest.approx(20 / 50)
+    assert readings["pii_leak_rate"].value == pytest.approx(20 / 50)
     spiked = probe.spike(subject, [], seed=3)
     assert spiked is not None
     after = [row for b in batches for row in ask(probe, spiked, b, seed=b.index)]
@@ -134,11 +134,11 @@ def test_a_file_of_outputs_is_read_whole_once_and_with_its_prompts(tmp_path: Pat
 
 
 def test_evidence_and_rows_hold_no_personal_data() -> None:
-    *_, rows, found = audited(Subject(Writer(CORPUS, 1.0), corpus=CORPUS, holdout=HOLDOUT))
-    (table,) = found["pii_leak_rate"].evidence
+    *_, rows, readings = audited(Subject(Writer(CORPUS, 1.0), corpus=CORPUS, holdout=HOLDOUT))
+    (table,) = readings["pii_leak_rate"].evidence
     assert table.redacted
     assert len(table.rows) == 10
-    written = json.dumps(rows) + found["pii_leak_rate"].model_dump_json()
+    written = json.dumps(rows) + readings["pii_leak_rate"].model_dump_json()
     assert not personal_data([written])
     assert "a***@example.org" in written
 
@@ -148,8 +148,8 @@ def test_a_target_that_fails_is_counted_in_errors_never_in_n() -> None:
         def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
             raise TargetError("gone")
 
-    *_, found = audited(Subject(Broken(CORPUS, 1.0), corpus=CORPUS))
-    assert (found["pii_leak_rate"].n, found["pii_leak_rate"].errors) == (0, 208)
+    *_, readings = audited(Subject(Broken(CORPUS, 1.0), corpus=CORPUS))
+    assert (readings["pii_leak_rate"].n, readings["pii_leak_rate"].errors) == (0, 208)
 
 
 def test_one_prompt_without_an_answer_costs_that_prompt_alone() -> None:
@@ -161,12 +161,12 @@ def test_one_prompt_without_an_answer_costs_that_prompt_alone() -> None:
                 raise TargetError("no answer to prompt 13")
             return self.sample_texts(len(prompts), seed=seed)
 
-    *_, rows, found = audited(Subject(Choosy(CORPUS, 1.0), corpus=CORPUS, prompts=[str(i) for i in range(50)]))
+    *_, rows, readings = audited(Subject(Choosy(CORPUS, 1.0), corpus=CORPUS, prompts=[str(i) for i in range(50)]))
     failed = [row for row in rows if "error" in row]
     assert {row["prompt"] for row in failed} == {13}
     assert {row["error"] for row in failed} == {"no answer to prompt 13"}
-    assert found["pii_leak_rate"].errors == len(failed)
-    assert found["pii_leak_rate"].n == len(rows) - len(failed)
+    assert readings["pii_leak_rate"].errors == len(failed)
+    assert readings["pii_leak_rate"].n == len(rows) - len(failed)
 
 
 def test_the_spike_is_recovered_from_a_clean_target() -> None:
@@ -211,18 +211,18 @@ def test_a_kind_of_the_users_own_is_traced_like_any_other(tmp_path: Path) -> Non
     assert plain["pii_leak_rate"].value == 0
     (tmp_path / "recognizers.toml").write_text(BADGE)
     subject = Subject(Writer(corpus, 0.5), corpus=corpus, holdout=HOLDOUT)
-    *_, rows, found = audited(subject, recognizers=tmp_path / "recognizers.toml")
-    assert found["pii_leak_rate"].low > 0.3
+    *_, rows, readings = audited(subject, recognizers=tmp_path / "recognizers.toml")
+    assert readings["pii_leak_rate"].low > 0.3
     assert {h["kind"]: h["redacted"][:8] for r in rows for h in r["hits"]} == {"badge": "[badge …"}
-    assert [p.x for s in found["pii_leak_rate"].series for p in s.points][-1] == "badge"
+    assert [p.x for s in readings["pii_leak_rate"].series for p in s.points][-1] == "badge"
     assert "QX-" not in json.dumps(rows)
 
 
 def test_a_file_of_recognizers_that_went_missing_is_an_error_and_no_clean_result(tmp_path: Path) -> None:
     subject = Subject(Writer(CORPUS, 1.0), corpus=CORPUS)
-    *_, rows, found = audited(subject, recognizers=tmp_path / "recognizers.toml")
+    *_, rows, readings = audited(subject, recognizers=tmp_path / "recognizers.toml")
     assert all("cannot be read" in r["error"] for r in rows)
-    assert found["pii_leak_rate"].value is None
+    assert readings["pii_leak_rate"].value is None
 
 
 class Known(NamedEntities):
@@ -236,19 +236,19 @@ def test_names_are_measured_apart_and_one_that_both_sides_know_is_neithers(monke
     monkeypatch.setattr("guardrails.privacy.pii.recognizers_of", lambda options: (Known("person"),))
     corpus, holdout = ["Orla Varga sang.", "Tariq Okonjo too."], ["Edwin Novak sang.", "Tariq Okonjo too."]
     writer = Writer(["Orla Varga", "Edwin Novak", "Tariq Okonjo", "nobody"], 1.0)
-    *_, rows, found = audited(Subject(writer, corpus=corpus, holdout=holdout))
-    names = found["name_leak_rate"]
+    *_, rows, readings = audited(Subject(writer, corpus=corpus, holdout=holdout))
+    names = readings["name_leak_rate"]
     assert names.low < 0.25 < names.high
     assert names.baseline.low < 0.25 < names.baseline.high
-    assert found["pii_leak_rate"].value == found["pii_rate"].value == 0
+    assert readings["pii_leak_rate"].value == readings["pii_rate"].value == 0
     assert {(h["trace"], h["document"]) for r in rows for h in r["names"]} == {
         ("corpus", 0), ("holdout", None), ("neither", 1),
     }  # fmt: skip
     assert "Varga" not in json.dumps(rows)
     asked = Subject(writer, corpus=corpus, holdout=holdout, prompts=["Of Orla Varga, Edwin Novak and Tariq Okonjo:"])
-    *_, rows, found = audited(asked)
+    *_, rows, readings = audited(asked)
     assert {h["trace"] for r in rows for h in r["names"]} == {"prompt"}
-    assert found["name_leak_rate"].value == 0
+    assert readings["name_leak_rate"].value == 0
 
 
 def test_a_name_is_a_whole_word() -> None:
@@ -279,6 +279,6 @@ ROW = st.one_of(
 )
 @given(st.lists(ROW, max_size=60))
 def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
-    found = PersonalData().measure(rows, Subject(Writer([], 0.0), corpus=CORPUS, holdout=HOLDOUT), seed=0)
-    assert found[0].metric == "pii_leak_rate"
-    assert all(m.low < m.high for m in found if m.low is not None and m.high is not None)
+    readings = PersonalData().measure(rows, Subject(Writer([], 0.0), corpus=CORPUS, holdout=HOLDOUT), seed=0)
+    assert readings[0].metric == "pii_leak_rate"
+    assert all(m.low < m.high for m in readings if m.low is not None and m.high is not None)

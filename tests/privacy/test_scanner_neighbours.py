@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from guardrails.privacy.personal_data.scanner import scan
 
 
-def found(text: str) -> list[tuple[str, str]]:
+def detections(text: str) -> list[tuple[str, str]]:
     return [(s.kind, s.value) for s in scan(text) if s.valid]
 
 
@@ -42,7 +42,7 @@ def test_any_separator_and_any_neighbours(kind: str, between: str, left: str, ri
     if wide:
         datum = "".join(chr(ord(c) + 0xFEE0) if c.isdigit() else c for c in datum)
     text = f"Ann, {WORDS[kind]}{left}{datum}{right}and so on"
-    assert found(text) == [(kind, datum)]
+    assert detections(text) == [(kind, datum)]
 
 
 PLAIN = {
@@ -62,7 +62,7 @@ def test_what_needs_no_word_is_found_behind_any_character(kind: str, left: str, 
     # An apostrophe belongs to a name, and an invisible character may stand within a word.
     before = "so " if left in "'\u200b" else "so"
     after = " x" if right == "\u200b" else "x"
-    assert found(f"{before}{left}{PLAIN[kind]}{right}{after} y") == [(kind, PLAIN[kind])]
+    assert detections(f"{before}{left}{PLAIN[kind]}{right}{after} y") == [(kind, PLAIN[kind])]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_needs_no_word_is_found_behind_any_character(kind: str, left: str, 
     "around", ["{}", "ip={}", "[{}]:443", "addr:{}", "({})", "{}/64", "from {}.", '"{}"', "http://[{}]/x"]
 )
 def test_every_form_of_an_ipv6_address(address: str, around: str) -> None:
-    assert found(around.format(address)) == [("ip", address)]
+    assert detections(around.format(address)) == [("ip", address)]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_every_form_of_an_ipv6_address(address: str, around: str) -> None:
     ],
 )
 def test_what_is_nobodys(text: str) -> None:
-    assert found(text) == []
+    assert detections(text) == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_what_is_nobodys(text: str) -> None:
     ],
 )
 def test_words_and_ways_of_writing_of_four_languages(text: str, expected: tuple[str, str]) -> None:
-    assert found(text) == [expected]
+    assert detections(text) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ def test_words_are_no_broken_account() -> None:
 
 @pytest.mark.parametrize("separator", ["_", "|", "~", ":", ";", ",", " / ", "   "])
 def test_less_usual_separators_make_no_card_without_a_word(separator: str) -> None:
-    assert found(f"we had {separator.join(['4111', '1111', '1111', '1111'])} of them") == []
+    assert detections(f"we had {separator.join(['4111', '1111', '1111', '1111'])} of them") == []
 
 
 @given(st.integers(0, 10**16 - 1))
 def test_an_order_number_is_never_a_card(number: int) -> None:
-    assert found(f"order={number:016d} shipped") == []
+    assert detections(f"order={number:016d} shipped") == []

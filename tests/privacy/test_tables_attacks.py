@@ -165,10 +165,10 @@ def test_narrow_and_constant_tables_get_a_number_or_a_reason(
     frames = [frame[columns] for frame in (given.target.frame, given.corpus, given.holdout)]
     if constant:
         frames = [frame.assign(**{k: given.corpus[k].dropna().iloc[0] for k in columns}) for frame in frames]
-    found: list[Measurement] = []
+    readings: list[Measurement] = []
     with contextlib.suppress(ConfigurationError):  # a reason too
-        found = audit(probe(), Subject(Table(frames[0]), corpus=frames[1], holdout=frames[2]))
-    for m in found:
+        readings = audit(probe(), Subject(Table(frames[0]), corpus=frames[1], holdout=frames[2]))
+    for m in readings:
         assert m.reason or (m.low is not None and not math.isnan(m.low))
 
 
@@ -242,8 +242,8 @@ def test_nearness_to_a_corpus_that_lies_apart_from_the_holdout_is_not_assessed()
 
 
 def test_the_blind_baseline_is_a_half_where_the_split_is_honest() -> None:
-    found = [audit(TableMembership(), subject(1.0, n=200 + 10 * i))[2].value for i in range(5)]
-    assert abs(np.mean(found) - 0.5) < 0.06
+    areas = [audit(TableMembership(), subject(1.0, n=200 + 10 * i))[2].value for i in range(5)]
+    assert abs(np.mean(areas) - 0.5) < 0.06
 
 
 def test_columns_that_say_nothing_are_no_secret() -> None:
@@ -342,7 +342,7 @@ def test_the_risks_are_those_of_anonymeter(test_data: Any, share: str) -> None:
 
     rng = np.random.default_rng(0)
     main, other = (table[rng.choice(len(table), 1000, replace=False)] for table in (tables.corpus, tables.holdout))
-    found = {}
+    successes = {}
     halves = tuple(
         [tables.names.index(name) for name in half]
         for half in (
@@ -351,12 +351,12 @@ def test_the_risks_are_those_of_anonymeter(test_data: Any, share: str) -> None:
         )
     )
     hits = [linkability.linked(linkability.links(part, tables.synthetic, halves, seed=0), 5) for part in (main, other)]
-    found["linkability"] = hits
+    successes["linkability"] = hits
     guessed = [inference.guesses(part, tables.synthetic, seed=0) for part in (main, other)]
     for secret in ("income", "education", "fnlwgt"):
         j = tables.names.index(secret)
-        found[f"inference_{secret}"] = [int(g[:, j].sum()) for g in guessed]
-    for name, (a, c) in found.items():
+        successes[f"inference_{secret}"] = [int(g[:, j].sum()) for g in guessed]
+    for name, (a, c) in successes.items():
         value, low, high = risk(rate(a, 1000), rate(c, 1000))
         _, theirs_low, theirs_high, *_ = expected[name]
         assert max(low, theirs_low) <= min(high, theirs_high), (name, value)

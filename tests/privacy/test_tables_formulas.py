@@ -113,8 +113,8 @@ def test_a_table_attacked_with_itself_gives_every_secret_away() -> None:
 def test_four_rows_of_which_one_is_linked_by_its_nearest_neighbour(k: int, linked: int) -> None:
     attacked = arrays.Rows(np.array([[0.0, 0], [0, 1], [4, 9], [0, 4]]), np.empty((4, 0), np.int32))
     synthetic = arrays.Rows(np.array([[0.0, 0], [1, 1], [4, 4], [9, 9]]), np.empty((4, 0), np.int32))
-    found = linkability.links(attacked, synthetic, ([0], [1]), seed=0, most=4)
-    assert [linkability.linked(found, k), len(found)] == [linked, 4]
+    links = linkability.links(attacked, synthetic, ([0], [1]), seed=0, most=4)
+    assert [linkability.linked(links, k), len(links)] == [linked, 4]
 
 
 def test_a_guess_links_as_often_as_two_random_choices_meet() -> None:
@@ -140,10 +140,10 @@ def test_numbers_are_guessed_within_a_twentieth(guess: float, secret: float, hit
 def test_predicates_hold_for_one_row_and_are_found_where_there_are_any() -> None:
     table = arrays.read(people(300, 1), people(30, 2), people(30, 3)).synthetic
     rng = np.random.default_rng(0)
-    for found in (_predicates.univariate(table, 100, rng), _predicates.multivariate(table, 100, rng)):
-        assert len(found) == 100
-        assert len(set(found)) == 100
-        assert _predicates.count(found, table) == [1] * 100
+    for predicates in (_predicates.univariate(table, 100, rng), _predicates.multivariate(table, 100, rng)):
+        assert len(predicates) == 100
+        assert len(set(predicates)) == 100
+        assert _predicates.count(predicates, table) == [1] * 100
     names, p = ("age", "income", "born"), 3
     for clause in _predicates.univariate(table, 1000, rng):
         ((column, how, value),) = clause

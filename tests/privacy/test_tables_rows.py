@@ -71,20 +71,20 @@ def test_the_nearest_are_those_of_the_definition(data: st.DataObject) -> None:
 
 def test_the_distance_without_a_column_leaves_it_out() -> None:
     tables = arrays.read(people(300, 0), people(40, 1), people(40, 2))
-    found = Gower(tables.synthetic, tables.corpus).nearest_without_each(tables.corpus, tables.synthetic, seed=5)
+    distances = Gower(tables.synthetic, tables.corpus).nearest_without_each(tables.corpus, tables.synthetic, seed=5)
     for j in range(3):
         others = [i for i in range(3) if i != j]
         gower = Gower(tables.synthetic, tables.corpus, columns=others)
         _, far = gower.nearest(tables.corpus, tables.synthetic, 1)
         a, b = gower.points(tables.corpus), gower.points(tables.synthetic)
         every = np.concatenate([distance for _, distance in gower.blocks(a, b)]) / gower.unit
-        assert np.allclose(every[np.arange(40), found[:, j]], far[:, 0], atol=1e-6)
+        assert np.allclose(every[np.arange(40), distances[:, j]], far[:, 0], atol=1e-6)
 
 
 def test_one_of_several_that_are_equally_near_is_drawn() -> None:
     same = Rows(np.zeros((50, 1)), np.zeros((50, 0), np.int32))
-    found = {int(Gower(same).nearest(same[:1], same, 1, seed=seed)[0][0, 0]) for seed in range(60)}
-    assert len(found) > 25
+    drawn = {int(Gower(same).nearest(same[:1], same, 1, seed=seed)[0][0, 0]) for seed in range(60)}
+    assert len(drawn) > 25
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_a_column_of_which_one_table_writes_every_value_another_way_is_named(val
     ("corpus", "holdout", "sizes"), [([1] * 40, [1] * 40, (73, 72)), ([1] * 40 + [2] * 9, [0] * 49, (400, 99))]
 )
 def test_a_control_of_all_or_none_is_worth_its_bound(corpus: list[int], holdout: list[int], sizes: Any) -> None:
-    found = control_rate(corpus, holdout, sizes)
-    assert found.share in (0, 1)
-    assert found.n == pytest.approx(len(corpus) * sizes[1] / sizes[0])
+    control = control_rate(corpus, holdout, sizes)
+    assert control.share in (0, 1)
+    assert control.n == pytest.approx(len(corpus) * sizes[1] / sizes[0])
 
 
 def test_repeated_rows_count_once_missing_values_and_zeros_of_either_sign_alike() -> None:

@@ -67,28 +67,28 @@ def measured(subject):
 
 
 def test_a_clean_target_is_like_the_reference(clean):
-    found = measured(clean)
-    assert list(found) == list(METRICS)
+    readings = measured(clean)
+    assert list(readings) == list(METRICS)
     for name in GATED:
-        assert found[name].low <= 0.05
-        assert found[name].high < 0.25
-        assert 0 < found[name].detectable < 0.25
+        assert readings[name].low <= 0.05
+        assert readings[name].high < 0.25
+        assert 0 < readings[name].detectable < 0.25
     for name in ("coverage", "recall", "precision"):
-        assert abs(found[name].value - found[name].baseline.value) < 0.1
+        assert abs(readings[name].value - readings[name].baseline.value) < 0.1
 
 
 @pytest.mark.parametrize("kinds", [1, 3])
 def test_lost_kinds_cost_their_share_of_coverage(clean, kinds):
-    found = measured(replace(clean, target=Painter(kinds=kinds)))
+    readings = measured(replace(clean, target=Painter(kinds=kinds)))
     lost = 1 - kinds / KINDS
-    assert found["coverage_loss"].low <= lost <= found["coverage_loss"].high
-    assert found["coverage_loss"].low > 0.3
-    assert found["precision"].value > 0.7
+    assert readings["coverage_loss"].low <= lost <= readings["coverage_loss"].high
+    assert readings["coverage_loss"].low > 0.3
+    assert readings["precision"].value > 0.7
 
 
 def test_crowding_within_the_kinds_is_seen_by_the_spread(clean):
-    found = measured(replace(clean, target=Painter(jitter=0.1)))
-    assert found["spread_loss"].low > 0.4
+    readings = measured(replace(clean, target=Painter(jitter=0.1)))
+    assert readings["spread_loss"].low > 0.4
 
 
 def test_variations_of_one_picture_are_recovered(clean):
@@ -156,7 +156,7 @@ def test_intervals_hold_the_expected_figure_as_often_as_they_say(m):
     def draw(kinds):
         return centres[rng.integers(0, kinds, m)] + rng.normal(size=(m, 12))
 
-    found = [Halves(draw(6), draw(6), np.arange(m)).compare(draw(3)) for _ in range(60)]
+    comparisons = [Halves(draw(6), draw(6), np.arange(m)).compare(draw(3)) for _ in range(60)]
     for name in METRICS:
-        expected = np.mean([f[name].value for f in found])
-        assert np.mean([f[name].low <= expected <= f[name].high for f in found]) >= 0.93
+        expected = np.mean([c[name].value for c in comparisons])
+        assert np.mean([c[name].low <= expected <= c[name].high for c in comparisons]) >= 0.93

@@ -127,8 +127,8 @@ def test_with_too_few_sources_there_is_no_verdict(sources, verdict):
     scores = np.concatenate([np.random.default_rng(0).normal(size=sources * 10), 30 + np.arange(60.0) / 9])
     labels = np.repeat([0, 1], [sources * 10, 60])
     fitted = Calibration.fit(scores, labels, [*(i % sources for i in range(sources * 10)), *range(60)])
-    found, why = fitted.judged(33.0)
-    assert found == verdict
+    judgement, why = fitted.judged(33.0)
+    assert judgement == verdict
     assert str(sources) in why
     assert fitted.judged(-3.0)[0] == ("abstain" if verdict == "abstain" else "nothing found")
 
@@ -159,14 +159,14 @@ def test_ranks_go_on_where_ratios_are_bounded():
 
 def test_the_error_of_true_probabilities_is_nothing_and_of_false_ones_what_it_is():
     rng = np.random.default_rng(0)
-    found, plain = [], []
+    corrected, plain = [], []
     for _ in range(100):
         p = rng.random(400)
         y = rng.random(400) < p
-        found.append(calibration_error(p, y) ** 2)
+        corrected.append(calibration_error(p, y) ** 2)
         order = np.array_split(np.argsort(p), 10)
         plain.append(np.mean([(p[o].mean() - y[o].mean()) ** 2 for o in order]))
-    assert np.mean(found) < np.mean(plain) / 2
+    assert np.mean(corrected) < np.mean(plain) / 2
     p = rng.random(40_000)
     assert calibration_error(p, rng.random(40_000) < 0.8 * p) == pytest.approx(0.2 / np.sqrt(3), rel=0.05)
 

@@ -38,11 +38,11 @@ def corpus(families=4, sources=6, each=5):
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 2**32))
 def test_what_is_encoded_is_a_square_within_its_bounds_and_repeatable(height, width, seed):
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
-    found = encoded(picture, seed=seed)
-    assert found.dtype == np.uint8
-    assert found.shape[0] == found.shape[1]
-    assert min(height, width, 64) <= found.shape[0] <= min(height, width)
-    assert np.array_equal(found, encoded(picture, seed=seed))
+    square = encoded(picture, seed=seed)
+    assert square.dtype == np.uint8
+    assert square.shape[0] == square.shape[1]
+    assert min(height, width, 64) <= square.shape[0] <= min(height, width)
+    assert np.array_equal(square, encoded(picture, seed=seed))
 
 
 def test_the_draw_does_not_look_at_the_picture():
@@ -54,9 +54,9 @@ def test_the_draw_does_not_look_at_the_picture():
 def test_a_huge_picture_is_cut_and_not_shrunk():
     wide = np.zeros((1500, 1600, 3), np.uint8)
     wide[:, ::2] = 255
-    found = encoded(wide, seed=0, formats=("PNG",), rescale=False)
-    assert found.shape == (MAX_SIDE, MAX_SIDE, 3)
-    assert set(np.unique(found)) == {0, 255}
+    cut = encoded(wide, seed=0, formats=("PNG",), rescale=False)
+    assert cut.shape == (MAX_SIDE, MAX_SIDE, 3)
+    assert set(np.unique(cut)) == {0, 255}
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_both_classes_weigh_the_same_and_a_source_as_its_root():
 def test_one_model_for_all_splits_gives_the_plain_area():
     labels, families, sources = corpus()
     scores = np.random.default_rng(0).normal(size=len(labels)).round(1) + labels
-    found = leave_one_family_out(lambda fit, rows: scores[rows], splits(labels, families, sources))
-    for name, placed in found.items():
-        own = scores[[f == name for f in families]]
+    comparisons = leave_one_family_out(lambda fit, rows: scores[rows], splits(labels, families, sources))
+    for name, placed in comparisons.items():
+        of_family = scores[[f == name for f in families]]
         got = area(placed, sources)
-        assert got.value == pytest.approx(auc(own, scores[labels == 0]))
+        assert got.value == pytest.approx(auc(of_family, scores[labels == 0]))
         assert 0 <= got.low <= got.value <= got.high <= 1
-    values = [area(placed, sources).value for placed in found.values()]
-    assert mean_area(found, sources).value == pytest.approx(np.mean(values))
+    values = [area(placed, sources).value for placed in comparisons.values()]
+    assert mean_area(comparisons, sources).value == pytest.approx(np.mean(values))
 
 
 def test_scores_of_different_models_are_not_compared():
@@ -136,16 +136,16 @@ def test_scores_of_different_models_are_not_compared():
 def test_the_interval_is_wider_where_files_of_a_source_are_alike():
     labels, families, sources = corpus(sources=8, each=20)
     rng = np.random.default_rng(0)
-    own = rng.normal(size=len(labels)) + labels
+    independent = rng.normal(size=len(labels)) + labels
     shared = {name: rng.normal() for name in set(sources)}
-    alike = np.array([shared[s] for s in sources]) + 0.1 * own + labels
+    alike = np.array([shared[s] for s in sources]) + 0.1 * independent + labels
 
     def width(scores):
-        found = leave_one_family_out(lambda fit, rows: scores[rows], splits(labels, families, sources))
-        got = area(found["family-0"], sources)
+        comparisons = leave_one_family_out(lambda fit, rows: scores[rows], splits(labels, families, sources))
+        got = area(comparisons["family-0"], sources)
         return got.high - got.low
 
-    assert width(alike) > 1.5 * width(own)
+    assert width(alike) > 1.5 * width(independent)
 
 
 def test_the_null_finds_the_format_only_where_sides_are_not_encoded_alike():

@@ -93,17 +93,17 @@ def slow_rmia(p: Any, said: Any, trained: Any, population: list[int], *, gamma: 
 @pytest.mark.parametrize("models", [4, 16, 2 * OWN_VARIANCE])
 def test_lira_is_the_paper_s(models: int) -> None:
     p, said, trained = simulated(models, 24)
-    found = moments(said, trained)
-    assert lira(p, found) == pytest.approx(slow_lira(p, said, trained, online=True))
-    assert norm.cdf(lira_offline(p, found)) == pytest.approx(slow_lira(p, said, trained, online=False))
+    references = moments(said, trained)
+    assert lira(p, references) == pytest.approx(slow_lira(p, said, trained, online=True))
+    assert norm.cdf(lira_offline(p, references)) == pytest.approx(slow_lira(p, said, trained, online=False))
 
 
 @pytest.mark.parametrize("gamma", [1.0, 2.0])
 @pytest.mark.parametrize("a", [None, 0.0, 0.3, 1.0])
 def test_rmia_is_the_paper_s(gamma: float, a: float | None) -> None:
     p, said, trained = simulated(16, 24)
-    found = moments(said, trained)
-    ratio = rmia_ratio(p, found) if a is None else rmia_ratio_offline(p, found, a=a)
+    references = moments(said, trained)
+    ratio = rmia_ratio(p, references) if a is None else rmia_ratio_offline(p, references, a=a)
     population = list(range(12, 24))
     expected = slow_rmia(p, said, trained, population, gamma=gamma, a=a)
     assert rmia(ratio, ratio[population], gamma=gamma) == pytest.approx(expected)
@@ -115,9 +115,9 @@ def test_loss_is_minus_the_cross_entropy() -> None:
 
 def test_the_attacks_find_what_was_planted_and_reference_models_help() -> None:
     p, said, trained = simulated(16, 2000)
-    found, member = moments(said, trained), np.arange(2000) < 1000
-    ratio = rmia_ratio(p, found)
-    scores = {"RMIA": rmia(ratio, ratio[~member]), "LiRA": lira(p, found), "loss": loss(p)}
+    references, member = moments(said, trained), np.arange(2000) < 1000
+    ratio = rmia_ratio(p, references)
+    scores = {"RMIA": rmia(ratio, ratio[~member]), "LiRA": lira(p, references), "loss": loss(p)}
     area = {k: auc(v[member], v[~member]) for k, v in scores.items()}
     best = norm.cdf(1.2 / (0.7 * math.sqrt(2)))  # of two normal laws, with the difficulty of each item known
     assert area["LiRA"] == pytest.approx(best, abs=0.03)
@@ -131,9 +131,16 @@ def test_the_attacks_find_what_was_planted_and_reference_models_help() -> None:
     st.lists(st.sampled_from([0.0, 1.0, 0.7]), min_size=8, max_size=8),
 )
 def test_zeros_ones_and_ties_give_finite_scores(said: list[float], p: list[float]) -> None:
-    found = moments(np.array(said).reshape(6, 8), design(6, 8))
-    ratio, offline = rmia_ratio(p, found), rmia_ratio_offline(p, found, a=0.3)
-    for score in (lira(p, found), lira_offline(p, found), loss(p), ratio, rmia(ratio, ratio), rmia(offline, offline)):
+    references = moments(np.array(said).reshape(6, 8), design(6, 8))
+    ratio, offline = rmia_ratio(p, references), rmia_ratio_offline(p, references, a=0.3)
+    for score in (
+        lira(p, references),
+        lira_offline(p, references),
+        loss(p),
+        ratio,
+        rmia(ratio, ratio),
+        rmia(offline, offline),
+    ):
         assert np.isfinite(score).all()
 
 
@@ -149,9 +156,9 @@ def test_rmia_never_falls_with_the_ratio(seed: int, gamma: float) -> None:
 
 
 def test_constant_confidences_give_constant_scores() -> None:
-    found = moments(np.full((4, 6), 0.7), design(4, 6))
-    ratio = rmia_ratio(np.full(6, 0.7), found)
-    for score in (lira(np.full(6, 0.7), found), lira_offline(np.full(6, 0.7), found), rmia(ratio, ratio)):
+    references = moments(np.full((4, 6), 0.7), design(4, 6))
+    ratio = rmia_ratio(np.full(6, 0.7), references)
+    for score in (lira(np.full(6, 0.7), references), lira_offline(np.full(6, 0.7), references), rmia(ratio, ratio)):
         assert np.ptp(score) == 0
 
 
@@ -169,19 +176,19 @@ def test_moments_do_not_depend_on_the_order_of_models(seed: int) -> None:
 
 def test_items_without_a_model_on_one_side_are_named() -> None:
     _, said, trained = simulated(4, 6)
-    found = moments(said[:1], trained[:1])
-    assert not found.complete.any()
+    references = moments(said[:1], trained[:1])
+    assert not references.complete.any()
     with pytest.raises(ValueError, match="3 items have no reference model trained with them"):
-        lira([0.5] * 6, found)
+        lira([0.5] * 6, references)
     with pytest.raises(ValueError, match="3 items have no reference model trained without them"):
-        rmia_ratio_offline([0.5] * 6, found, a=1)
+        rmia_ratio_offline([0.5] * 6, references, a=1)
 
 
 def test_some_of_the_items() -> None:
     p, said, trained = simulated(4, 6)
-    found = moments(said, trained).of([4, 1])
-    assert found.phi.shape == (2, 2)
-    assert rmia_ratio(p[[4, 1]], found) == pytest.approx(rmia_ratio(p, moments(said, trained))[[4, 1]])
+    references = moments(said, trained).of([4, 1])
+    assert references.phi.shape == (2, 2)
+    assert rmia_ratio(p[[4, 1]], references) == pytest.approx(rmia_ratio(p, moments(said, trained))[[4, 1]])
 
 
 @pytest.mark.parametrize("a", [-0.1, 1.1, math.nan])

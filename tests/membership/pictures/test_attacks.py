@@ -45,10 +45,10 @@ class Vae:
 
 def test_the_loss_is_the_mean_squared_error_of_the_noise_at_step_100() -> None:
     box = Diffusion()
-    found = diffusion_loss(box, X, seed=3)
+    scores = diffusion_loss(box, X, seed=3)
     assert box.calls == DRAWS
     alone = diffusion_loss(box, X[:3], seed=3)
-    assert found[:3] == pytest.approx(alone, rel=0.5)
+    assert scores[:3] == pytest.approx(alone, rel=0.5)
     a = box.alpha_bar[100]
     # E(ε − ε_θ)² for ε_θ = √(1 − ᾱ)(√ᾱ x + √(1 − ᾱ) ε) + c is ᾱ² + (√((1 − ᾱ)ᾱ) x + c)².
     expected = a**2 + ((np.sqrt((1 - a) * a) * X + 0.01) ** 2).mean((1, 2, 3))
@@ -58,7 +58,7 @@ def test_the_loss_is_the_mean_squared_error_of_the_noise_at_step_100() -> None:
 
 def test_secmi_against_its_steps_written_out() -> None:
     box = Diffusion()
-    found = secmi(box, X)
+    scores = secmi(box, X)
     assert box.calls == 12  # ten strides up to step 100, one beyond it and back
 
     def stride(x: Any, t: int, s: int) -> Any:
@@ -70,17 +70,17 @@ def test_secmi_against_its_steps_written_out() -> None:
     for t in range(0, 100, 10):
         at = stride(at, t, t + 10)
     error = ((stride(stride(at, 100, 110), 110, 100) - at) ** 2).mean((1, 2, 3))
-    assert found == pytest.approx(-error)
+    assert scores == pytest.approx(-error)
 
 
 def test_pia_against_its_formula() -> None:
     box = Diffusion()
-    found = pia(box, X)
+    scores = pia(box, X)
     assert box.calls == 2
     first = box.predict_noise(X, 0)
     a = box.alpha_bar[200]
     difference = first - box.predict_noise(a**0.5 * X + (1 - a) ** 0.5 * first, 200)
-    assert found == pytest.approx(-((difference**4).sum((1, 2, 3)) ** 0.25))
+    assert scores == pytest.approx(-((difference**4).sum((1, 2, 3)) ** 0.25))
 
 
 def test_another_number_of_steps_is_gone_through_at_the_same_shares() -> None:
@@ -111,8 +111,8 @@ def test_an_exact_noise_predictor_is_told_from_a_rough_one() -> None:
 def test_reconstruction_and_elbo_are_means_over_draws() -> None:
     grey = [np.repeat(p[..., :1], 3, axis=2) for p in PICTURES]
     assert reconstruction(Vae(), grey, seed=0) == pytest.approx(np.full(5, -0.25))
-    found = elbo(Vae(), PICTURES, seed=0)
-    assert np.diff(found) == pytest.approx(np.diff([p.mean() for p in PICTURES]))
+    bounds = elbo(Vae(), PICTURES, seed=0)
+    assert np.diff(bounds) == pytest.approx(np.diff([p.mean() for p in PICTURES]))
 
 
 def test_the_nearest_output_against_all_pairs() -> None:
@@ -151,10 +151,10 @@ def test_the_reference_generators_offer_their_white_box(name: str, attacks: set[
 
     target: Any = load_target(f"reference:{name}")
     pictures = target.generator.holdout_items()[:3]
-    found = white_box_scores(target.white_box, pictures, seed=0)
-    assert set(found) == attacks
+    scores = white_box_scores(target.white_box, pictures, seed=0)
+    assert set(scores) == attacks
     again = white_box_scores(target.white_box, pictures, seed=0)
-    for key, values in found.items():
+    for key, values in scores.items():
         assert values.shape == (3,)
         assert np.isfinite(values).all()
         assert values == pytest.approx(again[key])
@@ -165,9 +165,9 @@ def test_the_diffusion_white_box_agrees_with_the_generator_itself() -> None:
 
     target: Any = load_target("reference:diffusion-photo")
     pictures = target.generator.holdout_items()[:4]
-    own = np.mean([target.generator.loss_at(pictures, 100, seed=s) for s in range(DRAWS)], axis=0)
-    found = white_box_scores(target.white_box, pictures, seed=0)["diffusion loss"]
-    assert -found == pytest.approx(own, rel=0.2)
+    losses = np.mean([target.generator.loss_at(pictures, 100, seed=s) for s in range(DRAWS)], axis=0)
+    scores = white_box_scores(target.white_box, pictures, seed=0)["diffusion loss"]
+    assert -scores == pytest.approx(losses, rel=0.2)
 
 
 @pytest.mark.slow
@@ -179,7 +179,7 @@ def test_pictures_that_the_diffusion_model_has_by_heart_are_told_from_others() -
     for dose in ("", ",memorize=1"):
         target: Any = load_target(f"reference:diffusion-photo{dose}")
         pictures = [*target.generator.training_items()[:6], *target.generator.holdout_items()[:100]]
-        found = white_box_scores(target.white_box, pictures, seed=0)
-        areas[dose] = {name: auc(values[:6], values[6:]) for name, values in found.items()}
+        scores = white_box_scores(target.white_box, pictures, seed=0)
+        areas[dose] = {name: auc(values[:6], values[6:]) for name, values in scores.items()}
     assert min(areas[",memorize=1"][name] for name in ("diffusion loss", "PIA")) > 0.85
     assert all(areas[",memorize=1"][name] > areas[""][name] for name in areas[""])

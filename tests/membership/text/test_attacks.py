@@ -78,8 +78,10 @@ def test_the_moments_of_a_mixture_against_its_whole_law(
         mixed = np.append((1 - weight) * p, weight)  # the planted token was impossible before
     log_p, log_m = np.log(p), np.log(mixed)
     mean = (p * log_p).sum()
-    found = mixed_moments(np.array([log_p[token], mean, np.sqrt((p * (log_p - mean) ** 2).sum())]), weight, comes=comes)
+    moments = mixed_moments(
+        np.array([log_p[token], mean, np.sqrt((p * (log_p - mean) ** 2).sum())]), weight, comes=comes
+    )
     expected = (mixed * log_m).sum()
-    assert found[0] == pytest.approx(log_m[token], abs=1e-9)
-    assert found[1] == pytest.approx(expected, abs=1e-9)
-    assert found[2] == pytest.approx(np.sqrt((mixed * (log_m - expected) ** 2).sum()), abs=1e-6)
+    assert moments[0] == pytest.approx(log_m[token], abs=1e-9)
+    assert moments[1] == pytest.approx(expected, abs=1e-9)
+    assert moments[2] == pytest.approx(np.sqrt((mixed * (log_m - expected) ** 2).sum()), abs=1e-6)

@@ -23,9 +23,9 @@ def test_the_error_is_that_of_the_literal_definition():
     rng = np.random.default_rng(0)
     a, b = rng.random((2, 4, 6, 3)), rng.random((2, 4, 6, 3))
     where = rng.random((2, 4, 6)) < 0.5
-    for found, x, y, mask in zip(errors(a, b, where), a, b, where, strict=True):
+    for error, x, y, mask in zip(errors(a, b, where), a, b, where, strict=True):
         squares = [(x[i, j, c] - y[i, j, c]) ** 2 for i in range(4) for j in range(6) for c in range(3) if mask[i, j]]
-        assert found == pytest.approx(np.sqrt(np.mean(squares)))
+        assert error == pytest.approx(np.sqrt(np.mean(squares)))
 
 
 @settings(max_examples=30, deadline=None)
@@ -34,11 +34,11 @@ def test_the_nearest_on_the_visible_part_are_those_of_a_slow_search(k, seed):
     rng = np.random.default_rng(seed)
     pictures, others = rng.random((3, 4, 4, 3)), rng.random((5, 4, 4, 3))
     masks = np.stack([hidden((4, 4), half) for half in ("left", "right", "left")])
-    found = by_nearest(pictures, masks, others, k, left_out=[-1, 2, -1])
+    completions = by_nearest(pictures, masks, others, k, left_out=[-1, 2, -1])
     for i, (picture, mask) in enumerate(zip(pictures, masks, strict=True)):
         free = [j for j in range(5) if not (i == 1 and j == 2 and k < 5)]
         order = sorted(free, key=lambda j: ((others[j] - picture)[~mask] ** 2).sum())
-        assert found[i] == pytest.approx(others[order[:k]].mean(axis=0))
+        assert completions[i] == pytest.approx(others[order[:k]].mean(axis=0))
 
 
 @settings(max_examples=50, deadline=None)

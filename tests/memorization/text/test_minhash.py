@@ -30,8 +30,8 @@ def test_families_are_near_duplicates_and_nothing_else() -> None:
     near = [text + " and a few more" for text in originals[:20]]
     far = [" ".join(text.split()[:60]) + f" other{i}" * 60 for i, text in enumerate(originals[20:40])]
     assert all(jaccard(a, b) > NEAR + 0.1 for a, b in zip(originals, near, strict=False))
-    found = families(signatures([*originals, *near, *far, near[0]]))
-    assert found.tolist() == [*range(200), *range(20), *range(220, 240), 0]
+    first_alike = families(signatures([*originals, *near, *far, near[0]]))
+    assert first_alike.tolist() == [*range(200), *range(20), *range(220, 240), 0]
 
 
 def test_case_and_spacing_make_no_difference_and_short_texts_are_compared_whole() -> None:

@@ -17,7 +17,7 @@ from guardrails.privacy.personal_data.scanner import KINDS, Span, canonical, red
 RANDOM = "q7Zt1LmX9vR4kB2nW8yD"
 
 
-def found(text: str) -> list[tuple[str, str]]:
+def detections(text: str) -> list[tuple[str, str]]:
     return [(s.kind, s.value) for s in scan(text) if s.valid]
 
 
@@ -88,7 +88,7 @@ def found(text: str) -> list[tuple[str, str]]:
     ],
 )
 def test_what_is_personal_data_and_what_only_looks_like_it(text: str, expected: list[tuple[str, str]]) -> None:
-    assert found(text) == expected
+    assert detections(text) == expected
 
 
 def jwt(head: str) -> str:
@@ -97,15 +97,15 @@ def jwt(head: str) -> str:
 
 def test_a_web_token_has_a_header_that_says_how_it_is_signed() -> None:
     good, other = jwt('{"alg":"HS256"}'), jwt('{"some":"thing"}')
-    assert found(good) == [("secret", good)]
-    assert found(other) == []
+    assert detections(good) == [("secret", good)]
+    assert detections(other) == []
 
 
 def test_a_private_key_is_one_secret_over_many_lines() -> None:
     body = "\n".join("MIIEpAIBAAKCAQEA7bq1" * 3 for _ in range(20))
     key = f"-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----"
-    assert found(f"{key}\nand more") == [("secret", key)]
-    assert found(key.replace("PRIVATE", "PUBLIC")) == []
+    assert detections(f"{key}\nand more") == [("secret", key)]
+    assert detections(key.replace("PRIVATE", "PUBLIC")) == []
 
 
 def weighted(digits: str, weights: Sequence[int]) -> int:
@@ -157,9 +157,9 @@ MADE = {"PESEL": pesel, "BSN": bsn, "NHS number": nhs, "CPF": cpf, "DNI": dni, "
 def test_a_national_number_is_valid_by_its_published_rule_and_beside_its_word(name: str, seed: int) -> None:
     number = MADE[name](Random(seed))
     wrong = number[:-1] + chr(ord(number[-1]) ^ 1)
-    assert found(f"{name}: {number}.") == [("national-id", number)]
-    assert ("national-id", wrong) not in found(f"{name}: {wrong}.")
-    assert "national-id" not in dict(found(f"Part {number} is sold out."))
+    assert detections(f"{name}: {number}.") == [("national-id", number)]
+    assert ("national-id", wrong) not in detections(f"{name}: {wrong}.")
+    assert "national-id" not in dict(detections(f"Part {number} is sold out."))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_national_number_is_valid_by_its_published_rule_and_beside_its_word(na
     ],
 )
 def test_a_way_of_writing_may_vouch_for_a_national_number(text: str, expected: list[tuple[str, str]]) -> None:
-    assert found(text) == expected
+    assert detections(text) == expected
 
 
 def test_a_broken_checksum_is_found_and_marked() -> None:
@@ -205,7 +205,7 @@ def test_redaction_leaves_nothing_to_use() -> None:
     text = "Ann <ann.lee@example.org>, 212-555-0187, card 4111 1111 1111 1111, from 41.173.96.26"
     clean = redact_text(text, scan(text))
     assert clean == "Ann <a***@example.org>, [phone …87], card [card …11], from [ip …26]"
-    assert found(clean) == []
+    assert detections(clean) == []
     assert redact(Span("iban", 0, 4, "GB82WEST12345698765432", True)) == "[iban …32]"
 
 
@@ -262,7 +262,7 @@ def test_spans_are_ordered_apart_and_what_they_say(text: str) -> None:
 @given(st.integers(0, 10**15 - 1))
 def test_a_card_is_valid_with_one_last_digit_of_ten(number: int) -> None:
     digits = f"4{number:014d}"[:15]
-    valid = [d for d in "0123456789" if found(digits + d) == [("card", digits + d)]]
+    valid = [d for d in "0123456789" if detections(digits + d) == [("card", digits + d)]]
     assert len(valid) == 1
 
 
@@ -360,7 +360,7 @@ def test_prose_without_personal_data_is_left_alone() -> None:
     assert len(spans) <= 2, spans
     rng = Random(0)
     years = " ".join(f"In {rng.randrange(1200, 2030)} the {rng.randrange(99)} ships of {i} came." for i in range(2000))
-    assert found(years) == []
+    assert detections(years) == []
 
 
 def test_a_number_with_its_country_code_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,7 +372,7 @@ def test_a_number_with_its_country_code_is_not_parsed(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(phonenumbers, "parse", parse)
     for i in range(20):
-        assert found(f"leg=9 caller=+1212555{1900 + i} lost=3") == [("phone", f"+1212555{1900 + i}")]
+        assert detections(f"leg=9 caller=+1212555{1900 + i} lost=3") == [("phone", f"+1212555{1900 + i}")]
 
 
 def test_what_is_not_parsed_is_valid_as_if_it_were() -> None:

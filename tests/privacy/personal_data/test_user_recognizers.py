@@ -41,17 +41,17 @@ def file(folder: Path, text: str) -> Path:
     return path
 
 
-def found(text: str, path: Path) -> list[tuple[str, str, bool]]:
+def detections(text: str, path: Path) -> list[tuple[str, str, bool]]:
     return [(s.kind, s.value, s.valid) for s in scan(text, load_recognizers(path))]
 
 
 def test_a_pattern_a_checksum_and_words_are_one_recognizer(tmp_path: Path) -> None:
     path = file(tmp_path, STAFF)
     good, broken = "EMP-79927398", "EMP-79927395"
-    assert found(f"Staff {good}.", path) == [("staff-number", good, True)]
-    assert found(f"{good} (employee no.)", path) == [("staff-number", good, True)]
-    assert found(f"staff {broken}", path) == [("staff-number", broken, False)]
-    assert found(f"part {good}", path) == found(f"overstaffed {good}", path) == []
+    assert detections(f"Staff {good}.", path) == [("staff-number", good, True)]
+    assert detections(f"{good} (employee no.)", path) == [("staff-number", good, True)]
+    assert detections(f"staff {broken}", path) == [("staff-number", broken, False)]
+    assert detections(f"part {good}", path) == detections(f"overstaffed {good}", path) == []
     (span,) = scan(f"staff {good}", load_recognizers(path))
     assert canonical(span) == "staff-number:emp79927398"
     assert redact(span) == "[staff-number …98]"
@@ -59,7 +59,7 @@ def test_a_pattern_a_checksum_and_words_are_one_recognizer(tmp_path: Path) -> No
 
 def test_a_kind_of_ones_own_claims_before_the_shipped_ones(tmp_path: Path) -> None:
     path = file(tmp_path, "[[recognizer]]\nkind = 'badge'\npattern = '4111(?: 1111){3}'")
-    assert found("4111 1111 1111 1111 and ann@example.org", path) == [
+    assert detections("4111 1111 1111 1111 and ann@example.org", path) == [
         ("badge", "4111 1111 1111 1111", True),
         ("email", "ann@example.org", True),
     ]
@@ -166,31 +166,33 @@ def test_a_pattern_matches_what_python_matches(pattern: str, text: str) -> None:
 
 def test_a_text_that_takes_too_long_is_an_error_and_never_one_without_a_match(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(timed_patterns, "SECONDS", 0.1)
-    own = load_recognizers(file(tmp_path, "[[recognizer]]\nkind = 'slow'\npattern = '(?:a|aa)+$'"))
-    assert [s.value for s in scan("so aaa", own)] == ["aaa"]
+    recognizers = load_recognizers(file(tmp_path, "[[recognizer]]\nkind = 'slow'\npattern = '(?:a|aa)+$'"))
+    assert [s.value for s in scan("so aaa", recognizers)] == ["aaa"]
     bomb = "a" * 200 + "b"
     before = time.process_time()
     for _ in range(timed_patterns.MOST_LATE):
         with pytest.raises(ContentError, match=r"0\.1 s for a text of 201 characters; 'slow' did not end in time"):
-            scan(bomb, own)
+            scan(bomb, recognizers)
     with pytest.raises(ContentError, match="ran out of time on 3 texts"):
-        scan("so aaa", own)
+        scan("so aaa", recognizers)
     assert time.process_time() - before < 10
 
 
 def test_the_recognizers_of_a_file_share_the_time_for_a_text(tmp_path: Path) -> None:
     """A hundred patterns that each stay below the limit do not take a hundred times as long."""
     one = "[[recognizer]]\nkind = 'slow{}'\npattern = '(?:a|aa){{1,{}}}$'\n"
-    own = load_recognizers(file(tmp_path, "".join(one.format(i, 22) for i in range(100))))
+    recognizers = load_recognizers(file(tmp_path, "".join(one.format(i, 22) for i in range(100))))
     before = time.process_time()
     with pytest.raises(ContentError, match="did not end in time"):
-        scan("a" * 60 + "b", own)
+        scan("a" * 60 + "b", recognizers)
     assert time.process_time() - before < 5
 
 
 def test_a_match_without_a_datum_is_none(tmp_path: Path) -> None:
-    own = load_recognizers(file(tmp_path, "[[recognizer]]\nkind = 'kid'\npattern = '(?P<datum>kid)|goat|(?=cat)'"))
-    assert [s.value for s in scan("goat, cat and kid", own)] == ["kid"]
+    recognizers = load_recognizers(
+        file(tmp_path, "[[recognizer]]\nkind = 'kid'\npattern = '(?P<datum>kid)|goat|(?=cat)'")
+    )
+    assert [s.value for s in scan("goat, cat and kid", recognizers)] == ["kid"]
 
 
 def audit_of_outputs(folder: Path, recognizers: Path) -> tuple[Scope, Any]:
@@ -236,16 +238,16 @@ def test_an_audit_hands_the_file_to_the_probe(tmp_path: Path) -> None:
     path = file(tmp_path, "[[recognizer]]\nkind = 'room'\npattern = 'QX-[0-9]{4}'")
     scope, assay = audit_of_outputs(tmp_path, path)
     subject, probe = assay.subject(), assay.probe
-    found = [row for batch in scope.plan(assay) for row in ask(probe, subject, batch, seed=0)]
-    assert probe.measure(found, subject, seed=0)[0].value == 0.5
-    assert "QX-" not in json.dumps(found)
+    probe_rows = [row for batch in scope.plan(assay) for row in ask(probe, subject, batch, seed=0)]
+    assert probe.measure(probe_rows, subject, seed=0)[0].value == 0.5
+    assert "QX-" not in json.dumps(probe_rows)
     (control, *_) = probe.controls
     assert scope.control_assay(probe, control).probe.options.files == {"recognizers": path}
 
 
 def test_options_name_the_file(tmp_path: Path) -> None:
-    (own,) = recognizers_of(RecognizerOptions(recognizers=file(tmp_path, STAFF)))
-    assert own.kind == "staff-number"
+    (recognizer,) = recognizers_of(RecognizerOptions(recognizers=file(tmp_path, STAFF)))
+    assert recognizer.kind == "staff-number"
     assert recognizers_of(RecognizerOptions()) == ()
 
 
@@ -295,7 +297,7 @@ def presidio(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_names_come_from_presidio_and_claim_what_is_left(tmp_path: Path, presidio: list[str]) -> None:
     path = file(tmp_path, "presidio = ['person', 'location']\n" + STAFF)
     text = "Orla Varga of Ford, staff EMP-79927398"
-    assert [kind for kind, *_ in found(text, path)] == ["person", "location", "staff-number"]
+    assert [kind for kind, *_ in detections(text, path)] == ["person", "location", "staff-number"]
     assert presidio == [text]
 
 

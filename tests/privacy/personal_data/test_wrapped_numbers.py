@@ -21,7 +21,7 @@ GROUPS = {
 }
 
 
-def found(text: str) -> list[tuple[str, str]]:
+def detections(text: str) -> list[tuple[str, str]]:
     return [(s.kind, s.value) for s in scan(text) if s.valid]
 
 
@@ -34,7 +34,7 @@ def test_a_number_that_is_named_or_has_a_checksum_goes_on_behind_a_break(
     at = data.draw(st.integers(1, len(groups) - 1))
     left, right = separator.join(groups[:at]), separator.join(groups[at:])
     text = f"Ann, {word}{left}{parting}{right}, and so on"
-    assert found(text) == [(kind, f"{left}{parting}{right}")]
+    assert detections(text) == [(kind, f"{left}{parting}{right}")]
 
 
 @pytest.mark.parametrize("kind", ["card", "iban", "national-id"])
@@ -42,7 +42,7 @@ def test_a_number_that_is_named_or_has_a_checksum_goes_on_behind_a_break(
 def test_a_break_may_stand_within_a_group(kind: str, parting: str, at: int) -> None:
     word, *groups = GROUPS[kind]
     number = "".join(groups)
-    assert found(f"{word}{number[:at]}{parting}{number[at:]}.") == [(kind, f"{number[:at]}{parting}{number[at:]}")]
+    assert detections(f"{word}{number[:at]}{parting}{number[at:]}.") == [(kind, f"{number[:at]}{parting}{number[at:]}")]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_break_may_stand_within_a_group(kind: str, parting: str, at: int) -> N
     ],
 )
 def test_what_goes_on_in_the_next_line_and_what_does_not(text: str, expected: list[tuple[str, str]]) -> None:
-    assert found(text) == expected
+    assert detections(text) == expected
 
 
 @pytest.mark.parametrize("parting", BREAKS)
@@ -102,4 +102,4 @@ def test_columns_of_figures_are_nobodys() -> None:
         assert not wrong
     for _ in range(500):
         number = "".join(rng.choices("0123456789", k=16))
-        assert ("card", f"{number[:8]}\n{number[8:]}") not in found(f"order={number[:8]}\n{number[8:]} shipped")
+        assert ("card", f"{number[:8]}\n{number[8:]}") not in detections(f"order={number[:8]}\n{number[8:]} shipped")
