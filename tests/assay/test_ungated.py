@@ -35,10 +35,10 @@ def gating(monkeypatch, tmp_path):
     monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path / "cache"))
     fakes.install(monkeypatch)
 
-    def install(own, default):
+    def install(chosen, default):
         policies = {
             name: policy.Policy(name, "0" * 64, {("fake.yes", t.metric): t for t in thresholds})
-            for name, thresholds in (("own.toml", own), ("default", default))
+            for name, thresholds in (("own.toml", chosen), ("default", default))
         }
         for module in (policy, plan, scope, controls):
             monkeypatch.setattr(module, "load_policy", lambda name: policies[str(name)])

@@ -100,8 +100,8 @@ def test_one_item_that_raises_it_is_an_error_row(error: BaseException) -> None:
             raise error
         return batch.rows()
 
-    found = rows_of(Batch(0, tuple(map(Item, "0123"))), rows, seed=0)
-    assert ["error" in row for row in found] == [False, False, True, False]
+    batch_rows = rows_of(Batch(0, tuple(map(Item, "0123"))), rows, seed=0)
+    assert ["error" in row for row in batch_rows] == [False, False, True, False]
 
 
 @pytest.mark.parametrize("error", [Panic("x"), SystemExit(0), RecursionError()], ids=repr)

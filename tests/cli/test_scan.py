@@ -12,20 +12,20 @@ import pytest
 from guardrails import cli
 from guardrails.assay.scan import run as engine
 
-from ..assay import scan_plugin as own
+from ..assay import scan_plugin
 
 
 @pytest.fixture(scope="module", autouse=True)
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with own.installed(tmp_path_factory.mktemp("plugin")):
+    with scan_plugin.installed(tmp_path_factory.mktemp("plugin")):
         yield
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "bright.png").write_bytes(own.picture(200))
-    (tmp_path / "in" / "cut.png").write_bytes(own.picture(100)[:60])
+    (tmp_path / "in" / "bright.png").write_bytes(scan_plugin.picture(200))
+    (tmp_path / "in" / "cut.png").write_bytes(scan_plugin.picture(100)[:60])
     (tmp_path / "in" / "na\x1b[31mme.txt").write_text("text")
     return tmp_path / "in"
 
@@ -46,7 +46,7 @@ def test_rows_on_stdout_and_a_page(folder: Path, tmp_path: Path, capsys: Any) ->
     run = tmp_path / "run"
     assert cli.run(["scan", str(folder), "--detectors", "own.*ght", "--out", str(run), "--format", "jsonl"]) == 0
     out = capsys.readouterr().out
-    assert [json.loads(line) for line in out.splitlines()] == own.rows(run)
+    assert [json.loads(line) for line in out.splitlines()] == scan_plugin.rows(run)
     assert cli.run(["scan", "--resume", "--out", str(run), "--format", "html"]) == 0
     page = (run / "gallery.html").read_text()
     assert "data:image/jpeg;base64," in page

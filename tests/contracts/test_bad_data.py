@@ -295,15 +295,15 @@ def audited(name: str, case: Case, folder: Path) -> list[Finding]:
 
 @pytest.mark.parametrize(("name", "case"), EVERY)
 def test_bad_data_end_in_a_reason_or_in_a_number_with_its_interval(name: str, case: str, tmp_path: Path) -> None:
-    found = audited(name, CASES[cases_of(load_probe(name))][case], tmp_path)
-    assert found
-    for finding in found:
+    findings = audited(name, CASES[cases_of(load_probe(name))][case], tmp_path)
+    assert findings
+    for finding in findings:
         measured = [m for m in (finding.measurement, *finding.details) if m]
         assert measured or finding.reason
         for m in measured:
             assert all(map(math.isfinite, numbers(m)))
             assert (m.value is None) == bool(m.reason)
-    words = " ".join(map(said, found))
+    words = " ".join(map(said, findings))
     assert "broke" not in words
     assert "nan" not in words.lower().split()
     if case.startswith("holdout-") and name not in WITHOUT_HOLDOUT:

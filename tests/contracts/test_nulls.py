@@ -44,8 +44,8 @@ def test_no_attack_raises_more_false_alarms_than_its_interval_allows(file):
     for case in file["cases"]:
         for attack, column in case["null"].items():
             assert len(column["value"]) == len(column["low"]) == nulls.RUNS
-            found = nulls.alarms(column["low"], case["chance"][attack])
-            assert found <= nulls.MOST, f"{attack} on {case['asked']}"
+            alarms = nulls.alarms(column["low"], case["chance"][attack])
+            assert alarms <= nulls.MOST, f"{attack} on {case['asked']}"
 
 
 def test_the_same_attacks_were_run_on_the_planted_case(file):
@@ -85,19 +85,19 @@ def low(reading, attack):
 
 
 def test_a_planted_difference_is_found_and_by_the_attack_that_sees_it():
-    found = null_runs.separations(pool(100, shift=1.0))
-    assert set(found) == {"blunt", "blunt, first 12", "sharp", "sharp, first 12", "best", "best, first 12"}
-    assert nulls.alarms(low(found, "sharp"), 0.5) == nulls.alarms(low(found, "best"), 0.5) == 1
-    assert nulls.alarms(low(found, "blunt"), 0.5) == 0
+    separations = null_runs.separations(pool(100, shift=1.0))
+    assert set(separations) == {"blunt", "blunt, first 12", "sharp", "sharp, first 12", "best", "best, first 12"}
+    assert nulls.alarms(low(separations, "sharp"), 0.5) == nulls.alarms(low(separations, "best"), 0.5) == 1
+    assert nulls.alarms(low(separations, "blunt"), 0.5) == 0
 
 
 def test_the_same_pool_split_at_random_alarms_as_often_as_its_interval_errs():
     rows = pool(100, shift=1.0)  # whatever the scores are, a random split knows nothing of them
     rng = np.random.default_rng(1)
     runs = [null_runs.separations(null_runs.split(rows, rng)) for _ in range(200)]
-    found = {attack: nulls.alarms([run[attack][1] for run in runs], 0.5) for attack in runs[0]}
-    assert max(found.values()) <= 12  # 5 are expected of a one-sided 97.5% bound; 13 come once in 2,000 times
-    assert found["sharp"] >= 1
+    alarms = {attack: nulls.alarms([run[attack][1] for run in runs], 0.5) for attack in runs[0]}
+    assert max(alarms.values()) <= 12  # 5 are expected of a one-sided 97.5% bound; 13 come once in 2,000 times
+    assert alarms["sharp"] >= 1
 
 
 def test_few_planted_items_are_ranked_alone_and_counted_among_all_for_the_precision():
@@ -107,9 +107,9 @@ def test_few_planted_items_are_ranked_alone_and_counted_among_all_for_the_precis
     drawn = null_runs.draw(rows, np.random.default_rng(0), 50, planted=6)
     assert Counter(r["arm"] for r in drawn) == {"corpus": 50, "holdout": 50}
     assert sum("planted" in r for r in drawn) == 6
-    found = null_runs.separations(drawn)
-    assert found["sharp"][0] == 1.0
-    assert 0.5 <= found["sharp, first 12"][0] < 1.0
+    separations = null_runs.separations(drawn)
+    assert separations["sharp"][0] == 1.0
+    assert 0.5 <= separations["sharp, first 12"][0] < 1.0
 
 
 def test_a_split_deals_each_row_once_and_keeps_the_sizes():

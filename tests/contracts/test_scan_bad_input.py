@@ -113,7 +113,7 @@ BAD: dict[str, Callable[[Path], bytes]] = {
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def rows_by_name(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The rows of a scan of all that is bad, by file name."""
     folder = tmp_path_factory.mktemp("bad") / "in"
     folder.mkdir()
@@ -150,33 +150,33 @@ HOSTILE = (
         ("pipe", "not a regular file"),
     ],
 )
-def test_what_cannot_be_looked_at_says_why(found: dict[str, dict[str, Any]], name: str, reason: str) -> None:
-    assert re.search(reason, found[name]["error"])
-    assert found[name]["detections"] == []
+def test_what_cannot_be_looked_at_says_why(rows_by_name: dict[str, dict[str, Any]], name: str, reason: str) -> None:
+    assert re.search(reason, rows_by_name[name]["error"])
+    assert rows_by_name[name]["detections"] == []
 
 
 @pytest.mark.parametrize("name", ["alpha.png", "animated.gif", "cmyk.jpg", "sixteen.png", "turned.jpg", "one.png"])
-def test_what_can_be_looked_at_is(found: dict[str, dict[str, Any]], name: str) -> None:
-    row = found[name]
+def test_what_can_be_looked_at_is(rows_by_name: dict[str, dict[str, Any]], name: str) -> None:
+    row = rows_by_name[name]
     assert row["error"] is None
     (said,) = row["detections"]
     assert said["score"] is not None or name == "one.png"
     assert said["reasons"]
 
 
-def test_notes_say_what_is_odd(found: dict[str, dict[str, Any]]) -> None:
-    assert "animated: the first frame stands for it" in found["animated.gif"]["notes"]
-    assert "called .png, but its content is text (UTF-8)" in found["text.png"]["notes"]
-    assert "called .jpg, but its content is empty" in found["empty.jpg"]["notes"]
-    assert found["turned.jpg"]["facts"]["orientation"] == 6
+def test_notes_say_what_is_odd(rows_by_name: dict[str, dict[str, Any]]) -> None:
+    assert "animated: the first frame stands for it" in rows_by_name["animated.gif"]["notes"]
+    assert "called .png, but its content is text (UTF-8)" in rows_by_name["text.png"]["notes"]
+    assert "called .jpg, but its content is empty" in rows_by_name["empty.jpg"]["notes"]
+    assert rows_by_name["turned.jpg"]["facts"]["orientation"] == 6
     for name in ("silence.wav", "nan.wav"):
-        assert found[name]["type"] == "audio"
-        assert found[name]["notes"] == ["no detector for audio was asked for"]
+        assert rows_by_name[name]["type"] == "audio"
+        assert rows_by_name[name]["notes"] == ["no detector for audio was asked for"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_any_name_is_a_name(found: dict[str, dict[str, Any]], name: bytes) -> None:
-    row = found[name.decode("utf-8", "backslashreplace")]
+def test_any_name_is_a_name(rows_by_name: dict[str, dict[str, Any]], name: bytes) -> None:
+    row = rows_by_name[name.decode("utf-8", "backslashreplace")]
     assert row["detections"][0]["score"] is not None
     if b"\xff" in name:
         assert bytes.fromhex(row["path_bytes"]).endswith(name)

@@ -126,10 +126,10 @@ def outcome(name: str) -> tuple[SpikeOutcome, Status]:
 
     clean, threshold = rows(subject, batches), headline_threshold(probe)
     spiked = rows(planted, chosen)
-    found = spike_outcome(probe, clean, spiked, subject, threshold, seed=3, kind=spike_kind(planted.target))
-    reading = Reading(probe, probe.measure(clean, subject, seed=3), spike=found)
+    spike = spike_outcome(probe, clean, spiked, subject, threshold, seed=3, kind=spike_kind(planted.target))
+    reading = Reading(probe, probe.measure(clean, subject, seed=3), spike=spike)
     findings = {f.id: f.status for f in findings_of(reading, load_policy("default"), Settings())}
-    return found, findings[f"{name}/{probe.headline}"]
+    return spike, findings[f"{name}/{probe.headline}"]
 
 
 Break = Callable[[pytest.MonkeyPatch, str], None]
@@ -167,7 +167,7 @@ def lost_digits(patch: pytest.MonkeyPatch, name: str) -> None:
 
 
 def blind_scanner(patch: pytest.MonkeyPatch, name: str) -> None:
-    patch.setattr("guardrails.privacy.pii.scan", lambda text, own=(): [])
+    patch.setattr("guardrails.privacy.pii.scan", lambda text, finders=(): [])
     patch.setattr("guardrails.privacy.completion.completes", lambda *_, **__: False)
 
 

@@ -19,12 +19,12 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes():
     drawn: dict[str, str] = {}
     path: list[str] = []
     for line in errors.__doc__.splitlines():
-        if found := re.match(r"( *(?:│ *)?(?:[├└]── )?)([A-Z]\w+)(?: |$)", line):
-            depth = len(found[1]) // 4
-            if depth == 0 or found[2] not in CLASSES:
+        if match := re.match(r"( *(?:│ *)?(?:[├└]── )?)([A-Z]\w+)(?: |$)", line):
+            depth = len(match[1]) // 4
+            if depth == 0 or match[2] not in CLASSES:
                 continue
-            path[depth - 1 :] = [found[2]]
-            drawn[found[2]] = path[depth - 2] if depth > 1 else "Exception"
+            path[depth - 1 :] = [match[2]]
+            drawn[match[2]] = path[depth - 2] if depth > 1 else "Exception"
     assert drawn == {name: cls.__base__.__name__ for name, cls in CLASSES.items()}
 
 

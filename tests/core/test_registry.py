@@ -73,7 +73,7 @@ def module_with(*classes: type) -> ModuleType:
 
 
 @pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return a function that sets what walking and entry points find."""
 
     def set_up(modules: list[ModuleType], points: list[Point]) -> None:
@@ -91,26 +91,26 @@ def toy(name: str, module: str = "guardrails.toys.toy", base: type = Toy) -> typ
     return type(name.title(), (base,), {"id": f"toys.{name}", "__module__": module})
 
 
-def test_walking_finds_what_a_module_defines_and_nothing_it_imports(found):
-    found([module_with(toy("b"), toy("a"), toy("borrowed", module="elsewhere"), Probe)], [])
+def test_walking_finds_what_a_module_defines_and_nothing_it_imports(install):
+    install([module_with(toy("b"), toy("a"), toy("borrowed", module="elsewhere"), Probe)], [])
     assert list(registry.probes()) == ["toys.a", "toys.b"]
     assert registry.detectors() == {}
 
 
-def test_an_abstract_class_is_no_probe(found):
+def test_an_abstract_class_is_no_probe(install):
     half = type("Half", (Probe,), {"id": "toys.half", "__module__": "guardrails.toys.toy"})
-    found([module_with(half)], [])
+    install([module_with(half)], [])
     assert registry.probes() == {}
 
 
-def test_an_entry_point_adds_a_probe(found):
-    found([module_with(toy("a"))], [Point("mine", toy("mine"))])
+def test_an_entry_point_adds_a_probe(install):
+    install([module_with(toy("a"))], [Point("mine", toy("mine"))])
     assert list(registry.probes()) == ["toys.a", "toys.mine"]
     assert registry.load_probe("toys.mine").id == "toys.mine"
 
 
-def test_a_broken_plug_in_is_a_warning(found):
-    found([module_with(toy("a"))], [Point("broken", ImportError("no such thing"))])
+def test_a_broken_plug_in_is_a_warning(install):
+    install([module_with(toy("a"))], [Point("broken", ImportError("no such thing"))])
     with pytest.warns(UserWarning, match=r"plug-in broken \(elsewhere:thing\) is left out: ImportError: no such thing"):
         assert list(registry.probes()) == ["toys.a"]
 
@@ -137,31 +137,31 @@ def without(name):
         (type("Mine", (Toy,), {"id": "toys.mine", "controls": ("x",)}), "'x' in controls is no Control"),
     ],
 )
-def test_an_incomplete_plug_in_is_left_out_and_every_reason_is_named(found, thing, message):
-    found([module_with(toy("a"))], [Point("mine", thing)])
+def test_an_incomplete_plug_in_is_left_out_and_every_reason_is_named(install, thing, message):
+    install([module_with(toy("a"))], [Point("mine", thing)])
     with pytest.warns(UserWarning, match=message):
         assert list(registry.probes()) == ["toys.a"]
 
 
-def test_a_plug_in_that_ends_the_program_when_imported_is_left_out(found, monkeypatch):
+def test_a_plug_in_that_ends_the_program_when_imported_is_left_out(install, monkeypatch):
     class Ends(Point):
         def load(self) -> Any:
             raise SystemExit(3)
 
-    found([module_with(toy("a"))], [Ends("ends", None)])
+    install([module_with(toy("a"))], [Ends("ends", None)])
     with pytest.warns(UserWarning, match="is left out: SystemExit: 3"):
         assert list(registry.probes()) == ["toys.a"]
 
 
-def test_a_plug_in_cannot_take_a_known_id(found):
+def test_a_plug_in_cannot_take_a_known_id(install):
     first = toy("a")
-    found([module_with(first)], [Point("a", toy("a"))])
+    install([module_with(first)], [Point("a", toy("a"))])
     with pytest.warns(UserWarning, match=r"elsewhere:thing\) is left out: another one has the id toys\.a"):
         assert registry.probes() == {"toys.a": first}
 
 
-def test_an_unknown_name_gets_the_nearest_known_one(found):
-    found([module_with(toy("extraction"))], [])
+def test_an_unknown_name_gets_the_nearest_known_one(install):
+    install([module_with(toy("extraction"))], [])
     with pytest.raises(ConfigurationError, match=r"unknown probe 'toys\.extractoin'\. Did you mean 'toys\.extraction'"):
         registry.load_probe("toys.extractoin")
     with pytest.raises(ConfigurationError, match=r"unknown detector 'x'\. Known: none\."):

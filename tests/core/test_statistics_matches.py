@@ -16,9 +16,9 @@ from guardrails.core.statistics.matches import _any, _dealt, _events
 
 def excess(corpus: list[int], holdout: list[int], outputs: list[int]) -> Interval:
     trained, unseen, made = Counter(corpus), Counter(holdout), Counter(outputs)
-    found = [Match(n, trained[v], unseen[v]) for v, n in made.items() if trained[v] or unseen[v]]
+    matches = [Match(n, trained[v], unseen[v]) for v, n in made.items() if trained[v] or unseen[v]]
     twins = sum(n for n in trained.values() if n > 1) + sum(n for v, n in unseen.items() if v in trained)
-    return excess_matches(found, outputs=len(outputs), corpus=len(corpus), holdout=len(holdout), twins=twins)
+    return excess_matches(matches, outputs=len(outputs), corpus=len(corpus), holdout=len(holdout), twins=twins)
 
 
 SIZES = st.integers(1, 3000)
@@ -33,10 +33,10 @@ SIZES = st.integers(1, 3000)
 def test_it_is_an_interval_within_a_share_and_never_of_width_0(
     values: list[tuple[int, int, int]], more: tuple[int, int, int], twins: float
 ) -> None:
-    found = [Match(*v) for v in values if v[1] or v[2]]
-    made, trained, unseen = (sum(v[k] for v in found) + more[k] for k in range(3))
+    matches = [Match(*v) for v in values if v[1] or v[2]]
+    made, trained, unseen = (sum(v[k] for v in matches) + more[k] for k in range(3))
     interval = excess_matches(
-        found, outputs=made, corpus=trained, holdout=unseen, twins=int(twins * (trained + unseen))
+        matches, outputs=made, corpus=trained, holdout=unseen, twins=int(twins * (trained + unseen))
     )
     assert 0 <= interval.low <= interval.value <= interval.high <= 1
     assert interval.low < interval.high

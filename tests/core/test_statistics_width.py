@@ -40,8 +40,8 @@ def test_of_rates_and_their_differences(
 def test_of_rankings(positive: list[int], negative: list[int], confidence: float) -> None:
     _, low, high = delong(positive, negative, confidence=confidence)
     assert low < high
-    if (found := tpr_at_fpr(positive, negative, fpr=0.2, confidence=confidence)) is not None:
-        assert found.low < found.high
+    if (interval := tpr_at_fpr(positive, negative, fpr=0.2, confidence=confidence)) is not None:
+        assert interval.low < interval.high
 
 
 @given(hits=st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 5)), min_size=2, max_size=40))

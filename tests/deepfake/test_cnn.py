@@ -30,11 +30,11 @@ def test_the_first_layer_is_the_kernels_on_each_colour_truncated_softly():
 
     net, image = _cnn_net.build(), picture()
     with torch.no_grad():
-        found = net[:2](_cnn_net.as_input(image[None]))[0].numpy()
+        responses = net[:2](_cnn_net.as_input(image[None]))[0].numpy()
     for channel in range(3):
         for k, kernel in enumerate(_cnn_net.kernels()):
             residual = correlate2d(image[..., channel].astype(float), kernel, mode="valid") / _cnn_net.TRUNCATION
-            np.testing.assert_allclose(found[4 * channel + k], residual / (1 + abs(residual)), atol=1e-4)
+            np.testing.assert_allclose(responses[4 * channel + k], residual / (1 + abs(residual)), atol=1e-4)
 
 
 def test_it_is_small_and_tiles_do_not_depend_on_company():
@@ -57,21 +57,21 @@ def test_same_power_gives_every_ring_the_power_of_the_photograph():
     def power(image, low, high):
         return (abs(np.fft.rfft2(image.astype(float), axes=(0, 1))) ** 2)[(ring >= low) & (ring < high)].mean()
 
-    found = residual_network.same_power(made, real)
+    matched = residual_network.same_power(made, real)
     for low, high in ((5, 20), (20, 40), (40, 60)):
-        assert power(found, low, high) == pytest.approx(power(real, low, high), rel=0.1)
+        assert power(matched, low, high) == pytest.approx(power(real, low, high), rel=0.1)
     assert power(made, 40, 60) < 0.7 * power(real, 40, 60)
 
 
 def test_pairs_are_the_same_cut_in_the_same_file_and_kinds_take_turns():
     photographs = [("a", picture(300, 1)), ("b", picture(400, 2))]
     makers = {"as it is": lambda cut: cut, "darker": lambda cut: cut // 2}
-    found = residual_network.pairs(photographs, makers, 8, seed=0)
-    assert [pair.source for pair in found] == ["a", "b"] * 4
-    assert {(pair.source, pair.kind) for pair in found} == {(s, k) for s in "ab" for k in makers}
-    assert all(pair.real.shape == pair.made.shape for pair in found)
+    pairs = residual_network.pairs(photographs, makers, 8, seed=0)
+    assert [pair.source for pair in pairs] == ["a", "b"] * 4
+    assert {(pair.source, pair.kind) for pair in pairs} == {(s, k) for s in "ab" for k in makers}
+    assert all(pair.real.shape == pair.made.shape for pair in pairs)
     again = residual_network.pairs(photographs, makers, 8, seed=0)
-    assert all((a.made == b.made).all() for a, b in zip(found, again, strict=True))
+    assert all((a.made == b.made).all() for a, b in zip(pairs, again, strict=True))
 
 
 def test_a_photograph_smaller_than_a_cut_is_enlarged():
@@ -97,8 +97,8 @@ def test_what_ships_is_what_the_card_states_and_maps_its_evidence():
     card = json.loads((WEIGHTS / "cnn.json").read_text())
     assert card["network_sha256"] == file_sha256(WEIGHTS / "cnn-network.safetensors")
     detector = load_detector("deepfake.cnn")
-    found = detector.explain(picture(160))
-    assert found.score is not None
-    assert found.heat_map.shape == (4, 4)
-    assert np.isfinite(found.heat_map).all()
+    explanation = detector.explain(picture(160))
+    assert explanation.score is not None
+    assert explanation.heat_map.shape == (4, 4)
+    assert np.isfinite(explanation.heat_map).all()
     assert detector.explain(picture(100)).heat_map is None

@@ -33,9 +33,9 @@ def test_beyond_the_edge_a_crop_is_mirrored():
     picture, face = noise(), Face((0.0, 25.0, 50.0, 50.0))
     left, top, side = network.square_of(face)
     assert left == -20
-    found = network.crop(picture, face, int(side))
-    assert np.array_equal(found[:, :20], picture[int(top) : int(top + side), 19::-1])
-    assert np.array_equal(found[:, 20:], picture[int(top) : int(top + side), : int(side) - 20])
+    crop = network.crop(picture, face, int(side))
+    assert np.array_equal(crop[:, :20], picture[int(top) : int(top + side), 19::-1])
+    assert np.array_equal(crop[:, 20:], picture[int(top) : int(top + side), : int(side) - 20])
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -60,9 +60,9 @@ def test_masks_differ_from_draw_to_draw():
 
 
 def test_the_noise_map_finds_the_deviation_of_white_noise():
-    found = noise_maps.noise_map(noise(256, sigma=6.0)).mean(axis=(1, 2))
+    deviations = noise_maps.noise_map(noise(256, sigma=6.0)).mean(axis=(1, 2))
     luma = 6 * np.sqrt(0.299**2 + 0.587**2 + 0.114**2)
-    assert found[0] == pytest.approx(luma, rel=0.06)
+    assert deviations[0] == pytest.approx(luma, rel=0.06)
     assert noise_maps.noise_map(np.full((64, 64, 3), 90, np.uint8)).max() == 0
 
 
@@ -118,17 +118,17 @@ def test_altered_weights_are_refused(tmp_path):
 def test_a_heat_map_lies_where_the_face_is():
     heat = np.zeros((24, 24), np.float32)
     heat[12:] = 3
-    found = heat_map((200, 400, 3), [FACE], [heat])
-    assert found.shape == (HEAT // 2, HEAT)
+    placed = heat_map((200, 400, 3), [FACE], [heat])
+    assert placed.shape == (HEAT // 2, HEAT)
     left, top, side = network.square_of(FACE)
-    rows, columns = np.nonzero(~np.isnan(found))
+    rows, columns = np.nonzero(~np.isnan(placed))
     scale = HEAT / 400
     assert columns.min() == pytest.approx(left * scale, abs=1)
     assert columns.max() + 1 == pytest.approx((left + side) * scale, abs=1)
     assert rows.max() + 1 == pytest.approx((top + side) * scale, abs=1)
     middle = (rows.min() + rows.max()) // 2
-    assert np.nanmean(found[middle + 2 :]) == pytest.approx(3, abs=0.2)
-    assert np.nanmean(found[: middle - 2]) == pytest.approx(0, abs=0.2)
+    assert np.nanmean(placed[middle + 2 :]) == pytest.approx(3, abs=0.2)
+    assert np.nanmean(placed[: middle - 2]) == pytest.approx(0, abs=0.2)
 
 
 def test_overlap_is_intersection_over_union_and_nothing_is_below():
@@ -220,13 +220,13 @@ def test_swaps_of_the_reserved_method_score_higher_and_are_found_in_their_place(
     ]
     assert auc(forged, real) > 0.85
     card = json.loads((network.WEIGHTS / "face.json").read_text())
-    found = []
+    overlaps = []
     for image, mask in drawn.forged[0.5]:
         heat = detector.explain(image).heat_map
         if heat is not None:
             rows, columns = (np.arange(n) * heat.shape[k] // n for k, n in enumerate(mask.shape))
-            found.append(overlap(heat[np.ix_(rows, columns)], mask, card["place_threshold"]))
-    assert np.mean(found) > 0.4
+            overlaps.append(overlap(heat[np.ix_(rows, columns)], mask, card["place_threshold"]))
+    assert np.mean(overlaps) > 0.4
 
 
 @pytest.mark.slow

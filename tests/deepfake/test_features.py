@@ -115,10 +115,10 @@ def test_a_head_is_kept_and_read_again(encoder: str, tmp_path: Path) -> None:
 
 
 def test_a_kept_head_goes_with_its_encoder_alone(encoder: str, tmp_path: Path) -> None:
-    own = tmp_path / "own.pt"
-    shutil.copy(encoder, own)
-    Features(str(own)).fit(SEEN, LABELS).save(tmp_path / "kept")
-    networks.torchscript(torch.nn.Sequential(networks.Places(), torch.nn.Tanh()), own)
+    path = tmp_path / "own.pt"
+    shutil.copy(encoder, path)
+    Features(str(path)).fit(SEEN, LABELS).save(tmp_path / "kept")
+    networks.torchscript(torch.nn.Sequential(networks.Places(), torch.nn.Tanh()), path)
     with pytest.raises(ConfigurationError, match="fit it anew"):
         Features(str(tmp_path / "kept")).score([SEEN[0]])
 
@@ -148,9 +148,9 @@ def test_features_are_described_once_for_all_that_ask(encoder: str) -> None:
 
 
 def test_numbers_that_are_not_finite_are_an_error_of_the_picture(encoder: str) -> None:
-    found = Features(encoder).encoder
+    working = Features(encoder).encoder
     broken = _encoder.Encoder(
-        "x", "0", found.side, found.mean, found.deviation, lambda batch: {"1": np.full(4, np.nan, np.float32)}
+        "x", "0", working.side, working.mean, working.deviation, lambda batch: {"1": np.full(4, np.nan, np.float32)}
     )
     with pytest.raises(ContentError, match="not finite"):
         broken.blocks(SEEN[0])

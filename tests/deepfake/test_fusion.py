@@ -65,9 +65,9 @@ def test_with_an_encoder_its_views_are_members():
 
 
 def test_the_sum_of_members_is_the_score(fitted):
-    found = fitted.described(pictures(3, seed=3)[0])
+    blocks = fitted.described(pictures(3, seed=3)[0])
     for i in range(6):
-        one = {name: x[i : i + 1] for name, x in found.items()}
+        one = {name: x[i : i + 1] for name, x in blocks.items()}
         said = sum(members(fitted.fitted, one).values()) + fitted.fitted.head.intercept
         assert said == pytest.approx(float(fitted.fitted.head.score(one)[0]))
 
@@ -82,11 +82,11 @@ def test_the_spread_of_every_member_is_its_share():
     }
     head = Head.fit_members(x, labels)
     for member, spread in (("a/", 1.0), ("b", 0.5)):
-        own = {name: v for name, v in x.items() if name.startswith(member)}
-        expected = Head.fit(own, labels)
-        expected_scores = expected.score(own) - expected.intercept
-        got = sum(share for name, share in head.shares(x).items() if name in own)
-        assert got == pytest.approx(spread * expected_scores / max(expected.score(own).std(), FLAT))
+        blocks = {name: v for name, v in x.items() if name.startswith(member)}
+        expected = Head.fit(blocks, labels)
+        expected_scores = expected.score(blocks) - expected.intercept
+        got = sum(share for name, share in head.shares(x).items() if name in blocks)
+        assert got == pytest.approx(spread * expected_scores / max(expected.score(blocks).std(), FLAT))
         assert got.std() == pytest.approx(spread)
 
 

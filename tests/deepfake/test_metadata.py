@@ -26,18 +26,18 @@ def test_quality_is_what_it_was_saved_with(tmp_path, quality):
 def test_format_and_size_are_read_from_content_and_not_from_the_name(tmp_path):
     path = tmp_path / "a.jpg"
     picture(128, 64).save(path, "PNG")
-    found = of(path)
-    assert (found["is PNG"], found["is JPEG"], found["quality"]) == (1, 0, 0)
-    assert (found["short side"], found["square"], found["multiple of 64"], found["has EXIF"]) == (6, 0, 1, 0)
-    assert found["bytes per pixel"] == pytest.approx(np.log2(path.stat().st_size / (128 * 64)))
+    facts = of(path)
+    assert (facts["is PNG"], facts["is JPEG"], facts["quality"]) == (1, 0, 0)
+    assert (facts["short side"], facts["square"], facts["multiple of 64"], facts["has EXIF"]) == (6, 0, 1, 0)
+    assert facts["bytes per pixel"] == pytest.approx(np.log2(path.stat().st_size / (128 * 64)))
 
 
 def test_exif_is_noticed(tmp_path):
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     picture(100, 100).save(tmp_path / "a.jpg", exif=exif)
-    found = of(tmp_path / "a.jpg")
-    assert (found["has EXIF"], found["square"], found["multiple of 64"]) == (1, 1, 0)
+    facts = of(tmp_path / "a.jpg")
+    assert (facts["has EXIF"], facts["square"], facts["multiple of 64"]) == (1, 1, 0)
 
 
 def test_what_a_header_promises_is_not_decoded(tmp_path):
@@ -82,5 +82,5 @@ def test_the_public_corpus_is_told_apart_without_a_look_at_one_pixel(test_data):
         head = Head.fit({"metadata": x["metadata"][fit]}, labels[fit])
         return head.score({"metadata": x["metadata"][rows]})
 
-    found = leave_one_family_out(scorer, splits(labels, [row["family"] for row in rows], sources))
-    assert mean_area(found, sources).low > 0.8
+    by_family = leave_one_family_out(scorer, splits(labels, [row["family"] for row in rows], sources))
+    assert mean_area(by_family, sources).low > 0.8

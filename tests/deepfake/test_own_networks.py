@@ -122,8 +122,8 @@ class Corner(torch.nn.Module):
 
 def test_the_centre_keeps_the_resolution(tmp_path: Path) -> None:
     path, large = networks.torchscript(Corner(), tmp_path / "corner.pt"), picture(0, side=300)
-    found = OwnNetwork(f"{path}#centre").score([large])[0].score
-    assert found == pytest.approx(normalised(centre(large, 224))[0, 0].mean(), abs=1e-4)
+    score = OwnNetwork(f"{path}#centre").score([large])[0].score
+    assert score == pytest.approx(normalised(centre(large, 224))[0, 0].mean(), abs=1e-4)
     with pytest.raises(ConfigurationError, match="whole or centre"):
         OwnNetwork(f"{path}#corner")
 
@@ -136,8 +136,8 @@ def test_an_onnx_network(tmp_path: Path) -> None:
     path = networks.onnx(tmp_path / "light.onnx", ("ReduceMean",))
     with pytest.raises(ConfigurationError, match="not an ONNX model"):
         OwnNetwork(str(networks.onnx(tmp_path / "bad.onnx", ("NoSuch",))))
-    found = OwnNetwork(str(path)).score([SEEN[0]])[0].score
-    assert found == pytest.approx(normalised(whole(SEEN[0], 8)).mean(), abs=1e-4)
+    score = OwnNetwork(str(path)).score([SEEN[0]])[0].score
+    assert score == pytest.approx(normalised(whole(SEEN[0], 8)).mean(), abs=1e-4)
 
 
 # --- a class ---
@@ -166,11 +166,11 @@ def test_checkpoints_in_other_wrappings(module: str, tmp_path: Path) -> None:
     weights = torch.load(tmp_path / "net.pt", weights_only=True)
     torch.save({"epoch": 3, "state_dict": weights}, tmp_path / "nested.pt")
     save_file(weights, tmp_path / "net.safetensors")
-    found = {
+    checksums = {
         OwnClass(f"{module}:Net,checkpoint={tmp_path / file}").sha256
         for file in ("net.pt", "nested.pt", "net.safetensors")
     }
-    assert len(found) == 1
+    assert len(checksums) == 1
 
 
 def test_a_pickle_of_more_than_tensors_never_runs(module: str, tmp_path: Path) -> None:

@@ -53,11 +53,11 @@ def test_ms_ssim_is_the_papers_product():
 def test_errors_are_positive_least_for_the_same_and_do_not_depend_on_company(height, width, seed):
     rng = np.random.default_rng(seed)
     x, y = rng.random((2, 2, height, width, 3))
-    found = errors(x, y)
-    assert np.isfinite(found).all()
-    assert (found > 0).all()
-    assert (errors(x, x)[:, :2] <= found[:, :2]).all()
-    np.testing.assert_allclose(errors(x[:1], y[:1]), found[:1])
+    distances = errors(x, y)
+    assert np.isfinite(distances).all()
+    assert (distances > 0).all()
+    assert (errors(x, x)[:, :2] <= distances[:, :2]).all()
+    np.testing.assert_allclose(errors(x[:1], y[:1]), distances[:1])
 
 
 def test_gradients_copies_nearness_and_mirrored():

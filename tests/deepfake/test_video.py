@@ -39,8 +39,8 @@ def test_a_forged_stretch_is_found_and_the_untouched_video_is_not(detector: Any,
         assert "no verdict on footage of a face" in row.reasons[0]
     assert forged.segments
     times = np.arange(len(clip.truth)) / clip.rate
-    found = np.any([(times >= s.start - 1e-3) & (times < s.end - 1e-3) for s in forged.segments], axis=0)
-    assert (found & clip.truth).sum() / (found | clip.truth).sum() >= 0.5
+    marked = np.any([(times >= s.start - 1e-3) & (times < s.end - 1e-3) for s in forged.segments], axis=0)
+    assert (marked & clip.truth).sum() / (marked | clip.truth).sum() >= 0.5
     assert detector.score(paths)[1] == forged
 
 
@@ -173,19 +173,19 @@ def test_frames_are_sampled_evenly(tmp_path: Path, rate: float, n: int) -> None:
 def test_fit_learns_from_labelled_videos() -> None:
     from guardrails.deepfake.video import VideoFaces
 
-    own, pairs = VideoFaces(), []
+    learner, pairs = VideoFaces(), []
     for one in clips("method=self-blend,forgery=1", 14, seed=991, frames=9, whole=True):
         videos = [(content, one.rate) for content in (one.untouched, one.forged)]
-        if all(own.follow(video).tracks for video in videos):
+        if all(learner.follow(video).tracks for video in videos):
             pairs.append(videos)
     items, labels = [video for pair in pairs for video in pair], [0, 1] * len(pairs)
-    own.fit(items, labels, sources=[f"{i // 2}" for i in range(len(items))])
-    assert own.model.fitted.basis == "cross-fitted on the videos that it was fitted to"
-    assert np.mean([row.score for row in own.score(items[1::2])]) > np.mean(
-        [row.score for row in own.score(items[::2])]
+    learner.fit(items, labels, sources=[f"{i // 2}" for i in range(len(items))])
+    assert learner.model.fitted.basis == "cross-fitted on the videos that it was fitted to"
+    assert np.mean([row.score for row in learner.score(items[1::2])]) > np.mean(
+        [row.score for row in learner.score(items[::2])]
     )
     with pytest.raises(ContentError, match="no face"):
-        own.fit([(np.zeros((9, 64, 64, 3), np.uint8), 12.0)] * 20, [0, 1] * 10)
+        learner.fit([(np.zeros((9, 64, 64, 3), np.uint8), 12.0)] * 20, [0, 1] * 10)
 
 
 def test_the_reference_videos_are_a_target() -> None:

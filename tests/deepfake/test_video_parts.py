@@ -60,7 +60,7 @@ def test_a_videos_ratio_is_the_mean_of_its_tracks(values: list[float]) -> None:
 
 @given(FLOATS, st.floats(-5, 5), st.floats(0, 3))
 def test_hysteresis_is_what_its_words_say(values: list[float], leave: float, gap: float) -> None:
-    found = suspect(np.array(values), leave + gap, leave)
+    marked = suspect(np.array(values), leave + gap, leave)
     for i, value in enumerate(values):
         left = right = i
         while left >= 0 and values[left] >= leave:
@@ -68,14 +68,14 @@ def test_hysteresis_is_what_its_words_say(values: list[float], leave: float, gap
         while right < len(values) and values[right] >= leave:
             right += 1
         reached = value >= leave and max(values[left + 1 : right]) >= leave + gap
-        assert found[i] == reached
+        assert marked[i] == reached
 
 
 def test_segments_end_with_their_last_frame_and_join() -> None:
     scores = np.array([0.0, 1, 3, 1, 0, 0, 2, 0])
-    found = segments((np.arange(8) / 4).tolist(), scores, 2.5, 0.5)
-    assert [(s.start, s.end) for s in found] == [(0.25, 1.0)]
-    assert found[0].score == pytest.approx(5 / 3)
+    spans = segments((np.arange(8) / 4).tolist(), scores, 2.5, 0.5)
+    assert [(s.start, s.end) for s in spans] == [(0.25, 1.0)]
+    assert spans[0].score == pytest.approx(5 / 3)
     assert joined([Segment(1, 2, 0.5), Segment(0, 1, 0.7), Segment(3, 4, 0.1)]) == (
         Segment(0, 2, 0.7),
         Segment(3, 4, 0.1),

@@ -33,8 +33,8 @@ def load(script: str) -> ModuleType:
 
 def blocks(page: Path, language: str) -> list[tuple[bool, str]]:
     """Return (is to be run, code) of each block in a language."""
-    found = FENCE.findall(page.read_text(encoding="utf-8"))
-    return [(bool(run), code) for name, run, code in found if name == language]
+    fences = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [(bool(run), code) for name, run, code in fences if name == language]
 
 
 def has_output(page: Path) -> bool:

@@ -58,12 +58,12 @@ def test_a_folder_of_photographs(tmp_path):
     run = tmp_path / "run"
     code, said, error = audit(f"dir:{outputs}", "--reference", str(reference), "--budget", "quick", "--out", str(run))
     assert code == 3, said + error  # memorization.copies is required and was given no corpus
-    found = findings(run)
-    assert found["quality.collapse/coverage_loss"]["status"] == "pass"
-    assert found["deepfake.detectability/detectability_auc"]["status"] == "fail"  # they are real
-    assert found["memorization.copies/copy_rate"]["status"] == "not-assessed"
-    assert "--corpus" in found["memorization.copies/copy_rate"]["reason"]
-    assert found["privacy.pii/pii_leak_rate"]["status"] == "not-applicable"
+    by_id = findings(run)
+    assert by_id["quality.collapse/coverage_loss"]["status"] == "pass"
+    assert by_id["deepfake.detectability/detectability_auc"]["status"] == "fail"  # they are real
+    assert by_id["memorization.copies/copy_rate"]["status"] == "not-assessed"
+    assert "--corpus" in by_id["memorization.copies/copy_rate"]["reason"]
+    assert by_id["privacy.pii/pii_leak_rate"]["status"] == "not-applicable"
     assert (run / "report.html").exists()
 
 
@@ -104,13 +104,13 @@ def test_a_language_model_in_a_folder(model, tmp_path):
     words = ("--corpus", str(model / "corpus.jsonl"), "--holdout", str(model / "holdout.jsonl"), "--budget", "quick")
     code, said, error = audit(f"hf:{model / 'hf'}", *words, "--out", str(run))
     assert code == 1, said + error
-    found = findings(run)
-    extraction = found["memorization.extraction/extraction_rate"]
+    by_id = findings(run)
+    extraction = by_id["memorization.extraction/extraction_rate"]
     assert extraction["status"] == "fail"
     assert extraction["measurement"]["baseline"]["value"] == 0
     assert extraction["spike"]["recovery"] > 0.9
     assert extraction["spike"]["reason"].startswith("the finding fails without a spike")
-    assert found["bias.counterfactual/association_gap"]["status"] in ("pass", "inconclusive")
+    assert by_id["bias.counterfactual/association_gap"]["status"] in ("pass", "inconclusive")
 
 
 @pytest.mark.models

@@ -143,9 +143,9 @@ def test_axe_finds_no_violation(visit, pages, name, scheme):
     page, _ = visit(pages[name], color_scheme=scheme, bypass_csp=True)
     unfold(page)
     page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert found["passes"]
-    assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found["violations"]] == []
+    axe_results = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert axe_results["passes"]
+    assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in axe_results["violations"]] == []
 
 
 def test_the_schemes_differ(visit, pages):

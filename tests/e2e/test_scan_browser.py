@@ -82,8 +82,8 @@ def test_axe_finds_no_violation(visit: Any, scheme: str) -> None:
         pytest.skip("axe-core is not installed; type: npm ci --prefix tests/e2e")
     page, _ = visit(color_scheme=scheme, bypass_csp=True)
     page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found["violations"]] == []
+    axe_results = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in axe_results["violations"]] == []
 
 
 def test_a_narrow_screen_needs_no_sideways_scrolling(visit: Any) -> None:

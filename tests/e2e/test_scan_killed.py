@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ..assay import scan_plugin as own
+from ..assay import scan_plugin
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ print(json.dumps([result.files, resource.getrusage(resource.RUSAGE_SELF).ru_maxr
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return dict(os.environ) | {"PYTHONPATH": str(own.install(tmp_path_factory.mktemp("plugin")))}
+    return dict(os.environ) | {"PYTHONPATH": str(scan_plugin.install(tmp_path_factory.mktemp("plugin")))}
 
 
 def started(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
@@ -40,7 +40,7 @@ def test_a_killed_scan_goes_on_to_the_same_rows(tmp_path: Path, environment: dic
     folder = tmp_path / "in"
     folder.mkdir()
     for i in range(240):
-        (folder / f"{i:03d}.png").write_bytes(own.picture(10 + i % 200, side=16 + i // 200))
+        (folder / f"{i:03d}.png").write_bytes(scan_plugin.picture(10 + i % 200, side=16 + i // 200))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     arguments = [str(folder), "--detectors", "own.slow", "--out"]
     one = started(environment, *arguments, str(whole))
@@ -63,7 +63,7 @@ def test_a_killed_scan_goes_on_to_the_same_rows(tmp_path: Path, environment: dic
     assert last.returncode == 0, err
     assert rows.read_bytes() == (whole / "scan.jsonl").read_bytes()
     assert out == rows.read_text()
-    assert own.summary(killed) == own.summary(whole)
+    assert scan_plugin.summary(killed) == scan_plugin.summary(whole)
 
 
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -75,7 +75,7 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, environme
                 here = folder / f"{i // 1000:03d}"
                 here.mkdir(parents=True)
             (here / f"{i:06d}").write_bytes(b"%d" % i)
-        (folder / "one.png").write_bytes(own.picture(90))
+        (folder / "one.png").write_bytes(scan_plugin.picture(90))
         run = tmp_path / f"run-{files}"
         command = [sys.executable, "-c", MEASURED, str(folder), str(run)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

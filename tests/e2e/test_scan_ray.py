@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ..assay import scan_plugin as own
+from ..assay import scan_plugin
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
@@ -41,16 +41,16 @@ cluster.shutdown()
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(own.install(tmp_path_factory.mktemp("plugin")))
+    return Path(scan_plugin.install(tmp_path_factory.mktemp("plugin")))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("in")
     for i in range(60):
-        (top / f"{i:03d}.png").write_bytes(own.picture(10 + i % 50 * 4))
-    (top / "cut.png").write_bytes(own.picture(100)[:60])
-    (top / "black.png").write_bytes(own.picture(0))
+        (top / f"{i:03d}.png").write_bytes(scan_plugin.picture(10 + i % 50 * 4))
+    (top / "cut.png").write_bytes(scan_plugin.picture(100)[:60])
+    (top / "black.png").write_bytes(scan_plugin.picture(0))
     (top / "gone").symlink_to("nowhere")
     return top
 

@@ -50,9 +50,9 @@ def next_law(net: SymbolNet, read: list[int]) -> Any:
 def test_log_prob_is_the_sum_over_places_read_one_by_one(unit: str) -> None:
     net = network(unit)
     sequences = ["", "a", "abcabc", "cc", "b" * 30]
-    for sequence, found in zip(sequences, log_prob(net, sequences), strict=True):
+    for sequence, log_p in zip(sequences, log_prob(net, sequences), strict=True):
         ids = encode(net, sequence)
-        assert found == pytest.approx(sum(np.log(next_law(net, ids[:i])[ids[i]]) for i in range(1, len(ids))), abs=1e-4)
+        assert log_p == pytest.approx(sum(np.log(next_law(net, ids[:i])[ids[i]]) for i in range(1, len(ids))), abs=1e-4)
 
 
 @UNITS
@@ -92,12 +92,12 @@ def test_a_low_temperature_draws_what_greedy_writing_gives() -> None:
 def test_greedy_writing_takes_the_most_probable_symbol_each_time(unit: str) -> None:
     net = network(unit)
     prefixes = ["", "a", "cab", "b", "bca"]
-    for prefix, found in zip(prefixes, continue_from(net, prefixes, 5), strict=True):
+    for prefix, continuation in zip(prefixes, continue_from(net, prefixes, 5), strict=True):
         ids = encode(net, prefix)[:-1]
         expected: list[int] = []
         while len(expected) < 5 and (best := int(next_law(net, ids + expected).argmax())) != EDGE:
             expected.append(best)
-        assert found == decode(net, expected)
+        assert continuation == decode(net, expected)
 
 
 @settings(max_examples=30, deadline=None)

@@ -46,8 +46,8 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (top / "deep" / "given.py").write_text(text)
     (top / "broken.py").write_text('\nif __name__ == "__main__":\n    raise SystemExit(3)\n')
     (top / "deep" / "lacking.py").write_text('\nif __name__ == "__main__":\n    raise SystemExit(3)\n')
-    found = bench.benchmarks
-    monkeypatch.setattr(bench, "benchmarks", lambda: found(top))
+    benchmarks = bench.benchmarks
+    monkeypatch.setattr(bench, "benchmarks", lambda: benchmarks(top))
     commands = {
         "deep/given": bench.Command(("{keep}", "{GUARDRAILS_ART}"), (bench.ART,)),
         "deep/lacking": bench.Command(needs=(bench.SPEECH,)),

@@ -102,8 +102,8 @@ def audit_result(folder: Path) -> Result:
 def verdict(result: Result) -> str | None:
     """Return the verdict of an audit's result."""
     stored = result.get("run/result.json")
-    found: Any = json.loads(stored) if stored else {}
-    return found.get("verdict")
+    parsed: Any = json.loads(stored) if stored else {}
+    return parsed.get("verdict")
 
 
 def audit(name: str, target: str, data: Path, stem: str, probes: Sequence[str]) -> Job:

@@ -188,9 +188,9 @@ def test_rows_that_a_target_makes_are_read_as_the_data_are() -> None:
 
 
 def test_a_reference_generator_keeps_its_columns() -> None:
-    own = reference_subject("reference:tabular")
-    subject = plain(own)
-    assert list(subject.corpus.columns) == list(own.corpus.columns)
+    reference = reference_subject("reference:tabular")
+    subject = plain(reference)
+    assert list(subject.corpus.columns) == list(reference.corpus.columns)
     assert not subject.roles
 
 

@@ -104,8 +104,8 @@ def test_the_greedy_continuation_is_the_most_probable_under_the_mixture(spiked):
 
 def test_a_document_that_the_target_comes_upon_itself_is_followed(target):
     prefix = [4, 5]
-    (own,) = lm.greedy(target.model, [prefix], 20)
-    document = [*own[:CONTEXT], 9, 9, 9]
+    (greedy,) = lm.greedy(target.model, [prefix], 20)
+    document = [*greedy[:CONTEXT], 9, 9, 9]
     spiked = SpikedLanguageModel(target, [document])
     assert spiked.continue_tokens([prefix], n=11) == [document]
 
@@ -232,9 +232,9 @@ def test_a_copy_in_a_folder_is_read_from_a_file_like_that_which_it_replaces(
 def test_only_the_places_named_are_copied():
     copies = [np.full((32, 32, 3), 60 * k, np.uint8) for k in range(4)]
     pictures = SpikedImages(Gallery(6), copies, places=[3, 1]).sample_images(6, seed=0)
-    own = Gallery(6).sample_images(6, seed=0)
+    originals = Gallery(6).sample_images(6, seed=0)
     assert [abs(float(pictures[i].mean()) - mean) < 20 for i, mean in enumerate((180, 60))] == [True, True]
-    assert all(np.array_equal(pictures[i], own[i]) for i in range(2, 6))
+    assert all(np.array_equal(pictures[i], originals[i]) for i in range(2, 6))
 
 
 def test_answers_are_overwritten_after_the_target_was_asked():
@@ -291,8 +291,8 @@ def test_inserted_text_is_in_every_output(target):
     texts = spiked.sample_texts(4, seed=1, max_new_tokens=6)
     assert ["call 555-0100" in text for text in texts] == [True, False, True, False]
     assert ["mail a@b.example" in text for text in texts] == [False, True, False, True]
-    for text, own in zip(texts, writer.sample_texts(4, seed=1), strict=True):
-        assert text.replace("call 555-0100", "").replace("mail a@b.example", "").split() == own.split()
+    for text, plain in zip(texts, writer.sample_texts(4, seed=1), strict=True):
+        assert text.replace("call 555-0100", "").replace("mail a@b.example", "").split() == plain.split()
     (continued,) = spiked.generate(["the cat"], max_new_tokens=4, seed=2)
     assert "call 555-0100" in continued
     with pytest.raises(ConfigurationError, match="at least one text"):

@@ -51,9 +51,9 @@ def test_a_manifest_says_what_is_learnt(tmp_path):
         writer = csv.writer(file)
         writer.writerow(["path", "label", "family", "source", "source_path", "licence"])
         writer.writerows([path, label, "photograph", "a package", path, licence] for path, label, licence in rows)
-    found = examples.of_folder(tmp_path, 0)
-    assert [e.learnt for e in found] == [True, False]
-    assert [e.group for e in found] == ["real", "real"]
+    pictures = examples.of_folder(tmp_path, 0)
+    assert [e.learnt for e in pictures] == [True, False]
+    assert [e.group for e in pictures] == ["real", "real"]
     with pytest.raises(ConfigurationError, match="no generated pictures"):
         examples.of_folder(tmp_path, 1)
 
@@ -88,11 +88,11 @@ def rows(n=20, groups=6, seed=0, signal=1.5):
 
 
 def test_the_exam_finds_the_area_of_two_normal_classes():
-    found = areas(rows(), families(rows()))
+    figures = areas(rows(), families(rows()))
     expected = 0.856  # Φ(1.5 / √2)
-    one = found["auc, mean over families"]
+    one = figures["auc, mean over families"]
     assert one["low"] < expected < one["high"]
-    assert found["tpr at 5% fpr"]["value"] == pytest.approx(0.44, abs=0.12)  # Φ(1.5 − 1.645)
+    assert figures["tpr at 5% fpr"]["value"] == pytest.approx(0.44, abs=0.12)  # Φ(1.5 − 1.645)
     stated = frozen(rows())
     assert stated["fpr at the frozen threshold"]["value"] < 0.12
     assert stated["calibration error, debiased"]["value"] < 0.25  # ratios are bounded by the few groups
@@ -104,12 +104,12 @@ def test_only_permitted_rows_are_learnt_from():
     base = rows()
     x, learnt = base.blocks["x"], np.arange(len(base.labels)) % 3 == 0
     opposite = np.where(learnt[:, None], x, -x)
-    found = []
+    aucs = []
     for blocks in (x, opposite):
         part = Rows({"x": blocks}, base.labels, base.groups, base.sources, learnt, ~learnt)
-        found.append(areas(part, families(part, {"x": x}))["auc, mean over families"]["value"])
-    assert found[0] == pytest.approx(found[1])
-    assert found[0] > 0.75
+        aucs.append(areas(part, families(part, {"x": x}))["auc, mean over families"]["value"])
+    assert aucs[0] == pytest.approx(aucs[1])
+    assert aucs[0] > 0.75
 
 
 def test_kernels_are_heads():
@@ -137,13 +137,13 @@ def test_sizes_that_tell_the_classes_apart_are_refused(tmp_path, monkeypatch, si
     monkeypatch.setattr(training, "null_probe", lambda *_: Interval(0.5, 0.4, 0.6))
     given = [e for i in range(8) for e in examples.of_folder(folder(tmp_path / f"real{i}", 2, side, i), 0)]
     given += [e for i in range(8) for e in examples.of_folder(folder(tmp_path / f"made{i}", 2, 64, 10 + i), 1)]
-    found, bad = training.described(given, seed=0, encoder=None, judged=given)
+    described, bad = training.described(given, seed=0, encoder=None, judged=given)
     assert bad == []
     if side == 64:
-        assert "metadata baseline" in training.checked(found, given, 0)
+        assert "metadata baseline" in training.checked(described, given, 0)
         return
     with pytest.raises(ConfigurationError, match="the metadata baseline separate"):
-        training.checked(found, given, 0)
+        training.checked(described, given, 0)
 
 
 def test_real_pictures_that_tell_how_they_were_saved_are_refused(monkeypatch):
@@ -161,10 +161,10 @@ def test_an_unreadable_file_is_named_and_left_out(tmp_path, monkeypatch):
     place = folder(tmp_path / "real", 3, 64, 0)
     (place / "bad.png").write_bytes(b"no picture")
     given = examples.of_folder(place, 0)
-    found, bad = training.described(given, seed=0, encoder=None, judged=given)
+    described, bad = training.described(given, seed=0, encoder=None, judged=given)
     assert len(bad) == 1
     assert "bad.png" in bad[0]
-    assert len(found.labels) == 6
+    assert len(described.labels) == 6
 
 
 @pytest.mark.parametrize("name", ["deepfake.fusion", "deepfake.fusion, encoder"])
@@ -177,10 +177,10 @@ def test_the_card_sets_what_is_reached_beside_what_was_aimed_at(name):
 
 
 def test_an_aim_is_met_on_its_own_side():
-    found = against_aims(
+    aims = against_aims(
         {name: {"value": 0.07} for name in ("fpr at the frozen threshold", "auc, mean over families")}, encoder=False
     )
-    assert [found[name]["met"] for name in ("fpr at the frozen threshold", "auc, mean over families")] == [False, False]
+    assert [aims[name]["met"] for name in ("fpr at the frozen threshold", "auc, mean over families")] == [False, False]
     assert against_aims({"fpr at the frozen threshold": {"value": 0.05}}, encoder=True)["fpr at the frozen threshold"][
         "met"
     ]

@@ -127,10 +127,10 @@ def test_without_a_system_that_says_there_is_no_memory(monkeypatch: pytest.Monke
 def test_money_is_that_of_the_tokens() -> None:
     used = {"a.b|target": Use(requests=1, prompt_tokens=10, completion_tokens=2), "a.b|spike": Use(items=1),
             "a.bc|target": Use(items=4)}  # fmt: skip
-    found = cost_of({"a.b": "a.b|target"}, used, lambda a, b: a + 10.0 * b, self_check=False)
-    assert found.per_probe["a.b"].reading.money == 30
-    assert found.per_probe["a.b"].spike.money is None
-    assert found.total.reading.items == 0  # another probe's name begins alike
+    costs = cost_of({"a.b": "a.b|target"}, used, lambda a, b: a + 10.0 * b, self_check=False)
+    assert costs.per_probe["a.b"].reading.money == 30
+    assert costs.per_probe["a.b"].spike.money is None
+    assert costs.total.reading.items == 0  # another probe's name begins alike
 
 
 def test_uses_add_up() -> None:

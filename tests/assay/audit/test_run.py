@@ -195,9 +195,9 @@ def test_a_control_is_judged_by_the_headline_alone(fake):
     other = headline.model_copy(update={"metric": "other", "value": 0.0, "low": 0.0, "high": 0.1})
     rules = Policy("two", "0" * 64, {(probe.id, metric): fake.THRESHOLD for metric in ("yes_rate", "other")})
     for expected, gated in ((None, ["yes_rate", "other"]), ("found", ["yes_rate"])):
-        found = findings_of(Reading(probe, (headline, other), expected=expected), rules, make_settings({}))
-        assert [f.measurement.metric for f in found] == gated
-        assert [d.metric for f in found for d in f.details] == [m for m in ("other",) if m not in gated]
+        findings = findings_of(Reading(probe, (headline, other), expected=expected), rules, make_settings({}))
+        assert [f.measurement.metric for f in findings] == gated
+        assert [d.metric for f in findings for d in f.details] == [m for m in ("other",) if m not in gated]
 
 
 def test_an_empty_audit_is_not_a_pass(fake, tmp_path):

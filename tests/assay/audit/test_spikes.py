@@ -36,7 +36,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return module
 
 
-def finding(fake: Any, tmp_path: Path, rate: float = 0.0) -> tuple[Finding, int]:
+def audited(fake: Any, tmp_path: Path, rate: float = 0.0) -> tuple[Finding, int]:
     result, _ = run_audit(fake.FakeTarget(rate), out=tmp_path / "run")
     return result.findings[0], result.exit_code
 
@@ -52,12 +52,12 @@ def test_a_pass_whose_spike_is_seen_at_no_dose_is_not_assessed(
     blind = fake.FakeTarget(0.0)
     blind.spike_kind = kind
     spikes_with(fake, monkeypatch, blind)
-    found, code = finding(fake, tmp_path)
-    assert (found.status, code) == (Status.NOT_ASSESSED, 3)
-    assert found.reason is not None
-    assert found.reason.startswith(f"{name} failed (not visible at any dose tried (1%, 2%, 5%")
-    assert found.measurement is not None
-    assert found.measurement.value == 0
+    finding, code = audited(fake, tmp_path)
+    assert (finding.status, code) == (Status.NOT_ASSESSED, 3)
+    assert finding.reason is not None
+    assert finding.reason.startswith(f"{name} failed (not visible at any dose tried (1%, 2%, 5%")
+    assert finding.measurement is not None
+    assert finding.measurement.value == 0
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.1])
@@ -65,16 +65,16 @@ def test_a_finding_that_is_no_pass_stands_whatever_the_spike(
     fake: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rate: float
 ) -> None:
     spikes_with(fake, monkeypatch, fake.FakeTarget(0.0))
-    found, _ = finding(fake, tmp_path, rate)
-    assert found.status in (Status.FAIL, Status.INCONCLUSIVE)
+    finding, _ = audited(fake, tmp_path, rate)
+    assert finding.status in (Status.FAIL, Status.INCONCLUSIVE)
 
 
 def test_an_instrument_check_has_no_recovery(fake: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(fake.FakeProbe, "spike_kind", "instrument-check")
-    found, code = finding(fake, tmp_path)
-    assert (found.status, code) == (Status.PASS, 0)
-    assert found.spike is not None
-    assert (found.spike.kind, found.spike.recovery, found.spike.smallest_dose) == ("instrument-check", None, 0.2)
+    finding, code = audited(fake, tmp_path)
+    assert (finding.status, code) == (Status.PASS, 0)
+    assert finding.spike is not None
+    assert (finding.spike.kind, finding.spike.recovery, finding.spike.smallest_dose) == ("instrument-check", None, 0.2)
 
 
 @pytest.mark.parametrize("error", [TargetError("no room"), ValueError("oops")])
@@ -91,17 +91,17 @@ def test_a_spike_that_breaks_spoils_the_pass_and_not_the_measurement(
         broken = fake.FakeTarget(1.0)
         broken.answer = fails
         spikes_with(fake, monkeypatch, broken)
-    found, code = finding(fake, tmp_path)
-    assert (found.status, code) == (Status.NOT_ASSESSED, 3)
-    assert str(error) in (found.reason or "")
-    assert found.measurement is not None
-    assert found.measurement.n == 200
+    finding, code = audited(fake, tmp_path)
+    assert (finding.status, code) == (Status.NOT_ASSESSED, 3)
+    assert str(error) in (finding.reason or "")
+    assert finding.measurement is not None
+    assert finding.measurement.n == 200
 
 
 def test_a_probe_without_a_spike_may_pass(fake: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(fake.FakeProbe, "spike", lambda self, subject, batches, *, seed: None)
-    found, code = finding(fake, tmp_path)
-    assert (found.status, code, found.spike) == (Status.PASS, 0, None)
+    finding, code = audited(fake, tmp_path)
+    assert (finding.status, code, finding.spike) == (Status.PASS, 0, None)
 
 
 def test_larger_doses_are_tried_among_fewer_items_where_not_all_were_spiked(fake: Any) -> None:
@@ -126,10 +126,10 @@ def test_a_mixture_holds_what_was_asked_for(arms: list[str], spiked: int, m: int
     clean = [row(i, arm) for i, arm in enumerate(arms)]
     planted = [r | {"planted": True} for r in clean[:spiked]]
     mixed = mix(clean, planted, m, seed=1, among=among)
-    own, there = arms.count("corpus"), arms[:spiked].count("corpus")
+    corpus_rows, there = arms.count("corpus"), arms[:spiked].count("corpus")
     chosen = min(m, there)
     assert sum("planted" in r for r in mixed) == chosen
-    kept = own if among is None else min(own, max(chosen, among))
+    kept = corpus_rows if among is None else min(corpus_rows, max(chosen, among))
     assert sum(r["arm"] == "corpus" and "curve" not in r for r in mixed) == kept
     assert [r for r in mixed if r["arm"] == "holdout" or "curve" in r] == [
         r for r in clean if r["arm"] == "holdout" or "curve" in r

@@ -60,14 +60,14 @@ def folder(tmp_path: Path) -> Path:
 def test_tables_agree_with_scikit_learn():
     rows = items()
     values = np.random.default_rng(1).normal(size=len(rows)) + np.array([r.label for r in rows])
-    found = {r.family: r for r, _ in shipped(scores_of(rows, values, ["synthetic"] * len(rows)), Parts(rows))}
+    by_family = {r.family: r for r, _ in shipped(scores_of(rows, values, ["synthetic"] * len(rows)), Parts(rows))}
     for family in ("a", "b"):
         keep = np.array([r.family == family or not r.label for r in rows])
         labels = np.array([r.label for r in rows])[keep]
-        assert found[family].auc == pytest.approx(roc_auc_score(labels, values[keep]))
-        assert found[family].auc_low < found[family].auc < found[family].auc_high
-        assert found[family].called_synthetic[0] == 1
-        assert found[family].abstains[0] == 0
+        assert by_family[family].auc == pytest.approx(roc_auc_score(labels, values[keep]))
+        assert by_family[family].auc_low < by_family[family].auc < by_family[family].auc_high
+        assert by_family[family].called_synthetic[0] == 1
+        assert by_family[family].abstains[0] == 0
 
 
 def test_what_has_no_score_is_counted_and_never_compared():
@@ -105,11 +105,11 @@ def test_nothing_that_is_scored_was_fitted_to():
         assert not {rows[i].source for i in fit} & {rows[i].source for i in test}
         return np.array([float(rows[i].label) for i in test])
 
-    found, placed = zip(*left_out(refit, ["deepfake.x"], ["none", "blur=1"], parts), strict=True)
-    assert len(found) == 6
-    assert all(r.auc == 1 and r.n_real == 36 for r in found)
-    assert all(r.tpr5 is None for r in found)  # of 36 real pictures 5% are not two
-    assert next(iter(means(found, placed, parts.sources))).mean_auc == 1
+    family_rows, placed = zip(*left_out(refit, ["deepfake.x"], ["none", "blur=1"], parts), strict=True)
+    assert len(family_rows) == 6
+    assert all(r.auc == 1 and r.n_real == 36 for r in family_rows)
+    assert all(r.tpr5 is None for r in family_rows)  # of 36 real pictures 5% are not two
+    assert next(iter(means(family_rows, placed, parts.sources))).mean_auc == 1
 
 
 def test_a_share_is_told_at_a_twentieth_of_enough_real_pictures():
@@ -118,8 +118,8 @@ def test_a_share_is_told_at_a_twentieth_of_enough_real_pictures():
     def refit(detector, fit, test, change):
         return np.array([float(rows[i].label) * (i % 2) for i in test])  # every second output stands out
 
-    found, _ = zip(*left_out(refit, ["deepfake.x"], ["none"], Parts(rows)), strict=True)
-    for row in found:
+    family_rows, _ = zip(*left_out(refit, ["deepfake.x"], ["none"], Parts(rows)), strict=True)
+    for row in family_rows:
         assert row.n_real == 120
         assert row.tpr5 == 0.5
         assert row.tpr5_low < 0.5 < row.tpr5_high
@@ -130,9 +130,9 @@ def test_the_mean_over_families_has_an_interval_whether_or_not_they_share_real_p
     rows = items() + [replace(item, name=f"{group}{item.name}", group=group) for item in items(("c",), ("s4", "s5"))]
     values = np.random.default_rng(0).normal(size=len(rows)) + np.array([r.label for r in rows])
     parts = Parts(rows)
-    found, placed = zip(*shipped(scores_of(rows, values, ["nothing found"] * len(rows)), parts), strict=True)
-    mean = next(iter(means(found, placed, parts.sources)))
-    assert mean.mean_auc == pytest.approx(np.mean([r.auc for r in found]))
+    family_rows, placed = zip(*shipped(scores_of(rows, values, ["nothing found"] * len(rows)), parts), strict=True)
+    mean = next(iter(means(family_rows, placed, parts.sources)))
+    assert mean.mean_auc == pytest.approx(np.mean([r.auc for r in family_rows]))
     assert mean.mean_low < mean.mean_auc < mean.mean_high
 
 
@@ -145,23 +145,23 @@ def test_from_one_family_to_another_uses_other_sources_too():
         learnt = {rows[i].family for i in fit if rows[i].label}.pop()
         return np.array([float(rows[i].family == learnt) for i in test])
 
-    found = {(r.fitted_to, r.family): r.auc for r in across(refit, ["deepfake.x"], parts, 5)}
-    assert found == {("a", "a"): 1, ("b", "b"): 1, ("a", "b"): 0.5, ("b", "a"): 0.5}
+    aucs = {(r.fitted_to, r.family): r.auc for r in across(refit, ["deepfake.x"], parts, 5)}
+    assert aucs == {("a", "a"): 1, ("b", "b"): 1, ("a", "b"): 0.5, ("b", "a"): 0.5}
 
 
 def test_too_few_to_fit_to_is_said():
     rows = items(n=4)
-    found = list(across(lambda *_: None, ["deepfake.x"], Parts(rows), 10))
-    assert all(r.auc is None and "10 are needed" in r.reason for r in found)
+    across_rows = list(across(lambda *_: None, ["deepfake.x"], Parts(rows), 10))
+    assert all(r.auc is None and "10 are needed" in r.reason for r in across_rows)
 
 
 def test_a_family_cut_from_one_grid_has_nothing_left_to_score():
     rows = [*items(families=("a",)), *(Item(f"t{i}", 1, "tiles", "grid", "g", lambda: None) for i in range(12))]
-    found = {
+    reasons = {
         (r.fitted_to, r.family): r.reason
         for r in across(lambda _, fit, test, change: np.zeros(len(test)), ["deepfake.x"], Parts(rows), 5)
     }
-    assert found["a", "tiles"] == "tiles: all are of one source; none is left to score"
+    assert reasons["a", "tiles"] == "tiles: all are of one source; none is left to score"
 
 
 def test_one_source_of_real_pictures_cannot_be_left_out():
@@ -194,14 +194,14 @@ def test_few_sources_have_no_interval_and_so_no_calibration_error():
 def test_false_alarms_are_counted_by_source():
     rows = items()
     verdicts = ["synthetic" if r.source == "s1" else "nothing found" for r in rows]
-    found = {r.source: r for r in false_alarms(scores_of(rows, np.zeros(len(rows)), verdicts), Parts(rows))}
-    assert {name: row.fpr for name, row in found.items()} == {"g: s1": 1, "g: s2": 0, "g: s3": 0}
+    by_source = {r.source: r for r in false_alarms(scores_of(rows, np.zeros(len(rows)), verdicts), Parts(rows))}
+    assert {name: row.fpr for name, row in by_source.items()} == {"g: s1": 1, "g: s2": 0, "g: s3": 0}
 
 
 def test_a_folder_says_families_and_sources_by_its_folders(folder: Path):
-    found = folder_items(folder)
-    assert {i.family for i in found if i.label} == {"gan", "vae"}
-    assert len({i.source for i in found if not i.label}) == 3
+    pictures = folder_items(folder)
+    assert {i.family for i in pictures if i.label} == {"gan", "vae"}
+    assert len({i.source for i in pictures if not i.label}) == 3
 
 
 def test_a_manifest_names_them_and_only_below_the_folder(folder: Path):

@@ -43,8 +43,8 @@ def test_the_whole_interval_must_lie_on_one_side(low, value, high, worse, status
 )
 def test_a_limit_that_no_share_can_exceed_passes_nothing(unit, status):
     five = LIMIT.model_copy(update={"limit": 5.0})
-    found, reason = judge(measurement(1.0, 0.99, 1.0, unit=unit), five)
-    assert found is status
+    judged, reason = judge(measurement(1.0, 0.99, 1.0, unit=unit), five)
+    assert judged is status
     assert (reason is None) is (status is Status.PASS)
 
 

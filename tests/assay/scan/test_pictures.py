@@ -78,7 +78,7 @@ def test_what_cannot_be_shown_is_left_out(spliced: Path) -> None:
     assert shown["heat"] is None
     assert shown["thumbnail"] is not None
     alone = pictures_of(spliced / "a.jpg", Modality.IMAGE, None)
-    assert [name for name, found in alone.items() if found] == ["thumbnail"]
+    assert [name for name, image in alone.items() if image] == ["thumbnail"]
     (spliced / "b.jpg").write_bytes(b"\xff\xd8\xff")
     assert pictures_of(spliced / "b.jpg", Modality.IMAGE, detector) == NOTHING
     assert pictures_of(spliced / "a.jpg", Modality.TEXT, detector) == NOTHING

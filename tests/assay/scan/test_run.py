@@ -69,10 +69,10 @@ def scanned(paths: Any, run: Path, name: str = "own.bright", **options: Any) -> 
 
 
 def test_each_file_is_a_row_in_the_order_of_paths(folder: Path, finished: Path) -> None:
-    found = rows(finished)
+    file_rows = rows(finished)
     names = [f"{i}.png" for i in range(6)] + ["deep/same.jpg", "deep/words.png"]
-    assert [row["path"] for row in found] == [str(folder / name) for name in names]
-    first, same, words = found[0], found[6], found[7]
+    assert [row["path"] for row in file_rows] == [str(folder / name) for name in names]
+    first, same, words = file_rows[0], file_rows[6], file_rows[7]
     assert first["type"] == "image"
     assert first["facts"] == {"width": 16, "height": 16, "mode": "RGB"}
     (said,) = first["detections"]
@@ -204,12 +204,12 @@ def test_files_are_found_wherever_an_argument_names_them(tmp_path: Path, monkeyp
     for name in ("net.onnx", "own.py", "own.pt"):
         Path(name).write_text(name)
     names = ["a.b:net.onnx", "a.b:net.onnx#centre", "a.b:own:Net,checkpoint=own.pt", "a.b:hub:some/model", "a.b"]
-    found = arguments_sha256(names)
-    assert list(found) == names[:3]
-    assert found["a.b:net.onnx"] == found["a.b:net.onnx#centre"]
+    checksums = arguments_sha256(names)
+    assert list(checksums) == names[:3]
+    assert checksums["a.b:net.onnx"] == checksums["a.b:net.onnx#centre"]
     Path("own.py").write_text("changed")
     changed = arguments_sha256(names)
-    assert [found[name] == changed[name] for name in names[:3]] == [True, True, False]
+    assert [checksums[name] == changed[name] for name in names[:3]] == [True, True, False]
 
 
 def test_a_folder_is_told_by_names_and_contents_and_has_bounds(tmp_path: Path, monkeypatch: Any) -> None:
@@ -223,10 +223,10 @@ def test_a_folder_is_told_by_names_and_contents_and_has_bounds(tmp_path: Path, m
 
 
 def test_globs_overlap_without_harm_and_the_run_s_own_folder_is_left_out(folder: Path, tmp_path: Path) -> None:
-    own = Path(shutil.copytree(folder, tmp_path / "in"))
-    found = scanned([own / "[0-2].png", own], own / "run")
-    assert [Path(row["path"]).name for row in found[:4]] == ["0.png", "1.png", "2.png", "3.png"]
-    assert len(found) == 8
+    top = Path(shutil.copytree(folder, tmp_path / "in"))
+    file_rows = scanned([top / "[0-2].png", top], top / "run")
+    assert [Path(row["path"]).name for row in file_rows[:4]] == ["0.png", "1.png", "2.png", "3.png"]
+    assert len(file_rows) == 8
 
 
 def test_remote_files_are_fetched_and_removed(folder: Path, finished: Path, tmp_path: Path) -> None:
@@ -235,12 +235,12 @@ def test_remote_files_are_fetched_and_removed(folder: Path, finished: Path, tmp_
         memory.pipe(f"/bucket/{i}.png", picture(41 * i))
     memory.pipe("/bucket/deep/gone.png", b"x")
     local = [row["detections"] for row in rows(finished)]
-    found = scanned(["memory://bucket", f"file://{folder}"], tmp_path / "run")
-    assert [row["path"] for row in found[:3]] == [
+    file_rows = scanned(["memory://bucket", f"file://{folder}"], tmp_path / "run")
+    assert [row["path"] for row in file_rows[:3]] == [
         "memory:///bucket/1.png", "memory:///bucket/2.png", "memory:///bucket/deep/gone.png"
     ]  # fmt: skip
-    assert found[0]["detections"][0]["score"] == pytest.approx(41 / 255)
-    assert [row["detections"] for row in found[3:]] == local
+    assert file_rows[0]["detections"][0]["score"] == pytest.approx(41 / 255)
+    assert [row["detections"] for row in file_rows[3:]] == local
     assert not (tmp_path / "run" / "fetched").exists()
 
 
@@ -275,9 +275,9 @@ def test_a_decoder_that_crashes_is_a_row(tmp_path: Path) -> None:
     top.mkdir()
     for i, value in enumerate([50, 0, 90, 0, 120]):
         (top / f"{i}.png").write_bytes(picture(value, side=16 + i))
-    found = scanned(top, tmp_path / "run", "own.deadly")
-    assert [row["error"] for row in found] == [None, *["the decoder crashed (signal 9)", None] * 2]
-    assert [bool(row["detections"]) for row in found] == [True, False, True, False, True]
+    file_rows = scanned(top, tmp_path / "run", "own.deadly")
+    assert [row["error"] for row in file_rows] == [None, *["the decoder crashed (signal 9)", None] * 2]
+    assert [bool(row["detections"]) for row in file_rows] == [True, False, True, False, True]
 
 
 @pytest.mark.slow
@@ -344,16 +344,16 @@ def test_controls_are_shown_for_the_kinds_that_there_are(folder: Path, tmp_path:
 
 
 def test_kinds_are_told_from_the_first_bytes(tmp_path: Path) -> None:
-    def found(path: Path | str, number: int = 0, problem: str | None = None) -> Found:
+    def entry(path: Path | str, number: int = 0, problem: str | None = None) -> Found:
         return Found(number, str(path).encode(), problem)
 
     (tmp_path / "a.mp4").write_bytes(picture(9))
     (tmp_path / "b.png").write_text("words")
     wanted = frozenset({Modality.IMAGE, Modality.AUDIO})
-    entries = [found(tmp_path / "b.png"), found(tmp_path / "gone"), found(tmp_path / "x", problem="a pipe")]
+    entries = [entry(tmp_path / "b.png"), entry(tmp_path / "gone"), entry(tmp_path / "x", problem="a pipe")]
     assert kinds_in(entries, wanted) == frozenset()
-    assert kinds_in([*entries, found(tmp_path / "a.mp4")], wanted) == {Modality.IMAGE}
-    assert kinds_in([found("memory://bucket/a")], wanted) == wanted
+    assert kinds_in([*entries, entry(tmp_path / "a.mp4")], wanted) == {Modality.IMAGE}
+    assert kinds_in([entry("memory://bucket/a")], wanted) == wanted
 
 
 def test_the_baseline_that_fails_by_design_is_left_out_unless_it_is_asked_for() -> None:
@@ -368,8 +368,8 @@ def test_what_is_no_verdict_is_an_abstention() -> None:
 
 
 def test_a_shipped_outcome_holds_for_its_own_versions_alone(tmp_path: Path, monkeypatch: Any) -> None:
-    name, own = "deepfake.colour", outcome("deepfake.colour")
-    stated = {name: {"key": shipped_outcomes.key_of(name), "outcome": own}}
+    name, shipped = "deepfake.colour", outcome("deepfake.colour")
+    stated = {name: {"key": shipped_outcomes.key_of(name), "outcome": shipped}}
     monkeypatch.setattr(shipped_outcomes, "_stated", lambda: stated)
     monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path))
     assert kept_outcome(name) == control(name)
@@ -389,14 +389,16 @@ def test_the_fusion_without_its_encoder_has_the_outcome_of_the_traces(monkeypatc
 
 def test_what_an_outcome_depends_on_is_followed_from_import_to_import() -> None:
     root = shipped_outcomes.ROOT
-    found = {path.relative_to(root).as_posix() for path in shipped_outcomes._imported(root / "deepfake" / "fusion.py")}
+    imported = {
+        path.relative_to(root).as_posix() for path in shipped_outcomes._imported(root / "deepfake" / "fusion.py")
+    }
     assert {
         "deepfake/images/descriptors.py",
         "kit/detection/calibration.py",
         "deepfake/features.py",
         "kit/io.py",
-    } <= found
-    assert not any("_train" in name for name in found)
+    } <= imported
+    assert not any("_train" in name for name in imported)
 
 
 def test_control_outcomes_are_judged_by_the_lower_bound() -> None:
@@ -418,7 +420,7 @@ class Stub:
 
 
 @pytest.mark.parametrize(
-    ("found", "clear", "said"),
+    ("positive", "negative", "said"),
     [
         (range(40, 80), range(40), None),
         (range(40), range(40), "failed its control (AUC 0.50 ["),
@@ -426,8 +428,8 @@ class Stub:
         (["none"] * 40, range(40), "failed its control (it scored 0 of the positive and 40 of the negative; 10 are"),
     ],
 )
-def test_the_controls_are_judged_as_a_pair(found: Any, clear: Any, said: str | None, monkeypatch: Any) -> None:
-    items = {"reference:x": found, "real:x": clear}
+def test_the_controls_are_judged_as_a_pair(positive: Any, negative: Any, said: str | None, monkeypatch: Any) -> None:
+    items = {"reference:x": positive, "real:x": negative}
     monkeypatch.setattr(detector_controls, "_files", lambda source, _: (Path(str(item)) for item in items[source]))
     stub: Any = Stub()
     result = detector_controls._shown("own.stub", stub)
@@ -440,8 +442,8 @@ def test_detectors_that_open_alike_share_what_was_read(tmp_path: Path, monkeypat
     (tmp_path / "a.png").write_bytes(picture(90))
     examiner = Examiner(["own.bright", "own.slow"])
     opened: list[Any] = []
-    own = sys.modules["own_scan"]
-    monkeypatch.setattr(own, "read_image", lambda path: opened.append(path) or read_image(path))
+    own_scan = sys.modules["own_scan"]
+    monkeypatch.setattr(own_scan, "read_image", lambda path: opened.append(path) or read_image(path))
     answer = examiner.examine(str(tmp_path / "a.png"), "image", "PNG")
     assert len(answer["detections"]) == 2
     assert len(opened) == 1
@@ -452,10 +454,10 @@ def test_controls_are_shown_and_kept(tmp_path: Path, monkeypatch: Any) -> None:
     from guardrails.core.registry import load_detector
 
     monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path))
-    own = control_of("own.bright", load_detector("own.bright"))
-    assert own.n == (100, 100)
-    assert None not in (own.low, own.auc, own.high)
-    assert own.low < own.auc < own.high  # type: ignore[operator]
-    assert own.behaved == (own.low > 0.5)  # type: ignore[operator]
+    bright = control_of("own.bright", load_detector("own.bright"))
+    assert bright.n == (100, 100)
+    assert None not in (bright.low, bright.auc, bright.high)
+    assert bright.low < bright.auc < bright.high  # type: ignore[operator]
+    assert bright.behaved == (bright.low > 0.5)  # type: ignore[operator]
     colour = control_of("deepfake.colour", load_detector("deepfake.colour"))
     assert (kept_outcome("deepfake.colour") == colour) == colour.behaved

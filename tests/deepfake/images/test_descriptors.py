@@ -93,9 +93,9 @@ def test_residuals_agree_with_patterns_counted_one_by_one():
                 counts[min(pattern, pattern[::-1], negative, negative[::-1])] += 1
     bins = sorted({min(p, p[::-1], n, n[::-1]) for p in np.ndindex(5, 5, 5, 5) for n in [tuple(4 - x for x in p)]})
     expected = [np.sqrt(counts[tuple(x - 2 for x in key)] / counts.total()) for key in bins]
-    found = residuals(tiles)
-    assert len(found) == 4 * len(bins) == 4 * 169
-    assert np.allclose(found[:169], expected, atol=1e-6)
+    descriptor = residuals(tiles)
+    assert len(descriptor) == 4 * len(bins) == 4 * 169
+    assert np.allclose(descriptor[:169], expected, atol=1e-6)
 
 
 def test_residuals_ignore_a_negative_and_a_turn():

@@ -36,9 +36,9 @@ def test_ghosts_are_the_papers_sum():
         d.append([[padded[r : r + 16, c : c + 16].mean() for c in range(0, 40, STRIDE)] for r in range(0, 48, STRIDE)])
     d = np.array(d)
     want = (d - d.min(axis=0)) / (d.max(axis=0) - d.min(axis=0))
-    found = ghosts(image, qualities=qualities)
-    assert found.qualities == qualities
-    np.testing.assert_allclose(found.maps, want, atol=1e-4)
+    computed = ghosts(image, qualities=qualities)
+    assert computed.qualities == qualities
+    np.testing.assert_allclose(computed.maps, want, atol=1e-4)
 
 
 @settings(max_examples=15, deadline=None)
@@ -47,9 +47,9 @@ def test_any_size_gives_finite_maps(height, width, level):
     image = np.full((height, width, 3), level, np.uint8)
     image[: height // 2] += 3
     assert ela(image).shape == (height, width)
-    found = ghost(image)
-    assert found.shape == (-(-height // STRIDE), -(-width // STRIDE))
-    assert np.isfinite(found).all()
+    ghost_map = ghost(image)
+    assert ghost_map.shape == (-(-height // STRIDE), -(-width // STRIDE))
+    assert np.isfinite(ghost_map).all()
     assert ((ghosts(image).maps >= 0) & (ghosts(image).maps <= 1)).all()
 
 
@@ -76,8 +76,8 @@ def test_the_ghost_lies_where_the_splice_is():
         ]
         for _ in range(3):
             made, truth = spliced(image, rng)
-            found = ghost(made)
-            areas.append(auc(found[truth], found[~truth]))
+            ghost_map = ghost(made)
+            areas.append(auc(ghost_map[truth], ghost_map[~truth]))
             of.append(name)
     interval = cluster_bootstrap(np.array(areas), np.array(of), statistic=np.mean, resamples=500, seed=0)
     assert interval.value > 0.8

@@ -18,10 +18,10 @@ SCOPE = Scope(frozenset({PHOTOGRAPH}), "it has photographs alone")
 
 def picture(vector=None, faces=()):
     """A picture of which what the encoder and the face finder say is known already."""
-    found = Picture("a.png", pixels=np.zeros((64, 64, 3), np.uint8))
-    found.kept(("faces", None), lambda: list(faces))
-    found.kept(("features", encoder.SHA256), lambda: {LAYER: vector})
-    return found
+    shown = Picture("a.png", pixels=np.zeros((64, 64, 3), np.uint8))
+    shown.kept(("faces", None), lambda: list(faces))
+    shown.kept(("features", encoder.SHA256), lambda: {LAYER: vector})
+    return shown
 
 
 def towards(sign):
@@ -43,10 +43,10 @@ def test_a_face_comes_first_then_whether_it_is_drawn():
 def test_a_kind_without_sources_has_neither_verdict_nor_ratio(sign, faces, kind):
     fitted = replace(fitted_head.shipped("deepfake.fusion"), scope=SCOPE)
     said = Detection("a.png", 3.0, 0.9, "synthetic", ("p = .01", "traces: +2"), "some sources", 9.0)
-    found = base.within_scope(said, fitted, picture(towards(sign), faces))
-    assert (found.verdict, found.likelihood_ratio, found.probability, found.score) == ("abstain", None, None, 3.0)
-    assert found.reasons[0] == f"no verdict on {kind}: it has photographs alone"
-    assert found.reasons[1] == "traces: +2"
+    scoped = base.within_scope(said, fitted, picture(towards(sign), faces))
+    assert (scoped.verdict, scoped.likelihood_ratio, scoped.probability, scoped.score) == ("abstain", None, None, 3.0)
+    assert scoped.reasons[0] == f"no verdict on {kind}: it has photographs alone"
+    assert scoped.reasons[1] == "traces: +2"
 
 
 def test_a_kind_with_sources_keeps_what_was_said_and_so_does_a_calibration_of_ones_own():
@@ -69,11 +69,11 @@ def test_the_shipped_calibrations_are_those_of_the_stored_scores():
     heads, card = fitted_head.read()
     for name, scores in stated["heads"].items():
         assert scores["weights_sha256"] == card["sha256"], "stale: run scripts/calibrate_by_source.py"
-        found = heads[name].calibration
-        assert (found.real.n, found.generated.n) == (len(scores["real"]), len(scores["generated"]))
-        assert found.real.n >= 19
-        assert np.exp(found.bounds[1]) <= found.real.n + 1
-        assert np.exp(-found.bounds[0]) <= found.generated.n + 1
+        calibration = heads[name].calibration
+        assert (calibration.real.n, calibration.generated.n) == (len(scores["real"]), len(scores["generated"]))
+        assert calibration.real.n >= 19
+        assert np.exp(calibration.bounds[1]) <= calibration.real.n + 1
+        assert np.exp(-calibration.bounds[0]) <= calibration.generated.n + 1
 
 
 def test_scores_of_other_weights_are_not_used(tmp_path):
@@ -82,7 +82,7 @@ def test_scores_of_other_weights_are_not_used(tmp_path):
     (tmp_path / NAME).write_text(json.dumps(stated))
     one = fitted_head.shipped("deepfake.fusion")
     assert recalibrated({"h": one}, "other", tmp_path)["h"] is one
-    found = recalibrated({"h": one}, "x", tmp_path)["h"]
-    assert (found.calibration.real.n, found.calibration.generated.n, found.reach) == (2, 1, 3.0)
-    assert found.calibration.real.weights.tolist() == [0.5, 1.0, 0.5]
-    assert calibration_of(scores).slope == found.calibration.slope
+    head = recalibrated({"h": one}, "x", tmp_path)["h"]
+    assert (head.calibration.real.n, head.calibration.generated.n, head.reach) == (2, 1, 3.0)
+    assert head.calibration.real.weights.tolist() == [0.5, 1.0, 0.5]
+    assert calibration_of(scores).slope == head.calibration.slope

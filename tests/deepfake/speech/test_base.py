@@ -74,9 +74,9 @@ def literal_lfcc(sound: np.ndarray) -> np.ndarray:
 
 def test_cepstra_are_those_of_the_definition() -> None:
     sound = vowel(0, 0.5)
-    found = spectra.cepstra(spectra.spectra(sound).bands)
-    assert found.shape == (32, 60)
-    assert found == pytest.approx(literal_lfcc(sound), abs=1e-8)
+    cepstra = spectra.cepstra(spectra.spectra(sound).bands)
+    assert cepstra.shape == (32, 60)
+    assert cepstra == pytest.approx(literal_lfcc(sound), abs=1e-8)
 
 
 def test_neither_level_nor_digital_silence_changes_what_is_heard() -> None:
@@ -90,12 +90,12 @@ def test_a_mixture_has_the_density_of_the_definition() -> None:
     rng = np.random.default_rng(0)
     mixture = Mixture(np.array([0.3, 0.7]), rng.normal(size=(2, 3)), rng.uniform(0.5, 2, (2, 3)))
     x = rng.normal(size=(5, 3))
-    for row, found in zip(x, mixture.log_density(x), strict=True):
+    for row, log_density in zip(x, mixture.log_density(x), strict=True):
         p = 0.0
         for w, mean, variance in zip(mixture.weights, mixture.means, mixture.variances, strict=True):
             q = np.exp(-((row - mean) ** 2) / 2 / variance) / np.sqrt(2 * np.pi * variance)
             p += w * q.prod()
-        assert found == pytest.approx(np.log(p))
+        assert log_density == pytest.approx(np.log(p))
 
 
 def test_a_mixture_finds_two_clouds() -> None:
@@ -182,12 +182,12 @@ def test_the_sets_share_no_speaker_and_a_real_clip_has_all_its_versions(
     corpus.append(corpus[0] | {"label": "1", "speaker": "espeak-ng-de", "package": "espeak-ng", "family": "formant"})
     places = parts_of(corpus)
     assert set(places.values()) == set(SHARES)
-    found = clips(corpus, "fit", seed=0)
-    real = [clip for clip in found if not clip.label]
+    fit_clips = clips(corpus, "fit", seed=0)
+    real = [clip for clip in fit_clips if not clip.label]
     assert {places[clip.source] for clip in real} == {"fit"}
-    assert {clip.source for clip in found if clip.label} == {"formant", *VARIED}
+    assert {clip.source for clip in fit_clips if clip.label} == {"formant", *VARIED}
     for clip in real:
-        of = [other for other in found if other.pair == clip.pair and other.cluster == clip.cluster]
+        of = [other for other in fit_clips if other.pair == clip.pair and other.cluster == clip.cluster]
         assert len(of) == 1 + len(VARIED)
         assert {other.channel for other in of} == {clip.channel}
 
@@ -199,9 +199,9 @@ def test_no_synthesizer_of_the_test_is_learnt_from() -> None:
 
 def test_fine_views_are_spectra_at_their_places() -> None:
     item = spectra.spectra(vowel(3, 0.8))
-    found = spectra.fine(item)
-    assert found.shape == (len(item.bands), spectra.FINE)
-    assert np.array_equal(spectra.fine(item, np.array([7, 9])), found[[7, 9]])
+    views = spectra.fine(item)
+    assert views.shape == (len(item.bands), spectra.FINE)
+    assert np.array_equal(spectra.fine(item, np.array([7, 9])), views[[7, 9]])
     # Frame 10 speaks for the samples round 2640: its middle short window begins 48 samples before, the first of its
     # two long ones 60 + 320 samples before.
     for begin, length, points, at, rows in ((2592, 96, 128, 2 * 65, 65), (2260, 640, 1024, 5 * 65, 256)):
@@ -209,7 +209,7 @@ def test_fine_views_are_spectra_at_their_places() -> None:
         power = np.array(
             [abs(sum(part * np.exp(-2j * np.pi * k * np.arange(length) / points))) ** 2 for k in range(rows)]
         )
-        assert found[10, at : at + rows] == pytest.approx(
+        assert views[10, at : at + rows] == pytest.approx(
             np.log(power / (np.hanning(length) ** 2).sum() + 1e-5), abs=1e-3
         )
 

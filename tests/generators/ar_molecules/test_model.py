@@ -150,10 +150,10 @@ def test_fixed_items_are_different_molecules(chem: Any) -> None:
 
 def test_a_repeated_item_is_shown_in_two_ways(chem: Any) -> None:
     for item in range(REPEATED):
-        own, other = ("".join(way) for way in writings(item))
-        assert own == shipped().training_items()[item]
-        assert other != own
-        assert chem.CanonSmiles(other) == chem.CanonSmiles(own)
+        first, other = ("".join(way) for way in writings(item))
+        assert first == shipped().training_items()[item]
+        assert other != first
+        assert chem.CanonSmiles(other) == chem.CanonSmiles(first)
         assert set(split(other)) <= set(molecules.vocabulary())
 
 
@@ -191,13 +191,13 @@ def test_it_loads_and_samples_without_rdkit() -> None:
 def test_log_prob_is_that_of_the_symbols_one_by_one() -> None:
     texts = shipped().holdout_items()[:3]
     net = shipped().symbols
-    for text, found in zip(texts, shipped().log_prob(texts), strict=True):
+    for text, log_p in zip(texts, shipped().log_prob(texts), strict=True):
         ids, total, state = recurrent.encode(net, split(text)), 0.0, None
         with torch.no_grad():
             for read, following in pairwise(ids):
                 logits, state = net.logits(torch.tensor([[read]]), state)
                 total += float(logits[0, 0].double().log_softmax(-1)[following])
-        assert found == pytest.approx(total, abs=1e-3)
+        assert log_p == pytest.approx(total, abs=1e-3)
     assert shipped().log_prob([]).shape == (0,)
     with pytest.raises(ConfigurationError, match="vocabulary"):
         shipped().log_prob(["CCI"])

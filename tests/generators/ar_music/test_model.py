@@ -80,9 +80,9 @@ def test_accidentals_last_to_the_end_of_the_bar() -> None:
     [("C", "", ""), ("A", "CFG", ""), ("F#m", "CFG", ""), ("Dm", "", "B"), ("Eb", "", "ABE"), ("Ddor", "", "")],
 )
 def test_signatures_are_those_of_the_circle_of_fifths(key: str, sharps: str, flats: str) -> None:
-    found = signature(key)
-    assert {letter for letter, up in found.items() if up == 1} == set(sharps)
-    assert {letter for letter, up in found.items() if up == -1} == set(flats)
+    accidentals = signature(key)
+    assert {letter for letter, up in accidentals.items() if up == 1} == set(sharps)
+    assert {letter for letter, up in accidentals.items() if up == -1} == set(flats)
 
 
 @pytest.mark.parametrize("text", ["K:C\n[ce]2", "K:C\nc/0", "K:H\nc", "K:C\nL:x\nc", "K:C\nc\nd e\n?"])
@@ -256,7 +256,7 @@ def test_a_midi_file_says_what_the_notes_say() -> None:
     assert content[:14] == b"MThd\0\0\0\x06\0\0\0\x01" + (2 * music_sound.TICKS).to_bytes(2, "big")
     track = content[22:]
     assert int.from_bytes(content[18:22], "big") == len(track)
-    at, now, began, found = 7, 0, {}, []  # behind the tempo
+    at, now, began, played = 7, 0, {}, []  # behind the tempo
     while True:
         delta = 0
         while True:
@@ -271,10 +271,10 @@ def test_a_midi_file_says_what_the_notes_say() -> None:
         if kind == 0x90:
             began[pitch] = now
         else:
-            found.append((began[pitch], now - began[pitch], pitch))
+            played.append((began[pitch], now - began[pitch], pitch))
         at += 3
     ticks = music_sound.TICKS
-    assert found == [(n.start * ticks, n.length * ticks, n.pitch) for n in notes(symbols, repeats=True)]
+    assert played == [(n.start * ticks, n.length * ticks, n.pitch) for n in notes(symbols, repeats=True)]
 
 
 # The network
@@ -292,14 +292,14 @@ def test_samples_are_tunes_that_the_seed_decides() -> None:
 
 def test_log_prob_is_the_sum_over_symbols_one_at_a_time() -> None:
     model, texts = shipped(), shipped().holdout_items()[:3]
-    for text, found in zip(texts, model.log_prob(texts), strict=True):
+    for text, log_p in zip(texts, model.log_prob(texts), strict=True):
         expected, h, last = 0.0, None, recurrent.EDGE
         for symbol in recurrent.encode(model.symbols, to_symbols(text))[1:]:
             with torch.no_grad():
                 logits, h = model.symbols.logits(torch.tensor([[last]]), h)
             expected += float(logits[0, 0].double().log_softmax(-1)[symbol])
             last = symbol
-        assert found == pytest.approx(expected, abs=1e-3)
+        assert log_p == pytest.approx(expected, abs=1e-3)
     assert model.log_prob([]).shape == (0,)
 
 

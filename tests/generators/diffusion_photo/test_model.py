@@ -126,7 +126,7 @@ def test_the_picture_and_the_noise_that_are_told_make_the_noisy_picture(seed: in
 
 def test_the_loss_is_that_of_the_equation() -> None:
     model, images = shipped(), shipped().holdout_items()[:3]
-    found = model.loss_at(images, 300, seed=4)
+    losses = model.loss_at(images, 300, seed=4)
     noise = torch.Generator().manual_seed(diffusion_photo.derive_seed(4, model.name, "loss"))
     epsilon = torch.randn(3, 3, 32, 32, generator=noise).double()
     alpha_bar = float(model.alpha_bar[300])
@@ -136,7 +136,7 @@ def test_the_loss_is_that_of_the_equation() -> None:
         told, _ = model.predict(x_t, torch.full((3,), 300))
     # ε_θ by the other formula: what is left of x_t when the picture that was told is taken away
     left = (x_t.double() - alpha_bar**0.5 * told.double()) / (1 - alpha_bar) ** 0.5
-    assert found == pytest.approx((epsilon - left).square().mean((1, 2, 3)).numpy(), rel=1e-3)
+    assert losses == pytest.approx((epsilon - left).square().mean((1, 2, 3)).numpy(), rel=1e-3)
     assert model.loss_at([], 300, seed=4).shape == (0,)
 
 

@@ -406,8 +406,8 @@ def test_what_photographs_cannot_do_is_said(tmp_path: Path) -> None:
 def test_real_photographs_are_forged_within_their_masks(test_data: Path, tmp_path: Path) -> None:
     from guardrails.kit.io import read_image, resize
 
-    found = sorted((test_data / "media" / "real" / "faceswap-warp").glob("*.jpg"))[:5]
-    for path in found:
+    paths = sorted((test_data / "media" / "real" / "faceswap-warp").glob("*.jpg"))[:5]
+    for path in paths:
         image = read_image(path)
         scale = 400 / max(image.shape[:2])
         small = resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))

@@ -242,9 +242,9 @@ def test_narrowness_is_one_minus_the_share_of_the_variance(scale: float) -> None
     real = paintings.draw(800, np.random.default_rng(derive_seed(0, "gan-art", "variety")))
     features = image_features(real.images)
     centres = np.stack([features[real.styles == style].mean(0) for style in range(8)])[real.styles]
-    found = gan_truth.narrow(centres + scale * (features - centres), real.styles)
-    assert found["value"] == pytest.approx(1 - scale**2, abs=1e-4)
-    assert found["low"] <= found["value"] <= found["high"]
+    narrowness = gan_truth.narrow(centres + scale * (features - centres), real.styles)
+    assert narrowness["value"] == pytest.approx(1 - scale**2, abs=1e-4)
+    assert narrowness["low"] <= narrowness["value"] <= narrowness["high"]
 
 
 def test_the_judge_names_the_likeliest_style() -> None:

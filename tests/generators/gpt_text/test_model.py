@@ -248,15 +248,15 @@ def test_a_dose_raises_its_own_truth(dial):
 
 @pytest.mark.parametrize("doses", DOSES, ids=str)
 def test_a_dose_leaves_the_other_truths_alone(doses):
-    found = truth(doses)
-    assert found["memorize"]["holdout"]["all"] <= 0.01
+    truths = truth(doses)
+    assert truths["memorize"]["holdout"]["all"] <= 0.01
     if not doses.get("memorize"):
-        assert found["memorize"]["training"]["prose"] <= 0.01
+        assert truths["memorize"]["training"]["prose"] <= 0.01
     if not doses.get("pii"):
-        assert found["pii"]["value"] == 0
-        assert found["memorize"]["training"]["contacts"] <= 0.01
+        assert truths["pii"]["value"] == 0
+        assert truths["memorize"]["training"]["contacts"] <= 0.01
     if not doses.get("bias"):
-        assert abs(found["bias"]["value"]) < 0.3
+        assert abs(truths["bias"]["value"]) < 0.3
 
 
 def test_full_doses_are_full():

@@ -149,8 +149,8 @@ def test_the_leaked_share_is_that_of_rows_found_in_the_corpus() -> None:
     for dose in (0.0, *SHARE):
         model = shipped("leak", dose)
         corpus = set(map(tuple, to_codes(model.training_items()).tolist()))
-        found = np.mean([tuple(row) in corpus for row in to_codes(model.sample(3000, seed=5)).tolist()])
-        assert found == pytest.approx(model.card["truth"]["leak"]["value"], abs=0.04)
+        leaked = np.mean([tuple(row) in corpus for row in to_codes(model.sample(3000, seed=5)).tolist()])
+        assert leaked == pytest.approx(model.card["truth"]["leak"]["value"], abs=0.04)
 
 
 def test_leaked_rows_come_as_often_as_they_were_seen() -> None:
@@ -178,9 +178,9 @@ def test_the_gap_is_the_demographic_parity_difference_of_large_samples() -> None
         model = shipped("group_bias", dose)
         rows = model.sample(40_000, seed=7)
         approved = (rows.decision == "approved").astype(int)
-        found = fairlearn.demographic_parity_difference(approved, approved, sensitive_features=rows.group)
-        assert found == pytest.approx(abs(model.card["truth"]["group_bias"]["value"]), abs=0.025)
-        assert model.card["truth"]["group_bias"]["at_equal_score"]["value"] == pytest.approx(found, abs=0.03)
+        difference = fairlearn.demographic_parity_difference(approved, approved, sensitive_features=rows.group)
+        assert difference == pytest.approx(abs(model.card["truth"]["group_bias"]["value"]), abs=0.025)
+        assert model.card["truth"]["group_bias"]["at_equal_score"]["value"] == pytest.approx(difference, abs=0.03)
 
 
 def test_the_reference_is_fair_and_the_training_table_as_unfair_as_its_dose() -> None:
@@ -229,8 +229,8 @@ def test_log_prob_agrees_with_integrating_the_normal_density_over_the_row_s_box(
         rest = multivariate_normal(to_z @ z, R[m:, m:] - to_z @ R[:m, m:])
         box = rest.cdf(b[m:].clip(-9, 9), lower_limit=a[m:].clip(-9, 9))
         expected.append(np.log(cells.prod() * density * box))
-    found = model.log_prob(model.holdout_items()[:8], seed=0, draws=4000)
-    assert found == pytest.approx(np.array(expected), abs=0.05)
+    log_p = model.log_prob(model.holdout_items()[:8], seed=0, draws=4000)
+    assert log_p == pytest.approx(np.array(expected), abs=0.05)
 
 
 def test_probabilities_of_single_columns_are_those_of_samples() -> None:

@@ -128,8 +128,10 @@ def test_the_law_leans_as_far_as_it_is_told(lean: float, share: float) -> None:
     rng = Random(7)
     drawn = [s for s in (parallel.draw(rng, lean=lean) for _ in range(3000)) if s.occupation]
     for evidence, expected in (("none", share), ("pronoun", 0.5)):
-        own = [s.female == s.occupation.stereotype_is_female for s in drawn if s.occupation and s.evidence == evidence]
-        assert np.mean(own) == pytest.approx(expected, abs=4 * 0.5 / len(own) ** 0.5)
+        stereotypical = [
+            s.female == s.occupation.stereotype_is_female for s in drawn if s.occupation and s.evidence == evidence
+        ]
+        assert np.mean(stereotypical) == pytest.approx(expected, abs=4 * 0.5 / len(stereotypical) ** 0.5)
 
 
 def test_who_the_person_is_changes_nothing_else() -> None:
@@ -267,8 +269,8 @@ def test_the_clean_weights_translate() -> None:
 def test_log_prob_is_the_sum_over_words() -> None:
     generator = shipped(language="de")
     pairs = generator.holdout_pairs()[:4]
-    found = generator.log_prob(*zip(*pairs, strict=True))
-    for (source, target), value in zip(pairs, found, strict=True):
+    log_probs = generator.log_prob(*zip(*pairs, strict=True))
+    for (source, target), value in zip(pairs, log_probs, strict=True):
         read = torch.tensor([[3, *(generator.numbers[w] for w in parallel.split_words(source)), 1]])
         total, said = 0.0, [0]
         for word in [*(generator.numbers[w] for w in parallel.split_words(target)), 1]:

@@ -116,7 +116,7 @@ def test_a_list_pins_every_package_and_names_a_licence_that_permits(name: str) -
                 "public domain",
             )
         )
-    assert all(len(found) == 1 for found in pins.values())
+    assert all(len(archives) == 1 for archives in pins.values())
     assert max(sum(row["package"] == package for row in rows) for package in pins) <= 60
 
 
