@@ -224,7 +224,7 @@ class Space:
     corpus: Vectors
     places: Ints
     """Where each distinct picture stands in the corpus as given."""
-    own: Floats
+    gaps: Floats
     """Distance of each training picture to the nearest other one."""
     centres: Vectors
     held: Floats
@@ -274,7 +274,7 @@ class Space:
         to_all = distances(vectors, self.corpus)
         distance, place = to_all.min(axis=1).astype(float), to_all.argmin(axis=1)
         cell = distances(vectors, self.centres).argmin(axis=1)
-        return Located(distance, cell, distance < self.own[place], place)
+        return Located(distance, cell, distance < self.gaps[place], place)
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def test_the_spike_is_recovered(clean):
 def test_duplicates_do_not_make_a_training_picture_its_own_neighbour(clean):
     space = Space.build([*clean.corpus, *clean.corpus[:50]], clean.holdout)
     assert len(space.corpus) == len(clean.corpus)
-    assert space.own.min() > 0
+    assert space.gaps.min() > 0
     assert distances(space.corpus, space.corpus).shape == (200, 200)
 
 
