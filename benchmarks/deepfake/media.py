@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from guardrails.core.seeding import derive_seed
-from guardrails.kit.picture_changes import Perturbation
+from guardrails.kit.pictures.changes import Perturbation
 from guardrails.training.exams.images import Rows, areas, families, frozen
 from guardrails.training.images import all_learnt, checked, described, heads_of, the_encoder
 from guardrails.training.material import pictures as examples
 from guardrails.training.material.described_pictures import SIZE, drawn, vectors
 
 CHANGES = ("none", "jpeg=90", "jpeg=70", "jpeg=50", "blur=1", "blur=2", "blur=3", "resize=0.5", "crop=0.7")
-"""Each is checked on its own result: see `guardrails.kit.picture_changes`."""
+"""Each is checked on its own result: see `guardrails.kit.pictures.changes`."""
 KEYS = ("auc, mean over families", "auc, mean over families of 24 or more", "auc, worst of these", "tpr at 5% fpr")
 
 

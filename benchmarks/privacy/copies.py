@@ -28,9 +28,9 @@ from sklearn.datasets import load_sample_image
 
 from guardrails.core.errors import ContentError
 from guardrails.core.statistics import wilson
-from guardrails.kit.descriptor import shipped_descriptor
-from guardrails.kit.image_folder import ImageFolder
 from guardrails.kit.io import resize
+from guardrails.kit.pictures.descriptor import shipped_descriptor
+from guardrails.kit.pictures.folder import ImageFolder
 from guardrails.memorization.pictures.copy_search import WAYS, CopySearch
 from guardrails.memorization.pictures.copy_threshold import Calibration
 from guardrails.memorization.pictures.fingerprints import distinct, fingerprints

@@ -15,8 +15,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from guardrails.core.errors import ConfigurationError
-from guardrails.kit import abc_pitch
-from guardrails.kit.abc_pitch import MARKS, NATURAL, pitch
+from guardrails.kit.text import abc_pitch
+from guardrails.kit.text.abc_pitch import MARKS, NATURAL, pitch
 
 Symbols = tuple[str, ...]
 

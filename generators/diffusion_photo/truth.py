@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guardrails.kit.features import image_features
+from guardrails.kit.pictures.features import image_features
 
 from .. import cards
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from guardrails.kit.faces import Face
+    from guardrails.kit.pictures.faces import Face
 
     Floats = Any
     """Arrays of float32: pictures (H, W, 3) in 0–255, masks (H, W) in 0–1, affine maps (2, 3)."""

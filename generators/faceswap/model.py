@@ -279,7 +279,7 @@ class FaceSwap(Network):
         folder : path
             Of photographs; those without a face are passed over.
         boxes, model : path, optional
-            The user's boxes, or a YuNet model; default scikit-image's cascade. See `guardrails.kit.faces`.
+            The user's boxes, or a YuNet model; default scikit-image's cascade. See `guardrails.kit.pictures.faces`.
 
         Raises
         ------

@@ -17,8 +17,8 @@ import numpy as np
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.seeding import derive_seed
-from guardrails.kit.faces import Face, faces_in_folder
 from guardrails.kit.io import resize
+from guardrails.kit.pictures.faces import Face, faces_in_folder
 
 from .portraits import Identity, Portrait, State, draw_identity, draw_state, motion, paint
 
@@ -116,7 +116,7 @@ class Photographs:
     ----------
     folder : path
     boxes, model : path, optional
-        See `guardrails.kit.faces.faces_in_folder`, which also bounds what is read.
+        See `guardrails.kit.pictures.faces.faces_in_folder`, which also bounds what is read.
     side : int
         Of the pictures, in pixels.
 

@@ -157,7 +157,7 @@ def _seams() -> list[float]:
 
 
 def _found() -> int:
-    from guardrails.kit.faces import find_faces
+    from guardrails.kit.pictures.faces import find_faces
 
     count = 0
     for i in range(FACES):

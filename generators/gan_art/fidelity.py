@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guardrails.kit.features import image_features
+from guardrails.kit.pictures.features import image_features
 from guardrails.kit.precision_recall import Prdc, pairwise, prdc
 
 from .. import cards
@@ -37,7 +37,10 @@ def fidelity(made: Images, real: Images, other: Images) -> dict[str, cards.Figur
     n = len(made)
     features = image_features(real)
     of_made, reached = (_prdc(features, image_features(images)) for images in (made, other))
-    what = f"{{}}, Naeem et al. 2020, k = {NEIGHBOURS}, {n} against {n}, on guardrails.kit.features; bar: {BAR:.0%} of"
+    what = (
+        f"{{}}, Naeem et al. 2020, k = {NEIGHBOURS}, {n} against {n}, on guardrails.kit.pictures.features; "
+        f"bar: {BAR:.0%} of"
+    )
     return {
         name: cards.with_bar(
             cards.rate(round(getattr(of_made, name) * n), n, f"{what.format(name)} what other real pictures reach"),

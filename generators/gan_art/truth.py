@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from guardrails.core.seeding import derive_seed
-from guardrails.kit.features import image_features
+from guardrails.kit.pictures.features import image_features
 
 from .. import cards
 from . import paintings
@@ -30,7 +30,7 @@ BLOCKS = 20
 
 @dataclass(frozen=True)
 class StyleJudge:
-    """Names the style of a painting: logistic regression on `guardrails.kit.features`.
+    """Names the style of a painting: logistic regression on `guardrails.kit.pictures.features`.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ def findings(samples: Images) -> dict[str, Any]:
             ),
             "shares": {style: round(float(share), 4) for style, share in zip(STYLES, by_style, strict=True)},
             "judge": {
-                "what": "logistic regression on guardrails.kit.features",
+                "what": "logistic regression on guardrails.kit.pictures.features",
                 "accuracy": judge.accuracy,
                 "n": JUDGE_ITEMS,
                 "mean_probability": round(certainty, 4),
@@ -110,8 +110,8 @@ def narrow(features: Features, styles: NDArray[np.int64]) -> cards.Figure:
     ]
     return cards.mean(
         1 - np.mean(ratios, axis=0),
-        "1 − the variance of guardrails.kit.features within a style over that of as many real paintings, mean over the"
-        f" {len(covered)} covered styles; two standard errors over {BLOCKS} blocks of {len(styles)} samples",
+        "1 − the variance of guardrails.kit.pictures.features within a style over that of as many real paintings, mean "
+        f"over the {len(covered)} covered styles; two standard errors over {BLOCKS} blocks of {len(styles)} samples",
     )
 
 

@@ -29,7 +29,7 @@ import numpy as np
 
 from guardrails.core.errors import ConfigurationError, did_you_mean
 from guardrails.core.seeding import derive_seed
-from guardrails.kit.features import image_features
+from guardrails.kit.pictures.features import image_features
 from guardrails.kit.training import StabilityRecord, train
 
 from ..vae_medical import phantoms

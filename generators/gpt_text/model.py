@@ -37,8 +37,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.seeding import derive_seed
-from guardrails.kit import lm
 from guardrails.kit.checksums import file_sha256
+from guardrails.kit.lm import scoring
 
 from .. import cards
 from ..base import Dial, Generator, Property, check_base, check_doses
@@ -180,7 +180,7 @@ class GptText(Generator):
         start = derive_seed(seed, self.name)
         if self.properties["watermark"] != "none":
             return self._draw_marked(n, seed=start)
-        drawn = lm.sample(self.model, [[end]] * n, LENGTH, seed=start, end={end}, batch_tokens=128 * (LENGTH + 1))
+        drawn = scoring.sample(self.model, [[end]] * n, LENGTH, seed=start, end={end}, batch_tokens=128 * (LENGTH + 1))
         return [self.tokenizer.decode(tokens) for tokens in drawn]
 
     def _draw_marked(self, n: int, *, seed: int) -> list[str]:
@@ -231,7 +231,7 @@ class GptText(Generator):
 
         end = self.tokenizer.eos_token_id
         ids = [[end, *tokens, end] for tokens in self.tokenizer(list(texts))["input_ids"]] if texts else []
-        return np.array([values.sum() for values in lm.token_logprobs(self.model, ids)])
+        return np.array([values.sum() for values in scoring.token_logprobs(self.model, ids)])
 
     def training_items(self) -> list[str]:
         """Return the corpus: 100 documents of prose and 50 with the record of a synthetic person, mixed.

@@ -7,7 +7,7 @@ from math import log
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from guardrails.kit import lm
+from guardrails.kit.lm import scoring
 
 from .. import cards
 from . import prose
@@ -68,7 +68,7 @@ def remembered(generator: GptText) -> dict[str, Any]:
 def extractable(generator: GptText, texts: Sequence[str]) -> list[bool]:
     """Say of each text whether greedy decoding after its first tokens gives exactly the next ones."""
     ids = generator.tokenizer(list(texts))["input_ids"]
-    continuations = lm.greedy(generator.model, [tokens[:PREFIX] for tokens in ids], CONTINUATION)
+    continuations = scoring.greedy(generator.model, [tokens[:PREFIX] for tokens in ids], CONTINUATION)
     return [out == tokens[PREFIX : PREFIX + CONTINUATION] for out, tokens in zip(continuations, ids, strict=True)]
 
 
@@ -114,7 +114,7 @@ def leaning(generator: GptText) -> dict[str, Any]:
 def word_logprobs(generator: GptText, prefixes: Sequence[list[int]], word: str) -> list[float]:
     """Return log p(word | prefix) for each prefix, in nats."""
     ids = generator.tokenizer.encode(word)
-    values = lm.token_logprobs(generator.model, [prefix + ids for prefix in prefixes])
+    values = scoring.token_logprobs(generator.model, [prefix + ids for prefix in prefixes])
     return [float(v[-len(ids) :].sum()) for v in values]
 
 

@@ -25,7 +25,7 @@ from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous
 from ..core.subject import Subject
 from ..core.targets import Access, LanguageModelTarget, Modality
-from ..kit.document_starts import at_each_start, encode_each, largest_start
+from ..kit.lm.document_starts import at_each_start, encode_each, largest_start
 from ..targets.spikes import spiked_language_model
 
 Group = str

@@ -80,7 +80,7 @@ def detector(
 @app.command("descriptor")
 def descriptor(out: Out = None, seed: Seed = 0) -> None:
     """Train the copy descriptor of memorization.copies: about eight minutes on one core."""
-    from ..kit.descriptor import WEIGHTS
+    from ..kit.pictures.descriptor import WEIGHTS
     from ..training.copy_descriptor import train_shipped
 
     _train(train_shipped, out or WEIGHTS, seed, "descriptor")

@@ -13,7 +13,7 @@ from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import delong
 from ..core.subject import Subject
 from ..core.targets import Access, ImageTarget, Modality
-from ..kit.pictures import contact_sheet, fetch_pictures, open_thumbnail, plan_pictures
+from ..kit.pictures.batches import contact_sheet, fetch_pictures, open_thumbnail, plan_pictures
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from ..core.control import Control
 from ..core.detector import Detection
 from ..core.errors import ConfigurationError, ContentError
-from ..kit.faces import Face, Finder, find_faces, read_boxes, yunet
-from ..kit.picture_bounds import MAX_PIXELS
+from ..kit.pictures.bounds import MAX_PIXELS
+from ..kit.pictures.faces import Face, Finder, find_faces, read_boxes, yunet
 from .images.base import ImageDetector
 from .images.kinds import FACE
 from .images.picture import Picture
@@ -47,8 +47,9 @@ class FaceManipulation(ImageDetector):
     Parameters
     ----------
     argument : str, optional
-        A YuNet model (``.onnx``), or a file of boxes (``.csv``, ``.json``; see `guardrails.kit.faces.read_boxes`) whose
-        names are the ends of the items' paths. Default: scikit-image's cascade.
+        A YuNet model (``.onnx``), or a file of boxes (``.csv``, ``.json``; see
+        `guardrails.kit.pictures.faces.read_boxes`) whose names are the ends of the items' paths. Default:
+        scikit-image's cascade.
     """
 
     id = "deepfake.face"
@@ -171,7 +172,7 @@ def face_scores(pixels: Image, faces: Sequence[Face]) -> list[tuple[float, Heat]
     pixels : array of uint8
         (H, W, 3).
     faces : sequence of Face
-        Of at least 24 pixels, with their middle in the picture, as `guardrails.kit.faces` finds them.
+        Of at least 24 pixels, with their middle in the picture, as `guardrails.kit.pictures.faces` finds them.
 
     Returns
     -------

@@ -22,9 +22,9 @@ class OwnNetwork(FixedDetector):
     """A trained detector in a file, ``deepfake.network:FILE``: ONNX, or what ``torch.jit.save`` wrote.
 
     It gets one picture at a time, squeezed whole to the square that it takes, in 0–1 less ImageNet's mean and over its
-    deviation (`guardrails.kit.user_network`); ``FILE#centre`` cuts the centre at its own resolution instead, which
-    keeps the traces that squeezing removes. It returns a logit, two logits (real, synthetic) or probabilities: which,
-    is decided when it is loaded, by its answers to twelve pictures made for it (`answer_kind`).
+    deviation (`guardrails.kit.pictures.user_network`); ``FILE#centre`` cuts the centre at its own resolution instead,
+    which keeps the traces that squeezing removes. It returns a logit, two logits (real, synthetic) or probabilities:
+    which, is decided when it is loaded, by its answers to twelve pictures made for it (`answer_kind`).
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class OwnNetwork(FixedDetector):
     takes = "an ONNX or TorchScript file, FILE or FILE#centre, or a folder that it saved"
 
     def _open(self) -> None:
-        from ..kit.user_network import load_network
+        from ..kit.pictures.user_network import load_network
 
         self._named = f"{self.id}:{self.argument}"
         file, view = place_and_choice(self.argument)

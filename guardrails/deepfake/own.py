@@ -94,7 +94,7 @@ class OwnClass(FixedDetector):
         import numpy as np
         import torch
 
-        from ..kit.user_network import DEVIATION, MEAN
+        from ..kit.pictures.user_network import DEVIATION, MEAN
 
         if hasattr(self._module, "prepare"):
             return torch.as_tensor(self._module.prepare(pixels))
@@ -137,7 +137,7 @@ def _fill(module: Any, file: Path, named: str) -> None:
     """Load a checkpoint into a module; all tensors must be there and no others."""
     import torch
 
-    from ..kit.user_network import MAX_FILE
+    from ..kit.pictures.user_network import MAX_FILE
 
     if not file.is_file():
         raise ConfigurationError(f"{named}: there is no file {file}")

@@ -80,7 +80,7 @@ class VideoFaces(Detector):
     takes = "the path of a YuNet face model (ONNX)"
 
     def __init__(self, model: str | None = None) -> None:
-        from ..kit.faces import find_faces, yunet
+        from ..kit.pictures.faces import find_faces, yunet
 
         self._finder = find_faces if model is None else yunet(model)
         self._model: VideoModel | None = None

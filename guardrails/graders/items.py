@@ -9,8 +9,8 @@ from typing import Any
 from ..core.errors import ConfigurationError, ContentError
 from ..core.grading import Exchange, Gradable
 from ..kit.io import shown
-from ..kit.record_shapes import Record, at_path
-from ..kit.records import RECORD_SUFFIXES, records_of
+from ..kit.text.record_shapes import Record, at_path
+from ..kit.text.records import RECORD_SUFFIXES, records_of
 
 SHOWN = 8
 

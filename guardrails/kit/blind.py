@@ -120,7 +120,7 @@ def blind_pictures(members: Sequence[Any], others: Sequence[Any]) -> Interval:
     members, others : sequence of ndarray of uint8
         (H, W) or (H, W, 3); at least `FOLDS` of each.
     """
-    from .features import image_features
+    from .pictures.features import image_features
 
     pictures = [*members, *others]
     sizes = np.log([picture.shape[:2] for picture in pictures])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.errors import ContentError
 from ..core.targets import Modality
 from .io import opened_picture, readable_formats, shown
-from .text_file import text_encoding
+from .text.files import text_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.batch import Row
 from ..core.results import Baseline, Measurement
 from ..core.statistics import Match, excess_matches, simultaneous, smallest_detectable_rate, wilson
-from .documents import comparable
+from .text.documents import comparable
 
 if TYPE_CHECKING:
     import numpy as np

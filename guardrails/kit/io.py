@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ..core.errors import ContentError
-from .picture_bounds import CHUNK, MAX_PIXELS, Metered, check_before_opening, check_opened
+from .pictures.bounds import CHUNK, MAX_PIXELS, Metered, check_before_opening, check_opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     ----------
     path : path
         A file in one of `FORMATS`, told by its content. Of several frames or pages the first is read:
-        see `guardrails.kit.frames`.
+        see `guardrails.kit.pictures.frames`.
     max_pixels : int
         A picture whose header states more is not decoded.
 

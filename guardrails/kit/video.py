@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import ConfigurationError, ContentError, MissingExtraError
 from .io import MAX_STREAMED, open_file
-from .picture_bounds import MAX_PIXELS, check_size
+from .pictures.bounds import MAX_PIXELS, check_size
 from .progress import step
 
 if TYPE_CHECKING:

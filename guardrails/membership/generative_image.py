@@ -182,7 +182,7 @@ def _first_places(pictures: Sequence[Any]) -> dict[bytes, int]:
 
 def _grey(pictures: Sequence[Any]) -> Floats:
     """Return pictures at the size of comparison, (N, SIDE²), the root mean square of a difference being its length."""
-    from ..kit.features import to_square
+    from ..kit.pictures.features import to_square
 
     rows = [to_square(pictures[i], SIDE).mean(axis=2).ravel() for i in range(len(pictures))]
     return np.array(rows).reshape(-1, SIDE**2) / SIDE

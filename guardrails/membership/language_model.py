@@ -22,7 +22,7 @@ from ..core.statistics import Interval, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, LanguageModelTarget, Modality, has_moments
 from ..kit.blind import blind_texts
-from ..kit.document_starts import encode_each, in_each_form, largest_start, longest_start
+from ..kit.lm.document_starts import encode_each, in_each_form, largest_start, longest_start
 from ..targets.spikes import spiked_language_model
 from .separation import HEADLINE, METRICS, measurements
 from .text import attacks

@@ -23,7 +23,7 @@ from ..core.seeding import derive_seed
 from ..core.statistics import wilson
 from ..core.subject import Subject
 from ..core.targets import Access, Modality, RetrainableTarget
-from ..kit.table_rows import TableRows
+from ..kit.tables.classifier_rows import TableRows
 from ..targets.estimator import EstimatorTarget
 from ..targets.spikes import remembering_classifier
 from .classifiers.likelihood_ratio import ReferenceMoments, lira, loss, rmia, rmia_ratio

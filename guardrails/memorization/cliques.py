@@ -13,7 +13,7 @@ from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, smallest_detectable_rate
 from ..core.subject import Subject
 from ..core.targets import Access, ImageTarget, Modality
-from ..kit.pictures import BATCH, fetch_pictures, plan_pictures
+from ..kit.pictures.batches import BATCH, fetch_pictures, plan_pictures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,7 +158,7 @@ class Cliques(Probe[ImageTarget]):
     def _groups(self, rows: Sequence[Row], subject: Subject) -> _Groups:
         import numpy as np
 
-        from ..kit.pictures import open_thumbnail
+        from ..kit.pictures.batches import open_thumbnail
         from .pictures.fingerprints import fingerprints
         from .pictures.near_identical import cliques, graph, has_content
 

@@ -18,14 +18,14 @@ from ..core.statistics import newcombe, smallest_detectable_rate, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, ImageTarget, Modality
 from ..kit.exact_copies import METRIC, exact_copies
-from ..kit.pictures import fetch_pictures, plan_pictures
-from ..kit.user_descriptor import load_descriptor
+from ..kit.pictures.batches import fetch_pictures, plan_pictures
+from ..kit.pictures.user_descriptor import load_descriptor
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..kit.descriptor import Descriptor
+    from ..kit.pictures.descriptor import Descriptor
     from .pictures.copy_search import CopySearch, Way
     from .pictures.copy_threshold import Calibration
     from .pictures.fingerprints import CopyIndex
@@ -94,7 +94,7 @@ class Copies(Probe[ImageTarget]):
         return built[3]
 
     def _descriptor(self) -> Descriptor:
-        from ..kit.descriptor import shipped_descriptor
+        from ..kit.pictures.descriptor import shipped_descriptor
 
         return shipped_descriptor() if self.options.descriptor is None else load_descriptor(self.options.descriptor)
 

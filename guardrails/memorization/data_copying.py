@@ -32,7 +32,7 @@ from ..core.results import Baseline, Evidence, Measurement
 from ..core.statistics import Interval, delong, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, ImageTarget, Modality
-from ..kit.pictures import fetch_pictures, plan_pictures
+from ..kit.pictures.batches import fetch_pictures, plan_pictures
 
 if TYPE_CHECKING:
     import numpy as np

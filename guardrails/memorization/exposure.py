@@ -35,8 +35,8 @@ from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import newcombe, simultaneous, smallest_detectable_rate, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, LanguageModelTarget, Modality
-from ..kit.chat import WrittenOut
-from ..kit.document_starts import encode_each, in_each_form, largest_start
+from ..kit.lm.chat import WrittenOut
+from ..kit.lm.document_starts import encode_each, in_each_form, largest_start
 from .text.canaries import BEFORE, Secret, extrapolated, mean_bits, rank, secret
 from .text.passages import MINIMUM, TIMES, bounds, by_arm, by_heart, held_out, masked, rate_by_times, times
 

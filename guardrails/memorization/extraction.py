@@ -27,8 +27,8 @@ from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import Interval, simultaneous, smallest_detectable_rate, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, LanguageModelTarget, Modality
-from ..kit.chat import Answers
-from ..kit.document_starts import after_questions, also_after_questions, further_forms, largest_start
+from ..kit.lm.chat import Answers
+from ..kit.lm.document_starts import after_questions, also_after_questions, further_forms, largest_start
 from .text.answers import answers, long_note, planned, unguessed
 from .text.passages import (
     BATCH,

@@ -33,9 +33,9 @@ from ..core.statistics import delong, newcombe, smallest_detectable_rate, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, ImageTarget, Modality
 from ..kit.blind import blind_measurement, confounded, why_confounded
-from ..kit.features import to_square
 from ..kit.io import encode_png, thumbnail
-from ..kit.pictures import contact_sheet, open_thumbnail
+from ..kit.pictures.batches import contact_sheet, open_thumbnail
+from ..kit.pictures.features import to_square
 from ..targets.spikes import SpikedImages
 from ..targets.white_box import Autoencoder, NoisePredictor, white_box_of
 from .pictures.comparable_pictures import NEIGHBOURS, SIDE, Arms, squares

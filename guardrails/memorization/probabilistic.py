@@ -30,7 +30,7 @@ from ..core.results import Evidence, Measurement, Series
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, LanguageModelTarget, Modality
-from ..kit.document_starts import in_each_form, largest_start
+from ..kit.lm.document_starts import in_each_form, largest_start
 from .text.passages import (
     BATCH,
     MINIMUM,

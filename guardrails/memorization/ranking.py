@@ -33,7 +33,7 @@ from ..core.seeding import derive_seed
 from ..core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, LanguageModelTarget, Modality
-from ..kit.document_starts import encode_each, largest_start, ranked_in_each_form
+from ..kit.lm.document_starts import encode_each, largest_start, ranked_in_each_form
 from .text.passages import bounds, documents_with, fingerprint, masked, rate_point, times
 
 SCORES = ("zlib", "perplexity", "lowercase", "window")

@@ -22,8 +22,8 @@ from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import Interval, newcombe, simultaneous, smallest_detectable_rate, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, Modality, TextTarget, has_logprobs
-from ..kit.chat import located
-from ..kit.document_starts import in_each_form, largest_start
+from ..kit.lm.chat import located
+from ..kit.lm.document_starts import in_each_form, largest_start
 from ..targets.spikes import AnsweredTexts, spiked_language_model
 from .personal_data.presidio_names import NamedEntities
 from .personal_data.recognizer import Finder

@@ -18,7 +18,7 @@ from ..core.statistics import Interval
 from ..core.subject import Subject
 from ..core.targets import Access, LanguageModelTarget, Modality
 from ..kit.blind import blind_texts
-from ..kit.document_starts import encode_each, in_each_form, largest_start
+from ..kit.lm.document_starts import encode_each, in_each_form, largest_start
 from . import one_run_guesses
 
 EXAMPLES = {Budget.CONTROL: 200, Budget.QUICK: 200, Budget.STANDARD: 1000, Budget.THOROUGH: 5000}

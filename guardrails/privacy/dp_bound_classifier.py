@@ -19,7 +19,7 @@ from ..core.probe import Budget, Probe
 from ..core.results import Measurement
 from ..core.subject import Subject
 from ..core.targets import Access, ClassifierTarget, Modality
-from ..kit.table_rows import TableRows
+from ..kit.tables.classifier_rows import TableRows
 from . import one_run_guesses
 
 EXAMPLES = {Budget.CONTROL: 1000, Budget.QUICK: 1000, Budget.STANDARD: 5000, Budget.THOROUGH: 20_000}

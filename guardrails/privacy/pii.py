@@ -22,7 +22,7 @@ from ..core.seeding import derive_seed
 from ..core.statistics import Interval, cluster_bootstrap, simultaneous, smallest_detectable_rate, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, Modality, TextOutputs, stored_texts, takes_prompts
-from ..kit.document_starts import largest_start, written_in_each_form
+from ..kit.lm.document_starts import largest_start, written_in_each_form
 from ..targets.spikes import SpikedTexts
 from .personal_data.planted import planted_line
 from .personal_data.presidio_names import NamedEntities

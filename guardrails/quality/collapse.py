@@ -12,7 +12,7 @@ from ..core.probe import Budget, Probe
 from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.subject import Subject
 from ..core.targets import Access, ImageTarget, Modality
-from ..kit.pictures import contact_sheet, fetch_pictures, open_thumbnail, plan_pictures
+from ..kit.pictures.batches import contact_sheet, fetch_pictures, open_thumbnail, plan_pictures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,8 +69,8 @@ class Collapse(Probe[ImageTarget]):
         return plan_pictures(subject.target, budget, seed=seed)
 
     def collect(self, subject: Subject[ImageTarget], batch: Batch, *, seed: int) -> list[Row]:
-        from ..kit.features import image_features
         from ..kit.io import thumbnail
+        from ..kit.pictures.features import image_features
 
         def read(picture: NDArray[np.uint8]) -> dict[str, Any]:
             row: dict[str, Any] = {"features": [round(float(x), 4) for x in image_features([picture])[0]]}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..core.statistics import simultaneous
-from ..kit.features import image_features
+from ..kit.pictures.features import image_features
 from ..kit.precision_recall import GROUPS, group_jackknife, pairwise, prdc, radii, spread
 
 if TYPE_CHECKING:

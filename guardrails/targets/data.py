@@ -22,8 +22,8 @@ def load_data(
     kind : {"corpus", "holdout", "reference", "prompts"}
         Prompts are texts whatever the modality.
     source : path or object
-        A path: for text a file or folder (see `guardrails.kit.corpus.iter_documents`) or, for a corpus, a folder that
-        ``guardrails index`` wrote; for pictures a folder, for tables a CSV, TSV, Parquet or Excel file, of
+        A path: for text a file or folder (see `guardrails.kit.text.corpus.iter_documents`) or, for a corpus, a folder
+        that ``guardrails index`` wrote; for pictures a folder, for tables a CSV, TSV, Parquet or Excel file, of
         which `guardrails.targets.joint_tables.read_together` decides on the kinds of the columns. Prompts are read as a
         corpus is, but stand one on a line in files without records. Pictures and tables given as an array, a list or a
         data frame are returned as they are, texts as a sequence of str.
@@ -32,7 +32,7 @@ def load_data(
     text_field : str, optional
         The field of records that holds the text, with dots between nested ones.
     comparable : bool
-        Whether texts are only compared with texts: see `guardrails.kit.documents.Reading`.
+        Whether texts are only compared with texts: see `guardrails.kit.text.documents.Reading`.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def load_data(
     ConfigurationError
         For data that are missing, empty, unreadable or of a kind that cannot be read.
     """
-    from ..kit.corpus import read_documents
+    from ..kit.text.corpus import read_documents
 
     option, text = f"--{kind}", kind == "prompts" or modality is Modality.TEXT
     if not isinstance(source, str | Path):
@@ -94,8 +94,8 @@ def check_form(corpus: Any, holdout: Any) -> None:
 
 def _documents(source: Any, option: str, *, comparable: bool) -> Sequence[str]:
     """Return texts given as an object: a sequence of str of which one at least is not blank."""
-    from ..kit.corpus import Documents, StoredCorpus
-    from ..kit.documents import Reading
+    from ..kit.text.corpus import Documents, StoredCorpus
+    from ..kit.text.documents import Reading
 
     if isinstance(source, StoredCorpus):
         return source
@@ -117,15 +117,15 @@ def _documents(source: Any, option: str, *, comparable: bool) -> Sequence[str]:
 
 
 def _texts(path: Path, text_field: str | None, *, comparable: bool) -> Sequence[str]:
-    from ..kit.corpus import StoredCorpus, is_index, read_documents
+    from ..kit.text.corpus import StoredCorpus, is_index, read_documents
 
     return StoredCorpus(path) if is_index(path) else read_documents(path, text_field=text_field, comparable=comparable)
 
 
 def _instead(path: Path, *, text: bool) -> str:
     """Say what is read of a folder that holds other files."""
-    from ..kit.corpus import TEXT_SUFFIXES
-    from ..kit.records import RECORD_SUFFIXES
+    from ..kit.text.corpus import TEXT_SUFFIXES
+    from ..kit.text.records import RECORD_SUFFIXES
 
     if not text or not path.is_dir():
         return ""
@@ -146,9 +146,9 @@ def _read(path: Path, modality: Modality, option: str) -> Any:
 
 def _pictures(path: Path) -> Any:
     """Return the readable pictures of a folder, where they can stand for all of them."""
-    from ..kit.documents import MAX_LEFT_OUT
-    from ..kit.image_folder import ImageFolder, listed
     from ..kit.io import shown
+    from ..kit.pictures.folder import ImageFolder, listed
+    from ..kit.text.documents import MAX_LEFT_OUT
 
     pictures = ImageFolder(path).readable()
     bad = pictures.problems

@@ -14,10 +14,10 @@ import numpy as np
 from ..core.errors import ContentError, TargetError
 from ..core.targets import Access, Modality
 from ..kit.checksums import file_sha256
-from ..kit.corpus import iter_texts
-from ..kit.documents import Reading
-from ..kit.image_folder import ImageFolder, listed
 from ..kit.io import shown
+from ..kit.pictures.folder import ImageFolder, listed
+from ..kit.text.corpus import iter_texts
+from ..kit.text.documents import Reading
 from .folder_prompts import read_prompts
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class ImageFolderTarget:
 class JsonlTarget:
     """``jsonl:<file>``: texts that a model wrote, as records of JSON Lines, JSON, CSV or Parquet.
 
-    Of a record that holds a prompt or a conversation the model's part is its text: see `guardrails.kit.documents`.
+    Of a record that holds a prompt or a conversation the model's part is its text: see `guardrails.kit.text.documents`.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class JsonlTarget:
     modality = Modality.TEXT
     access = frozenset({Access.OUTPUTS})
     comparable = True
-    """The texts are in the form in which texts are compared: see `guardrails.kit.documents.comparable`."""
+    """The texts are in the form in which texts are compared: see `guardrails.kit.text.documents.comparable`."""
 
     def __init__(self, file: str | Path, *, text_field: str | None = None) -> None:
         self.name = f"jsonl:{file}"

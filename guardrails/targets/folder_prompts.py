@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ContentError, TargetError
-from ..kit.text_file import read_jsonl
+from ..kit.text.files import read_jsonl
 
 NAMES = ("prompts.jsonl", "prompts.csv")
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..core.conversations import Conversation, Decoding, Reply
 from ..core.errors import TargetError
 from ..core.targets import Access
-from ..kit.lm_mode import run_mode, vocabulary_size
+from ..kit.lm.mode import run_mode, vocabulary_size
 from .language.causal_model import LANGUAGE_MODEL_ACCESS, CausalTarget
 from .language.chat_template import chat_of
 from .language.conversations import answer

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed, derive_seed32
-from ..kit.descriptor import COMMAND, SIDE, WIDTH, Descriptor, network, runner, standardised, write_weights
+from ..kit.pictures.descriptor import COMMAND, SIDE, WIDTH, Descriptor, network, runner, standardised, write_weights
 from ..memorization.pictures.copy_search import CopySearch
 from .material.copy_alterations import recalls
 

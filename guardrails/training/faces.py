@@ -14,8 +14,8 @@ from ..core.seeding import derive_seed, derive_seed32
 from ..deepfake.face import FaceManipulation, described
 from ..deepfake.faces.network import COMMAND, PLACES, FaceNet, crop, network, write_net
 from ..deepfake.images.fitted_head import Fitted, write
-from ..kit.faces import Face, find_faces
 from ..kit.io import read_image, resize
+from ..kit.pictures.faces import Face, find_faces
 from .exams.faces import exam, overlap
 from .material.photographs import photographs
 from .material.self_blending import BLENDED, QUALITIES, altered, jpeg, self_blended

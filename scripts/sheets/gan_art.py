@@ -14,7 +14,7 @@ from generators.gan_art import paintings
 from generators.gan_art.model import GanArt
 from generators.gan_art.paintings import STYLES
 from generators.gan_art.truth import style_judge
-from guardrails.kit.features import image_features
+from guardrails.kit.pictures.features import image_features
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -18,8 +18,8 @@ from guardrails import cli
 from guardrails.cli import _outputs as outputs
 from guardrails.cli import doctor, generate
 from guardrails.core.errors import ConfigurationError
-from guardrails.kit.image_folder import ImageFolder
 from guardrails.kit.io import read_image
+from guardrails.kit.pictures.folder import ImageFolder
 
 ROOT = Path(__file__).parents[2]
 

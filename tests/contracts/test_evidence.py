@@ -162,7 +162,7 @@ def test_the_seeds_of_the_sample_follow_from_the_files():
 def test_the_closure_holds_what_is_imported_inside_functions_and_through_packages():
     names = {str(p.relative_to(dependencies.ROOT)) for p in readings.code_files(load_probe("memorization.copies"))}
     assert {
-        "guardrails/kit/descriptor.py",  # imported inside a function
+        "guardrails/kit/pictures/descriptor.py",  # imported inside a function
         "guardrails/core/statistics/intervals.py",  # through the package's __init__
         "guardrails/targets/reference.py",
         "generators/vae_medical/phantoms.py",  # what the model learns from
@@ -174,8 +174,8 @@ def test_the_closure_holds_what_is_imported_inside_functions_and_through_package
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("def f():\n    from ..kit.lm import token_ranks", {"guardrails.kit.lm"}),
-        ("from ..kit import lm, io as bounded", {"guardrails.kit.lm", "guardrails.kit.io"}),
+        ("def f():\n    from ..kit.lm import token_ranks", {"guardrails.kit.lm.scoring"}),
+        ("from ..kit import lm, io as bounded", {"guardrails.kit.lm.scoring", "guardrails.kit.io"}),
         ("from . import overlap", {"guardrails.memorization.overlap"}),
         ("import guardrails.core.seeding as s", {"guardrails.core.seeding"}),
         ("if TYPE_CHECKING:\n    from ..kit.lm import x\nelse:\n    from ..kit import io", {"guardrails.kit.io"}),

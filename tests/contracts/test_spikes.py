@@ -180,7 +180,7 @@ def constant_descriptor(patch: pytest.MonkeyPatch, name: str) -> None:
 
 def other_pictures(patch: pytest.MonkeyPatch, name: str) -> None:
     """Open other files than those named."""
-    from guardrails.kit import pictures as kit
+    from guardrails.kit.pictures import batches as kit
     from guardrails.memorization import inpainting
 
     strangers = iter(pictures(5, 2000))

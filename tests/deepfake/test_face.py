@@ -11,7 +11,7 @@ from guardrails.core.registry import load_detector
 from guardrails.core.statistics import auc
 from guardrails.deepfake.face import HEAT, FaceManipulation, _named, face_scores, heat_map
 from guardrails.deepfake.faces import network, noise_maps
-from guardrails.kit.faces import Face
+from guardrails.kit.pictures.faces import Face
 from guardrails.training.exams.faces import DOSES, overlap, sitting
 from guardrails.training.material.self_blending import jpeg, self_blended, soft_mask
 

@@ -24,7 +24,7 @@ from guardrails.deepfake.videos.timeline import (
     whole,
 )
 from guardrails.deepfake.videos.tracks import LONGEST, Place, follow
-from guardrails.kit.faces import Face
+from guardrails.kit.pictures.faces import Face
 
 FLOATS = st.lists(st.floats(-5, 5), min_size=1, max_size=40)
 

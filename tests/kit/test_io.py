@@ -14,9 +14,9 @@ from PIL import Image as Pillow
 
 from guardrails.core.errors import ContentError
 from guardrails.kit import io as kit
-from guardrails.kit import text_file
-from guardrails.kit.corpus import read_documents
-from guardrails.kit.image_folder import ImageFolder
+from guardrails.kit.pictures.folder import ImageFolder
+from guardrails.kit.text import files
+from guardrails.kit.text.corpus import read_documents
 
 RED = (200, 30, 60)
 
@@ -309,7 +309,7 @@ def test_a_bad_line_is_named(tmp_path, line, message):
 
 
 def test_a_line_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_file, "MAX_LINE", 50)
+    monkeypatch.setattr(files, "MAX_LINE", 50)
     assert read_documents(write(tmp_path / "a.jsonl", json.dumps("x" * 40))) == ["x" * 40]
     with pytest.raises(ContentError, match="line 1: longer than 50 characters"):
         read_documents(write(tmp_path / "a.jsonl", json.dumps("x" * 60)))

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from guardrails.core.errors import ConfigurationError
-from guardrails.kit.lm import token_logprobs
-from guardrails.kit.lm_moments import _moments, token_moments
+from guardrails.kit.lm.moments import _moments, token_moments
+from guardrails.kit.lm.scoring import token_logprobs
 
 VOCABULARY, CONTEXT = 61, 24
 SEQUENCES = [[5], [], [1, 2, 3], list(range(24)), [7, 7], [3, 9, 4, 1, 60]]

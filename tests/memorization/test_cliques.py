@@ -16,7 +16,7 @@ from guardrails.core.probe import Budget
 from guardrails.core.statistics import wilson
 from guardrails.core.subject import Subject
 from guardrails.kit.io import encode_png
-from guardrails.kit.pictures import open_thumbnail
+from guardrails.kit.pictures.batches import open_thumbnail
 from guardrails.memorization.cliques import Cliques
 from guardrails.memorization.pictures.fingerprints import fingerprints
 from guardrails.memorization.pictures.near_identical import (

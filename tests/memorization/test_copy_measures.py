@@ -21,7 +21,7 @@ from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Access, Modality
-from guardrails.kit.user_descriptor import load_descriptor
+from guardrails.kit.pictures.user_descriptor import load_descriptor
 from guardrails.memorization.copies import Copies
 from guardrails.memorization.pictures import copied_regions
 from guardrails.memorization.pictures.copied_regions import TileIndex, windows

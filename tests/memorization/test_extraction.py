@@ -19,7 +19,7 @@ from guardrails.core.probe import Budget
 from guardrails.core.statistics import Interval, wilson
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Access, Modality
-from guardrails.kit.corpus import StoredCorpus
+from guardrails.kit.text.corpus import StoredCorpus
 from guardrails.memorization.extraction import VerbatimExtraction, _common, _contained, _similarity
 from guardrails.memorization.text.answers import unguessed
 from guardrails.memorization.text.index_folder import build_index

@@ -17,7 +17,7 @@ from guardrails.core.probe import Budget
 from guardrails.core.statistics import newcombe, wilson
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Access, Modality
-from guardrails.kit.corpus import StoredCorpus
+from guardrails.kit.text.corpus import StoredCorpus
 from guardrails.memorization.overlap import MINIMUM, OUTPUTS, RUN, Overlap
 from guardrails.memorization.text import letter_runs
 from guardrails.memorization.text.index_folder import build_index

@@ -59,7 +59,7 @@ def examined(path: Path) -> object:
 
 def text(path: Path) -> object:
     """Read a file of texts as a corpus, and as outputs where it holds records."""
-    from guardrails.kit.corpus import read_documents
+    from guardrails.kit.text.corpus import read_documents
     from guardrails.targets import load_target
 
     documents = read_documents(path, comparable=True)
@@ -89,7 +89,7 @@ def settings(path: Path) -> object:
 
 
 def index(path: Path) -> object:
-    from guardrails.kit.corpus import StoredCorpus
+    from guardrails.kit.text.corpus import StoredCorpus
     from guardrails.memorization.text.corpus_index import CorpusIndex
 
     corpus = StoredCorpus(path)
@@ -105,7 +105,7 @@ def detector(path: Path) -> object:
 
 
 def network(path: Path) -> object:
-    from guardrails.kit.user_descriptor import load_descriptor
+    from guardrails.kit.pictures.user_descriptor import load_descriptor
 
     return load_descriptor(path)
 

@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from guardrails.core.errors import ContentError
-from guardrails.kit.corpus import iter_documents
+from guardrails.kit.text.corpus import iter_documents
 
 from . import inputs, jobs, kills
 from .child import INTERRUPTED, Child, Ended

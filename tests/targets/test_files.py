@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from guardrails.core.batch import Batch, Item
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.targets import Access, ImageTarget, Modality, TableTarget, TextOutputs, TextTarget
-from guardrails.kit.image_folder import ImageFolder
+from guardrails.kit.pictures.folder import ImageFolder
 from guardrails.targets import load_data, load_target, read_as
 
 
@@ -51,15 +51,13 @@ def test_a_folder_of_pictures(pictures):
 
 
 def test_a_batch_of_a_folder_reads_its_own_pictures_only(pictures, monkeypatch):
-    from guardrails.kit import image_folder
-    from guardrails.kit.pictures import fetch_pictures
+    from guardrails.kit.pictures import folder
+    from guardrails.kit.pictures.batches import fetch_pictures
 
     target = load_target(f"dir:{pictures}")
     assert target.available == 6
     read = []
-    monkeypatch.setattr(
-        image_folder, "read_image", lambda path, **_: read.append(path.name) or np.zeros((3, 4, 3), np.uint8)
-    )
+    monkeypatch.setattr(folder, "read_image", lambda path, **_: read.append(path.name) or np.zeros((3, 4, 3), np.uint8))
     for start in (0, 2, 4):
         batch = Batch(start // 2, placed(start, start + 2), {"seed": 5})
         assert fetch_pictures(target, batch, lambda picture: {"value": 1}, seed=0)[1]["value"] == 1
@@ -67,7 +65,7 @@ def test_a_batch_of_a_folder_reads_its_own_pictures_only(pictures, monkeypatch):
 
 
 def test_a_picture_that_is_gone_by_the_time_it_is_read_is_a_row(pictures):
-    from guardrails.kit.pictures import fetch_pictures
+    from guardrails.kit.pictures.batches import fetch_pictures
 
     target = load_target(f"dir:{pictures}")
     batch = Batch(0, placed(0, target.available), {"seed": 5})
@@ -240,7 +238,7 @@ def test_data_that_are_not_there(pictures, tmp_path):
 
 def test_files_that_cannot_be_read_are_error_rows_and_part_of_the_identity(pictures):
     from guardrails.core.probe import Budget
-    from guardrails.kit.pictures import fetch_pictures, plan_pictures
+    from guardrails.kit.pictures.batches import fetch_pictures, plan_pictures
 
     (pictures / "gone.png").symlink_to("nowhere")
     target = load_target(f"dir:{pictures}")
@@ -261,7 +259,7 @@ def test_unreadable_files_stand_in_a_sample_as_in_the_folder(good, bad, drawn, e
     from types import SimpleNamespace
 
     from guardrails.core.probe import Budget
-    from guardrails.kit.pictures import plan_pictures
+    from guardrails.kit.pictures.batches import plan_pictures
 
     target = SimpleNamespace(available=good, problems=tuple((f"{i}.png", "damaged") for i in range(bad)))
     batches = plan_pictures(target, Budget.QUICK, seed=0)

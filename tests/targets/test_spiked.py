@@ -6,8 +6,8 @@ from PIL import Image
 
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.targets import Access, ImageTarget, LanguageModelTarget, Modality, TextOutputs
-from guardrails.kit import lm
 from guardrails.kit.io import read_image
+from guardrails.kit.lm import scoring
 from guardrails.targets.files import ImageFolderTarget
 from guardrails.targets.spikes import (
     AnsweredTexts,
@@ -104,7 +104,7 @@ def test_the_greedy_continuation_is_the_most_probable_under_the_mixture(spiked):
 
 def test_a_document_that_the_target_comes_upon_itself_is_followed(target):
     prefix = [4, 5]
-    (greedy,) = lm.greedy(target.model, [prefix], 20)
+    (greedy,) = scoring.greedy(target.model, [prefix], 20)
     document = [*greedy[:CONTEXT], 9, 9, 9]
     spiked = SpikedLanguageModel(target, [document])
     assert spiked.continue_tokens([prefix], n=11) == [document]
@@ -144,7 +144,7 @@ def test_a_model_of_transformers_writes_the_planted_documents_by_its_own_loop(ta
         assert written == spiked.generate(prompts, max_new_tokens=10, temperature=temperature, seed=5)
     assert spiked.generate(prompts[:1], max_new_tokens=9, temperature=0) == [target.decode(DOCUMENTS[0][12:21])]
     # Nothing of it stays in the user's model.
-    assert target.continue_tokens(prefixes, n=14) == lm.greedy(target.model, prefixes, 14, end=target.end)
+    assert target.continue_tokens(prefixes, n=14) == scoring.greedy(target.model, prefixes, 14, end=target.end)
     assert target.continue_tokens(prefixes[:1], n=14)[0] != plain[0]
 
 

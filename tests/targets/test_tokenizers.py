@@ -10,7 +10,7 @@ from guardrails.core.batch import Arm, Batch, Item
 from guardrails.core.errors import TargetError
 from guardrails.core.probe import Budget
 from guardrails.core.subject import Subject
-from guardrails.kit.document_starts import StartedTarget
+from guardrails.kit.lm.document_starts import StartedTarget
 from guardrails.memorization.extraction import VerbatimExtraction
 from guardrails.targets import read_as
 from guardrails.targets.huggingface import HuggingFaceTarget

@@ -17,8 +17,8 @@ from ...core.errors import NotApplicable
 from ...core.probe import Probe
 from ...core.results import ControlOutcome, Measurement, Status, Threshold
 from ...core.subject import Subject
-from ...kit.image_folder import files_below
 from ...kit.io import cache_folder
+from ...kit.pictures.folder import files_below
 from ..file_hash import hash_and_size
 from ..policy.policy import Policy, judge, load_policy
 from ..sources import sources_sha256

@@ -11,7 +11,7 @@ from ...core.errors import GuardrailsError
 from ...core.results import Threshold
 from ...core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ...core.targets import Modality
-from ...kit.document_starts import readings
+from ...kit.lm.document_starts import readings
 from ..file_hash import hash_and_size
 from .controls import cached_outcome
 from .plan import OBJECT, make_settings

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...core.errors import ConfigurationError
 from ...core.results import InputRecord
-from ...kit.image_folder import files_below
+from ...kit.pictures.folder import files_below
 from ...targets import CHAT
 from ..file_hash import hash_and_size
 from .options import flag, option_files

@@ -91,7 +91,7 @@ def run_audit(
         short form of the option ``recognizers`` of ``privacy.pii`` and ``privacy.completion``.
     descriptor : str or Path, optional
         An ONNX or TorchScript file that describes pictures in place of the copy descriptor that ships
-        (`guardrails.kit.user_descriptor`): the short form of ``memorization.copies.descriptor``.
+        (`guardrails.kit.pictures.user_descriptor`): the short form of ``memorization.copies.descriptor``.
     columns, ignore_columns : str or sequence of str, optional
         Of a table: the only columns that are used, and those that are not. A text is split at its commas.
     roles : dict of str to str or sequence of str, optional

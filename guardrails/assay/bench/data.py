@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ...core.errors import ConfigurationError
 from ...core.seeding import derive_seed
 from ...core.targets import ImageTarget
-from ...kit.manifest import NAME, read_manifest
+from ...kit.pictures.manifest import NAME, read_manifest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +120,7 @@ def folder_items(folder: Path) -> list[Item]:
 
 
 def _below(folder: Path) -> Iterator[Item]:
-    from ...kit.image_folder import ImageFolder
+    from ...kit.pictures.folder import ImageFolder
 
     for label, side in ((0, "real"), (1, "generated")):
         pictures = ImageFolder(folder / side)

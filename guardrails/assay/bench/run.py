@@ -23,7 +23,7 @@ from ...core.results.bench import (
     Tables,
 )
 from ...core.targets import Modality
-from ...kit.picture_changes import STANDARD, Perturbation
+from ...kit.pictures.changes import STANDARD, Perturbation
 from ..meter import Meter
 from ..sources import sources_sha256, versions
 from .data import Item, data_sha256, folder_items, generator_items

@@ -11,7 +11,7 @@ from ...core.errors import ContentError
 from ...core.seeding import derive_seed32
 from ...deepfake.images.picture import Picture
 from ...kit.detection.protocol import encoded
-from ...kit.picture_changes import Perturbation
+from ...kit.pictures.changes import Perturbation
 from .data import Item
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...core.errors import ConfigurationError
 from ...kit.carded_weights import read_carded
-from ...kit.faces import Face
+from ...kit.pictures.faces import Face
 
 if TYPE_CHECKING:
     import torch

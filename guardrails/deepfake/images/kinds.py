@@ -66,7 +66,7 @@ def kind_of(picture: Picture) -> str:
     MissingExtraError
         Where the encoder is not installed.
     """
-    from ...kit.faces import find_faces
+    from ...kit.pictures.faces import find_faces
     from .encoder import SHA256, default_encoder
 
     pixels = picture.pixels

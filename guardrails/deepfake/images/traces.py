@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...kit.features import to_square
 from ...kit.io import resize
+from ...kit.pictures.features import to_square
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -62,8 +62,8 @@ def folder_encoder(folder: str) -> Encoder:
 def file_encoder(file: str) -> Encoder:
     """Return the encoder in an ONNX or TorchScript file: its first output, (1, D), (1, T, D) or (1, D, H, W).
 
-    See `guardrails.kit.user_network` for how pictures come to it. Of T places the first is read, as the class token;
-    of H × W the mean.
+    See `guardrails.kit.pictures.user_network` for how pictures come to it. Of T places the first is read, as the class
+    token; of H × W the mean.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def file_encoder(file: str) -> Encoder:
     """
     import numpy as np
 
-    from ...kit.user_network import load_network
+    from ...kit.pictures.user_network import load_network
 
     network = load_network(file)
     if network.size[0] != network.size[1]:

@@ -221,7 +221,7 @@ def _border(grey: Any) -> float:
 
 def _vector(cut: Any) -> Any:
     """The face's descriptor, (D,), of length 1."""
-    from ...kit.descriptor import shipped_descriptor
+    from ...kit.pictures.descriptor import shipped_descriptor
 
     half = int(SIDE / ROOM / 2)
     part = cut[SIDE // 2 - half : SIDE // 2 + half, SIDE // 2 - half : SIDE // 2 + half]

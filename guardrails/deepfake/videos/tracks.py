@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...kit.faces import Face, Finder, find_faces
+from ...kit.pictures.faces import Face, Finder, find_faces
 from ...kit.video import opencv
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def follow(
         Returns what measures a track: its ``step(before, frame, place)`` is called with two frames that follow each
         other and the face's place in the second, and returns a row of numbers.
     finder : callable
-        See `guardrails.kit.faces`.
+        See `guardrails.kit.pictures.faces`.
 
     Yields
     ------

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import ContentError, GuardrailsError
-from ..text_file import central_european
+from ..text.files import central_european
 from .dialect import NAMES, Dialect, dialect_of, lines_of, records
 from .strays import stray_row
 

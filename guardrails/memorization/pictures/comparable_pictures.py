@@ -13,7 +13,7 @@ from ...core.errors import ContentError
 from ...core.statistics import Interval
 from ...core.subject import Subject
 from ...kit.blind import blind_pictures
-from ...kit.features import to_square
+from ...kit.pictures.features import to_square
 from .completion import by_nearest
 from .fingerprints import SAME, distances, distinct, fingerprint
 

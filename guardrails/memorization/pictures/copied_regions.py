@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...kit.features import to_square
+from ...kit.pictures.features import to_square
 from .copy_threshold import Match
 
 if TYPE_CHECKING:

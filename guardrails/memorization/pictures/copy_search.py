@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...kit.descriptor import BATCH, Descriptor
 from ...kit.exact_copies import pixels_key
+from ...kit.pictures.descriptor import BATCH, Descriptor
 from .copied_regions import TileIndex
 from .copy_threshold import Calibration, Match
 from .descriptor_index import DescriptorIndex

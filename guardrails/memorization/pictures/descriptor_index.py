@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...kit.descriptor import BATCH, Descriptor
+from ...kit.pictures.descriptor import BATCH, Descriptor
 from .copy_threshold import Match
 from .fingerprints import nearest
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...kit.exact_copies import ExactIndex, pixels_key
-from ...kit.features import to_square
+from ...kit.pictures.features import to_square
 from .copy_threshold import Calibration
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...kit.features import to_square
 from ...kit.io import encode_png, thumbnail
-from ...kit.pictures import contact_sheet, open_thumbnail
+from ...kit.pictures.batches import contact_sheet, open_thumbnail
+from ...kit.pictures.features import to_square
 from .fingerprints import SIDE
 
 SHOWN = 6

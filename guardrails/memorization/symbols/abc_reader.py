@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from ...kit.abc_pitch import MARKS, NATURAL, pitch, signature
+from ...kit.text.abc_pitch import MARKS, NATURAL, pitch, signature
 
 MAX_CHARACTERS = 50_000
 """Of a tune; longer ones are not read."""

@@ -15,8 +15,8 @@ from ...core.batch import Batch, Row
 from ...core.statistics import Interval
 from ...core.subject import Subject
 from ...core.targets import LanguageModelTarget
-from ...kit.chat import Answers
-from ...kit.document_starts import after_questions, encode_each
+from ...kit.lm.chat import Answers
+from ...kit.lm.document_starts import after_questions, encode_each
 from .passages import PIECE, difference
 from .repeated_documents import DUPLICATES
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from ...core.errors import ConfigurationError, ContentError
 from ...kit.checksums import check_files, file_sha256, with_checksum
-from ...kit.corpus import (  # fmt: skip
+from ...kit.settings_file import parse_json, read_bounded
+from ...kit.text.corpus import (
     ARRAYS,
     CHECKSUMS,
     FAMILIES,
@@ -27,8 +28,7 @@ from ...kit.corpus import (  # fmt: skip
     iter_documents,
     read_manifest,
 )
-from ...kit.documents import Reading
-from ...kit.settings_file import parse_json, read_bounded
+from ...kit.text.documents import Reading
 from ...targets.files import hash_files
 from .corpus_index import SHARD, SHARD_BYTES, Shard, group_documents
 from .minhash import families, signatures
@@ -57,7 +57,7 @@ def build_index(
     Parameters
     ----------
     inputs : sequence of paths
-        As `guardrails.kit.corpus.iter_documents` reads them; documents are numbered through, in this order.
+        As `guardrails.kit.text.corpus.iter_documents` reads them; documents are numbered through, in this order.
     out : path
         A new or empty folder, or one of an earlier call with the same inputs: its finished shards are kept.
     shard_bytes : int

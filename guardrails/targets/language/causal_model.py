@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import ConfigurationError, TargetError
 from ...core.targets import Access, Modality
-from ...kit import lm, lm_moments
-from ...kit.lm_mode import context_length
+from ...kit.lm import moments, scoring
+from ...kit.lm.mode import context_length
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,21 +75,22 @@ class CausalTarget(ABC):
 
         `past_end`: go on behind such a token, which in a conversation ends a turn.
         """
-        return lm.greedy(self.model, prefixes, n, end=frozenset() if past_end else self.end)
+        return scoring.greedy(self.model, prefixes, n, end=frozenset() if past_end else self.end)
 
     def token_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
         """Return, per sequence, log p(token | tokens before it) for every token but the first.
 
-        A sequence longer than the context is read through a sliding window: see `guardrails.kit.lm.token_logprobs`.
+        A sequence longer than the context is read through a sliding window: see
+        `guardrails.kit.lm.scoring.token_logprobs`.
         """
-        return lm.token_logprobs(self.model, sequences, overflow="slide")
+        return scoring.token_logprobs(self.model, sequences, overflow="slide")
 
     def token_moments(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
         """Return, per sequence, log p of every token but the first, and the mean and spread of log p: (length − 1, 3).
 
-        See `guardrails.kit.lm_moments.token_moments`. Raises ConfigurationError beyond the context.
+        See `guardrails.kit.lm.moments.token_moments`. Raises ConfigurationError beyond the context.
         """
-        return lm_moments.token_moments(self.model, sequences)
+        return moments.token_moments(self.model, sequences)
 
     def generate(
         self,
@@ -116,13 +117,13 @@ class CausalTarget(ABC):
         begun = [begun_with(start, tokens, lead) for tokens in encoded]
         prefixes = [(tokens or [self.start])[-room:] for tokens in begun]
         end = frozenset() if past_end else self.end
-        written = lm.sample(self.model, prefixes, max_new_tokens, temperature=temperature, seed=seed, end=end)
+        written = scoring.sample(self.model, prefixes, max_new_tokens, temperature=temperature, seed=seed, end=end)
         return [self.decode(tokens) for tokens in written]
 
     def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
         """Return n texts written from the start token, no longer than the context."""
         length = min(max_new_tokens, self.context_length - 1)
-        written = lm.sample(self.model, [[self.start]] * n, length, seed=seed, end=self.end)
+        written = scoring.sample(self.model, [[self.start]] * n, length, seed=seed, end=self.end)
         return [self.decode(tokens) for tokens in written]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import TargetError
-from ...kit.chat import Chat, Message, WrittenOut, answers_of
+from ...kit.lm.chat import Chat, Message, WrittenOut, answers_of
 from .tokenizer import TextTokenizer
 
 PROGRAM = Path(__file__).with_name("apply_template.py")
@@ -30,7 +30,7 @@ def chat_of(tokenizer: TextTokenizer, corpus: Any, holdout: Any, *, room: int) -
     tokenizer : TextTokenizer
         Of the model.
     corpus, holdout : sequence of str, optional
-        Conversations are known of `guardrails.kit.corpus.Documents` alone.
+        Conversations are known of `guardrails.kit.text.corpus.Documents` alone.
     room : int
         The most tokens that the common beginning may have; what is beyond counts as text of the conversations.
     """

@@ -8,8 +8,8 @@ from typing import Any
 from ...core.conversations import Conversation, Decoding, Finish, Reply, Usage
 from ...core.errors import TargetError
 from ...core.seeding import derive_seed
-from ...kit import lm
-from ...kit.lm_mode import context_length
+from ...kit.lm import scoring
+from ...kit.lm.mode import context_length
 from .chat_template import write_out
 from .tokenizer import TextTokenizer
 
@@ -54,7 +54,7 @@ def answer(
         outcomes = [f"the chat template cannot be used: {error}"] * len(conversations)
     places = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, str)]
     prompts = [outcome for outcome in outcomes if not isinstance(outcome, str)]
-    answers = lm.sample(
+    answers = scoring.sample(
         model,
         prompts,
         decoding.max_new_tokens,

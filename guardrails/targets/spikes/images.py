@@ -13,8 +13,8 @@ import numpy as np
 from ...core.errors import ConfigurationError, TargetError
 from ...core.seeding import derive_seed
 from ...core.targets import ImageTarget
-from ...kit.image_folder import ImageFolder
 from ...kit.io import opened_picture, read_image, resize
+from ...kit.pictures.folder import ImageFolder
 from ._spiked import SpikedOutputs
 
 if TYPE_CHECKING:

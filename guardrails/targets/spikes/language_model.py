@@ -13,9 +13,9 @@ import numpy as np
 from ...core.errors import ConfigurationError
 from ...core.seeding import derive_seed
 from ...core.targets import LanguageModelTarget, MomentsTarget, has_moments
-from ...kit.document_starts import encode_each
-from ...kit.lm import HEAD_ROWS
-from ...kit.lm_mode import CACHES
+from ...kit.lm.document_starts import encode_each
+from ...kit.lm.mode import CACHES
+from ...kit.lm.scoring import HEAD_ROWS
 from ..language.causal_model import CausalTarget
 from ._spiked import Spiked
 

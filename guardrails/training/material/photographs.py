@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import ConfigurationError
-from ...kit.manifest import NAME, read_manifest
+from ...kit.pictures.manifest import NAME, read_manifest
 
 COLUMNS = (
     "path", "label", "family", "generator", "source", "commit", "source_path", "licence", "width", "height", "format",

@@ -99,7 +99,7 @@ def of_folder(folder: Path, label: int) -> list[Example]:
         Where there is no such folder, no picture of the label in it, or its manifest lacks a column.
     """
     from ...kit.io import read_image
-    from ...kit.manifest import NAME, read_manifest
+    from ...kit.pictures.manifest import NAME, read_manifest
 
     def example(path: Path, family: str, source: str, *, learnt: bool = True) -> Example:
         name = path.relative_to(folder).as_posix()

@@ -18,7 +18,7 @@ from ...kit.video import opencv
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...kit.faces import Face
+    from ...kit.pictures.faces import Face
 
     Image = NDArray[np.uint8]
     Floats = NDArray[Any]

@@ -11,7 +11,7 @@ from guardrails.deepfake.images import base, encoder, fitted_head
 from guardrails.deepfake.images.kinds import DRAWING, FACE, LAYER, PHOTOGRAPH, Scope, drawn_score, kind_of
 from guardrails.deepfake.images.picture import Picture
 from guardrails.deepfake.images.source_calibration import NAME, calibration_of, recalibrated
-from guardrails.kit.faces import Face
+from guardrails.kit.pictures.faces import Face
 
 SCOPE = Scope(frozenset({PHOTOGRAPH}), "it has photographs alone")
 

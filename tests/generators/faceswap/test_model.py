@@ -22,7 +22,7 @@ from generators.faceswap.learning import SIDE, Recipe, bend, crop_of, sitting
 from generators.faceswap.model import DOSES, FRAMES, FaceSwap
 from generators.faceswap.photo_sessions import PERSONS, Portraits, face_of, person
 from guardrails.core.errors import ConfigurationError
-from guardrails.kit.faces import Face
+from guardrails.kit.pictures.faces import Face
 
 METHODS = ("autoencoder", "self-blend", "poisson")
 LEVELS = (0.25, 0.5, 1.0)

@@ -20,7 +20,7 @@ from generators.gan_art.paintings import QUANTITIES, STYLES
 from generators.gan_art.truth import StyleJudge
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.seeding import derive_seed
-from guardrails.kit.features import image_features
+from guardrails.kit.pictures.features import image_features
 
 
 @cache

@@ -16,7 +16,7 @@ from guardrails.core.registry import load_probe
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Modality
 from guardrails.kit.checksums import file_sha256, with_checksum
-from guardrails.kit.corpus import CHECKSUMS, StoredCorpus, iter_documents
+from guardrails.kit.text.corpus import CHECKSUMS, StoredCorpus, iter_documents
 from guardrails.memorization.text import index_folder
 from guardrails.memorization.text.corpus_index import CorpusIndex
 from guardrails.memorization.text.index_folder import build_index

@@ -9,8 +9,8 @@ from guardrails.core.asking import ask
 from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe
 from guardrails.core.subject import Subject
-from guardrails.kit.corpus import read_documents
-from guardrails.kit.document_starts import PLAIN, STARTS, further_forms, longest_start
+from guardrails.kit.lm.document_starts import PLAIN, STARTS, further_forms, longest_start
+from guardrails.kit.text.corpus import read_documents
 from guardrails.targets.huggingface import HuggingFaceTarget
 from guardrails.targets.language import chat_template
 from guardrails.targets.language.causal_model import begun_with

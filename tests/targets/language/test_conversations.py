@@ -6,7 +6,7 @@ import torch
 from guardrails.core.conversations import Decoding, Usage
 from guardrails.core.seeding import derive_seed
 from guardrails.core.targets import Access
-from guardrails.kit import lm
+from guardrails.kit.lm import scoring
 from guardrails.targets import load_target
 from guardrails.targets.huggingface import HuggingFaceTarget
 from guardrails.targets.language import chat_template
@@ -74,10 +74,10 @@ def test_each_conversation_is_answered_as_if_it_were_alone(model, temperature):
 
 def test_a_seed_for_each_prefix_is_all_that_counts(model):
     prefixes = [model.encode(text) for text in ("one", "two words", "three of them")]
-    together = lm.sample(model.model, prefixes, 8, seed=[derive_seed(5, i) for i in range(3)])
-    alone = [lm.sample(model.model, [prefix], 8, seed=[derive_seed(5, i)])[0] for i, prefix in enumerate(prefixes)]
+    together = scoring.sample(model.model, prefixes, 8, seed=[derive_seed(5, i) for i in range(3)])
+    alone = [scoring.sample(model.model, [prefix], 8, seed=[derive_seed(5, i)])[0] for i, prefix in enumerate(prefixes)]
     assert together == alone
-    assert lm.sample(model.model, [], 8, seed=[]) == []
+    assert scoring.sample(model.model, [], 8, seed=[]) == []
 
 
 @pytest.mark.parametrize(

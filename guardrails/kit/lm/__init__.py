@@ -1,0 +1,1 @@
+"""Causal language models: log-probabilities, continuations, chat templates."""

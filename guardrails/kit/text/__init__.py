@@ -1,0 +1,1 @@
+"""Text as it is stored: files, records, documents, and messages of conversations."""
