@@ -6,6 +6,7 @@ across two. An index lies in a folder and is mapped from there: five bytes and a
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ from .suffix_array import STEP, Query, SuffixArray
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Bytes = NDArray[np.uint8]
     Ints = NDArray[np.int64]
 
 SHARD = 2**31 - 1 - PAD
 """Bytes of text in a shard, at most: places in it are 32-bit numbers."""
 SHARD_BYTES = 2**29
-"""Bytes of text in a shard unless told otherwise: sorting them takes about eight times as much memory."""
+"""Bytes of text in a shard unless told otherwise: sorting them takes about six times as much memory."""
 QUERY = 2**18
 """Bytes that are searched for at once."""
 RANGE = 2**20
@@ -60,9 +62,8 @@ class Shard:
     starts: Ints
 
     @classmethod
-    def build(cls, documents: Sequence[bytes]) -> Shard:
-        """Index documents of at most `SHARD` bytes."""
-        text, starts = lay_out(documents)
+    def build(cls, text: Bytes, starts: Ints) -> Shard:
+        """Index documents of at most `SHARD` bytes, as `group_documents` yields them."""
         return cls(SuffixArray.build(text), starts)
 
     def document(self, places: Ints) -> Ints:
@@ -105,7 +106,7 @@ class CorpusIndex:
     @classmethod
     def from_documents(cls, documents: Iterable[str], *, shard_bytes: int = SHARD_BYTES) -> CorpusIndex:
         """Index documents in memory; empty ones keep their number."""
-        return cls(Shard.build(group) for group in group_documents(documents, shard_bytes))
+        return cls(Shard.build(*group) for group in group_documents(documents, shard_bytes))
 
     @classmethod
     def open(cls, corpus: StoredCorpus | str | Path) -> CorpusIndex:
@@ -229,34 +230,39 @@ def encoded(string: str | bytes) -> bytes:
     return string if isinstance(string, bytes) else string.encode("utf-8", "surrogatepass")
 
 
-def lay_out(documents: Sequence[bytes]) -> tuple[NDArray[np.uint8], Ints]:
-    """Return the text of a shard, padded, and where each document begins, and the end."""
-    end = bytes([SEPARATOR])
-    joined = bytearray().join(part for document in documents for part in (document, end)) + bytes(PAD)
-    starts = np.concatenate([[0], np.cumsum([len(document) + 1 for document in documents], dtype=np.int64)])
-    return np.frombuffer(joined, np.uint8), starts.astype(np.int64)
+def group_documents(documents: Iterable[str], shard_bytes: int) -> Iterator[tuple[Bytes, Ints]]:
+    """Yield the text of one shard after the other; a longer document is a shard of its own.
 
-
-def group_documents(documents: Iterable[str], shard_bytes: int) -> Iterator[list[bytes]]:
-    """Yield documents as the bytes of one shard after the other; a longer document is a shard of its own.
+    Yields
+    ------
+    text : array of uint8
+        Documents, each followed by `SEPARATOR`; then `PAD` zeros.
+    starts : array of int64, (documents + 1,)
+        Where each begins, and the end.
 
     Raises
     ------
     ConfigurationError
         For a document of 2 GiB.
     """
-    group: list[bytes] = []
-    size = 0
+    # Documents go straight to their place: a list of them would take as much memory again, and more.
+    text, starts = bytearray(), array("q", [0])
     for document in map(encoded, documents):
         if len(document) >= SHARD:
             raise ConfigurationError(f"a document of {len(document):,} bytes; at most {SHARD - 1:,} can be indexed")
-        if group and size + len(document) + 1 > shard_bytes:
-            yield group
-            group, size = [], 0
-        group.append(document)
-        size += len(document) + 1
-    if group:
-        yield group
+        if text and len(text) + len(document) + 1 > shard_bytes:
+            yield _padded(text, starts)
+            text, starts = bytearray(), array("q", [0])
+        text += document
+        text.append(SEPARATOR)
+        starts.append(len(text))
+    if text:
+        yield _padded(text, starts)
+
+
+def _padded(text: bytearray, starts: array[int]) -> tuple[Bytes, Ints]:
+    text += bytes(PAD)
+    return np.frombuffer(text, np.uint8), np.frombuffer(starts, np.int64)
 
 
 def _groups(strings: Sequence[bytes]) -> Iterator[list[bytes]]:

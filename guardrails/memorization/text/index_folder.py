@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,16 +30,21 @@ from ...kit.text.corpus import (
 )
 from ...kit.text.documents import Reading
 from ...targets.files import hash_files
-from .corpus_index import SHARD, SHARD_BYTES, Shard, group_documents
-from .minhash import families, signatures
+from .corpus_index import SHARD, SHARD_BYTES, group_documents
+from .minhash import PLACES, families, signatures
+from .suffix_array import SuffixArray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .corpus_index import Bytes, Ints
 
 Progress = Callable[[int, int, str], None]
 MB = 1_000_000
 LOCK = "index.lock"
 """Held by the command that builds."""
+BLOCK = 256
+"""Documents whose signatures are in memory at once: one takes 512 bytes, which is more than a short document."""
 PART = ".part"
 """Suffix of what is being written; it is renamed when it is whole."""
 
@@ -61,7 +66,7 @@ def build_index(
     out : path
         A new or empty folder, or one of an earlier call with the same inputs: its finished shards are kept.
     shard_bytes : int
-        Bytes of text in a shard, at most 2 GiB. Building takes about eight times as much memory.
+        Bytes of text in a shard, at most 2 GiB. Building takes about six times as much memory.
     text_field : str, optional
         The field of records that holds the text, with dots between nested ones.
     progress : callable
@@ -145,14 +150,15 @@ def _write_shards(
 ) -> list[tuple[int, int]]:
     """Write the shards that are not there or are damaged; return documents and bytes of each."""
     done: list[tuple[int, int]] = []
-    for number, group in enumerate(group_documents(documents, shard_bytes)):
-        size = sum(map(len, group))
+    for number, (text, starts) in enumerate(group_documents(documents, shard_bytes)):
+        count = len(starts) - 1
+        size = int(starts[-1]) - count
         folder = out / f"shard-{number:04d}"
         progress(sum(s for _, s in done) // MB, f"shard {number + 1}: sorting {size / MB:.0f} MB")
         if not _is_written(folder):
             shutil.rmtree(folder, ignore_errors=True)
-            _write_shard(folder, group)
-        done.append((len(group), size))
+            _write_shard(folder, text, starts)
+        done.append((count, size))
     return done
 
 
@@ -168,23 +174,32 @@ def _read_checksums(folder: Path) -> Any:
     return parse_json(read_bounded(folder / CHECKSUMS), CHECKSUMS)
 
 
-def _write_shard(folder: Path, group: Sequence[bytes]) -> None:
+def _write_shard(folder: Path, text: Bytes, starts: Ints) -> None:
     """Write a shard beside its place and move it there: a folder of that name is finished."""
-    shard = Shard.build(group)
     part = folder.with_suffix(PART)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
+    _write_signatures(part / "signatures.npy", text, starts)
+    array = SuffixArray.build(text)
     arrays: dict[str, NDArray[Any]] = {
-        "text": shard.array.text,
-        "starts": shard.starts,
-        "suffixes": shard.array.suffixes,
-        "keys": shard.array.keys,
-        "signatures": signatures(document.decode("utf-8", "surrogatepass") for document in group),
-    }
-    for name, array in arrays.items():
-        np.save(part / f"{name}.npy", array, allow_pickle=False)
+        "text": text, "starts": starts, "suffixes": array.suffixes, "keys": array.keys,
+    }  # fmt: skip
+    for name, values in arrays.items():
+        np.save(part / f"{name}.npy", values, allow_pickle=False)
     _write_json(part / CHECKSUMS, {name: file_sha256(part / name) for name in ARRAYS})
     part.rename(folder)
+
+
+def _write_signatures(path: Path, text: Bytes, starts: Ints) -> None:
+    """Write the signature of each document, as `numpy.save` would write all of them."""
+    documents = (
+        text[begin : end - 1].tobytes().decode("utf-8", "surrogatepass") for begin, end in pairwise(map(int, starts))
+    )
+    header = {"descr": "<u4", "fortran_order": False, "shape": (len(starts) - 1, PLACES)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        while block := list(islice(documents, BLOCK)):
+            file.write(signatures(block).astype("<u4", copy=False).tobytes())
 
 
 def _checksums(out: Path, shards: int) -> dict[str, str]:
@@ -198,8 +213,8 @@ def _checksums(out: Path, shards: int) -> dict[str, str]:
 
 def _near_duplicates(out: Path, shards: int) -> dict[str, int]:
     """Return how many documents are near-duplicates of another one, how many families they are, and the largest."""
-    by_shard = [np.load(out / f"shard-{k:04d}" / "signatures.npy", allow_pickle=False) for k in range(shards)]
-    family = families(np.concatenate(by_shard))
+    names = [out / f"shard-{number:04d}" / "signatures.npy" for number in range(shards)]
+    family = families(*(np.load(name, mmap_mode="r", allow_pickle=False) for name in names))
     np.save(out / FAMILIES, family, allow_pickle=False)
     return summary(family)
 

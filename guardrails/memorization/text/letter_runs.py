@@ -13,7 +13,7 @@ from .line_stamps import without_stamps
 from .shared_runs import Search
 
 MOST = 100_000_000
-"""Characters of a corpus above which no second index is built: that takes about eight times as much memory."""
+"""Characters of a corpus above which no second index is built: that takes about six times as much memory."""
 _BREAK = re.compile(r"<(?:br|/?(?:p|div|li|tr))\b[^<>]{0,300}>", re.IGNORECASE)
 """A tag where a line begins."""
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,300}>|<!--.{0,1000}?-->", re.DOTALL)

@@ -11,7 +11,7 @@ J = .8, .56 at J = .4. It counts where at least .8 of the 128 places agree, an e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -59,8 +59,10 @@ def signatures(texts: Iterable[str]) -> Signatures:
     return np.stack(rows) if rows else np.empty((0, PLACES), dtype=np.uint32)
 
 
-def families(signatures: Signatures) -> NDArray[np.int64]:
+def families(*signatures: Signatures) -> NDArray[np.int64]:
     """Return, for each document, the number of the first document that it is a near-duplicate of, or its own.
+
+    The signatures may come in several arrays, which may be mapped from disk: no copy of them is made.
 
     Near-duplicates of near-duplicates are one family. Within a band's bucket each document is held against the first of
     its bucket and the one before it, so that a thousand copies of one text cost a thousand comparisons.
@@ -68,25 +70,35 @@ def families(signatures: Signatures) -> NDArray[np.int64]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n, rows = len(signatures), PLACES // BANDS
-    pairs = [np.empty((0, 2), dtype=np.int64)]
+    n, rows = sum(map(len, signatures)), PLACES // BANDS
+    candidates = np.empty(0, dtype=np.int64)  # pairs (i, j) as i · n + j
     for band in range(BANDS):
-        keys = np.ascontiguousarray(signatures[:, band * rows : (band + 1) * rows]).view(np.dtype((np.void, 4 * rows)))
-        _, bucket = np.unique(keys.ravel(), return_inverse=True)
+        places = np.concatenate([part[:, band * rows : (band + 1) * rows] for part in signatures])
+        _, bucket = np.unique(places.view(np.dtype((np.void, 4 * rows))).ravel(), return_inverse=True)
         order = np.argsort(bucket, kind="stable")
         starts = np.flatnonzero(np.diff(bucket[order], prepend=-1))
         first = order[np.repeat(starts, np.diff(starts, append=n))]
         same = np.flatnonzero(first != order)
-        pairs += [np.column_stack([first[same], order[same]]), np.column_stack([order[same - 1], order[same]])]
-    candidates = np.unique(np.concatenate(pairs), axis=0)
+        pairs = [first[same] * n + order[same], order[same - 1] * n + order[same]]
+        candidates = np.unique(np.concatenate([candidates, *pairs]))
     near = [
-        piece[(signatures[piece[:, 0]] == signatures[piece[:, 1]]).mean(axis=1) >= NEAR]
+        piece[(_rows(signatures, piece // n) == _rows(signatures, piece % n)).mean(axis=1) >= NEAR]
         for piece in np.array_split(candidates, 1 + len(candidates) // 100_000)
     ]
-    left, right = np.concatenate(near).T
+    left, right = np.divmod(np.concatenate(near), n)
     graph = coo_array((np.ones(len(left), dtype=bool), (left, right)), shape=(n, n))
     count, label = connected_components(graph, directed=False)
     first_of = np.full(count, n, dtype=np.int64)
     np.minimum.at(first_of, label, np.arange(n))
     out: NDArray[np.int64] = first_of[label]
+    return out
+
+
+def _rows(parts: Sequence[Signatures], numbers: NDArray[np.int64]) -> Signatures:
+    """Return the signatures of some documents, which are numbered through all parts."""
+    out, first = np.empty((len(numbers), PLACES), dtype=np.uint32), 0
+    for part in parts:
+        inside = (numbers >= first) & (numbers < first + len(part))
+        out[inside] = part[numbers[inside] - first]
+        first += len(part)
     return out

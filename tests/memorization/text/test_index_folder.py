@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from guardrails.core.registry import load_probe
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Modality
 from guardrails.kit.checksums import file_sha256, with_checksum
+from guardrails.kit.text import corpus
 from guardrails.kit.text.corpus import CHECKSUMS, StoredCorpus, iter_documents
 from guardrails.memorization.text import index_folder
 from guardrails.memorization.text.corpus_index import CorpusIndex
@@ -112,12 +115,12 @@ def test_a_build_that_was_stopped_keeps_its_finished_shards(tmp_path: Path, monk
     source, out = jsonl(tmp_path / "c.jsonl", DOCUMENTS), tmp_path / "index"
     write, written = index_folder._write_shard, []
 
-    def stops(folder: Path, group: Any) -> None:
+    def stops(folder: Path, *documents: Any) -> None:
         if len(written) == len("abc"):
             (folder.with_suffix(".part")).mkdir()
             raise KeyboardInterrupt
         written.append(folder.name)
-        write(folder, group)
+        write(folder, *documents)
 
     monkeypatch.setattr(index_folder, "_write_shard", stops)
     with pytest.raises(KeyboardInterrupt):
@@ -125,9 +128,9 @@ def test_a_build_that_was_stopped_keeps_its_finished_shards(tmp_path: Path, monk
     with pytest.raises(ConfigurationError, match="unfinished"):
         StoredCorpus(out)
 
-    def counted(folder: Path, group: Any) -> None:
+    def counted(folder: Path, *documents: Any) -> None:
         written.append(folder.name)
-        write(folder, group)
+        write(folder, *documents)
 
     monkeypatch.setattr(index_folder, "_write_shard", counted)
     made = build_index([source], out, shard_bytes=MANY_SHARDS)
@@ -135,6 +138,21 @@ def test_a_build_that_was_stopped_keeps_its_finished_shards(tmp_path: Path, monk
     assert list(StoredCorpus(out)) == DOCUMENTS
     assert build_index([source], out, shard_bytes=MANY_SHARDS) == made
     assert len(written) == made["shards"]
+
+
+def test_building_takes_less_than_eight_bytes_for_each_byte_of_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = Random(4)
+    documents = [" ".join(f"w{rng.randrange(5000)}" for _ in range(50)) for _ in range(3000)]
+    source = jsonl(tmp_path / "c.jsonl", documents)
+    build_index([jsonl(tmp_path / "d.jsonl", DOCUMENTS)], tmp_path / "first")  # what is loaded once is not counted
+    monkeypatch.setattr(corpus, "MAX_MANIFEST", 1_000_000)  # space that Python asks for and never fills
+    tracemalloc.start()
+    made = build_index([source], tmp_path / "index")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 5 * made["bytes"] < peak < 8 * made["bytes"]
 
 
 def test_an_index_of_other_files_is_left_alone(stored: Path, tmp_path: Path) -> None:

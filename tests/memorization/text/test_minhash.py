@@ -34,6 +34,13 @@ def test_families_are_near_duplicates_and_nothing_else() -> None:
     assert first_alike.tolist() == [*range(200), *range(20), *range(220, 240), 0]
 
 
+def test_signatures_in_several_parts_make_the_same_families() -> None:
+    texts = [f"one text of {k} words in all" for k in (1, 2, 1, 3, 2, 1)]
+    whole = signatures(texts)
+    assert families(whole).tolist() == [0, 1, 0, 3, 1, 0]
+    assert families(whole[:2], whole[2:2], whole[2:3], whole[3:]).tolist() == families(whole).tolist()
+
+
 def test_case_and_spacing_make_no_difference_and_short_texts_are_compared_whole() -> None:
     assert families(signatures(["One two  three", "one TWO three", "one two four", "", " "])).tolist() == [
         0,
