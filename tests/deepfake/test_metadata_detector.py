@@ -1,6 +1,7 @@
 """The metadata baseline reads headers, and has no opinion without a file."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from guardrails.deepfake.metadata import Metadata
@@ -29,3 +30,13 @@ def test_pixels_are_not_decoded(tmp_path):
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(file)
     file.write_bytes(file.read_bytes()[:60])
     assert len(Metadata().described([file])["metadata"][0]) > 5
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "avif", "ppm"])
+def test_the_shipped_weights_score_files_of_every_format(tmp_path, suffix):
+    file = tmp_path / f"a.{suffix}"
+    try:
+        Image.fromarray(np.zeros((96, 96, 3), np.uint8)).save(file)
+    except (KeyError, OSError, ValueError):
+        pytest.skip(f"this Pillow cannot write {suffix}")
+    assert Metadata().score([file])[0].score is not None

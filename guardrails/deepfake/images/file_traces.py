@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...kit.io import FORMATS, opened_picture
+from ...kit.io import opened_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image as PillowImage
 
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+"""Those that the shipped weights have a number for; pictures in other formats are none of them."""
 NAMES = (*(f"is {name}" for name in FORMATS), "short side", "square", "multiple of 64", "bytes per pixel",
          "quality", "has EXIF")  # fmt: skip
 MULTIPLE = 64
