@@ -6,11 +6,14 @@ from guardrails.targets.endpoint import Decoding, Endpoint, EndpointOptions, Pat
 
 from .fault_server import Server
 
-QUICK = Patience(connect=1.0, read=0.3, total=0.6, attempts=3, first_wait=0.001, longest_wait=1.0)
+PATIENT = Patience(connect=10, read=10, total=20, attempts=3, first_wait=0.001, longest_wait=1.0)
+"""For tests that count requests: a busy machine answers late, and after a time-out a request is sent again."""
+QUICK = Patience(connect=5.0, read=0.5, total=1.0, attempts=3, first_wait=0.001, longest_wait=1.0)
+"""For tests of time-outs."""
 DECODING = Decoding(max_new_tokens=8)
 
 
-def endpoint(server: Server, scheme: str = "openai", patience: Patience = QUICK, **options: object) -> Endpoint:
+def endpoint(server: Server, scheme: str = "openai", patience: Patience = PATIENT, **options: object) -> Endpoint:
     return Endpoint(f"{scheme}:{server.url}#m", EndpointOptions.model_validate(options), patience=patience)
 
 

@@ -47,6 +47,14 @@ def test_a_failed_request_is_one_error_row_and_n_items_are_n_requests(server: Se
     assert len(server.asked) == 32
 
 
+def test_an_answer_that_takes_its_time_is_not_asked_for_again(server: Server) -> None:
+    """As on a busy machine, where the tests' own server answers late."""
+    server.faults["*"] = [say(wait=0.6)] * 4
+    rows = asked(ChatTexts(endpoint(server)), batch_of([f"prompt {i}" for i in range(8)]), seed=1)
+    assert all("text" in row for row in rows)
+    assert len(server.asked) == 8
+
+
 def test_equal_prompts_of_a_batch_each_have_an_answer_of_their_own(server: Server) -> None:
     server.faults["same"] = [say("one"), status(400), say("two"), say("three")]
     rows = asked(ChatTexts(endpoint(server, concurrency=1)), batch_of(["same"] * 4), seed=1)

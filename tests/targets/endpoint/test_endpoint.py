@@ -15,7 +15,7 @@ from guardrails.core.targets import TextOutputs, TextTarget
 from guardrails.targets import load_target
 from guardrails.targets.endpoint import Chat, Endpoint, Patience, Reply
 
-from .asking import QUICK, ask, endpoint
+from .asking import PATIENT, QUICK, ask, endpoint
 from .fault_server import Server, answer, cut, drip, drip_headers, hang, raw, reset, say, status
 
 
@@ -85,7 +85,7 @@ def test_what_may_pass_is_sent_again(server: Server, code: int) -> None:
 def test_a_lost_or_stuck_connection_is_given_up_and_tried_again(server: Server, fault) -> None:
     server.faults["a"] = [fault]
     begun = time.monotonic()
-    assert [r.text for r in ask(endpoint(server), "a")] == ["you said a"]
+    assert [r.text for r in ask(endpoint(server, patience=QUICK), "a")] == ["you said a"]
     assert time.monotonic() - begun < 3
     assert server.prompts["a"] == 2
 
@@ -265,16 +265,16 @@ def test_a_server_that_is_down_is_not_asked_five_times_for_each_prompt(server: S
     replies = ask(model, *map(str, range(20)))
     assert all("500" in (r.error or "") for r in replies[:5])
     assert {r.error for r in replies[5:]} == {"not sent after 5 failed requests in a row"}
-    assert len(server.asked) == 3 * QUICK.attempts + 2
+    assert len(server.asked) == 3 * PATIENT.attempts + 2
     ask(model, "6", "7")
-    assert len(server.asked) == 3 * QUICK.attempts + 4
+    assert len(server.asked) == 3 * PATIENT.attempts + 4
     server.always = None
     assert ask(model, "back")[0].text == "you said back"
     server.faults["again"] = [status(500)]
     assert ask(model, "again")[0].text == "you said again"
 
 
-@pytest.mark.parametrize(("code", "sent"), [(401, 1), (404, 1), (429, QUICK.attempts)])
+@pytest.mark.parametrize(("code", "sent"), [(401, 1), (404, 1), (429, PATIENT.attempts)])
 def test_what_is_refused_to_all_is_not_asked_for_each_prompt(server: Server, code: int, sent: int) -> None:
     server.always = status(code)
     model = endpoint(server, concurrency=1)

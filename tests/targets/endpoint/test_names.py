@@ -15,7 +15,7 @@ from guardrails.targets import load_target
 from guardrails.targets.endpoint import Endpoint, EndpointOptions, Reply, Usage
 from guardrails.targets.endpoint.openai import ChatCompletions
 
-from .asking import QUICK, ask, endpoint
+from .asking import PATIENT, ask, endpoint
 from .fault_server import Server, answer, raw, say, says_bytes, status
 
 KEY = "sk-test-0123456789abcdef"
@@ -243,7 +243,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
     ],
 )
 def test_bytes_that_are_no_answer_are_one_failed_request(server: Server, content: bytes) -> None:
-    server.faults["bad"] = [says_bytes(content)] * QUICK.attempts
+    server.faults["bad"] = [says_bytes(content)] * PATIENT.attempts
     replies = ask(endpoint(server), "good", "bad")
     assert replies[0].text == "you said good"
     assert replies[1].finish == "error"
