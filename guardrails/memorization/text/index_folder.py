@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -185,7 +186,7 @@ def _write_shard(folder: Path, text: Bytes, starts: Ints) -> None:
         "text": text, "starts": starts, "suffixes": array.suffixes, "keys": array.keys,
     }  # fmt: skip
     for name, values in arrays.items():
-        np.save(part / f"{name}.npy", values, allow_pickle=False)
+        _save_array(part / f"{name}.npy", values)
     _write_json(part / CHECKSUMS, {name: file_sha256(part / name) for name in ARRAYS})
     part.rename(folder)
 
@@ -215,7 +216,7 @@ def _near_duplicates(out: Path, shards: int) -> dict[str, int]:
     """Return how many documents are near-duplicates of another one, how many families they are, and the largest."""
     names = [out / f"shard-{number:04d}" / "signatures.npy" for number in range(shards)]
     family = families(*(np.load(name, mmap_mode="r", allow_pickle=False) for name in names))
-    np.save(out / FAMILIES, family, allow_pickle=False)
+    _save_array(out / FAMILIES, family)
     return summary(family)
 
 
@@ -234,6 +235,15 @@ def _identity(path: Path) -> dict[str, Any]:
     names = [file.relative_to(folder).as_posix() for file in files_of(path)]
     size = sum((folder / name).stat().st_size for name in names)
     return {"name": path.name, "bytes": size, "sha256": hash_files(folder, names)}
+
+
+def _save_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array through Python's own file, which raises where the disk is full.
+
+    NumPy writes to a real file through C and ignores the error of closing it: up to 4 kB at the end are lost silently.
+    """
+    with path.open("wb") as stream:
+        np.save(SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
 
 def _write_json(path: Path, value: Any) -> None:

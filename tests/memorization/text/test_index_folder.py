@@ -353,3 +353,19 @@ def test_shards_that_were_damaged_while_a_build_stood_still_are_made_again(
         flip(out / f"shard-{number:04d}" / name, 1000)
     assert build_index([source], out, shard_bytes=700) == made
     assert every_answer(out) == every_answer(whole)
+
+
+@pytest.mark.parametrize("missing", [1, 1000, 4000])
+def test_a_disk_that_fills_at_the_last_bytes_of_an_array_is_an_error(missing: int, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # not on Windows
+    (tmp_path / "texts.txt").write_text(" ".join(f"word{i}" for i in range(20_000)))
+    whole = build_index([tmp_path / "texts.txt"], tmp_path / "whole")
+    largest = (tmp_path / "whole" / "shard-0000" / "suffixes.npy").stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest - missing, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            build_index([tmp_path / "texts.txt"], tmp_path / "index")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert build_index([tmp_path / "texts.txt"], tmp_path / "index") == whole
