@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -238,12 +237,13 @@ def _identity(path: Path) -> dict[str, Any]:
 
 
 def _save_array(path: Path, array: NDArray[Any]) -> None:
-    """Write an array through Python's own file, which raises where the disk is full.
+    """Write an array as `numpy.save` does, but raise where the disk is full.
 
-    NumPy writes to a real file through C and ignores the error of closing it: up to 4 kB at the end are lost silently.
+    NumPy writes through C and ignores the error of closing the file: up to 4 kB at the end are lost silently.
     """
     with path.open("wb") as stream:
-        np.save(SimpleNamespace(write=stream.write), array, allow_pickle=False)
+        np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+        stream.write(np.ascontiguousarray(array).data)
 
 
 def _write_json(path: Path, value: Any) -> None:
