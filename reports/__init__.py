@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from guardrails.core.errors import ConfigurationError, did_you_mean
+from guardrails.core.errors import STOPS, ConfigurationError, GuardrailsError, did_you_mean
 from guardrails.core.results import AuditResult
 
 if TYPE_CHECKING:
-    from .renderer import Result
+    from .renderer import Renderer, Result
 
 __all__ = ["formats", "render", "render_fragment"]
 
@@ -74,13 +74,26 @@ def render(
         raise ConfigurationError(f"unknown report format '{format}'.{did_you_mean(format, known)}")
     if kind is None:
         raise ConfigurationError(f"a {type(result).__name__} is no result of an audit, a scan or a benchmark")
-    renderer = renderers()[format, kind]()
-    content = renderer.render(result, run_folder=None if run_folder is None else Path(run_folder))
+    content = _content(renderers()[format, kind], result, None if run_folder is None else Path(run_folder))
     if not isinstance(content, bytes):
         raise ConfigurationError(f"the renderer of '{format}' returned {type(content).__name__}, not bytes")
     if path is not None:
         _write(Path(path), content)
     return content
+
+
+def _content(renderer: type[Renderer[Any]], result: Result, run_folder: Path | None) -> bytes:
+    """Return what a renderer makes; what a plug-in raises is its own defect, and not the library's."""
+    try:
+        return renderer().render(result, run_folder=run_folder)
+    except (GuardrailsError, *STOPS):
+        raise
+    except BaseException as error:
+        if renderer.__module__.startswith(f"{__name__}."):
+            raise
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        plug_in = f"the renderer of '{renderer.format}', a plug-in ({renderer.__module__}), failed"
+        raise ConfigurationError(f"{plug_in}: {why}") from error
 
 
 def render_fragment(result: AuditResult) -> str:

@@ -90,7 +90,7 @@ class ScanSarif(Renderer[ScanResult]):
         rules = [{"id": one_line(name), "shortDescription": _message(f"What {name} says of a file")} for name in index]
         results, notes = [], list(_scan_notifications(result))
         for row in result.rows():
-            results += [_detection(row, d, index[d.detector]) for d in row.detections]
+            results += [_detection(row, d, index.get(d.detector, -1)) for d in row.detections]
             notes += _row_notifications(row)
         from guardrails import __version__
 

@@ -64,6 +64,9 @@ def grade(
     with only_data_on_stdout():
         instrument, known = _load(grader, card)
         items, truth = _read(instrument, file, text_field, prompt_field, labels, map_)
+        if repeated := len(items) - len(set(items)):
+            note(f"{repeated:,} of {len(items):,} items repeat an earlier one: the intervals, which are those of "
+                 "independent items, are too narrow")  # fmt: skip
         with new_folder(out) if out else nullcontext():
             grades = _graded(instrument, items)
             if truth is None or domain is None:
@@ -116,7 +119,8 @@ def _read(
         value, equals, label = pair.rpartition("=")
         if not equals or label not in grader.labels:
             raise ConfigurationError(f"--map {pair}: write VALUE=LABEL; the labels are {', '.join(grader.labels)}")
-        names[value] = label
+        if names.setdefault(value, label) != label:
+            raise ConfigurationError(f"--map gives '{value}' two labels: {names[value]} and {label}")
     try:
         items = read_items(file, text_field, prompt_field)
         return items, read_labels(file, labels, grader.labels, names) if labels else None

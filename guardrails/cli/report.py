@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import ConfigurationError
+from ..kit.io import shown
 from ._console import write_json, write_report
 from ._screen import note
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from reports.renderer import Result
 
 MAX_RESULT_BYTES = 1 << 28
@@ -65,6 +68,13 @@ def _unfinished(run: Path) -> str:
     return "give the folder of an audit, a scan or a benchmark"
 
 
+def _first(error: ValidationError) -> str:
+    """Return the first mistake, with its place where it has one."""
+    mistake = error.errors()[0]
+    place, message = ".".join(map(str, mistake["loc"])), mistake["msg"].removeprefix("Value error, ")
+    return f"{shown(place)}: {message}" if place else message
+
+
 def _parsed(file: Path) -> Result:
     from pydantic import ValidationError
 
@@ -77,5 +87,5 @@ def _parsed(file: Path) -> Result:
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValidationError, UnicodeDecodeError) as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not UTF-8 text"
+        first = _first(error) if isinstance(error, ValidationError) else "not UTF-8 text"
         raise ConfigurationError(f"{file} is not a result of this version of guardrails: {first}") from error

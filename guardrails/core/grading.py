@@ -138,6 +138,11 @@ class Grader(ABC):
             return [Grade(None, reason=" ".join(text.split())[:300])]
         if len(grades) != len(items):
             raise TargetError(f"grader {self.id} returned {len(grades)} grades for {len(items)} items")
+        shares = [share for grade in grades for share in (grade.score, grade.agreement) if share is not None]
+        if beyond := [
+            share for share in shares if not (isinstance(share, int | float) and 0 <= share <= 1)
+        ]:  # NaN, too
+            raise TargetError(f"grader {self.id} gave the score or agreement {beyond[0]!r}; both are numbers in 0–1")
         if wrong := next((g.label for g in grades if g.label is not None and g.label not in self.labels), None):
             raise TargetError(f"grader {self.id} gave the label '{wrong}'; its labels are {', '.join(self.labels)}")
         return grades

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from .errors import ConfigurationError, GuardrailsError, did_you_mean
 
@@ -28,6 +28,8 @@ DATA_FILES = (".onnx", ".csv", ".json", ".jsonl", ".toml", ".txt")
 """Suffixes of files that cannot run code."""
 T = TypeVar("T", bound="ProbeOptions")
 _SCALARS = frozenset({"string", "integer", "number", "boolean"})
+_FORMATS = frozenset({None, "path", "file-path", "directory-path"})
+"""Of texts: other formats, as of dates and secrets, are other types."""
 _OPEN = {"open": True}
 
 
@@ -59,6 +61,16 @@ class ProbeOptions(BaseModel):
                     f"option {name} of {cls.__qualname__} is neither text, a number, true or false, one of several"
                     " texts, nor a path"
                 )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what pydantic would read as 0 or 1."""
+        if isinstance(value, bool):
+            schema = cls.model_json_schema()["properties"][info.field_name]
+            if {"integer", "number"} & {one.get("type") for one in (schema, *schema.get("anyOf", ()))}:
+                raise ValueError(f"a number is needed, not {str(value).lower()}")
+        return value
 
     @property
     def changed(self) -> dict[str, Value]:
@@ -153,4 +165,5 @@ def _is_scalar(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> boo
         others = [one for one in schema["anyOf"] if one.get("type") != "null"]
         return len(others) == 1 and _is_scalar(others[0], definitions)
     choices = schema.get("enum", [schema["const"]] if "const" in schema else [])
-    return schema.get("type") in _SCALARS and all(isinstance(choice, str) for choice in choices)
+    plain = schema.get("type") in _SCALARS and schema.get("format") in _FORMATS
+    return plain and all(isinstance(choice, str) for choice in choices)

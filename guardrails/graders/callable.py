@@ -46,7 +46,7 @@ class CallableGrader(Grader):
             raise ConfigurationError(f"python:{self._name} is no function")
         labels = getattr(self._function, "labels", tuple(BOOLEANS.values()))
         sound = isinstance(labels, Sequence) and not isinstance(labels, str) and all(isinstance(x, str) for x in labels)
-        if not sound or len(set(labels)) < max(2, len(labels)):
+        if not sound or len({label.strip() for label in labels} - {""}) < max(2, len(labels)):
             raise ConfigurationError(f"python:{self._name}: its labels have to be two different strings or more")
         self.labels = tuple(labels)
 
@@ -66,15 +66,19 @@ class CallableGrader(Grader):
         return [self._grade(answer) for answer in answers]
 
     def _grade(self, answer: Any) -> Grade:
+        import numpy as np
+
         match answer:
-            case Grade():
+            case Grade(label) if label is None or label in self.labels:
                 return answer
             case None:
                 return Grade(None, reason="the function gave no label")
-            case bool() if self.labels == tuple(BOOLEANS.values()):
-                return Grade(BOOLEANS[answer])
+            case bool() | np.bool_() if self.labels == tuple(BOOLEANS.values()):
+                return Grade(BOOLEANS[bool(answer)])
             case str() if answer in self.labels:
                 return Grade(str(answer))
+            case Grade(label):
+                answer = label
         shown = f"'{answer[:50]}'" if isinstance(answer, str) else type(answer).__name__
         raise TargetError(f"python:{self._name} returned {shown}; its labels are {', '.join(self.labels)}")
 

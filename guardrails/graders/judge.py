@@ -34,7 +34,7 @@ Label:"""
 """What the judge is sent, as one message of the user."""
 EXCHANGE = "The model was asked:\n{prompt}\n\nThe model answered:\n{answer}"
 _AROUND = re.compile(r"^[\s\"'`*_#>.:\[\](){}<>-]+|[\s\"'`*_.:!\[\](){}<>-]+$")
-_LEAD = re.compile(r"(?:final )?(?:label|answer)\s*[:=]\s*", re.IGNORECASE)
+_LEAD = re.compile(r"\A(?:final )?(?:label|answer)\s*[:=]\s*", re.IGNORECASE)
 _THOUGHT = re.compile(r"^.*</think>", re.DOTALL)
 
 
@@ -163,7 +163,11 @@ class Judge(Grader):
     def _vote(self, reply: Reply) -> str | None:
         if reply.error is not None or reply.finish == "refused":
             return None
-        text = _plain(_LEAD.sub("", _plain(_THOUGHT.sub("", reply.text)), count=1))
+        text = _plain(_LEAD.sub("", _plain(_THOUGHT.sub("", reply.text))))
+        if reply.finish == "length" and any(
+            _plain(label).startswith(text) != (_plain(label) == text) for label in self.labels
+        ):
+            return None  # cut short, it may have been on its way to a longer label
         return next((label for label in self.labels if _plain(label) == text), None)
 
     def _why_not(self, votes: Counter[str], replies: Sequence[Reply]) -> str:

@@ -142,6 +142,10 @@ def test_a_grader_that_changed_is_not_corrected_by_its_old_card(here: Path, caps
         ([NAME, "new.jsonl", "--card", "new.jsonl", "--domain", "d"], "is no error card"),
         ([NAME, "new.jsonl", "--map", "a=yes"], "--map says which values"),
         ([NAME, "new.jsonl", "--map", "a=b", "--labels", "truth", "--domain", "d"], "--map a=b: write VALUE=LABEL"),
+        (
+            [NAME, "new.jsonl", "--map", "a=yes", "--map", "a=no", "--labels", "truth", "--domain", "d"],
+            "--map gives 'a' two labels: yes and no",
+        ),
         ([NAME, "new.jsonl", "--out", "."], "is not an empty folder"),
     ],
 )
@@ -153,6 +157,15 @@ def test_a_mistake_is_one_message_and_exit_code_2(
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.out == ""
+
+
+def test_items_that_repeat_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    write("new.jsonl", ("no!", None, 3), ("no", None, 1))
+    assert cli.run(["grade", NAME, "new.jsonl"]) == 0
+    assert "2 of 4 items repeat an earlier one" in capsys.readouterr().err
+    write("new.jsonl", ("no!", None, 1), ("no", None, 1))
+    assert cli.run(["grade", NAME, "new.jsonl"]) == 0
+    assert "repeat" not in capsys.readouterr().err
 
 
 def test_the_graders_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

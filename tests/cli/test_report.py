@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -81,6 +82,24 @@ def test_a_damaged_result_is_one_message(
     assert captured.err.count("\n") == 1
 
 
+def test_the_place_of_a_mistake_is_said(runs: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    file = runs["audit"] / "result.json"
+    values = json.loads(file.read_text()) | {"sha256": None, "colour": "red"}
+    file.write_text(json.dumps(values))
+    assert cli.run(["report", str(runs["audit"]), "--format", "csv"]) == 2
+    assert "this version of guardrails: colour: Extra inputs are not permitted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("format", ["sarif", "junit", "csv"])
+def test_a_row_of_a_detector_that_the_summary_does_not_count(
+    format: str, runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = runs["scan"] / "scan.jsonl"
+    file.write_text(file.read_text().replace('"own.a"', '"other.a"'))
+    assert cli.run(["report", str(runs["scan"]), "--format", format]) == 2
+    assert "does not hold the rows" in capsys.readouterr().err
+
+
 def test_an_unfinished_scan_says_how_to_finish_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "scan.sqlite").write_bytes(b"")
     assert cli.run(["report", str(tmp_path), "--format", "csv"]) == 2
@@ -96,6 +115,27 @@ class Binary(Renderer[AuditResult]):
 
     def render(self, result: AuditResult, *, run_folder: Path | None = None) -> bytes:
         return b"%PDF\xff\xfe"
+
+
+class Broken(Renderer[AuditResult]):
+    format = "broken"
+    accepts = AuditResult
+    title = "raises"
+
+    def render(self, result: AuditResult, *, run_folder: Path | None = None) -> bytes:
+        raise ZeroDivisionError("by\nzero")
+
+
+def test_a_plug_in_that_raises_is_named_and_no_defect_of_the_library(
+    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known: Any = {**registry.renderers(), ("broken", AuditResult): Broken}
+    monkeypatch.setattr(registry, "renderers", lambda: known)
+    assert cli.run(["report", str(runs["audit"]), "--format", "broken"]) == 2
+    error = capsys.readouterr().err
+    assert "the renderer of 'broken', a plug-in (" in error
+    assert "failed: ZeroDivisionError: by zero" in error
+    assert "defect" not in error
 
 
 def test_a_format_that_is_no_text_goes_to_a_file_only(

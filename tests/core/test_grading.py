@@ -83,7 +83,15 @@ def test_items_come_in_batches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("grades", "message"), [([], "0 grades for 1 items"), ([Grade("shrill")], "gave the label 'shrill'")]
+    ("grades", "message"),
+    [
+        ([], "0 grades for 1 items"),
+        ([Grade("shrill")], "gave the label 'shrill'"),
+        ([Grade("loud", score=float("nan"))], "gave the score or agreement nan; both are numbers in 0–1"),
+        ([Grade("loud", score=1e9)], "gave the score or agreement 1000000000.0"),
+        ([Grade("loud", score="high")], "gave the score or agreement 'high'"),  # type: ignore[arg-type]
+        ([Grade("loud", agreement=float("inf"))], "gave the score or agreement inf"),
+    ],
 )
 def test_a_grader_that_breaks_the_contract_is_an_error(
     grades: list[Grade], message: str, monkeypatch: pytest.MonkeyPatch

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, SecretStr, create_model, model_validator
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.options import ProbeOptions, opened_by, read_options
@@ -35,6 +36,7 @@ class Various(ProbeOptions):
     style: Literal["short", "long"] = Field("short", description="one of two")
     colour: Colour = Field(Colour.RED, description="another of two")
     name: str | None = Field(None, max_length=20, description="a text")
+    limit: Annotated[int, Field(ge=0)] | None = Field(None, description="a number or none")
     words: Path | None = Field(None, description="a file")
     checked: Annotated[Path, opened_by(refuse)] | None = Field(None, description="a file that is opened")
 
@@ -63,6 +65,9 @@ def test_what_is_the_default_is_not_changed() -> None:
         ({"share": "inf"}, "a.b.share: "),
         ({"strict": "perhaps"}, "a.b.strict: Input should be a valid boolean"),
         ({"style": "Long"}, "a.b.style: Input should be 'short' or 'long'"),
+        ({"size": True}, "a.b.size: a number is needed, not true"),
+        ({"share": False}, "a.b.share: a number is needed, not false"),
+        ({"limit": True}, "a.b.limit: a number is needed, not true"),
         ({"name": 7}, "a.b.name: Input should be a valid string"),
         ({"name": "x" * 21}, "a.b.name: String should have at most 20 characters"),
         ({"words": 7}, "a.b.words: Input is not a valid path"),
@@ -134,6 +139,9 @@ def test_a_file_may_be_a_program_unless_it_is_one_of_data() -> None:
         ((int | str, Field(3, description="x")), "is neither text"),
         ((Literal[1, 2], Field(1, description="x")), "is neither text"),
         ((Number, Field(Number.ONE, description="x")), "is neither text"),
+        ((bytes, Field(b"", description="x")), "is neither text"),
+        ((date | None, Field(None, description="x")), "is neither text"),
+        ((SecretStr | None, Field(None, description="x")), "is neither text"),
         ((Various, Field(Various(), description="x")), "is neither text"),
     ],
 )

@@ -25,6 +25,23 @@ def test_true_and_false_are_yes_and_no_and_none_is_no_grade() -> None:
     assert "gave no label" in str(grader.grade(["?"])[0].reason)
 
 
+def test_an_array_of_numpy_is_read_as_a_list() -> None:
+    import numpy as np
+
+    grader = CallableGrader(lambda items: np.array([str(item).isupper() for item in items]))
+    assert [grade.label for grade in grader.grade(["STOP", "stop"])] == ["yes", "no"]
+
+
+@pytest.mark.parametrize("labels", [("a", "a "), ("", "a"), ("a",)])
+def test_labels_that_cannot_be_told_apart_are_refused(labels: tuple[str, ...]) -> None:
+    def grade(items: Sequence[Gradable]) -> list[str]:
+        return [labels[0]] * len(items)
+
+    grade.labels = labels  # type: ignore[attr-defined]
+    with pytest.raises(ConfigurationError, match="two different strings or more"):
+        CallableGrader(grade)
+
+
 def test_labels_and_grades_of_its_own() -> None:
     def size(items: Sequence[Gradable]) -> list[object]:
         return ["short" if len(item) < 9 else Grade("long", 0.1) for item in items if isinstance(item, str)]
@@ -50,6 +67,7 @@ def test_it_is_given_exchanges() -> None:
     [
         (lambda items: ["perhaps"] * len(items), "returned 'perhaps'; its labels are yes, no"),
         (lambda items: [1] * len(items), "returned int"),
+        (lambda items: [Grade("perhaps")] * len(items), "returned 'perhaps'; its labels are yes, no"),
         (lambda items: "yes", "has to return a list"),
         (lambda items: iter([]), "has to return a list"),
         (lambda items: sys.exit(0), "SystemExit: 0"),

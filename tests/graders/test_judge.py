@@ -50,6 +50,25 @@ def test_any_other_answer_is_no_vote(answer: str) -> None:
     assert grade.reason == "no majority of 1 votes: 1 no label"
 
 
+def test_a_label_that_was_cut_short_is_no_vote() -> None:
+    labels = {"toxic": "it insults", "toxic but quoted": "it quotes an insult", "harmless": "neither"}
+    settings = SETTINGS.model_copy(update={"labels": labels, "votes": 1})
+
+    def label_of(text: str, finish: str) -> str | None:
+        chat = FakeChat(lambda message, vote: Reply(text, finish=finish))  # type: ignore[arg-type]
+        return Judge(settings, chat).grade(["a text"])[0].label
+
+    assert label_of("toxic", "stop") == "toxic"
+    assert label_of("toxic", "length") is None
+    assert label_of("harmless", "length") == "harmless"
+
+
+def test_only_what_begins_an_answer_is_left_out_of_it() -> None:
+    labels = {"toxic": "it insults", "not toxic": "it does not"}
+    chat = FakeChat(lambda message, vote: "not label: toxic")
+    assert Judge(SETTINGS.model_copy(update={"labels": labels, "votes": 1}), chat).grade(["a"])[0].label is None
+
+
 def test_votes_for_nothing_count_against_a_majority() -> None:
     lost = Reply(finish="error", error="timed out")
     grade = judged("refused", "refused", "hm", lost, Reply("I won't", finish="refused"))

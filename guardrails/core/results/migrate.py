@@ -19,7 +19,7 @@ Step = Callable[[Values], Values]
 
 VERSIONS: Mapping[Kind, str] = {"audit": "1.3", "scan": "1.1", "bench": "2.0"}
 FIRST = "1.0"
-_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 
 
 def _as_it_is(values: Values) -> Values:

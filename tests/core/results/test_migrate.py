@@ -99,6 +99,12 @@ def test_a_later_version_that_was_changed_is_refused(written: dict[str, Any]) ->
         AuditResult.from_json(text)
 
 
+@pytest.mark.parametrize("version", ["١.٣", "1", "1.3.0", " 1.3", "-1.3", ""])
+def test_what_is_no_version_is_refused(written: dict[str, Any], version: str) -> None:
+    with pytest.raises(ConfigurationError, match="its schema_version is no version"):
+        AuditResult.from_json(stored(written, schema_version=version))
+
+
 @pytest.mark.parametrize("kind", list(STEPS))
 def test_the_steps_lead_to_the_present_version(kind: Any) -> None:
     for version, _ in STEPS[kind]:
