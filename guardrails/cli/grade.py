@@ -114,7 +114,7 @@ def _read(
 ) -> tuple[list[Gradable], list[str] | None]:
     from ..graders.items import read_items, read_labels
 
-    names = {}
+    names: dict[str, str] = {}
     for pair in pairs or ():
         value, equals, label = pair.rpartition("=")
         if not equals or label not in grader.labels:

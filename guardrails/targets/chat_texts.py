@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.asking import IN_A_ROW
@@ -66,8 +66,31 @@ class ChatTexts:
         return self.model.identity()
 
     def reply(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
-        """Return the model's replies."""
-        return self.model.reply(conversations, decoding, seed)
+        """Return the model's replies. One without an answer has an error, also where the model gave no reason.
+
+        Raises
+        ------
+        TargetError
+            Where the model does not return a `Reply` for each conversation.
+        """
+        replies: Any = self.model.reply(conversations, decoding, seed)
+        if not isinstance(replies, Sequence) or len(replies) != len(conversations):
+            raise TargetError(
+                f"{self.name} has to return a list with one Reply for each of {len(conversations)} conversations"
+            )
+        return [self._checked(reply) for reply in replies]
+
+    def _checked(self, reply: Any) -> Reply:
+        if not isinstance(reply, Reply) or not isinstance(reply.text, str):
+            what = (
+                f"a Reply whose text is {type(reply.text).__name__}"
+                if isinstance(reply, Reply)
+                else type(reply).__name__
+            )
+            raise TargetError(f"{self.name} returned {what}, where a Reply with a text is needed")
+        if reply.error is None and reply.finish in ("filtered", "error"):
+            return replace(reply, error=f"no answer ({reply.finish}), and the model gave no reason")
+        return reply
 
     def generate(
         self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0

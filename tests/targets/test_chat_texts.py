@@ -37,6 +37,18 @@ class Parrot:
     def reply(self, conversations, decoding, seed):
         return [Reply(c[-1]["content"] * 2) for c in conversations]
 
+class Fixed(Parrot):
+    def __init__(self, *replies):
+        self.replies = list(replies)
+
+    def reply(self, conversations, decoding, seed):
+        return self.replies
+
+FILTERED = Fixed(Reply(finish="filtered"))
+FAILED = Fixed(Reply(finish="error"))
+FEW = Fixed()
+WORDS = Fixed("yes")
+NO_TEXT = Fixed(Reply(None))
 NUMBER = 5
 """
 
@@ -48,6 +60,22 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     return name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("FILTERED", r"no answer \(filtered\), and the model gave no reason"),
+        ("FAILED", r"no answer \(error\), and the model gave no reason"),
+        ("FEW", "a list with one Reply for each of 1 conversations"),
+        ("WORDS", "returned str, where a Reply with a text is needed"),
+        ("NO_TEXT", "returned a Reply whose text is NoneType"),
+    ],
+)
+def test_what_a_chat_returns_beside_the_contract_is_no_answer(module: str, name: str, message: str) -> None:
+    target = load_target(f"chat:python:{module}:{name}")
+    with pytest.raises(TargetError, match=message):
+        target.generate(["Why?"], max_new_tokens=5)
 
 
 def test_a_function_of_messages_is_a_chat(module: str) -> None:

@@ -142,7 +142,7 @@ def texts_of(records: Iterator[Record], reading: Reading) -> Iterator[tuple[str,
     later = _Later(shape)
     second = shape.rejected if reading.role == "document" else None
     reading.form = shape.what if shape.exchange else ""
-    what = shape.answer if reading.role == "output" else shape.what
+    what = shape.words(reading.role)
     reading.shapes[what] = None
     if second:
         reading.form += f"; {second.what}" if shape.exchange else ""

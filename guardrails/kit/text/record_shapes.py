@@ -32,7 +32,7 @@ class Record(NamedTuple):
 class Shape:
     """One way to find the text in a record. `parts` returns None for a record that is not of this shape.
 
-    `rejected` finds the second document of a preference pair.
+    `rejected` finds the second document of a preference pair. `what`, `answer` and `prompt` are `words`.
     """
 
     what: str
@@ -41,11 +41,17 @@ class Shape:
     parts: Callable[[Any], Parts | None]
     exchange: bool = False
     rejected: Shape | None = None
+    prompt: str = ""
+
+    def words(self, role: Role) -> str:
+        """Return what is read in a role, for the report."""
+        return {"document": self.what, "output": self.answer, "prompt": self.prompt or self.what}[role]
 
 
 def of_role(parts: Parts, role: Role) -> str | None:
     """Return the part of a record that is used in a role."""
-    return {"document": parts.whole, "output": parts.answer, "prompt": parts.prompt or parts.whole}[role]
+    prompt = parts.whole if parts.prompt is None else parts.prompt
+    return {"document": parts.whole, "output": parts.answer, "prompt": prompt}[role]
 
 
 def has_shape(shape: Shape, value: Any, role: Role) -> bool:
@@ -150,7 +156,10 @@ def by_turns(name: str | None) -> Shape:
         return of_turns(value if name is None else value.get(name) if isinstance(value, dict) else None)
 
     what = "messages" if name is None else name
-    return Shape(f"{what}, joined by role and content", f"the model's part of {what}", (what,), parts, exchange=True)
+    return Shape(
+        f"{what}, joined by role and content", f"the model's part of {what}", (what,), parts, exchange=True,
+        prompt=f"the contents of {what} without the model's, joined",
+    )  # fmt: skip
 
 
 def _exchange(prompts: Sequence[str], answer: str) -> Shape:

@@ -192,9 +192,28 @@ def test_what_is_read_and_what_is_not_is_said(tmp_path: Path) -> None:
     documents = read_documents(path)
     assert documents.read_as == "2 documents: messages, joined by role and content; fields not read: source"
     assert read_documents(path, role="output").read_as.startswith("2 outputs: the model's part of messages")
-    assert read_documents(path, role="prompt") == ["Say it."] * 2
+    prompts = read_documents(path, role="prompt")
+    assert prompts == ["Say it."] * 2
+    assert prompts.read_as.startswith("2 prompts: the contents of messages without the model's, joined; ")
     blank = write(tmp_path / "b.jsonl", as_lines(["one", " ", ""]))
     assert read_documents(blank).read_as == "1 document: JSON strings; 2 blank, left out"
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "assistant", "content": "Said by the model."}],
+        [{"role": "user", "content": None}],
+        [{"role": "user", "content": 5}],
+        [{"role": "user", "content": " "}, {"role": "assistant", "content": "An answer."}],
+    ],
+)
+def test_messages_that_ask_nothing_are_no_prompt(tmp_path: Path, messages: list[dict[str, Any]]) -> None:
+    asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+    path = write(tmp_path / "a.jsonl", as_lines([{"messages": messages}, {"messages": asked}]))
+    prompts = read_documents(path, role="prompt")
+    assert prompts == ["Be brief.\nWhy?"]
+    assert "1 blank, left out" in prompts.read_as
 
 
 def test_a_field_of_later_records_is_named(tmp_path: Path) -> None:
