@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -76,7 +77,9 @@ def _video(generator: Generator, folder: Path, number: int, content: Any) -> Non
 def _audio(generator: Generator, folder: Path, number: int, content: Any) -> None:
     import soundfile
 
-    soundfile.write(folder / f"{number:06d}.wav", content, generator.rate, subtype="PCM_16")
+    whole = BytesIO()  # libsndfile hides why a file cannot be written; Python says that the disk is full
+    soundfile.write(whole, content, generator.rate, format="WAV", subtype="PCM_16")
+    (folder / f"{number:06d}.wav").write_bytes(whole.getbuffer())
 
 
 def _row(generator: Generator, folder: Path, number: int, content: Any) -> None:

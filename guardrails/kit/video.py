@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -88,6 +90,8 @@ def write_video(frames: Iterable[Image], path: str | os.PathLike[str], rate: flo
         For another ending, no frame, frames of several sizes, or where OpenCV here cannot write such a file.
     MissingExtraError
         Where OpenCV cannot be imported.
+    OSError
+        Where fewer frames can be read back than were written: OpenCV does not say that the disk is full.
 
     Examples
     --------
@@ -112,16 +116,34 @@ def write_video(frames: Iterable[Image], path: str | os.PathLike[str], rate: flo
     )
     if not writer.isOpened():
         raise ConfigurationError(f"{path}: OpenCV {cv2.__version__} here cannot write it; is its folder there?")
+    count = 0
     try:
-        for frame in (first, *shots):
+        for frame in chain((first,), shots):
             if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
                 raise ConfigurationError(
                     f"{path}: a frame is {frame.shape} {frame.dtype}, the first ({height}, {width}, 3) uint8"
                 )
             writer.write(np.ascontiguousarray(frame[..., ::-1]))
+            count += 1
     finally:
         writer.release()
+    _check_whole(path, count)
     return path
+
+
+def _check_whole(path: Path, count: int) -> None:
+    """Raise OSError where a written video has fewer frames, or an AVI is shorter than its header says."""
+    try:
+        readable = sum(1 for _ in read_video(path, max_frames=count))
+    except ContentError:
+        readable = 0
+    with path.open("rb") as file:
+        head = file.read(8)
+    cut = head[:4] == b"RIFF" and int.from_bytes(head[4:], "little") + 8 > path.stat().st_size
+    if readable < count or cut:
+        raise OSError(
+            errno.EIO, f"not written whole, {readable} of {count} frames can be read; is the disk full?", str(path)
+        )
 
 
 def read_video(path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES) -> Iterator[Image]:
