@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOP := $(VENV)/.develop
 MODELS := $(VENV)/.models
 REST := slow or public_data or browser or models
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q --numprocesses 2 --dist loadscope
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: audit test test-all check models bench evidence docs soak
 .DELETE_ON_ERROR:

@@ -14,10 +14,13 @@ import pytest
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
 hypothesis.settings.load_profile("untimed")
 
+LONGEST = [Path(__file__).with_name("tests") / name for name in ("e2e", "soak", "generators")]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The longest modules first: begun last, one would leave all workers but its own idle.
+    items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in LONGEST))
     needs = {
         "public_data": (_test_data() is not None, "GUARDRAILS_TEST_DATA names no folder; see docs/data.md"),
         "browser": (any(map(shutil.which, CHROMIUM)), "no Chromium on this machine"),
@@ -36,9 +39,11 @@ def _test_data() -> Path | None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep stored outcomes of controls away from those of the person who runs the tests."""
+    """Keep what is stored away from the cache of the person who runs the tests; workers side by side share it."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GUARDRAILS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("GUARDRAILS_CACHE", str(folder / "cache"))
         yield
 
 

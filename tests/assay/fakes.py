@@ -1,4 +1,4 @@
-"""A probe and a target that cost nothing, for tests of everything around a probe. Also run as a killable process."""
+"""A probe and a target that cost nothing, for tests of all around a probe. Also run in a process that is killed."""
 
 from __future__ import annotations
 
@@ -125,7 +125,3 @@ def main(folder: Path, *, resume: bool, pause: float = 0.002) -> None:
     place = {"resume": folder} if resume else {"out": folder}
     result, _ = run_audit(target, **place)  # type: ignore[arg-type]
     print(json.dumps({"asked": len(target.asked), "exit": result.exit_code}))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), resume=sys.argv[2] == "resume")

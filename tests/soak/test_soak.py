@@ -27,7 +27,7 @@ from .plan import Task
 from .readers import Reader
 from .tally import BEGIN, END, Attempt, table, write_between_markers
 
-MINUTES = "3"
+MINUTES = "1"
 
 
 def result(folder: Path) -> Result:
@@ -124,7 +124,7 @@ def read(path: Path) -> object:
 
 
 def test_damaged_inputs_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "SECONDS", 2)
+    monkeypatch.setattr(inputs, "SECONDS", 1)
     names = ("fine", "refused", "broken", "fatal", "endless", "large")
     sound = []
     for name in names:

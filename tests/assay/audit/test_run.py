@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,12 +17,16 @@ from guardrails.assay.audit.journal import Journal
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.policy.policy import Policy
-from guardrails.assay.sources import versions
+from guardrails.assay.sources import sources_sha256, versions
 from guardrails.core.batch import Arm, Batch, Item
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.results import AuditResult, Status
 
+from ...soak.child import Child
+
 FAKES = Path(__file__).parents[1] / "fakes.py"
+PATIENCE = 300.0
+"""Seconds that a process may take on a busy machine."""
 
 
 def load_fakes():
@@ -324,40 +327,43 @@ def test_a_dry_run_says_which_probe_could_not_be_planned(fake, monkeypatch):
 @pytest.mark.slow
 def test_sigkill_at_random_moments_loses_nothing(tmp_path):
     """Twenty kills at random moments; each run, resumed, ends with the result of the undisturbed one."""
-    undisturbed = killable(tmp_path / "whole", tmp_path / "cache-whole", "new")
-    start = time.monotonic()
-    undisturbed.communicate(timeout=120)
-    length = time.monotonic() - start
+    sources_sha256()  # kept by the processes that are forked, as all that is imported
+    length = killable(tmp_path / "whole", tmp_path / "cache-whole").wait(PATIENCE).seconds
     expected = json.loads((tmp_path / "whole" / "result.json").read_text())
     del expected["timing"], expected["sha256"]  # the hash is over the times, too
     draw = random.Random(0)
     cut_after = []
     for i in range(20):
         folder, cache = tmp_path / f"run{i}", tmp_path / f"cache{i}"
-        process = killable(folder, cache, "new")
+        process = killable(folder, cache)
         if i % 2:  # half of the kills fall while samples are being written
-            while not (folder / "journal.sqlite").exists() and process.poll() is None:
+            while not (folder / "journal.sqlite").exists() and not process.has_ended():
                 time.sleep(0.002)
             time.sleep(draw.uniform(0, 0.8))
         else:
             time.sleep(draw.uniform(0, length))
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE)
         begun, left = state(folder)
         cut_after.append(200 - left)
-        said, _ = killable(folder, cache, "resume" if begun else "new").communicate(timeout=120)
+        resumed = killable(folder, cache, resume=begun).wait(PATIENCE)
+        assert resumed.code == 0, resumed.output
         result = json.loads((folder / "result.json").read_text())
         del result["timing"], result["sha256"]
         assert result == expected
-        assert json.loads(said)["asked"] == left
+        assert json.loads(resumed.output)["asked"] == left
     assert any(0 < done < 200 for done in cut_after), cut_after
 
 
-def killable(folder, cache, mode):
-    environment = {**os.environ, "GUARDRAILS_CACHE": str(cache)}
-    return subprocess.Popen(
-        [sys.executable, str(FAKES), str(folder), mode], env=environment, stdout=subprocess.PIPE, text=True
-    )
+def killable(folder: Path, cache: Path, *, resume: bool = False) -> Child:
+    """Begin or resume the audit of `fakes.main` in a process that may be killed."""
+
+    def work() -> int:
+        os.environ["GUARDRAILS_CACHE"] = str(cache)
+        fakes.main(folder, resume=resume)
+        return 0
+
+    return Child(work, folder.parent)
 
 
 def state(folder: Path) -> tuple[bool, int]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from functools import cache
+from functools import cache, partialmethod
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vae_medical, "TRUTH_SAMPLES", 60)
     monkeypatch.setattr(vae_medical, "TRUTH_FRESH", 1100)
     monkeypatch.setattr(vae_medical, "QUALITY_SAMPLES", 60)
+    monkeypatch.setattr(VaeMedical, "log_prob", partialmethod(VaeMedical.log_prob, draws=1))
     monkeypatch.setattr(lesion_reader, "FIT", 1500)
     monkeypatch.setattr(lesion_reader, "CHECK", 200)
     lesion_reader.lesion_reader.cache_clear()
