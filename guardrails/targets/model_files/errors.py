@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -13,6 +14,8 @@ from ...core.errors import TargetError
 T = TypeVar("T")
 OURS = (TargetError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
 """Errors of the target already, or none of its doing."""
+BUSY = 20
+"""How many times the seconds a call may take where other programs have the processors."""
 
 
 @contextmanager
@@ -42,8 +45,8 @@ def in_time(call: Callable[[], T], seconds: float) -> T:
     Raises
     ------
     TimeoutError
-        After so many seconds. What runs in Python is stopped then; what runs in another language goes on until it
-        returns.
+        After so many seconds, or later where this process had less of a busy machine's processors by then. What runs in
+        Python is stopped then; what runs in another language goes on until it returns.
     """
     answers: list[T] = []
     errors: list[BaseException] = []
@@ -55,8 +58,11 @@ def in_time(call: Callable[[], T], seconds: float) -> T:
             errors.append(error)
 
     thread = Thread(target=run, daemon=True)
+    used, end = time.process_time(), time.monotonic() + BUSY * seconds
     thread.start()
     thread.join(seconds)
+    while thread.is_alive() and time.process_time() - used < seconds and time.monotonic() < end:
+        thread.join(seconds / 20)
     if errors:
         raise errors[0]
     if not answers:
