@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,10 +47,11 @@ def answer(
         An error where the template refuses a conversation, leaves out what it says, or it does not fit the context:
         it is never cut.
     """
-    outcomes: list[list[int] | str] = []
+    outcomes: list[list[int] | str] = [_unfit(conversation) for conversation in conversations]
+    fit = [place for place, why in enumerate(outcomes) if not why]
     try:
-        for written, conversation in zip(_written_out(tokenizer, conversations), conversations, strict=True):
-            outcomes.append(_prompt(model, tokenizer, written, conversation, decoding))
+        for place, written in zip(fit, _written_out(tokenizer, [conversations[p] for p in fit]), strict=True):
+            outcomes[place] = _prompt(model, tokenizer, written, conversations[place], decoding)
     except TargetError as error:
         outcomes = [f"the chat template cannot be used: {error}"] * len(conversations)
     places = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, str)]
@@ -66,6 +68,14 @@ def answer(
     for place, prompt, tokens in zip(places, prompts, answers, strict=True):
         replies[place] = _reply(tokenizer, prompt, tokens, decoding)
     return replies
+
+
+def _unfit(conversation: Conversation) -> str:
+    """Return why a conversation cannot be asked; empty where it can. A template would write None out as a word."""
+    if not conversation:
+        return "the conversation holds no message"
+    texts = (message.get(name) for message in conversation for name in ("role", "content"))
+    return "" if all(isinstance(text, str) for text in texts) else "a message has no role or no text"
 
 
 def _written_out(tokenizer: TextTokenizer, conversations: Sequence[Conversation]) -> list[dict[str, str]]:
@@ -100,13 +110,16 @@ def _prompt(
 def _left_out(text: str, conversation: Conversation) -> str | None:
     """Return the role of a message that is not in the text; of an answer, templates drop its reasoning on purpose.
 
+    Messages that say the same have to stand there as often.
+
     >>> talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1 and 1"}]
     >>> _left_out("<user> 1  and 1", talk)
     'system'
     """
     plain = " ".join(text.split())
-    asked = (message for message in conversation if message["role"] != "assistant")
-    return next((m["role"] for m in asked if " ".join(m["content"].split()) not in plain), None)
+    asked = [(m["role"], " ".join(m["content"].split())) for m in conversation if m["role"] != "assistant"]
+    times = Counter(content for _, content in asked)
+    return next((role for role, content in asked if content and plain.count(content) < times[content]), None)
 
 
 def _reply(tokenizer: TextTokenizer, prompt: Sequence[int], tokens: Sequence[int], decoding: Decoding) -> Reply:

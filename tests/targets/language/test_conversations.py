@@ -95,6 +95,35 @@ def test_a_system_message_that_the_template_does_not_take_is_one_error(tmp_path,
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_template_that_drops_one_of_two_equal_messages_is_an_error(tmp_path):
+    last = ANSWERS.replace("in messages", "in messages[-1:]")
+    model = HuggingFaceTarget(save(tmp_path, talks(6, seed=1), last))
+    talk = [*user("Why so?"), {"role": "assistant", "content": "So."}, *user("Why so?")]
+    twice, once = model.reply([talk, user("Why so?")], Decoding(4), 1)
+    assert twice.error == "the chat template leaves out a message of the role 'user'"
+    assert once.error is None
+
+
+def test_a_conversation_without_text_is_an_error_of_its_own(model):
+    bad = [
+        [],
+        [{}],
+        [{"role": "user"}],
+        [{"content": "a"}],
+        user(None),
+        user(["a"]),
+        user([{"type": "text", "text": "a"}]),
+    ]
+    *errors, answer = model.reply([*bad, user("Why?")], Decoding(4), 1)
+    assert [reply.error for reply in errors] == [
+        "the conversation holds no message",
+        *["a message has no role or no text"] * 6,
+    ]
+    assert {reply.finish for reply in errors} == {"error"}
+    assert answer.error is None
+
+
 def test_a_template_may_drop_the_reasoning_of_earlier_answers(tmp_path):
     model = HuggingFaceTarget(save(tmp_path, talks(2, seed=1), REASONS))
     talk = [*user("one"), {"role": "assistant", "content": "<think>so</think>two"}, *user("three")]
