@@ -130,7 +130,7 @@ class FalseAlarmsRow(_Part):
     fpr: float | None
     low: float | None
     high: float | None
-    abstains: Rate
+    abstains: Rate = []
 
 
 class StrengthRow(_Part):

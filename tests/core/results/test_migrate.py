@@ -15,10 +15,13 @@ from pydantic import ValidationError
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, json_schema
+from guardrails.core.results.bench import BenchResult
 from guardrails.core.results.migrate import STEPS, VERSIONS, migrated
+from reports import render
 
 sys.path.append(str(Path(__file__).parents[2] / "reports"))
 factory = importlib.import_module("report_factory")
+kinds = importlib.import_module("result_kinds")
 
 
 def without(values: Any, *names: str) -> Any:
@@ -97,6 +100,18 @@ def test_a_later_version_that_was_changed_is_refused(written: dict[str, Any]) ->
         pytest.raises(ValidationError, match="do not fit its sha256"),
     ):
         AuditResult.from_json(text)
+
+
+@pytest.mark.parametrize("format", ["markdown", "csv", "html", "json"])
+def test_a_benchmark_from_before_abstentions_on_real_pictures_were_counted(format: str) -> None:
+    old = json.loads(kinds.bench().to_json())
+    del old["schema_version"], old["cost"]
+    for row in old["tables"]["false_alarms"]:
+        del row["abstains"]
+    result = BenchResult.from_json(json.dumps(old | {"schema": "guardrails-bench/1"}))
+    assert result.schema_version == VERSIONS["bench"]
+    assert [row.abstains for row in result.tables.false_alarms] == [[] for _ in result.tables.false_alarms]
+    assert len(render(result, format)) > 100
 
 
 @pytest.mark.parametrize("version", ["١.٣", "1", "1.3.0", " 1.3", "-1.3", ""])
