@@ -215,6 +215,15 @@ def test_the_interval_covers_the_true_rate() -> None:
     assert sum(cells) >= 0.95 * RUNS * len(cells)
 
 
+def test_a_grader_whose_labels_are_swapped_is_told_so_and_not_to_be_measured_longer() -> None:
+    with pytest.raises(
+        CannotCorrect, match=r"better than chance, but worse: .* is -0\.80 \[.*; check which label is which$"
+    ):
+        rogan_gladen(10, 50, GraderCounts(tp=5, fn=45, tn=5, fp=45))
+    with pytest.raises(CannotCorrect, match=r"not shown to be .* is -0\.04 \[.*; measure it on more labelled items$"):
+        rogan_gladen(10, 50, GraderCounts(tp=24, fn=26, tn=24, fp=26))
+
+
 @pytest.mark.slow
 def test_the_intervals_of_differences_cover_the_true_difference() -> None:
     rng, hits = np.random.default_rng(1), {"independent": 0, "paired": 0}

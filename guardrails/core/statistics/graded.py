@@ -162,9 +162,11 @@ def rogan_gladen(k: int, n: int, errors: GraderCounts, *, ungraded: int = 0, con
 def _informative(errors: GraderCounts, confidence: float) -> Interval:
     index = youden(errors, confidence=confidence)
     if index.low <= 0:
+        worse = index.high < 0
         raise CannotCorrect(
-            "the grader is not shown to be better than chance: sensitivity + specificity − 1 is "
-            f"{index.value:.2f} [{index.low:.2f}, {index.high:.2f}]; measure it on more labelled items"
+            f"the grader is not shown to be better than chance{', but worse' if worse else ''}: "
+            f"sensitivity + specificity − 1 is {index.value:.2f} [{index.low:.2f}, {index.high:.2f}]; "
+            + ("check which label is which" if worse else "measure it on more labelled items")
         )
     return index
 
