@@ -215,6 +215,14 @@ class ErrorCard(_Stored):
             raise ValueError(f"its schema is {value}; this version of guardrails reads {CARD_VERSION}")
         return value
 
+    @field_validator("controls")
+    @classmethod
+    def _one_row_each(cls, controls: tuple[LabelledControls, ...]) -> tuple[LabelledControls, ...]:
+        names = [(control.domain, control.label) for control in controls]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"the label '{twice[1]}' has two rows for the domain '{twice[0]}'")
+        return controls
+
     @property
     def domains(self) -> tuple[str, ...]:
         """The domains that the error was measured in."""

@@ -211,6 +211,14 @@ def test_what_is_no_card_is_one_clear_error(text: str) -> None:
         ErrorCard.from_json(text, "here")
 
 
+def test_a_card_with_two_rows_for_one_label_and_domain_is_refused() -> None:
+    other = CONTROLS.model_copy(update={"tp": 1})
+    card = card_of(Loud(), "loud", [CONTROLS])
+    text = json.dumps(json.loads(card.to_json()) | {"controls": [c.model_dump() for c in (CONTROLS, other)]})
+    with pytest.raises(ConfigurationError, match=r"controls: .*the label 'a' has two rows for the domain '"):
+        ErrorCard.from_json(text)
+
+
 def test_a_card_of_another_version_of_the_grader_is_refused_by_name() -> None:
     card = card_of(Loud("1"), "loud")
     card.check(Loud("1"))
