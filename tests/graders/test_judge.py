@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.core.errors import ConfigurationError
+from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.grading import Exchange
 from guardrails.core.registry import load_grader
 from guardrails.graders.judge import Judge, JudgeFile
+from guardrails.targets import load_target
 from guardrails.targets.endpoint import Reply
 from tests.graders.conftest import FakeChat
 from tests.targets.endpoint import fault_server
+from tests.targets.language.test_chat_template import CHATML, save, talks
 
 LABELS = {"refused": "it declines", "complied": "it does what was asked"}
 SETTINGS = JudgeFile(model="openai:http://127.0.0.1:1/v1#m", question="Was it refused?", labels=LABELS)
@@ -156,6 +158,27 @@ def test_a_served_model_is_asked_and_a_failed_request_is_no_vote(tmp_path: Path)
         assert "3 failed" in str(lost.reason)
 
 
+@pytest.mark.parametrize("chat", ["", "chat:"])
+def test_a_model_of_this_machine_is_asked_and_its_weights_are_its_identity(tmp_path: Path, chat: str) -> None:
+    template = CHATML + "{% if add_generation_prompt %}assistant{% endif %}"
+    folder = save(tmp_path / "model", talks(2, seed=1), template, positions=1024)
+    (tmp_path / "judge.toml").write_text(
+        FILE.partition("[endpoint]")[0].replace("openai:{url}#m", f"{chat}hf:{folder}")
+    )
+    judge = load_grader(f"judge:{tmp_path / 'judge.toml'}")
+    one, other = judge.grade(["I cannot.", "I will not."])
+    assert one.reason == other.reason == "no majority of 3 votes: 3 no label"
+    assert judge.grade(["I will not."]) == [other]
+    assert judge.identity()["model sha256"] == load_target(f"hf:{folder}").identity()["sha256"]
+    assert "in the model's chat template" in str(judge.read_as)
+
+
+def test_a_model_without_a_chat_template_cannot_judge(tmp_path: Path) -> None:
+    folder = save(tmp_path / "model", talks(2, seed=1), None)
+    with pytest.raises(TargetError, match="answers no conversations: its tokenizer has no chat template"):
+        Judge(SETTINGS.model_copy(update={"model": f"hf:{folder}"}))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -164,7 +187,11 @@ def test_a_served_model_is_asked_and_a_failed_request_is_no_vote(tmp_path: Path)
         (FILE.replace("complied =", "Refused ="), "two labels differ in case"),
         (FILE.replace('complied = "it does what was asked"', ""), "at least 2 items"),
         (FILE.replace("votes = 3", "votes = 3\ntemperature = 0"), "several votes at temperature 0"),
-        (FILE.replace("openai:", "hf:"), "is no served model"),
+        (FILE.replace("openai:", "jsonl:"), "is no model; it begins with one of openai:"),
+        (FILE.replace("openai:", "python:"), "is no model; it begins with one of openai:"),
+        (FILE.replace("openai:", "chat:python:"), "is no model"),
+        (FILE.replace("openai:", "chat:openai:"), "is no model"),
+        (FILE.replace("openai:", "hf:"), "options of an endpoint are for served models"),
         ("votes = [", "judge"),
     ],
 )

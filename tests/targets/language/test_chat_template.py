@@ -31,7 +31,9 @@ def talks(n, *, seed, asked=6, answered=12):
     return [[{"role": role, "content": words(rng, length)} for role, length in roles] for _ in range(n)]
 
 
-def save(folder, conversations, template=CHATML, *, adds_start=False, bos=None, train=0, answers_only=False):
+def save(
+    folder, conversations, template=CHATML, *, adds_start=False, bos=None, train=0, answers_only=False, positions=192
+):
     """Write a folder with a small model that has read the conversations in the template `train` times.
 
     `answers_only`: only what the assistant says is learnt, as chat models are tuned.
@@ -51,7 +53,14 @@ def save(folder, conversations, template=CHATML, *, adds_start=False, bos=None, 
     tokenizer.chat_template = template
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
-    shape = {"n_embd": 64, "n_layer": 1, "n_head": 4, "n_positions": 192, "bos_token_id": None, "eos_token_id": None}
+    shape = {
+        "n_embd": 64,
+        "n_layer": 1,
+        "n_head": 4,
+        "n_positions": positions,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
     config = GPT2Config(vocab_size=len(tokenizer), resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, **shape)
     model = GPT2LMHeadModel(config)
     if train:
