@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardrails.core.results import Cost, ProbeCost, Use
+from guardrails.core.results import Cost, ProbeCost, Requests, Use
 
 from .text import number
 from .tree import Table
@@ -48,6 +48,48 @@ def cost_table(cost: Cost, trim: Trim) -> Table:
     )
     all_of_it = ("all of them", *_cells(cost.total))
     return Table(caption, COLUMNS, tuple((trim.text(name, limit=120), *cells) for name, *cells in [*rows, all_of_it]))
+
+
+def requests_table(requests: Requests, trim: Trim) -> Table:
+    """Return how the requests to a served model ended, a row for each kind."""
+    rows = [
+        ("Requests sent", f"{requests.sent:,}"),
+        ("of these, sent again after a failure", f"{requests.repeated:,}"),
+        ("Answered", f"{requests.answered:,}"),
+        ("of these, refused", f"{requests.refused:,}"),
+        ("of these, empty", f"{requests.empty:,}"),
+        ("Filtered by the server", f"{requests.filtered:,}"),
+        ("Failed", f"{sum(requests.failed.values()):,}"),
+        *((f"of these, {trim.text(why, limit=80)}", f"{n:,}") for why, n in requests.failed.items()),
+        ("Not sent", f"{requests.not_sent:,}"),
+        ("Stored answers used again", f"{requests.reused:,}"),
+        ("Tokens in + out", f"{requests.prompt_tokens:,} + {requests.completion_tokens:,}"),
+    ]
+    if requests.estimated:
+        rows.append(("Answers whose tokens are estimated, as one per byte", f"{requests.estimated:,}"))
+    if requests.money is not None:
+        rows.append(("Cost", number(requests.money)))
+    return Table("How the requests to the model ended", ("Requests", "Number"), tuple(rows))
+
+
+def requests_line(requests: Requests) -> str:
+    """Return how the requests to a served model ended, in one line, without what did not happen.
+
+    >>> made = Requests(sent=9, repeated=2, answered=6, failed={"timed out": 1}, not_sent=3)
+    >>> requests_line(made)
+    '9 requests sent (2 again): 6 answered, 1 failed (timed out: 1), 3 not sent'
+    """
+    again = f" ({requests.repeated:,} again)" if requests.repeated else ""
+    kinds = [f"{n:,} {what}" for n, what in ((requests.refused, "refused"), (requests.empty, "empty")) if n]
+    reasons = ", ".join(f"{why}: {n:,}" for why, n in requests.failed.items())
+    parts = [
+        f"{requests.answered:,} answered" + (f" ({', '.join(kinds)})" if kinds else ""),
+        f"{requests.filtered:,} filtered by the server" if requests.filtered else "",
+        f"{sum(requests.failed.values()):,} failed ({reasons})" if reasons else "",
+        f"{requests.not_sent:,} not sent" if requests.not_sent else "",
+        f"{requests.reused:,} stored answers used again" if requests.reused else "",
+    ]
+    return f"{requests.sent:,} requests sent{again}: {', '.join(part for part in parts if part)}"
 
 
 def _cells(cost: ProbeCost) -> tuple[str, ...]:

@@ -41,8 +41,8 @@ def _write(tree: Page) -> str:
         lines = [f"- **{escape(h.title)}**: {escape(_mark(h.mark))}, {escape(h.text)}" for h in tree.headlines]
         out += [f"## {tree.headlines_title}", "\n".join(lines + ([f"- {tree.more}"] if tree.more else []))]
     out.append("## What was audited")
-    for name, facts in tree.audited:
-        out += [f"**{escape(name)}**", _facts(facts)]
+    for name, blocks in tree.audited:
+        out += [f"**{escape(name)}**", *(_block(block) for block in blocks)]
     out.append(_facts(tree.scope))
     out += ["## What was not tested", _table(tree.not_tested) if tree.not_tested else "Nothing was named."]
     if tree.glance:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from guardrails.core.results import AuditResult, Finding, Status, TargetRecord
 
-from .cost import cost_table, duration
+from .cost import cost_table, duration, requests_table
 from .findings import OBSERVED, item, limit_of, mark_of, sentence_of, target_of, value_of
 from .text import clip
 from .tree import Block, Cell, Command, Facts, Headline, Item, Mark, Page, Part, Table
@@ -46,7 +46,8 @@ def page(result: AuditResult, caps: Caps = FULL) -> Page:
         more=f"and {len(chosen) - _HEADLINES} more below" if len(chosen) > _HEADLINES else "",
         matrices=_matrices(result, anchors, trim) if result.kind == "self-check" else (),
         audited=tuple(
-            (trim.text(t.name, limit=200), _audited(t, trim)) for t in trim.take(result.targets, caps.rows, "targets")
+            (trim.text(t.name, limit=200), (_audited(t, trim), *_requests(result, trim)))
+            for t in trim.take(result.targets, caps.rows, "targets")
         ),
         scope=_scope(result, trim),
         not_tested=_not_tested(result, trim),
@@ -198,6 +199,12 @@ def _audited(target: TargetRecord, trim: Trim) -> Facts:
         *((f"{name.capitalize()} read as", reading) for name, reading in target.read_as.items()),
     ]
     return Facts(tuple((trim.text(k, limit=80), trim.text(v, limit=600)) for k, v in pairs))
+
+
+def _requests(result: AuditResult, trim: Trim) -> tuple[Block, ...]:
+    """Return how the requests ended, where the target is a served model: it is the only one of its audit."""
+    requests = result.timing.cost.requests if result.timing.cost else None
+    return (requests_table(requests, trim),) if requests else ()
 
 
 def _scope(result: AuditResult, trim: Trim) -> Facts:

@@ -146,7 +146,7 @@ class Page:
     headlines: tuple[Headline, ...]
     more: str
     matrices: tuple[Table, ...]
-    audited: tuple[tuple[str, Facts], ...]
+    audited: tuple[tuple[str, tuple[Block, ...]], ...]
     scope: Facts
     not_tested: Table | None
     glance: Table | None

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..core.results import Requests
 from .audit.scope import Scope
 from .meter import Spent
 from .run_folder import writing
@@ -38,10 +39,19 @@ def answers_kept(scope: Scope, folder: Path, warn: Callable[[str], None], *, res
 
 
 def asked_as(scope: Scope) -> str:
-    """Return how a served model was asked, which is known when it was, and how the requests ended; empty for others."""
+    """Return how a served model was asked, which is known when it was, with remarks on its answers; else empty."""
+    from ..targets import read_as
+
     model = _served(scope)
-    requests = "" if model is None else model.requests_made()
-    return f"{model.read_as}; {requests}" if requests else ""
+    if model is None or model.requests_made() is None:
+        return ""
+    return "; ".join([read_as(scope.subject.target), *model.ledger.remarks()])
+
+
+def requests_made(scope: Scope) -> Requests | None:
+    """Return how the requests to a served model ended; None where nothing was asked, or of any other target."""
+    model = _served(scope)
+    return None if model is None else model.requests_made()
 
 
 def spent(scope: Scope) -> Spent:

@@ -30,8 +30,10 @@ def print_summary(result: AuditResult, page: Path) -> None:
     stdout().print(_self_check_table(result) if self_check else _audit_table(result))
     lines = _self_check_lines(result) if self_check else _audit_lines(result)
     if result.timing.cost is not None:
-        from reports.cost import cost_line
+        from reports.cost import cost_line, requests_line
 
+        if result.timing.cost.requests is not None:
+            lines.append(f"asked: {requests_line(result.timing.cost.requests)}")
         lines.append(f"used: {cost_line(result.timing.cost)}")
     show(*lines, f"report: {page}")
 

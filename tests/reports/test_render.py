@@ -5,13 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 import reports
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.results import AuditResult, ControlOutcome, Status
+from guardrails.core.results import AuditResult, ControlOutcome, Cost, ProbeCost, Requests, Status
 from reports.text import reading
 
 PROMISES = re.compile(
@@ -270,3 +271,34 @@ def test_how_the_input_was_read_stands_with_what_was_audited(factory):
         )
         assert "12 columns (3 dates)" in first
         assert "Corpus read as" in first
+
+
+def test_how_the_requests_ended_is_a_table_with_what_was_audited(factory):
+    result = factory.audit()
+    made = Requests(
+        sent=1041, repeated=12, answered=1000, refused=3, empty=2, filtered=7, not_sent=5, reused=40,
+        failed={"<b>odd</b>": 1, "the server answered 500": 21}, prompt_tokens=12_000, completion_tokens=900,
+    )  # fmt: skip
+    total = ProbeCost()
+    timing = result.timing.model_copy(update={"cost": Cost(total=total, per_probe={}, requests=made)})
+    result = result.model_copy(update={"timing": timing})
+    text = text_of(result, "html")
+    table = text[text.index("<caption>How the requests to the model ended") :].partition("</table>")[0]
+    rows = re.findall(r"<tr>\s*<th scope=.row.[^>]*>(.*?)</th>\s*<td[^>]*>(.*?)</td>\s*</tr>", table, re.DOTALL)
+    assert [[unescape(cell).strip() for cell in row] for row in rows] == [
+        ["Requests sent", "1,041"],
+        ["of these, sent again after a failure", "12"],
+        ["Answered", "1,000"],
+        ["of these, refused", "3"],
+        ["of these, empty", "2"],
+        ["Filtered by the server", "7"],
+        ["Failed", "22"],
+        ["of these, <b>odd</b>", "1"],
+        ["of these, the server answered 500", "21"],
+        ["Not sent", "5"],
+        ["Stored answers used again", "40"],
+        ["Tokens in + out", "12,000 + 900"],
+    ]
+    assert text.index('id="audited"') < text.index("How the requests to the model ended") < text.index('id="glance"')
+    assert "| Requests sent | 1,041 |" in text_of(result, "markdown")
+    assert "How the requests" not in text_of(factory.audit(), "html")

@@ -32,7 +32,7 @@ from ...core.seeding import derive_seed
 from ...core.subject import Subject
 from ..meter import Meter
 from ..resume import stored_records
-from ..served import asked_as, price, spent
+from ..served import asked_as, price, requests_made, spent
 from ..sources import sources_sha256, versions
 from .controls import (
     cached_outcome,
@@ -122,7 +122,7 @@ class Run:
                     self.used(),
                     partial(price, self.scope),
                     self_check=self_check,
-                ),
+                ).model_copy(update={"requests": requests_made(self.scope)}),
             ),
         )
 

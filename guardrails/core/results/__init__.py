@@ -1,7 +1,7 @@
 """The results of audits, scans and benchmarks: frozen models with versioned schemas, and what they are made of."""
 
 from .audit import SCHEMA_VERSION, AuditResult, InputRecord, NotTested, TargetRecord, Timing
-from .cost import Cost, ProbeCost, Use
+from .cost import Cost, ProbeCost, Requests, Use
 from .finding import (
     ControlOutcome,
     Finding,
@@ -31,6 +31,7 @@ __all__ = [
     "Point",
     "Power",
     "ProbeCost",
+    "Requests",
     "Series",
     "Severity",
     "SpikeKind",

@@ -58,8 +58,32 @@ class ProbeCost(Frozen):
         )
 
 
+class Requests(Frozen):
+    """How the requests to a served model ended, over all sittings of a run that was resumed.
+
+    `answered` counts refusals and empty answers too. What was `filtered` and what `failed` is no answer.
+    """
+
+    sent: int = Field(default=0, ge=0)
+    repeated: int = Field(default=0, ge=0, description="of those sent: sent again after a failure that may pass")
+    answered: int = Field(default=0, ge=0)
+    refused: int = Field(default=0, ge=0, description="of those answered, by the server's own word")
+    empty: int = Field(default=0, ge=0, description="of those answered")
+    filtered: int = Field(default=0, ge=0, description="withheld by the server")
+    failed: dict[str, int] = Field(default={}, description="by reason; repetitions that helped are not counted")
+    not_sent: int = Field(default=0, ge=0, description="as the budget was spent, or the server down")
+    reused: int = Field(default=0, ge=0, description="answers that were stored and not asked for again")
+    prompt_tokens: int = Field(default=0, ge=0)
+    completion_tokens: int = Field(default=0, ge=0)
+    estimated: int = Field(
+        default=0, ge=0, description="answers whose tokens the server did not count: an upper bound is used"
+    )
+    money: float | None = Field(default=None, ge=0)
+
+
 class Cost(Frozen):
     """What an audit used. Controls whose outcomes were known used nothing."""
 
     total: ProbeCost
     per_probe: dict[str, ProbeCost]
+    requests: Requests | None = Field(default=None, description="of an audit of a served model")

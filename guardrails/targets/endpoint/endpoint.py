@@ -18,6 +18,7 @@ import httpx
 
 from ...core.conversations import Conversation, Decoding, Reply, Usage
 from ...core.errors import ConfigurationError, EndpointError
+from ...core.results import Requests
 from ...core.seeding import derive_seed
 from ..chat_texts import ChatTexts
 from .address import is_loopback
@@ -132,9 +133,9 @@ class Endpoint:
         """The host that prompts are sent to."""
         return self._form.url.netloc.decode()
 
-    def requests_made(self) -> str:
-        """Return how many requests were sent, answered, refused and failed, in words; empty before the first."""
-        return self.ledger.sentence()
+    def requests_made(self) -> Requests | None:
+        """Return how the requests ended so far; None before the first."""
+        return self.ledger.requests()
 
     def keep_answers(self, folder: Path, *, resumed: bool) -> None:
         """Keep the answers in a run's folder: see `Ledger.keep_in`."""

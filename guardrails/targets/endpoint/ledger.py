@@ -9,17 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+from collections import Counter
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
 from ...core.conversations import Reply, Usage
 from ...core.errors import ConfigurationError, ContentError
+from ...core.results import Requests
 from ...kit.settings_file import read_bounded
 from .options import EndpointOptions
 
 FILE = "answers.jsonl"
 MAX_BYTES = 1 << 30
+UNUSABLE = "the answer could not be used"
+_REASON = re.compile(
+    rf"the server answered [1-5]\d\d|timed out|the connection failed|not sent again, as the budget was spent|{UNUSABLE}"
+)
 MANY, MOSTLY = 10, 0.8
 """From so many questions that were asked again, and this share of equal answers, a report remarks on it."""
 
@@ -52,6 +59,8 @@ class Ledger:
 
     def __init__(self, options: EndpointOptions) -> None:
         self.counts = Counts()
+        self.reasons: Counter[str] = Counter()
+        """Of the requests that failed: see `reason_of`."""
         self._options = options
         self._replies: dict[str, Reply] = {}
         self._texts: dict[str, set[str]] = {}
@@ -69,7 +78,7 @@ class Ledger:
         path = folder / FILE
         if path.exists() and not resumed:
             raise ConfigurationError(f"{path} holds the answers of another run; use another --out")
-        self.counts, self._replies, self._texts, whole = Counts(), {}, {}, True
+        self.counts, self.reasons, self._replies, self._texts, whole = Counts(), Counter(), {}, {}, True
         if path.exists():
             try:
                 content = read_bounded(path, max_bytes=MAX_BYTES)
@@ -139,6 +148,8 @@ class Ledger:
         line |= {"tokens": [counted.prompt_tokens, counted.completion_tokens], "estimated": estimated}
         if reply.error is None and self._options.cache:
             line |= {"key": key, "text": reply.text}
+        if reply.finish == "error" and reply.error:
+            line["why"] = reason_of(reply.error)
         if reply.text and question is not None:
             line["repeats"] = self._repeats(question, reply.text)
         self._learn(line, count_requests=False)
@@ -182,7 +193,10 @@ class Ledger:
         counts.refused += finish == "refused"
         counts.empty += finish in ("stop", "length") and bool(line.get("empty"))
         counts.filtered += finish == "filtered"
-        counts.failed += finish == "error" and line["attempts"] > 0
+        if finish == "error" and line["attempts"] > 0:
+            counts.failed += 1
+            why = line.get("why")
+            self.reasons[why if isinstance(why, str) and _REASON.fullmatch(why) else UNUSABLE] += 1
         counts.not_sent += finish == "error" and line["attempts"] == 0
         counts.prompt_tokens += line["tokens"][0]
         counts.completion_tokens += line["tokens"][1]
@@ -190,35 +204,43 @@ class Ledger:
         counts.asked_again += line.get("repeats") is not None
         counts.same_again += line.get("repeats") is True
 
-    def sentence(self) -> str:
-        """Return the counts in words, for the report; empty where nothing was asked."""
+    def requests(self) -> Requests | None:
+        """Return how the requests ended; None where nothing was asked."""
         c = self.counts
         if not any(getattr(c, field.name) for field in fields(c)):
-            return ""
-        parts = [
-            f"{c.requests:,} requests sent ({c.repeated:,} of them again)",
-            f"{c.answered:,} answered ({c.refused:,} refusals, {c.empty:,} empty)",
-            f"{c.filtered:,} filtered by the server",
-            f"{c.failed:,} failed",
-            f"{c.not_sent:,} not sent" if c.not_sent else "",
-            f"{c.cached:,} answers used again" if c.cached else "",
-            f"{c.prompt_tokens:,} + {c.completion_tokens:,} tokens"
-            + (f" ({c.estimated:,} answers without the server's count: one token per byte)" if c.estimated else ""),
-        ]
-        cost = self.price(c.prompt_tokens, c.completion_tokens)
-        parts.append("" if cost is None else f"cost {cost:.4g}")
-        return ", ".join(part for part in parts if part) + self._remark()
+            return None
+        return Requests(
+            sent=c.requests, repeated=c.repeated, answered=c.answered, refused=c.refused, empty=c.empty,
+            filtered=c.filtered, failed=dict(sorted(self.reasons.items())), not_sent=c.not_sent, reused=c.cached,
+            prompt_tokens=c.prompt_tokens, completion_tokens=c.completion_tokens, estimated=c.estimated,
+            money=self.price(c.prompt_tokens, c.completion_tokens),
+        )  # fmt: skip
 
-    def _remark(self) -> str:
-        """Return what makes the answers say little of the model; empty where nothing does."""
+    def remarks(self) -> list[str]:
+        """Return what makes the answers say little of the model."""
         c = self.counts
-        remark = ""
+        remarks = []
         if c.refused + c.empty > c.answered / 2:
-            remark += "; most answers are empty or refusals, so that readings of them say little of the model"
+            remarks.append("most answers are empty or refusals, so that readings of them say little of the model")
         if c.asked_again >= MANY and c.same_again > MOSTLY * c.asked_again:
-            remark += (
-                f"; {c.same_again:,} of {c.asked_again:,} answers to a question asked before, with another seed, "
+            remarks.append(
+                f"{c.same_again:,} of {c.asked_again:,} answers to a question asked before, with another seed, "
                 "repeat an earlier one word for word: if the server does not sample, they are not as many samples as "
                 "n counts"
             )
-        return remark
+        return remarks
+
+
+def reason_of(error: str) -> str:
+    """Return the kind of a failure.
+
+    >>> reason_of("the server answered 500: oops (sent 5 times)"), reason_of("the answer has no 'choices'")
+    ('the server answered 500', 'the answer could not be used')
+    """
+    if status := re.match(r"the server answered ([1-5]\d\d)\b", error):
+        return f"the server answered {status[1]}"
+    if error.startswith(("no whole answer within", "the server did not answer within")):
+        return "timed out"
+    if error.startswith("the connection failed"):
+        return "the connection failed"
+    return "not sent again, as the budget was spent" if error.startswith("not sent again") else UNUSABLE

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -158,8 +160,36 @@ def test_refused_filtered_empty_and_failed_are_four_things(server: Server) -> No
     assert {name for name, r in replies.items() if r.error} == {"filtered", "also filtered", "thinking"}
     counts = model.ledger.counts
     assert (counts.answered, counts.refused, counts.empty, counts.filtered, counts.failed) == (4, 1, 1, 2, 1)
-    said = "7 requests sent (0 of them again), 4 answered (1 refusals, 1 empty), 2 filtered by the server, 1 failed"
-    assert model.requests_made().startswith(said)
+    made = model.requests_made()
+    assert made is not None
+    assert (made.sent, made.repeated, made.failed) == (7, 0, {"the answer could not be used": 1})
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (status(400), "the server answered 400"),
+        (status(503), "the server answered 503"),
+        (hang, "timed out"),
+        (drip, "timed out"),
+        (reset, "the connection failed"),
+        (raw("<html>"), "the answer could not be used"),
+        (status(302, ""), "the server answered 302"),
+        (say("par", finish="abort"), "the answer could not be used"),
+    ],
+)
+def test_a_failure_is_counted_by_its_reason(server: Server, tmp_path: Path, fault, reason: str) -> None:
+    server.always = fault
+    model = endpoint(server, patience=replace(QUICK if reason == "timed out" else PATIENT, attempts=1))
+    model.keep_answers(tmp_path, resumed=False)
+    ask(model, "a", "b")
+    model.close()
+    again = endpoint(server)
+    again.keep_answers(tmp_path, resumed=True)
+    for made in (model.requests_made(), again.requests_made()):
+        assert made is not None
+        assert made.failed == {reason: 2}
+    again.close()
 
 
 def choice(**fields: object) -> object:
