@@ -33,6 +33,8 @@ def answers_kept(scope: Scope, folder: Path, warn: Callable[[str], None], *, res
     documents = f", and parts of the documents of {' and '.join(given)}," if given else ""
     warn(f"prompts{documents} are sent to {model.sent_to}")
     try:
+        if hasattr(subject.target, "learn_access"):
+            subject.target.learn_access()
         yield
     finally:
         model.close()

@@ -141,10 +141,10 @@ class LanguageModelMembership(Probe[LanguageModelTarget]):
             self.id,
             rows,
             unit="documents",
-            method=f"attacks on token log-probabilities (loss, zlib, Min-K% and Min-K%++ with k = {attacks.K:.0%},"
-            f" ReCaLL{', reference' if data.refers else ''}) of the documents' first tokens",
+            method=f"attacks on token log-probabilities ({_names(subject.target, data)})"
+            " of the documents' first tokens",
             blind=data.blind,
-            note=_note(rows, data, _length(subject)),
+            note=_note(rows, subject, data),
             gates=readings,
         )
 
@@ -236,6 +236,8 @@ def _tokens(
 
 def _shots(subject: Subject[LanguageModelTarget], holdout: Iterable[int], length: int) -> list[int]:
     """Return the first held-out documents that fit into the prefix together, at least one and at most `SHOTS`."""
+    if not _reads_tokens(subject.target):
+        return []
     chosen: list[int] = []
     room = length
     for i in map(int, holdout):
@@ -278,9 +280,23 @@ def _scores(moments: Floats, conditional: Floats | None, text: str) -> dict[str,
     return scores
 
 
-def _note(rows: Sequence[Row], data: _Documents, length: int) -> str:
+def _reads_tokens(target: LanguageModelTarget) -> bool:
+    """Whether a target reads the tokens of one text behind those of another: a server may read texts alone."""
+    return bool(getattr(target, "reads_tokens", True))
+
+
+def _names(target: LanguageModelTarget, data: _Documents) -> str:
+    """Return the names of the attacks on a target."""
+    further = " and Min-K%++" if has_moments(target) else ""
+    recall = ", ReCaLL" if _reads_tokens(target) else ""
+    return f"loss, zlib, Min-K%{further} with k = {attacks.K:.0%}{recall}{', reference' if data.refers else ''}"
+
+
+def _note(rows: Sequence[Row], subject: Subject[LanguageModelTarget], data: _Documents) -> str:
     """Say what was left out."""
-    notes = []
+    notes, length = [], _length(subject)
+    if not _reads_tokens(subject.target):
+        notes.append("ReCaLL was left out: the target reads texts, and not the tokens of several behind each other.")
     if data.overlap:
         first = ", ".join(map(str, data.overlap[:10])) + (" …" if len(data.overlap) > 10 else "")
         notes.append(

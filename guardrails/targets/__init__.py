@@ -31,7 +31,7 @@ SCHEMES = {
     "python": "callable:load",
     "chat": "chat_texts:load",
     "openai": "endpoint.endpoint:load_chat",
-    "openai-completions": "endpoint.endpoint:load_completions",
+    "openai-completions": "endpoint.language_model:load",
     "http": "endpoint.endpoint:load_template",
 }
 """Scheme of a target's name → module of this package and what in it takes the rest of the name."""

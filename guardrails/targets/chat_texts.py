@@ -45,6 +45,8 @@ class ChatTexts:
     modality = Modality.TEXT
     access = frozenset({Access.OUTPUTS, Access.SAMPLING, Access.CONVERSATIONS})
     available = None
+    without_logprobs = "a chat gives no log-probabilities of what it is asked"
+    """Why no log-probabilities can be read, for the report."""
 
     def __init__(self, model: Chat, name: str | None = None) -> None:
         self.model = model

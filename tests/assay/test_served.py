@@ -22,6 +22,7 @@ from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Measurement, Requests
 from guardrails.core.statistics import wilson
 from guardrails.core.subject import Subject
+from guardrails.core.targets import Access
 from guardrails.targets.endpoint import Endpoint, EndpointOptions, Patience, Reply, Usage
 from guardrails.targets.endpoint.ledger import FILE, Ledger
 
@@ -92,13 +93,13 @@ def read_as(result: AuditResult) -> str:
     return result.targets[0].read_as["target"]
 
 
-def test_a_few_failures_are_counted_and_the_rest_is_read(server: fault_server.Server) -> None:
 def requests(result: AuditResult) -> Requests:
     assert result.timing.cost is not None
     assert result.timing.cost.requests is not None
     return result.timing.cost.requests
 
 
+def test_a_few_failures_are_counted_and_the_rest_is_read(server: fault_server.Server) -> None:
     server.faults = {"7": [status(400)], "21": [status(500)], "30": [say(None, refusal="I will not.")]}
     result = audited(server)
     (finding,) = result.findings
@@ -353,6 +354,45 @@ def test_a_server_that_does_not_sample_is_remarked_upon(
     assert sum(line.get("repeats") is True for line in lines) == (37 if remarked else 0)
 
 
+# Log-probabilities
+
+
+def test_a_chat_is_said_to_give_no_log_probabilities(
+    server: fault_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Asks, "requires", frozenset({Access.LOGPROBS}))
+    result = audited(server)
+    (finding,) = result.findings
+    assert finding.status == "not-assessed"
+    why = "missing: access 'logprobs' to the target (a chat gives no log-probabilities of what it is asked)"
+    assert finding.reason == why
+    assert server.asked == []
+
+
+def test_a_server_that_ignores_echo_is_asked_once_and_the_finding_says_it(
+    server: fault_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Asks, "requires", frozenset({Access.LOGPROBS}))
+    result = run_audit(f"openai-completions:{server.url}#m", out="run")[0]
+    (finding,) = result.findings
+    assert finding.status == "not-assessed"
+    assert "'echo': the server ignores 'echo'" in str(finding.reason)
+    assert "'prompt_logprobs': the server gives no 'prompt_logprobs'" in str(finding.reason)
+    assert "logprobs" not in result.targets[0].access
+    assert "the server gives no log-probabilities of a text that it is sent" in read_as(result)
+    assert [body.get("echo") for body in server.asked] == [True, None]
+    assert (requests(result).sent, requests(result).failed) == (2, {"the answer could not be used": 2})
+
+
+def test_a_dry_run_says_that_log_probabilities_are_asked_for_later(
+    server: fault_server.Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Asks, "requires", frozenset({Access.LOGPROBS}))
+    assert cli.run(["audit", f"openai-completions:{server.url}#m", "--dry-run"]) == 0
+    assert "whether the server gives log-probabilities is asked when the audit begins" in capfd.readouterr().out
+    assert server.asked == []
+
+
 # Options
 
 
@@ -432,7 +472,8 @@ def test_the_commands_of_the_documents_run(server: fault_server.Server, capfd: p
         asked = len(server.asked)
         code = cli.run([*shlex.split(line), *([] if "--dry-run" in line else ["--out", f"run{asked}"])])
         assert code == 0, (line, capfd.readouterr())
-        assert len(server.asked) == asked + (0 if "--dry-run" in line else 40)
+        scores = 2 if "openai-completions:" in line else 0  # asked for log-probabilities, in two forms
+        assert len(server.asked) == asked + (0 if "--dry-run" in line else 40 + scores)
     (example,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "Endpoint(" in code]
     server.always = say("no")
     exec(compile(example, "endpoints.md", "exec"), {})

@@ -15,7 +15,7 @@ from ...core.errors import STOPS, ConfigurationError, GuardrailsError, NotApplic
 from ...core.probe import Budget, Probe
 from ...core.seeding import derive_seed
 from ...core.subject import Subject
-from ...core.targets import Modality
+from ...core.targets import Access, Modality, Target
 from ...kit.text.corpus import StoredCorpus, is_index
 from ..policy.policy import load_policy
 from .controls import CONTROL_SEED, control_subject, control_threshold
@@ -138,7 +138,8 @@ class Scope:
                 closed.append(Reading(probe, not_assessed=f"the probe broke ({type(error).__name__}: {error})"))
                 continue
             if missing:
-                closed.append(Reading(probe, not_assessed=f"missing: {', '.join(missing)}"))
+                why = f"missing: {', '.join(missing)}{_no_logprobs(probe, subject.target)}"
+                closed.append(Reading(probe, not_assessed=why))
             else:
                 runnable.append(Assay(probe, lambda: self.subject))
         return runnable, closed
@@ -215,6 +216,12 @@ def _not_installed(probe: Probe) -> list[str]:
         return probe.missing(control_subject(probe.controls[0].source))
     except GuardrailsError:
         return []  # why the control cannot be made is said where it is run
+
+
+def _no_logprobs(probe: Probe, target: Target) -> str:
+    """Return why a target has no log-probabilities, in brackets, where a probe needs them and the target says it."""
+    why = getattr(target, "without_logprobs", "") if Access.LOGPROBS in probe.requires - target.access else ""
+    return f" ({why})" if why else ""
 
 
 def count(batches: Sequence[Batch]) -> int:

@@ -26,6 +26,7 @@ from .ledger import Ledger
 from .loop import submit
 from .openai import ChatCompletions, Completions, model_facts
 from .options import EndpointOptions, Patience
+from .scoring import Echo
 from .template import Template
 from .transport import FILTERED, Exchange, Transport, one_line, open_client
 
@@ -71,6 +72,16 @@ class _Call:
 
     transport: Transport
     lost: int = 0
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One request: its form, and what is asked."""
+
+    form: Form
+    conversation: Conversation
+    decoding: Decoding
+    seed: int
 
 
 FORMS: dict[str, type[Any]] = {"openai": ChatCompletions, "openai-completions": Completions, "http": Template}
@@ -194,7 +205,33 @@ class Endpoint:
         at a time, of all calls together. What is spent of the budget is counted as answers arrive: those under way when
         it is spent are finished.
         """
-        return self._run(self._reply_all(conversations, decoding, seed))
+        return self._run(
+            self._reply_all(
+                [
+                    _Question(self._form, conversation, decoding, derive_seed(seed, place) % 2**31)
+                    for place, conversation in enumerate(conversations)
+                ]
+            )
+        )
+
+    def score(self, texts: Sequence[str], form: type[Echo], *, lead: int | None, new: int = 1) -> list[Reply]:
+        """Return what a server of completions says of the tokens of texts, with `new` tokens written behind each.
+
+        The same text is asked about once in a run. Parameters and replies as those of
+        `guardrails.targets.endpoint.scoring.Echo`.
+        """
+        completions = self._form
+        if not isinstance(completions, Completions):
+            raise ConfigurationError("log-probabilities are asked of openai-completions: alone")
+        decoding = Decoding(new, 0.0)
+        return self._run(
+            self._reply_all(
+                [
+                    _Question(form(completions, text, lead), [{"role": "user", "content": text}], decoding, 0)
+                    for text in texts
+                ]
+            )
+        )
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end in the loop that all endpoints share.
@@ -214,17 +251,15 @@ class Endpoint:
             call.cancel()
             self._calls.discard(call)
 
-    async def _reply_all(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
+    async def _reply_all(self, questions: Sequence[_Question]) -> list[Reply]:
         async with self._connection() as transport:
             call = _Call(transport)
 
-            async def one(place: int, conversation: Conversation) -> Reply:
+            async def one(question: _Question) -> Reply:
                 async with self._places:
-                    if call.lost >= LOST:
-                        return self._not_sent()
-                    return await self._reply(call, conversation, decoding, derive_seed(seed, place) % 2**31)
+                    return self._not_sent() if call.lost >= LOST else await self._reply(call, question)
 
-            tasks = [asyncio.ensure_future(one(i, c)) for i, c in enumerate(conversations)]
+            tasks = [asyncio.ensure_future(one(question)) for question in questions]
             try:
                 return list(await asyncio.gather(*tasks))
             finally:  # the loop goes on, and with it what is left of a call that failed
@@ -262,8 +297,8 @@ class Endpoint:
             self.ledger.sent(again=again)
         return why
 
-    async def _reply(self, call: _Call, conversation: Conversation, decoding: Decoding, seed: int) -> Reply:
-        form = self._form
+    async def _reply(self, call: _Call, asks: _Question) -> Reply:
+        form, conversation, decoding, seed = asks.form, asks.conversation, asks.decoding, asks.seed
         asked = {
             **form.identity(),
             "seed": seed,
@@ -331,11 +366,6 @@ def _most(conversation: Conversation, decoding: Decoding) -> Usage:
 def load_chat(spec: str, options: EndpointOptions | None = None) -> ChatTexts:
     """Return the endpoint that ``openai:`` names."""
     return ChatTexts(Endpoint(f"openai:{spec}", options))
-
-
-def load_completions(spec: str, options: EndpointOptions | None = None) -> ChatTexts:
-    """Return the endpoint that ``openai-completions:`` names."""
-    return ChatTexts(Endpoint(f"openai-completions:{spec}", options))
 
 
 def load_template(spec: str, options: EndpointOptions | None = None) -> ChatTexts:

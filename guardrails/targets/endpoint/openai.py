@@ -76,10 +76,9 @@ class ChatCompletions:
 
     def parse(self, answer: Any) -> Reply:
         """Return the reply that an answer of the server holds."""
-        choices = answer.get("choices") if isinstance(answer, dict) else None
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(choice, dict):
-            words = f": {said}" if (said := _failure(answer)) else ""
+        choice = first_choice(answer)
+        if choice is None:
+            words = f": {said}" if (said := failure(answer)) else ""
             return Reply(finish="error", error=f"the answer has no 'choices'{words}")
         usage = token_counts(answer.get("usage"), "prompt_tokens", "completion_tokens")
         reason = choice.get("finish_reason")
@@ -89,7 +88,7 @@ class ChatCompletions:
         text, refusal = self._text(choice)
         if refusal or (ended == "refusal" and isinstance(text, str)):
             return Reply(text or refusal, "refused", usage=usage)
-        if said := _failure(answer) or _failure(choice):
+        if said := failure(answer) or failure(choice):
             return Reply(finish="error", error=f"the answer comes with an error: {said}", usage=usage)
         if why := _unusable(choice, text, ended):
             return Reply(finish="error", error=f"the answer is unusable: {why}", usage=usage)
@@ -141,6 +140,13 @@ class Completions(ChatCompletions):
         return choice.get("text"), ""
 
 
+def first_choice(answer: Any) -> dict[str, Any] | None:
+    """Return the first of an answer's choices, or None where there is none."""
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return choice if isinstance(choice, dict) else None
+
+
 def _unusable(choice: dict[str, Any], text: Any, ended: str | None) -> str:
     """Return why an answer says nothing of what the model would write; empty where it does."""
     if ended in BROKEN_OFF:
@@ -158,7 +164,7 @@ def _unusable(choice: dict[str, Any], text: Any, ended: str | None) -> str:
     return ""
 
 
-def _failure(answer: Any) -> str:
+def failure(answer: Any) -> str:
     """Return what a server says of an error in an answer that it calls a success; empty where it says nothing."""
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict):
