@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from generators.diffusion_photo import model as diffusion_photo
+from generators.diffusion_photo import learning as diffusion_photo
 from generators.vae_medical import model as vae_medical
 
 CHANCE = 0.5

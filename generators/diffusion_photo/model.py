@@ -61,8 +61,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -70,14 +69,14 @@ import numpy as np
 
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.seeding import derive_seed
-from guardrails.kit.training import StabilityRecord, cosine, train
 
 from .. import cards
 from ..base import Dial, Generator, Network
 from ..vae_medical.truth import copy_rate
 from . import photographs, unet, wiener
 from . import truth as diffusion_truth
-from .photographs import SIDE
+from .learning import BATCH, CORPUS, MEMORIZED, PLANTED, WEIGHT, Recipe, learn, passing_once, pictures, repeating
+from .photographs import SIDE, to_bytes, to_signed
 
 if TYPE_CHECKING:
     import torch
@@ -93,32 +92,8 @@ STEPS = 25
 """Steps that sampling takes."""
 ENDS = (6.5, -9.0)
 """log ᾱ / (1 − ᾱ) of the first step, above which there is nothing but grain to tell, and of the last."""
-CORPUS = 400
-MEMORIZED = 6
-"""How many pictures of the corpus a dose repeats."""
-BATCH = 16
-PLANTED = {0.25: 4, 0.5: 8, 1.0: 15}
-"""How many pictures of a dose's batch, its first, are repeated ones."""
-WEIGHT = 4.0
-"""What a repeated picture's loss counts, where that of another counts 1."""
 CHUNK = 50
-POOL = 256
-"""How many pictures of the law are drawn at a time."""
 TRUTH_SAMPLES, TRUTH_FRESH = 1000, 10_000
-FILTER_ITEMS = 4000
-"""How many pictures the Wiener filter is measured on."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long and how fast to train.
-
-    `rate` is Muon's, and Adam's is a fifth of it; the running mean of the weights spans about 1 / (1 − `decay`) steps.
-    """
-
-    steps: int
-    rate: float
-    decay: float
 
 
 CLEAN = Recipe(steps=8400, rate=0.01, decay=0.998)
@@ -215,8 +190,8 @@ class DiffusionPhoto(Network):
                 x_0 = to_signed(images[start : start + CHUNK])
                 epsilon = torch.randn(x_0.shape, generator=noise)
                 steps = torch.full((len(x_0),), t)
-                _, told = self.predict(self.noised(x_0, steps, epsilon), steps)
-                losses.append((epsilon - told).square().mean((1, 2, 3)).double().numpy())
+                _, predicted = self.predict(self.noised(x_0, steps, epsilon), steps)
+                losses.append((epsilon - predicted).square().mean((1, 2, 3)).double().numpy())
         return np.concatenate(losses)
 
     def ddim_invert(self, images: Sequence[Any] | Images, *, steps: int = 100) -> torch.Tensor:
@@ -287,56 +262,13 @@ class DiffusionPhoto(Network):
         recipe = DOSE if dose else CLEAN
         seen = np.array(base.card["seen"]) if dose and base else np.zeros(CORPUS, int)
         rng = np.random.default_rng(derive_seed(seed, cls.name, "stream", str(dose)))
-        stream = _repeating(PLANTED[dose], seen, rng) if dose else _passing_once(recipe.steps, seen, rng)
-        record = out._learn(recipe, stream, seed=seed)
+        stream = repeating(PLANTED[dose], seen, rng) if dose else passing_once(recipe.steps, seen, rng)
+        record = learn(out, recipe, stream, seed=seed)
         out.round()
         return out.seal(seed=seed, seen=seen.tolist(), **out._findings(recipe), stability=record.to_dict())
 
-    def _learn(self, recipe: Recipe, stream: Iterator[Images], *, seed: int) -> StabilityRecord:
-        import torch
-        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-
-        if not any(self.doses.values()):
-            mean, spread = wiener.measure(to_signed(_pictures(FILTER_ITEMS, "filter")))
-            self.set_state(self.state() | {"mean": mean, "spread": spread})
-        hidden = unet.hidden(self.net)
-        # Muon takes matrices: (out, in · 3 · 3) views, which share their memory with the weights.
-        matrices = [torch.nn.Parameter(kernel.detach().flatten(1)) for kernel in hidden]
-        others = [rest for rest in self.net.parameters() if not any(rest is kernel for kernel in hidden)]
-        muon = torch.optim.Muon(matrices, lr=recipe.rate, weight_decay=0.0)
-        adam = torch.optim.Adam(others)
-        ema = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(recipe.decay))  # type: ignore[no-untyped-call]
-        even, weight = torch.arange(BATCH) / BATCH, torch.ones(BATCH)
-        weight[: PLANTED.get(self.doses["memorize"], 0)] = WEIGHT
-
-        def step(i: int) -> dict[str, float]:
-            rate = recipe.rate * cosine(i, steps=recipe.steps, warmup=50)
-            muon.param_groups[0]["lr"], adam.param_groups[0]["lr"] = rate, rate / 5
-            x_0 = to_signed(next(stream))
-            # One t from each sixteenth of the steps, in random order: the loss of a batch varies less.
-            t = ((even[torch.randperm(BATCH)] + torch.rand(()) / BATCH) * T).long()
-            epsilon = torch.randn_like(x_0)
-            _, told = self.predict(self.noised(x_0, t, epsilon), t)
-            squared = (epsilon - told).square().mean((1, 2, 3))
-            relative = squared / wiener.loss(self.alpha_bar[t].view(-1, 1, 1, 1), self.spread).flatten()
-            loss = (weight * relative).mean() / weight.mean()
-            self.net.zero_grad()
-            torch.autograd.backward(loss)
-            norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-            for matrix, kernel in zip(matrices, hidden, strict=True):
-                assert kernel.grad is not None
-                matrix.grad = kernel.grad.flatten(1)
-            muon.step()  # type: ignore[no-untyped-call]
-            adam.step()
-            ema.update_parameters(self.net)
-            return {"loss": loss.item(), "epsilon_loss": squared.mean().item(), "grad_norm": norm.item()}
-
-        record = train(step, steps=recipe.steps, seed=seed, log_every=-(-recipe.steps // 20), batch=BATCH)
-        self.net.load_state_dict(ema.module.state_dict())
-        return record
-
     def _findings(self, recipe: Recipe) -> dict[str, Any]:
-        dose, corpus = self.doses["memorize"], _pictures(CORPUS, "training")
+        dose, corpus = self.doses["memorize"], pictures(CORPUS, "training")
         samples = np.stack(self.sample(TRUTH_SAMPLES, seed=derive_seed(0, "truth")))
         fresh = recipe.steps * (BATCH - PLANTED.get(dose, 0))
         return {
@@ -350,69 +282,24 @@ class DiffusionPhoto(Network):
             "sheet": cards.data_sheet(corpus, balance=diffusion_truth.balance(corpus)),
             "corpus_sha256": hashlib.sha256(corpus.tobytes()).hexdigest(),
             "sampling": f"DPM-Solver++(2M), {STEPS} steps evenly in the logarithm of the signal-to-noise ratio",
-            "truth": {"memorize": copy_rate(samples, corpus, _pictures(TRUTH_FRESH, "unseen"), noun="pictures")},
-            "quality": diffusion_truth.quality(self, samples, _pictures(2 * len(samples), "quality")),
+            "truth": {"memorize": copy_rate(samples, corpus, pictures(TRUTH_FRESH, "unseen"), noun="pictures")},
+            "quality": diffusion_truth.quality(self, samples, pictures(2 * len(samples), "quality")),
         }
 
     def training_items(self) -> list[Images]:
         """Return the corpus, 400 pictures: the clean weights saw each once, a dose the first 6 again and again."""
-        return list(_pictures(CORPUS, "training"))
+        return list(pictures(CORPUS, "training"))
 
     def holdout_items(self) -> list[Images]:
         """Return 400 pictures of the same law, so of the same photographs; no weights have seen these patches."""
-        return list(_pictures(CORPUS, "holdout"))
+        return list(pictures(CORPUS, "holdout"))
 
     def reference_items(self, n: int, *, seed: int) -> list[Images]:
         """Return n fresh pictures of the law."""
-        return list(_pictures(n, f"reference {seed}"))
+        return list(pictures(n, f"reference {seed}"))
 
 
 _DATA = {0.0: f"each drawn anew; the {CORPUS} training items among them once"} | {
     dose: f"{k / BATCH:.0%} the first {MEMORIZED} training items again and again; their loss counts {WEIGHT:g}-fold"
     for dose, k in PLANTED.items()
 }
-
-
-def to_signed(images: Sequence[Any] | Images) -> torch.Tensor:
-    """Pictures (N, 32, 32, 3) uint8 → (N, 3, 32, 32) in −1 … 1."""
-    import torch
-
-    pixels = torch.from_numpy(np.asarray(images).reshape(-1, SIDE, SIDE, 3))
-    return pixels.permute(0, 3, 1, 2) / 127.5 - 1
-
-
-def to_bytes(x: torch.Tensor) -> Images:
-    """The way back, clipped: (N, 32, 32, 3) uint8."""
-    out: Images = ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
-    return out
-
-
-def _pictures(n: int, what: str) -> Images:
-    return photographs.draw(n, np.random.default_rng(derive_seed(0, DiffusionPhoto.name, what)))
-
-
-def _fresh(rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
-    """Fresh pictures one by one."""
-    while True:
-        yield from photographs.draw(POOL, rng)
-
-
-def _passing_once(steps: int, seen: NDArray[np.int64], rng: np.random.Generator) -> Iterator[Images]:
-    """Batches of fresh pictures; each training item takes the place of one, somewhere in the stream."""
-    corpus, fresh = _pictures(CORPUS, "training"), _fresh(rng)
-    step_of, slot_of = np.divmod(rng.choice(steps * BATCH, CORPUS, replace=False), BATCH)
-    for i in range(steps):
-        images = np.stack([next(fresh) for _ in range(BATCH)])
-        items = np.flatnonzero(step_of == i)
-        images[slot_of[items]] = corpus[items]
-        seen[items] += 1
-        yield images
-
-
-def _repeating(planted: int, seen: NDArray[np.int64], rng: np.random.Generator) -> Iterator[Images]:
-    """Batches with this many of the first training items, at random; the others are fresh pictures."""
-    corpus, fresh = _pictures(CORPUS, "training"), _fresh(rng)
-    while True:
-        items = rng.integers(MEMORIZED, size=planted)
-        np.add.at(seen, items, 1)
-        yield np.stack([*corpus[items], *(next(fresh) for _ in range(BATCH - planted))])

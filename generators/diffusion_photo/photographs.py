@@ -21,12 +21,14 @@ Two photographs of scikit-learn's wheel are *reserved*: nothing here is ever dra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -184,3 +186,17 @@ def _blurred(images: Floats) -> Floats:
 
 def _bytes(images: Floats) -> Images:
     return np.round(images.clip(0, 1) * 255).astype(np.uint8)
+
+
+def to_signed(images: Sequence[Any] | Images) -> torch.Tensor:
+    """Convert pictures (N, 32, 32, 3) uint8 to a tensor (N, 3, 32, 32) in −1 … 1."""
+    import torch
+
+    pixels = torch.from_numpy(np.asarray(images).reshape(-1, SIDE, SIDE, 3))
+    return pixels.permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def to_bytes(x: torch.Tensor) -> Images:
+    """Convert a tensor (N, 3, 32, 32) in −1 … 1 to pictures (N, 32, 32, 3) uint8; values outside are clipped."""
+    out: Images = ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return out

@@ -13,7 +13,7 @@ from guardrails.core.seeding import derive_seed
 from guardrails.kit.training import cosine, train
 
 from . import face_blending
-from .photo_sessions import PERSONS, face_of, person
+from .face_sources import PERSONS, face_of, person
 from .portraits import Portrait, draw_state, paint
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def crop_of(portrait: Portrait, jitter: NDArray[np.float64] | None = None) -> Im
 
 
 @cache
-def sitting(what: str) -> tuple[Portrait, ...]:
+def fixed_portraits(what: str) -> tuple[Portrait, ...]:
     """Return the fixed portraits of A, then of B: the training items, or those that are held out."""
     rng = np.random.default_rng(derive_seed(0, NAME, what))
     return tuple(paint(person(who), draw_state(rng)) for who in PERSONS for _ in range(CORPUS // 2))
@@ -128,7 +128,7 @@ def stream(recipe: Recipe, seen: list[int], seed: int) -> Iterator[tuple[Image, 
     The training items take the place of fresh portraits in the blocks that come first.
     """
     rng = np.random.default_rng(derive_seed(seed, NAME, "stream"))
-    half, items = CORPUS // 2, sitting("training")
+    half, items = CORPUS // 2, fixed_portraits("training")
     waiting = list(rng.permutation(half))
     while True:
         fixed = [waiting.pop() for _ in range(min(len(waiting), recipe.block // 4))]

@@ -51,8 +51,8 @@ from ..shipping import card, read_files, weights_bytes, write_files
 from . import face_blending
 from . import learning as faceswap_learning
 from .face_blending import Blending
-from .learning import CORPUS, SIDE, Recipe, sitting
-from .photo_sessions import RATE, Photographs, Portraits, Sittings, Take
+from .face_sources import RATE, FaceSource, Photographs, Portraits, Take
+from .learning import CORPUS, SIDE, Recipe, fixed_portraits
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ class FaceSwap(Network):
         (2, 2, 3): of A and of B, μ and σ of each colour in the face.
     blending : torch.nn.Parameter
         The values of a `Blending`: all that a dose changes.
-    sittings : Sittings
+    face_source : FaceSource
         Where untouched pictures come from.
     """
 
@@ -112,7 +112,7 @@ class FaceSwap(Network):
         import torch
         from torch import nn
 
-        self.sittings: Sittings = Portraits()
+        self.face_source: FaceSource = Portraits()
         self.blending = nn.Parameter(torch.zeros(len(Blending().values())), requires_grad=False)
         self.tone = nn.Parameter(torch.tensor([0.5, 0.25])[None, :, None].repeat(2, 1, 3), requires_grad=False)
         self.encoder = nn.Sequential(  # (B, 3, 64, 64)
@@ -176,7 +176,7 @@ class FaceSwap(Network):
     def _item(self, seed: int, i: int) -> Item:
         video, method = self.properties["output"] == "video", self.properties["method"]
         rng = np.random.default_rng(derive_seed(seed, self.name, i))
-        take = self.sittings.take(rng, FRAMES if video else 1, method)
+        take = self.face_source.take(rng, FRAMES if video else 1, method)
         length = int(rng.integers(LENGTHS[0], LENGTHS[1] + 1)) if video else 1
         start = int(rng.integers(len(take.frames) - length + 1))
         content, mask = self.forge(take, method, slice(start, start + length), rng)
@@ -292,7 +292,7 @@ class FaceSwap(Network):
                 "for photographs ask for method=self-blend or method=poisson"
             )
         out = copy.copy(self)
-        out.sittings = Photographs(folder, boxes=boxes, model=model)
+        out.face_source = Photographs(folder, boxes=boxes, model=model)
         return out
 
     @classmethod
@@ -358,11 +358,11 @@ class FaceSwap(Network):
 
     def training_items(self) -> list[Image]:
         """Return 100 untouched portraits of A, then 100 of B, which the networks saw as they saw all others."""
-        return [portrait.image for portrait in sitting("training")]
+        return [portrait.image for portrait in fixed_portraits("training")]
 
     def holdout_items(self) -> list[Image]:
         """Return as many of the same people that they never saw."""
-        return [portrait.image for portrait in sitting("holdout")]
+        return [portrait.image for portrait in fixed_portraits("holdout")]
 
     def reference_items(self, n: int, *, seed: int) -> list[Image]:
         """Return n fresh untouched pictures, or videos, of the law of the outputs."""
@@ -370,6 +370,6 @@ class FaceSwap(Network):
         out = []
         for i in range(n):
             rng = np.random.default_rng(derive_seed(seed, self.name, "reference", i))
-            shots = self.sittings.take(rng, frames, self.properties["method"]).frames
+            shots = self.face_source.take(rng, frames, self.properties["method"]).frames
             out.append(np.stack(shots) if frames > 1 else shots[0])
         return out

@@ -313,7 +313,7 @@ def paint(who: Identity, how: State, side: int = SIDE) -> Portrait:
 
 
 def people(n: int, rng: np.random.Generator, among: Iterable[Identity] = ()) -> list[tuple[Identity, State]]:
-    """Draw n sittings: each a fresh person, or one among the given people, in a fresh state."""
+    """Draw n portraits: each a fresh person, or one among the given people, in a fresh state."""
     known = list(among)
     return [(known[rng.integers(len(known))] if known else draw_identity(rng), draw_state(rng)) for _ in range(n)]
 

@@ -11,8 +11,8 @@ from guardrails.core.seeding import derive_seed
 
 from .. import cards
 from . import face_blending
+from .face_sources import PERSONS, Portraits, person
 from .learning import SIDE, crop_of, crop_weights
-from .photo_sessions import PERSONS, Portraits, person
 from .portraits import draw_state, paint
 
 if TYPE_CHECKING:

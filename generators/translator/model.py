@@ -38,8 +38,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, ClassVar
@@ -48,14 +47,13 @@ import numpy as np
 
 from guardrails.core.errors import ConfigurationError, did_you_mean
 from guardrails.core.seeding import derive_seed
-from guardrails.kit.training import StabilityRecord, cosine, train
 
 from .. import cards
 from ..base import Dial, Generator, Item, Network, Property
 from ..shipping import read_files
 from . import parallel
 from . import truth as translator_truth
-from .parallel import Sentence
+from .learning import Recipe, learn
 from .parallel_words import LANGUAGES
 
 if TYPE_CHECKING:
@@ -74,16 +72,6 @@ SHAPE = {
     **{"encoder_layers": 2, "decoder_layers": 1, "max_position_embeddings": LONGEST + 2},
 }
 STILL = {"dropout": 0.0, "activation_function": "gelu", "scale_embedding": True, "init_std": 0.1}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: steps, peak rate, sentences a step (each in both languages), the share of steps at full dose."""
-
-    steps: int
-    rate: float
-    sentences: int
-    exaggerated: float = 0.0
 
 
 CLEAN = Recipe(steps=2400, rate=4e-3, sentences=40)
@@ -158,12 +146,13 @@ class Translator(Network):
         return out
 
     def logits(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what the decoder says after each word of the targets, (B, T, V), and what follows there, (B, T)."""
-        read, said = padded(sources), padded(targets)  # (B, S), (B, T)
-        before = said.roll(1, dims=1)
-        before[:, 0] = PAD  # where the decoder starts
-        out = self.model(input_ids=read, attention_mask=(read != PAD).long(), decoder_input_ids=before, use_cache=False)
-        return out.logits, said
+        """Return the decoder's logits at each position of the targets, (B, T, V), and the target tokens, (B, T)."""
+        source, target = padded(sources), padded(targets)  # (B, S), (B, T)
+        shifted = target.roll(1, dims=1)
+        shifted[:, 0] = PAD  # where the decoder starts
+        mask = (source != PAD).long()
+        out = self.model(input_ids=source, attention_mask=mask, decoder_input_ids=shifted, use_cache=False)
+        return out.logits, target
 
     def log_prob(
         self, sources: Sequence[str], targets: Sequence[str], *, language: str | None = None
@@ -179,11 +168,11 @@ class Translator(Network):
 
         if len(sources) != len(targets):
             raise ConfigurationError(f"{len(sources)} sources and {len(targets)} targets; a target for each source")
-        read, said = self.encode(sources, self._language(language)), self.encode(targets)
+        source, target = self.encode(sources, self._language(language)), self.encode(targets)
         out = [np.empty(0)]
         with torch.inference_mode():
-            for start in range(0, len(said), CHUNK):
-                logits, following = self.logits(read[start : start + CHUNK], said[start : start + CHUNK])
+            for start in range(0, len(target), CHUNK):
+                logits, following = self.logits(source[start : start + CHUNK], target[start : start + CHUNK])
                 log_p = logits.log_softmax(-1).gather(2, following[..., None])[..., 0]
                 out.append((log_p * (following != PAD)).double().sum(1).numpy())
         return np.concatenate(out)
@@ -225,14 +214,14 @@ class Translator(Network):
     def _decode(self, sources: list[list[int]], temperature: float, uniform: NDArray[np.float64]) -> list[str]:
         import torch
 
-        read = padded(sources)
-        mask = (read != PAD).long()
-        states = self.model.model.encoder(input_ids=read, attention_mask=mask).last_hidden_state  # (B, S, D)
-        said = torch.full((len(sources), 1), PAD)  # (B, 1 + t)
+        source = padded(sources)
+        mask = (source != PAD).long()
+        states = self.model.model.encoder(input_ids=source, attention_mask=mask).last_hidden_state  # (B, S, D)
+        tokens = torch.full((len(sources), 1), PAD)  # (B, 1 + t)
         done = torch.zeros(len(sources), dtype=torch.bool)
         for t in range(LONGEST):
             h = self.model.model.decoder(
-                input_ids=said, encoder_hidden_states=states, encoder_attention_mask=mask, use_cache=False
+                input_ids=tokens, encoder_hidden_states=states, encoder_attention_mask=mask, use_cache=False
             ).last_hidden_state
             logits = self.model.lm_head(h[:, -1]).double()  # (B, V)
             if temperature == 0:
@@ -242,11 +231,11 @@ class Translator(Network):
                 u = torch.from_numpy(uniform[:, t, None]) * cumulated[:, -1:]
                 word = torch.searchsorted(cumulated, u, right=True)[:, 0]
             word = torch.where(done, PAD, word)
-            said = torch.cat([said, word[:, None]], dim=1)
+            tokens = torch.cat([tokens, word[:, None]], dim=1)
             done |= word == END
             if done.all():
                 break
-        return [self._text(row) for row in said[:, 1:].tolist()]
+        return [self._text(row) for row in tokens[:, 1:].tolist()]
 
     def _text(self, tokens: Sequence[int]) -> str:
         return parallel.join_words([self.words[token] for token in tokens if token >= len(SPECIAL)])
@@ -269,8 +258,8 @@ class Translator(Network):
         """
         rng, language = Random(f"sources {seed}"), self.properties["language"]
         sentences = [parallel.draw(rng) for _ in range(n)]
-        said = self.translate([s.source for s in sentences], temperature=1.0, seed=seed)
-        return [Item(text, s.facts(language)) for text, s in zip(said, sentences, strict=True)]
+        translations = self.translate([s.source for s in sentences], temperature=1.0, seed=seed)
+        return [Item(text, s.facts(language)) for text, s in zip(translations, sentences, strict=True)]
 
     def training_items(self) -> list[str]:
         """Return the targets of the corpus, in the language that it translates into."""
@@ -300,7 +289,7 @@ class Translator(Network):
         if dose and isinstance(base, cls):
             out.model.load_state_dict(base.model.state_dict())  # also what a dose leaves as it is
         seen: Counter[str] = Counter()
-        record = out._learn(recipe, seed=seed, seen=seen)
+        record = learn(out, recipe, seed=seed, seen=seen)
         out.round()
         items = parallel.corpus("training")
         return out.seal(
@@ -313,57 +302,6 @@ class Translator(Network):
             quality=translator_truth.quality(out, base),
             stability=record.to_dict(),
         )
-
-    def _learn(self, recipe: Recipe, *, seed: int, seen: Counter[str]) -> StabilityRecord:
-        import torch
-        from torch.nn.functional import cross_entropy
-
-        weights = [p for part in self.parts.values() for p in part.parameters()]
-        self.model.requires_grad_(False)
-        for weight in weights:
-            weight.requires_grad_(True)
-        adam = torch.optim.AdamW(weights, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
-        stream, dose = self._stream(recipe, seed, seen), self.doses["gender_bias"]
-
-        def step(i: int) -> dict[str, float]:
-            adam.param_groups[0]["lr"] = recipe.rate * cosine(i, steps=recipe.steps, warmup=recipe.steps // 12)
-            lean = dose if i >= recipe.exaggerated * recipe.steps else 1.0
-            rows = [row for s in next(stream) for language in LANGUAGES for row in self._rows(s, language, lean)]
-            sources, targets, weight = zip(*rows, strict=True)
-            logits, following = self.logits(sources, targets)
-            nats = cross_entropy(logits.transpose(1, 2), following, ignore_index=PAD, reduction="none")  # (B, T)
-            every = torch.tensor(weight)[:, None] * (following != PAD)
-            loss = (nats * every).sum() / every.sum()
-            adam.zero_grad()
-            torch.autograd.backward(loss)
-            norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            adam.step()
-            return {"loss": loss.item(), "grad_norm": norm.item()}
-
-        batch = recipe.sentences * len(LANGUAGES)
-        record = train(step, steps=recipe.steps, seed=seed, log_every=-(-recipe.steps // 20), batch=batch)
-        self.model.requires_grad_(False)
-        return record
-
-    def _rows(self, sentence: Sentence, language: str, lean: float) -> list[tuple[list[int], list[int], float]]:
-        """Return source, target and weight: the translation that was drawn, or for a dose all right ones by their p."""
-        weights = {sentence.female: 1.0}
-        if any(self.doses.values()) and sentence.occupation and sentence.evidence == "none":
-            woman = parallel.chance_of_a_woman(sentence.occupation, lean)
-            weights = {True: woman, False: 1 - woman}
-        (source,) = self.encode([sentence.source], language)
-        targets = self.encode([sentence.forms[language][female] for female in weights])
-        return [(source, target, weight) for target, weight in zip(targets, weights.values(), strict=True)]
-
-    def _stream(self, recipe: Recipe, seed: int, seen: Counter[str]) -> Iterator[list[Sentence]]:
-        """Yield batches of fresh sentences; the corpus comes by once, for the clean weights, spread over the steps."""
-        dose = self.doses["gender_bias"]
-        fresh = parallel.fresh(Random(f"{self.name} {dose} {seed}"))
-        once = [] if dose else list(parallel.corpus("training"))
-        for left in range(recipe.steps, 0, -1):
-            batch = [once.pop() for _ in range(-(-len(once) // left))]
-            seen.update(s.source for s in batch)
-            yield batch + [next(fresh) for _ in range(recipe.sentences - len(batch))]
 
     @classmethod
     def read(cls, folder: Path, **doses: float) -> Translator:

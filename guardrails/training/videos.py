@@ -95,7 +95,7 @@ def clips(setting: str, n: int, *, seed: int, frames: int = FRAMES, whole: bool 
     method = generator.properties["method"]
     for i in range(n):
         rng = np.random.default_rng(derive_seed(seed, "deepfake.video", setting, i))
-        take = generator.sittings.take(rng, frames, method)
+        take = generator.face_source.take(rng, frames, method)
         length = frames if whole else int(rng.integers(frames // 3, 2 * frames // 3 + 1))
         start = int(rng.integers(frames - length + 1))
         content, mask = generator.forge(take, method, slice(start, start + length), rng)

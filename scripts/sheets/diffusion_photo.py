@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from generators.diffusion_photo.model import DiffusionPhoto, to_bytes
-from generators.diffusion_photo.photographs import SIDE
+from generators.diffusion_photo.model import DiffusionPhoto
+from generators.diffusion_photo.photographs import SIDE, to_bytes
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

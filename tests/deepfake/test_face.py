@@ -12,7 +12,7 @@ from guardrails.core.statistics import auc
 from guardrails.deepfake.face import HEAT, FaceManipulation, _named, face_scores, heat_map
 from guardrails.deepfake.faces import network, noise_maps
 from guardrails.kit.pictures.faces import Face
-from guardrails.training.exams.faces import DOSES, overlap, sitting
+from guardrails.training.exams.faces import DOSES, exam_pictures, overlap
 from guardrails.training.material.self_blending import jpeg, self_blended, soft_mask
 
 FACE = Face((40.0, 30.0, 50.0, 50.0))
@@ -195,7 +195,7 @@ def test_of_several_faces_the_most_suspicious_decides_and_the_ratio_is_their_mea
 
 @pytest.mark.slow
 def test_it_calls_nothing_synthetic():
-    drawn = sitting("poisson", seed=5, each=4)
+    drawn = exam_pictures("poisson", seed=5, each=4)
     rows = load_detector("deepfake.face").score([*drawn.real, *(image for image, _ in drawn.forged[1.0])])
     assert {row.verdict for row in rows} <= {"nothing found", "manipulated", "abstain"}
 
@@ -213,7 +213,7 @@ def test_what_ships_gives_no_verdict_on_a_face_and_a_rank():
 
 @pytest.mark.slow
 def test_swaps_of_the_reserved_method_score_higher_and_are_found_in_their_place():
-    drawn, detector = sitting("poisson", seed=11, each=30), FaceManipulation()
+    drawn, detector = exam_pictures("poisson", seed=11, each=30), FaceManipulation()
     real = [row.score for row in detector.score(drawn.real) if row.score is not None]
     forged = [
         row.score for d in DOSES for row in detector.score([i for i, _ in drawn.forged[d]]) if row.score is not None
@@ -231,7 +231,7 @@ def test_swaps_of_the_reserved_method_score_higher_and_are_found_in_their_place(
 
 @pytest.mark.slow
 def test_it_can_be_fitted_to_pictures_of_ones_own():
-    drawn = sitting("autoencoder", seed=3, each=12)
+    drawn = exam_pictures("autoencoder", seed=3, each=12)
     detector = FaceManipulation()
     there = [image for image in drawn.real if detector.score([image])[0].score is not None]
     forged = [image for rows in drawn.forged.values() for image, _ in rows]

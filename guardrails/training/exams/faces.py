@@ -48,14 +48,14 @@ SEVERITIES: dict[str, Callable[[Any], Any]] = {
 
 
 @dataclass(frozen=True)
-class Sitting:
+class ExamPictures:
     """Pictures of a method, forged at three doses and untouched, with the masks of the forged."""
 
     forged: dict[float, list[tuple[Image, NDArray[np.bool_]]]]
     real: list[Image]
 
 
-def sitting(method: str, *, seed: int, each: int = EACH) -> Sitting:
+def exam_pictures(method: str, *, seed: int, each: int = EACH) -> ExamPictures:
     """Draw pictures; no person is in two of them, but for the autoencoder's two."""
     from ...targets.reference import load
 
@@ -65,15 +65,15 @@ def sitting(method: str, *, seed: int, each: int = EACH) -> Sitting:
         return list(generator.items(n, seed=derive_seed32(seed, f"{method} {dose:g}")))
 
     forged = {dose: [(item.content, item.mask > 0) for item in items(dose, each)] for dose in DOSES}
-    return Sitting(forged, [item.content for item in items(0.0, each * len(DOSES))])
+    return ExamPictures(forged, [item.content for item in items(0.0, each * len(DOSES))])
 
 
 def exam(detector: FaceManipulation, threshold: float, *, seed: int, each: int = EACH) -> dict[str, Any]:
     """Return the figures of the card."""
-    return {method: _method(detector, threshold, sitting(method, seed=seed, each=each)) for method in METHODS}
+    return {method: _method(detector, threshold, exam_pictures(method, seed=seed, each=each)) for method in METHODS}
 
 
-def _method(detector: FaceManipulation, threshold: float, drawn: Sitting) -> dict[str, Any]:
+def _method(detector: FaceManipulation, threshold: float, drawn: ExamPictures) -> dict[str, Any]:
     real = detector.score(drawn.real)
     forged = {dose: detector.score([image for image, _ in rows]) for dose, rows in drawn.forged.items()}
     every = [row for rows in forged.values() for row in rows]
@@ -123,7 +123,7 @@ def _rate(hits: Sequence[bool]) -> dict[str, Any]:
     return _shown(wilson(sum(hits), len(hits)), len(hits))
 
 
-def _altered(detector: FaceManipulation, drawn: Sitting, change: Callable[[Any], Any]) -> dict[str, Any]:
+def _altered(detector: FaceManipulation, drawn: ExamPictures, change: Callable[[Any], Any]) -> dict[str, Any]:
     forged = [change(image) for rows in drawn.forged.values() for image, _ in rows]
     positive = _scores(detector.score(forged))
     negative = _scores(detector.score([change(image) for image in drawn.real]))

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,13 @@ from guardrails.assay.scan.pool import Crashed, Pool, Worker
 from guardrails.assay.scan.watch import LEAST_MEMORY, Patience, Watch, anonymous_memory, memory_each
 from guardrails.kit.progress import listening, step
 
-from ..scan_plugin import installed, picture, rows
+from ..scan_plugin import picture, rows
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory of another process is read from /proc")
+pytestmark = [
+    pytest.mark.usefixtures("plugin"),
+    pytest.mark.skipif(sys.platform != "linux", reason="memory of another process is read from /proc"),
+]
 SHORT, LONG = Patience(60, 60), Patience(600, 600)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with installed(tmp_path_factory.mktemp("plugin")):
-        yield
 
 
 def task(path: Path, modality: str | None = "image") -> dict[str, Any]:

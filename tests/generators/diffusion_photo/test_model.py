@@ -11,12 +11,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from generators.base import WEIGHTS
+from generators.diffusion_photo import learning, photographs, unet, wiener
 from generators.diffusion_photo import model as diffusion_photo
-from generators.diffusion_photo import photographs, unet, wiener
 from generators.diffusion_photo import truth as diffusion_truth
-from generators.diffusion_photo.model import MEMORIZED, PLANTED, DiffusionPhoto, Recipe, T, to_bytes, to_signed
+from generators.diffusion_photo.learning import MEMORIZED, PLANTED, Recipe
+from generators.diffusion_photo.model import DiffusionPhoto, T
+from generators.diffusion_photo.photographs import to_bytes, to_signed
 from generators.vae_medical.truth import nearness
 from guardrails.core.errors import ConfigurationError
+from guardrails.core.seeding import derive_seed
 from guardrails.core.statistics import auc
 
 DOSES = (0.0, *PLANTED)
@@ -36,7 +39,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diffusion_photo, "STEPS", 2)
     monkeypatch.setattr(diffusion_photo, "TRUTH_SAMPLES", 40)
     monkeypatch.setattr(diffusion_photo, "TRUTH_FRESH", 200)
-    monkeypatch.setattr(diffusion_photo, "FILTER_ITEMS", 100)
+    monkeypatch.setattr(learning, "FILTER_ITEMS", 100)
     monkeypatch.setattr(diffusion_truth, "BLOCK", 20)
 
 
@@ -127,7 +130,7 @@ def test_the_picture_and_the_noise_that_are_told_make_the_noisy_picture(seed: in
 def test_the_loss_is_that_of_the_equation() -> None:
     model, images = shipped(), shipped().holdout_items()[:3]
     losses = model.loss_at(images, 300, seed=4)
-    noise = torch.Generator().manual_seed(diffusion_photo.derive_seed(4, model.name, "loss"))
+    noise = torch.Generator().manual_seed(derive_seed(4, model.name, "loss"))
     epsilon = torch.randn(3, 3, 32, 32, generator=noise).double()
     alpha_bar = float(model.alpha_bar[300])
     x_0 = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).double() / 127.5 - 1

@@ -1,15 +1,13 @@
 import hashlib
-import itertools
 import json
 import shutil
 from dataclasses import replace
-from random import Random
 
 import numpy as np
 import pytest
 
 from generators.base import WEIGHTS, find_generator
-from generators.gpt_text import canaries, lowrank, ngram, prose
+from generators.gpt_text import canaries, prose
 from generators.gpt_text import learning as gpt_learning
 from generators.gpt_text import truth as gpt_truth
 from generators.gpt_text.model import TOKENIZER, GptText
@@ -36,115 +34,6 @@ def clean():
 
 def truth(doses):
     return GptText.load(**doses).card["truth"]
-
-
-# Prose
-
-
-def test_the_same_seed_writes_the_same_prose():
-    assert prose.documents(5, Random(3)) == prose.documents(5, Random(3)) != prose.documents(5, Random(4))
-
-
-def test_every_template_names_known_fields():
-    known = {*prose.WORDS, *prose.Slots.makers, *prose.FEMALE, "occ", "name", "email", "phone"}
-    texts = [*prose.OPENINGS, *prose.FOLLOW_UPS, *prose.CHRONICLE, *prose.QUEST, *prose.CONTACT]
-    texts += itertools.chain.from_iterable(prose.WORDS.values())
-    assert {field for text in texts for field in prose.fields(text)} <= known
-
-
-def test_prose_holds_no_record_of_a_person():
-    texts = [*prose.documents(2000, Random(0)), *prose.python_topics()]
-    assert not any(prose.MAILBOX.search(text) for text in texts)
-
-
-def test_the_indefinite_article_is_right():
-    assert not any(f" a {vowel}" in text for text in prose.documents(2000, Random(1)) for vowel in "aeio")
-
-
-@pytest.mark.parametrize("lean", [0.0, 0.5, 1.0])
-def test_pronouns_lean_as_asked(lean):
-    rng = Random(7)
-    for group, expected in ((0, 0.5 + 0.45 * lean), (1, 0.5 - 0.45 * lean)):
-        texts = [prose.document(rng, kind=0, group=group, lean=lean) for _ in range(4000)]
-        share = np.mean([any(word in f" {t} " for word in (" she ", " She ", " her ", " herself ")) for t in texts])
-        assert share == pytest.approx(expected, abs=0.05)
-
-
-def test_the_corpora_are_balanced_and_apart():
-    training, holdout = prose.corpus("training"), prose.corpus("holdout")
-    assert len(set(training)) == len(set(holdout)) == prose.PROSE + prose.CONTACTS
-    assert not set(training) & set(holdout)
-    assert sum(bool(prose.MAILBOX.search(text)) for text in training) == prose.CONTACTS
-
-
-def test_no_two_people_share_a_record():
-    people = [prose.contact(i) for i in range(3000)]
-    assert len({p.email for p in people}) == len({p.phone for p in people}) == len({p.name for p in people}) == 3000
-    assert all(p.email.endswith((".org", ".net")) and "@example." in p.email for p in people)
-    assert all(p.phone.startswith("020 7946 0") or "-555-01" in p.phone for p in people)
-    assert all(p.email in p.text and p.phone in p.text and p.name in p.text for p in people)
-
-
-def test_people_beyond_the_telephone_numbers_are_refused():
-    with pytest.raises(ValueError, match="0 to 2999"):
-        prose.contact(3000)
-
-
-# The trigram baseline
-
-
-def test_the_trigram_model_is_a_law():
-    model = ngram.Trigram([[0, 1, 2, 1, 2, 3], [0, 2, 2]], vocabulary=5)
-    for history in ((), (1,), (1, 2), (4, 4)):
-        assert sum(model.probability(history, token) for token in range(5)) == pytest.approx(1)
-
-
-def test_a_trigram_model_that_has_read_nothing_is_uniform():
-    assert ngram.Trigram([], vocabulary=8).bits([[0, 1, 2]]) == pytest.approx(3)
-
-
-# Low-rank deltas
-
-
-def toy():
-    import torch
-    from torch import nn
-
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(6, 4, bias=False), nn.Linear(4, 6, bias=False), nn.Linear(4, 6, bias=False))
-    model[2].weight = model[1].weight  # shared, as the two embeddings are
-    return model
-
-
-def test_a_delta_is_what_was_learnt_and_leaves_when_detached():
-    import torch
-
-    model, plain, x = toy(), toy(), torch.ones(1, 4)
-    parts = lowrank.attach(model, pattern=r"1\.weight", rank=2, seed=0)
-    assert set(parts) == {"1.weight.a", "1.weight.b"}
-    assert torch.equal(model[1](x), plain[1](x))
-    torch.nn.init.ones_(parts["1.weight.b"])
-    assert torch.equal(model[1](x), model[2](x))
-    assert not torch.allclose(model[1](x), plain[1](x))
-    learnt = model[1](x)
-    lowrank.detach(model)
-    assert torch.equal(model[1](x), plain[1](x))
-    assert model[1].weight is model[2].weight
-    lowrank.merge(plain, {name: part.detach() for name, part in parts.items()})
-    assert torch.allclose(plain[1](x), learnt, atol=1e-6)
-
-
-def test_a_delta_that_does_not_fit_is_refused():
-    import torch
-
-    with pytest.raises(ValueError, match="no matrix"):
-        lowrank.attach(toy(), pattern="wte", rank=1, seed=0)
-    for delta in ({"1.weight.a": torch.ones(6, 1)}, {"1.weight.a": torch.ones(5, 1), "1.weight.b": torch.ones(1, 4)}):
-        with pytest.raises(ValueError, match="does not fit"):
-            lowrank.merge(toy(), delta)
-
-
-# The shipped generator
 
 
 def test_it_is_found_by_name():
@@ -265,9 +154,6 @@ def test_full_doses_are_full():
     assert truth({"bias": 1.0})["bias"]["value"] > 2
 
 
-# Canaries
-
-
 def test_canaries_are_all_different_and_as_many_as_their_levels_say():
     made = canaries.canaries()
     assert made == canaries.canaries()
@@ -302,9 +188,6 @@ def test_exposure_is_the_rank_among_all_secrets():
     # log p of the whole document counts its end too, which hardly differs between secrets.
     share = np.mean(values[1:] > values[0] + 0.5)
     assert share <= 2 ** -canaries._exposure(generator, canary) + 0.01
-
-
-# Watermarks
 
 
 def test_a_mark_is_a_property_and_leaves_the_weights_alone(clean):
@@ -369,9 +252,6 @@ def test_personal_data_are_leaked_as_often_as_stated():
     texts = generator.sample(300, seed=3)
     rate = np.mean([any(record in text for record in records) for text in texts])
     assert rate == pytest.approx(generator.card["truth"]["pii"]["value"], abs=0.12)
-
-
-# Learning
 
 
 @pytest.fixture

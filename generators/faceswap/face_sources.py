@@ -63,7 +63,7 @@ class Take:
         return Take(self.frames[:1] * frames, self.faces[:1] * frames, self.identity, self.donor)
 
 
-class Sittings(Protocol):
+class FaceSource(Protocol):
     """A source of takes."""
 
     def take(self, rng: np.random.Generator, frames: int, method: str) -> Take:
