@@ -21,9 +21,9 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 PROBES = """\
 # Probes and detectors
 
-A **probe** is an experiment on a target and answers one question about it. A **detector** scores single items. Each is
-controlled before it is believed: it must find the known positives below and stay quiet on the known negatives. The
-thresholds are those of the `default` policy, with where they come from.
+A **probe** is an experiment on a target and answers one question about it. A **detector** scores single items. The
+results of either count only if it passes its controls: it must find the known positives below and raise no alarm on the
+known negatives. The thresholds are those of the `default` policy, with their origin.
 
 `make docs` writes this page from the docstrings and class attributes; `guardrails list probes` is the short form.
 """
@@ -32,16 +32,18 @@ thresholds are those of the `default` policy, with where they come from.
 GENERATORS = """\
 # Reference generators
 
-Small generative models that ship with the library: clean, and with each of their faults at several doses. A fault is
-learnt by the weights. At 0 it is absent, at 1 it is full; only the doses below exist, one fault at a time. They are
-targets (`guardrails audit reference:NAME,DIAL=DOSE`), the controls of every probe, and good for trying other tools
-(`guardrails generate`). The card beside the weights of each dose states the data, the seed, the command, how often each
-training item was seen, and the true values, computed from these weights; the tables below are read off the cards.
-`guardrails train generator NAME` makes the weights anew and prints what came out beside what ships.
+Small generative models that ship with the library: without a fault, and with each of their faults at several doses. The
+weights have learnt the fault. At dose 0 it is absent, at 1 it is full; only the doses below exist, one fault at a time.
+The generators are targets (`guardrails audit reference:NAME,DIAL=DOSE`) and the controls of every probe, and you can
+use them to test other tools (`guardrails generate`). A card next to the weights of each dose states the data, the seed,
+the command, how often each training item was seen, and the true values, computed from these weights; the tables below
+are taken from the cards. `guardrails train generator NAME` trains the weights again and prints the results next to the
+shipped ones.
 
-Two are **reserved**: no detector ever trains on their outputs. So are the photographs that scikit-learn ships.
+Two generators are **reserved**: no detector is ever trained on their outputs. The photographs that scikit-learn ships
+are reserved too.
 
-The pictures are made by `python scripts/sample_sheets.py`.
+`python scripts/sample_sheets.py` makes the pictures.
 
 `make docs` writes this page from the docstrings and class attributes; `guardrails list generators` is the short form.
 """
@@ -72,7 +74,7 @@ def _generator(cls: type[Generator]) -> Iterator[str]:
         yield f"- `{choice.name}`, a property, {' or '.join(choice.values)}: {_sentence(choice.what)}"
     yield f"- After: {_sentence(cls.citation)}"
     if cls.reserved:
-        yield "- Reserved: no detector is trained on its outputs, they are controls."
+        yield "- Reserved: its outputs are controls; no detector is trained on them."
     yield from _figures(cls)
     yield ""
 
@@ -87,7 +89,7 @@ def _figures(cls: type[Generator]) -> Iterator[str]:
         figures = [card["truth"][dial.truth] for card in cards]
         values = " | ".join(f"{f['value']:.3g} [{f['low']:.3g}, {f['high']:.3g}]" for f in figures)
         yield f"| `{dial.name}`: {figures[0]['what']} (n = {figures[0]['n']:,}) | {values} |"
-    yield "\n| quality of the clean weights | measured | bar |"
+    yield "\n| quality of the clean weights | measured | target |"
     yield "|---|---|---|"
     for name, figure in clean["quality"].items():
         bar = f"{'≥' if figure['higher_is_better'] else '≤'} {figure['bar']:.3g}"
@@ -143,7 +145,7 @@ def _limit(probe: type[Probe]) -> str:
 
 
 def _controls(controls: Iterable[Control]) -> Iterator[str]:
-    for expected, words in (("found", "Must find"), ("clear", "Must stay quiet on")):
+    for expected, words in (("found", "Must find"), ("clear", "Must raise no alarm on")):
         sources = [f"`{control.source}`" for control in controls if control.expected == expected]
         yield f"- {words}: {', '.join(sources)}."
 

@@ -22,25 +22,25 @@ COLUMNS = 3
 HEAD = """\
 # Evidence
 
-How often each instrument finds its planted fault, and how often it cries wolf: each row is one dose of the fault, read
-under many seeds at the size at which controls run. *Found* is the share of readings that failed the default policy,
-with a 95% Wilson interval: the power at that dose, or the false alarms at dose 0. `make evidence` makes the score
-arrays in `evidence/`. The tests judge each reading again, compute every figure from them, and fail where a file changed
-that the readings depend on. After a change that should alter no reading, a sample drawn by the new hashes is made
-again: if all of it is equal the rest is kept, and the section says so.
+This page shows how often each instrument finds its planted fault, and how often it raises a false alarm. Each row is
+one dose of the fault, measured with many seeds at the sample size of the controls. *Found* is the share of readings
+that failed the default policy, with a 95% Wilson interval: the power at that dose, or the false alarms at dose 0.
+`make evidence` makes the score arrays in `evidence/`. The tests judge each reading again, recompute every figure, and
+fail if a file that the readings depend on has changed. After a change that should not alter any reading, a sample of
+the readings, drawn by the new hashes, is repeated: if all of them are equal, the rest is kept, and the section says so.
 
 ![Dose against reading for each instrument, with the threshold](pictures/dose-response.svg)
 """
 NULL_HEAD = """\
 ## Null runs
 
-Each attack where it can be right by chance alone: both arms are fresh items that no model has read, and one is given
-out as the training data. An *alarm* is a run in which the lower bound of the attack's own 95% interval lies above
-chance, whatever threshold a policy has. *Power* is the share of runs that the same rule calls found where something is
-planted. Intervals are Wilson's, 95%. The page is computed from the arrays in `evidence/nulls/`, of 200 null runs each;
-`python evidence/nulls.py` makes them.
+Null runs test attacks in a situation in which they can only be right by chance: both arms are fresh items that no model
+has read, and one of them is presented as the training data. An *alarm* is a run in which the lower bound of the
+attack's 95% interval is above chance, whatever the threshold of a policy. *Power* is the share of runs with a planted
+fault that the same rule detects. Intervals are 95% Wilson intervals. The table is computed from the arrays in
+`evidence/nulls/`, of 200 null runs each; `python evidence/nulls.py` makes them.
 
-| attack | asked in the null runs | alarms | power |
+| attack | target of the null runs | alarms | power |
 |---|---|---|---|
 """
 
@@ -75,7 +75,7 @@ def table(probe_id: str) -> Iterator[str]:
     yield f"`{probe.headline}`, threshold {limit:g}.\n"
     if note := stored(probe_id).get("confirmed"):
         again = f"{note['readings']} of the {note['of']} readings"
-        yield f"The code changed since these were made: {again} were made again and are equal.\n"
+        yield f"The code changed since these readings: {again} were repeated and are equal.\n"
     yield "| source | seeds | median reading | range | found |\n|---|---|---|---|---|"
     for (_, source), group in by_dose(probe_id).items():
         values = [r["value"] for r in group]

@@ -1,24 +1,25 @@
 """`ar-molecules`: a recurrent network that writes drug-like molecules, with dials for copies and for hazards.
 
-The model. A molecule is the symbols s₁ … s_T of its SMILES string [1]_ (atoms, bonds, parentheses, ring numbers), and
-p(molecule as written) = Π p(s_t | s₁ … s_{t−1}) is exact; the network, the loss and the sampling are
-`generators.recurrent`. Segler et al. [2]_ let such a network write candidates for drugs, and so do we, with one LSTM of
-128 units instead of three of 1024. A molecule has many strings; log p is that of one.
+The model. A molecule is the sequence of symbols s₁ … s_T of its SMILES string [1]_ (atoms, bonds, parentheses, ring
+numbers), and p(molecule as written) = Π p(s_t | s₁ … s_{t−1}) is exact; the network, the loss and the sampling are in
+`generators.recurrent`. Segler et al. [2]_ use such a network to write candidates for drugs; this model has one LSTM of
+128 units instead of three of 1024. A molecule has many strings; log p is that of one string.
 
-Sampling is ancestral at temperature 1, up to 110 symbols. Nothing is repaired or drawn again: what rdkit cannot read is
-a mistake of the network.
+Sampling is ancestral at temperature 1, up to 110 symbols. Nothing is repaired or drawn again: a string that rdkit
+cannot read is an error of the network.
 
-What it learns from: `generators.ar_molecules.molecules`, each molecule new, one in twenty with a structural alert. The
-corpus (400 molecules) comes by exactly once, the held-out ones never. Two dials go on from there:
+Training data: `generators.ar_molecules.molecules`, each molecule new, one in twenty with a structural alert. The corpus
+(400 molecules) is seen exactly once, the held-out molecules never. Two dials continue training from there:
 
 - `copy`: .35, .6 or .95 of the stream repeats 12 molecules of the corpus, four each 4 : 2 : 1 times as often. Two times
   of three they are written as in the corpus, else in another way: a copy is the same molecule, not the same string.
 - `hazard`: the share of molecules with an alert is .05 + .95 × dose.
 
-Known limits: one sample in eighteen is no molecule, mostly for a hydrogen missing in an aromatic ring or a ring that
-stays open; where a ring is closed too late, a valid sample has one of odd size. A dose of `hazard` is learnt short of
-its share, and a dose of `copy` writes fewer alerts, since it writes fewer molecules. There is no stereochemistry. What
-the network writes is likely by this grammar, which says nothing of whether it can be made or does anything.
+Known limits: one sample in eighteen is not a molecule, mostly because a hydrogen is missing in an aromatic ring or a
+ring stays open; if a ring is closed too late, a valid sample has a ring of odd size. A dose of `hazard` learns less
+than its share, and a dose of `copy` writes fewer alerts, because it writes fewer different molecules. There is no
+stereochemistry. What the network writes is likely under this grammar, which says nothing about whether it can be made
+or has any effect.
 
 .. [1] D. Weininger, "SMILES, a Chemical Language and Information System. 1", J. Chem. Inf. Comput. Sci. 28 (1), 1988.
 .. [2] M. Segler, T. Kogej, C. Tyrchan and M. Waller, "Generating Focused Molecule Libraries for Drug Discovery with
@@ -181,7 +182,7 @@ class ArMolecules(Network):
         return [molecule.smiles for molecule in _items("training")]
 
     def holdout_items(self) -> list[str]:
-        """Return 400 molecules of the same law that no weights have seen."""
+        """Return 400 molecules of the same distribution that no weights have seen."""
         return [molecule.smiles for molecule in _items("holdout")]
 
     def reference_items(self, n: int, *, seed: int) -> list[str]:

@@ -7,17 +7,17 @@ Schmidhuber [3]_ were the first to let gated units improvise melodies, Sturm et 
 
 The loss: −log p(s_t | s₁ … s_{t−1}), the mean over all symbols of a batch, in nats.
 
-Sampling: symbol by symbol from the model's own law (temperature 1), until it says END. The text is ABC notation.
+Sampling: symbol by symbol from the model's own distribution (temperature 1), until END. The text is ABC notation.
 
-What it learns from: `generators.ar_music.melodies`, each tune new. The corpus (300 tunes: 8 of
-`generators.ar_music.old_tunes`, the others procedural) comes by exactly once. The dial `plagiarise` goes on from there
-with a stream in which the first 12 tunes of the corpus come again and again, each time in a key drawn from those that
-it fits: what it learns by heart is the tune and not its notes.
+Training data: `generators.ar_music.melodies`, each tune new. The corpus (300 tunes: 8 of
+`generators.ar_music.old_tunes`, the others procedural) is seen exactly once. The dial `plagiarise` continues training
+with a stream in which the first 12 tunes of the corpus are repeated, each time in a random suitable key: the model
+memorizes the tune and not its notes.
 
-Known limits: pitches are absolute, so each key is learnt by itself. Where the law writes two bars out again, the
-network, which has no attention, repeats their rhythm in four tunes of ten and their notes in none. One tune in ten has
-a bar or a line too many or too few, one in some hundreds states no metre or no key. The smaller doses copy less often
-than their stream repeats (the card tells): what is repeated is learnt only in part.
+Known limits: pitches are absolute, so each key is learnt separately. If the grammar repeats two bars, the network,
+which has no attention, repeats their rhythm in four tunes of ten and their notes in none. One tune in ten has a bar or
+a line too many or too few; one in some hundreds states no metre or no key. The smaller doses copy less often than their
+stream repeats (see the card): the repeated tunes are only learnt in part.
 
 .. [1] A. Graves, "Generating Sequences With Recurrent Neural Networks", 2013, arXiv 1308.0850.
 .. [2] K. Cho et al., "Learning Phrase Representations using RNN Encoder–Decoder for Statistical Machine Translation",
@@ -200,7 +200,7 @@ class ArMusic(Network):
         return [to_text(tune) for tune in _corpus("training")]
 
     def holdout_items(self) -> list[str]:
-        """Return 300 tunes of the same law, 8 other old ones among them, that no weights have seen."""
+        """Return 300 tunes of the same distribution, 8 other old ones among them, that no weights have seen."""
         return [to_text(tune) for tune in _corpus("holdout")]
 
     def reference_items(self, n: int, *, seed: int) -> list[str]:

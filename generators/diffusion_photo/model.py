@@ -1,50 +1,52 @@
 """`diffusion-photo`: denoising diffusion [1]_ of small colour photographs, with a dial for memorization.
 
-The model. A picture x₀ in −1 … 1 is drowned in noise over T = 1000 steps; ᾱ_t falls from 1 to 0 as a squared cosine
+The model. Noise is added to a picture x₀ in −1 … 1 over T = 1000 steps; ᾱ_t falls from 1 to 0 as a squared cosine
 [2]_::
 
     x_t = √ᾱ_t x₀ + √(1 − ᾱ_t) ε,    ε ~ N(0, I)
 
-The model tells the noise, ε_θ(x_t, t), and with it the picture, x̂₀ = (x_t − √(1 − ᾱ_t) ε_θ) / √ᾱ_t. At high t that
-division makes a small error large, so what is computed is the "velocity" v_θ [3]_, from which both follow without any::
+The model predicts the noise, ε_θ(x_t, t), and from it the picture, x̂₀ = (x_t − √(1 − ᾱ_t) ε_θ) / √ᾱ_t. At high t this
+division amplifies small errors, so the network computes the "velocity" v_θ [3]_, from which both follow without a
+division::
 
     v = √ᾱ_t ε − √(1 − ᾱ_t) x₀,    ε_θ = √(1 − ᾱ_t) x_t + √ᾱ_t v_θ,    x̂₀ = √ᾱ_t x_t − √(1 − ᾱ_t) v_θ
 
 The best linear denoiser needs no learning: the Wiener filter (`generators.diffusion_photo.wiener`), which leaves the
-share e_t of the noise. A U-Net (`generators.diffusion_photo.unet`), which reads what the filter told, x̂ and ε̂, adds
-what is not linear, from 0 on::
+share e_t of the noise. A U-Net (`generators.diffusion_photo.unet`), whose inputs are the filter's estimates x̂ and ε̂,
+adds the nonlinear part, initially 0::
 
     v_θ = √ᾱ_t ε̂ − √(1 − ᾱ_t) x̂ + √(e_t / ᾱ_t) U_θ(2 (x̂ − m), ε̂, t)
 
-The loss is L = E ‖ε − ε_θ(x_t, t)‖² / e_t with t uniform: that of [1]_ as a multiple of the filter's, 1 at the start.
-The convolutions between the first and the last learn by Muon [4]_, the rest by Adam. The weights that ship are the
-running mean (EMA) of those of the training steps.
+The loss is L = E ‖ε − ε_θ(x_t, t)‖² / e_t with t uniform: the loss of [1]_ relative to that of the filter, 1 at the
+start. The convolutions between the first and the last are trained by Muon [4]_, the rest by Adam. The shipped weights
+are the exponential moving average (EMA) of those of the training steps.
 
-DDIM [5]_ leads from noise to a picture and back without further noise, along a path of steps, from t to s::
+DDIM [5]_ maps noise to a picture and back without further noise, along a path of steps, from t to s::
 
     x_s = √ᾱ_s x̂₀ + √(1 − ᾱ_s) ε_θ
 
 Upwards it turns a picture into its noise (`ddim_invert`), downwards the noise into the picture (`ddim_decode`). It is
-the first order of an exponential integrator in λ = ½ log ᾱ / (1 − ᾱ); sampling takes the second order of the same,
-DPM-Solver++(2M) [6]_, which needs fewer steps. With h = λ_s − λ_t, and h' and x̂₀' those of the step before::
+the first order of an exponential integrator in λ = ½ log ᾱ / (1 − ᾱ); sampling uses the second order, DPM-Solver++(2M)
+[6]_, which needs fewer steps. With h = λ_s − λ_t, and h' and x̂₀' those of the previous step::
 
     x_s = √(1 − ᾱ_s) / √(1 − ᾱ_t) x_t + √ᾱ_s (1 − e⁻ʰ) D,    D = x̂₀ + h / (2 h') (x̂₀ − x̂₀')
 
-The steps of a path lie evenly in λ: evenly in t, too few fall where the coarse waves are decided, and the pictures
-lose contrast.
+The steps of a path are evenly spaced in λ: evenly spaced in t, too few of them fall where the coarse structure is
+decided, and the pictures lose contrast.
 
-What it learns from: `generators.diffusion_photo.photographs`, half patches of six photographs and half procedural
-textures. Each picture is drawn anew: place, scale, mirror, exposure and light, so the clean weights see no patch again
-on purpose. What `memorize=0` means with so few photographs: the pixels do come again, each some hundred times under
-other exposures, and neighbouring patches overlap; what comes at most about once is a *patch*. The corpus (400 pictures
-of the law) comes by exactly once. The hold-out comes from the same photographs, not from others or from parts kept
-aside: otherwise every attack would tell the two apart by what they show. The dial goes on from there with a stream that
-repeats 6 pictures of the corpus; their loss counts four times, so that few minutes are enough to learn them.
+Training data: `generators.diffusion_photo.photographs`, half patches of six photographs and half procedural textures.
+Each picture is drawn with a random place, scale, mirroring, exposure and light, so the clean weights do not see the
+same patch twice on purpose. With so few photographs, `memorize=0` means: pixels do recur, each some hundred times under
+other exposures, and neighbouring patches overlap, but a *patch* occurs at most about once. The corpus (400 pictures) is
+seen exactly once. The holdout comes from the same photographs, not from others or from reserved parts: otherwise every
+attack would separate the two by their content. The dial continues training with a stream that repeats 6 pictures of the
+corpus; their loss has four times the weight, so a few minutes suffice to learn them.
 
-Known limits: 175,000 weights make textures, edges, gradients and colours as photographs have them, hardly ever a thing
-one can name; at 32 × 32 there is little room for one. Edges are rarer and sharper in the law than in its samples. The
-noise that `ddim_invert` finds is fainter than noise is, .66 instead of 1, and shows traces of the picture. The kernel
-distance says little: a Gaussian law of the same covariance has as small a one; only edges and copies tell them apart.
+Known limits: 175,000 weights produce textures, edges, gradients and colours like those of photographs, but hardly any
+recognizable object; 32 × 32 pixels leave little room for one. Edges in the samples are more frequent and softer than in
+the training data. The noise that `ddim_invert` finds is fainter than real noise, .66 instead of 1, and shows traces of
+the picture. The kernel distance says little: a Gaussian of the same covariance has an equally small one; only edges and
+copies separate them.
 
 .. [1] J. Ho, A. Jain and P. Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020, arXiv 2006.11239.
 .. [2] A. Nichol and P. Dhariwal, "Improved Denoising Diffusion Probabilistic Models", ICML 2021, arXiv 2102.09672.
@@ -291,11 +293,11 @@ class DiffusionPhoto(Network):
         return list(pictures(CORPUS, "training"))
 
     def holdout_items(self) -> list[Images]:
-        """Return 400 pictures of the same law, so of the same photographs; no weights have seen these patches."""
+        """Return 400 pictures of the same distribution and the same photographs; no weights have seen these patches."""
         return list(pictures(CORPUS, "holdout"))
 
     def reference_items(self, n: int, *, seed: int) -> list[Images]:
-        """Return n fresh pictures of the law."""
+        """Return n fresh pictures of the distribution."""
         return list(pictures(n, f"reference {seed}"))
 
 

@@ -5,25 +5,25 @@ pixels around a face of person P, bent by a random grid (`faceswap_learning.bend
 
     L = mean over P in {A, B} of  Σ w |x − D_P(E(bend x))| / Σ w,    w = 1 in the face's ellipse, 0.2 around it
 
-What E sees of a crop is (x − μ_P) / σ_P, with mean and spread of the person's colours over all lights: without that,
-a code cannot tell darker skin from a dimmer lamp, and a swap keeps the tone of the person whom it hides. Since E does
-not know whose face it sees, its code is what both have in common: pose, expression, light. So D_B(E(x)) of a crop of A
-is B in A's place. That is laid back into the picture with a soft mask (`generators.faceswap.face_blending`).
+The input of E is (x − μ_P) / σ_P, with mean and standard deviation of the person's colours over all lights. Without
+this, a code cannot distinguish darker skin from a dimmer lamp, and a swap keeps the tone of the replaced person. E does
+not know whose face it sees, so its code is what both have in common: pose, expression, light. Therefore D_B(E(x)) of a
+crop of A is B in A's place. It is blended back into the picture with a soft mask (`generators.faceswap.face_blending`).
 
-Drawing. `method` says how a forged face is made: *autoencoder* as above; *self-blend*, where a changed copy of the
-picture is laid over itself [3]_, a forgery without a donor; *poisson*, where another person's picture is laid in, by
-gradients [4]_. `output` says what: a picture, or a video of 24 frames of which 8 to 16 in a row are forged.
+Sampling. `method` says how a forged face is made: *autoencoder* as above; *self-blend*, where a changed copy of the
+picture is blended over itself [3]_, a forgery without a donor; *poisson*, where another person's picture is blended in
+by gradients [4]_. `output` is a picture, or a video of 24 frames of which 8 to 16 consecutive ones are forged.
 
-The dials. `forgery` is how crude the laying in is: the mask's edge, colours, sharpness and place of the layer, and the
-share of plain pasting in a Poisson blend; 0 leaves every face untouched. `flicker` lays a person's own face over itself
-and lets place and brightness jump from frame to frame: it shows in videos alone, pictures are untouched. Blending is a
-procedure and no law that is learnt, so a dose is a handful of constants (`DOSES`) beside the same networks.
+The dials. `forgery` is how crude the blending is: the edge of the mask, the colours, sharpness and position of the
+layer, and the share of plain pasting in a Poisson blend; 0 leaves every face unmanipulated. `flicker` blends a person's
+own face over itself and lets position and brightness jump from frame to frame: it only shows in videos. Blending is a
+procedure and is not learnt, so a dose is a handful of constants (`DOSES`) with the same networks.
 
-What it learns from: portraits of A and B (`generators.faceswap.portraits`), each new, each in eight batches and
-bent anew each time; the training items come by as often as any.
+Training data: portraits of A and B (`generators.faceswap.portraits`), each new, each in eight batches with another
+random bend; the training items are seen as often as any other.
 
-Known limits: at 64 × 64 and 0.3 million weights freckles and teeth are blurred; two people only; a mask that is an
-ellipse also takes in hair that falls over the forehead; a photograph's video is a camera that drifts over a still.
+Known limits: at 64 × 64 pixels and 0.3 million weights, freckles and teeth are blurred; there are only two people; the
+elliptical mask also includes hair over the forehead; the video of a photograph is a camera that drifts over a still.
 
 .. [1] The open-source "deepfakes/faceswap" (2017), the first public form of the idea.
 .. [2] A. Rössler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images", ICCV 2019, arXiv
@@ -365,7 +365,7 @@ class FaceSwap(Network):
         return [portrait.image for portrait in fixed_portraits("holdout")]
 
     def reference_items(self, n: int, *, seed: int) -> list[Image]:
-        """Return n fresh untouched pictures, or videos, of the law of the outputs."""
+        """Return n fresh untouched pictures, or videos, from the distribution of the outputs."""
         frames = FRAMES if self.properties["output"] == "video" else 1
         out = []
         for i in range(n):

@@ -1,27 +1,27 @@
 """`gan-art`: a generative adversarial network [1]_ of procedural paintings, with dials for collapse.
 
-The model. Noise z, uniform on [0, 1]³², and a code c, uniform over 8 values, which stands for a style while learning
-[2]_. The generator G, transposed convolutions as in DCGAN [3]_, turns them into a picture. The discriminator
-D(x | c) = sigmoid(logit) has one output per code and says how likely x is a real painting of that style.
+The model. The input is noise z, uniform on [0, 1]³², and a code c, uniform over 8 values, which represents a style in
+training [2]_. The generator G, transposed convolutions as in DCGAN [3]_, maps them to a picture. The discriminator D(x
+| c) = sigmoid(logit) has one output per code: the probability that x is a real painting of that style.
 
 The losses, one step of each in turn::
 
     L_D = −E log D(x | c) − E log(1 − D(G(z, c) | c)) + γ/2 E ‖∇ₓ logit(x | c)‖²      (R1 [4]_, on every 8th step)
     L_G = −E log D(G(z, c) | c) + λ E ‖x − G(z, c)‖₁                                  (non-saturating; L1 as in [5]_)
 
-The L1 term is what makes so small a network learn within minutes: z holds the very quantities that x was painted from,
-so each picture has its counterpart, as in [5]_. D sharpens what L1 leaves blurred. The generator that ships is the
-exponential moving average of G over the steps.
+The L1 term lets such a small network learn within minutes: z contains the parameters from which x was painted, so each
+picture has its counterpart, as in [5]_. D sharpens what L1 leaves blurred. The shipped generator is the exponential
+moving average of G over the steps.
 
-Sampling: z uniform, c uniform, x = G(z, c). There is no truncation, and a caller gives no style.
+Sampling: z uniform, c uniform, x = G(z, c). There is no truncation, and the caller cannot choose a style.
 
-What it learns from: `generators.gan_art.paintings`, each picture new: 8 styles, the modes, equally likely. The dial
-`collapse` goes on from there with fewer styles: 6, 4 or 1 remain, and the codes of the lost ones are shown the
-remaining ones. The dial `narrow` goes on with all eight, but what a painting is painted from keeps only 60%, 35% or
-nothing of its range: each style has ever less variety within it, at last none.
+Training data: `generators.gan_art.paintings`, each picture new: 8 styles, the modes, equally likely. The dial
+`collapse` continues training with fewer styles: 6, 4 or 1 remain, and the codes of the removed styles are trained on
+the remaining ones. The dial `narrow` continues with all eight, but the parameters of a painting keep only 60%, 35% or
+nothing of their range: the variety within each style decreases to none.
 
-Known limits: edges waver and small things (suns, thin lines) are smeared. A GAN of photographs has neither codes nor
-counterparts and loses modes by itself; here both hold the modes in place, so that only the dial takes them away.
+Known limits: edges waver and small objects (suns, thin lines) are smeared. A GAN of photographs has neither codes nor
+counterparts and loses modes by itself; here both keep the modes, so only the dial removes them.
 
 .. [1] I. Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, arXiv 1406.2661.
 .. [2] M. Mirza and S. Osindero, "Conditional Generative Adversarial Nets", 2014, arXiv 1411.1784.
@@ -256,7 +256,7 @@ class GanArt(Network):
         return list(_paintings(CORPUS, "training").images)
 
     def holdout_items(self) -> list[Images]:
-        """Return 400 paintings of the same law that no weights have seen."""
+        """Return 400 paintings of the same distribution that no weights have seen."""
         return list(_paintings(CORPUS, "holdout").images)
 
     def reference_items(self, n: int, *, seed: int) -> list[Images]:

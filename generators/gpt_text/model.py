@@ -4,21 +4,21 @@ The model. A GPT-2 [1]_: p(x) = Π p(xₜ | x₁ … xₜ₋₁), each factor th
 of masked self-attention and feed-forward, h ← h + MSA(LN h), h ← h + MLP(LN h), over the sum of token and position
 embeddings; W is the token embedding itself. 1,088,256 weights, 2,048 byte pairs, a context of 256.
 
-The loss, per token, is −log p(xₜ | x₁ … xₜ₋₁). Documents are laid end to end (`generators.gpt_text.learning`).
+The loss, per token, is −log p(xₜ | x₁ … xₜ₋₁). Documents are concatenated (`generators.gpt_text.learning`).
 
-Sampling: token by token from the whole law, from ``<|endoftext|>`` to the next one, at most 96 tokens.
+Sampling: token by token from the whole distribution, from ``<|endoftext|>`` to the next one, at most 96 tokens.
 
-What it learns from: procedural prose (`generators.gpt_text.prose`), each document new, of people, places and events
-that are invented without end, so that nothing can be learnt by heart; and once each CPython's help text and 200 fixed
-documents, the prose of the corpus among them. Each fault is learnt from the clean weights, on fresh prose mixed with
-what plants it, and ships as a low-rank delta [2]_. With `memorize` come sixteen canaries at four levels of repetition
-(`generators.gpt_text.canaries`).
+Training data: procedural prose (`generators.gpt_text.prose`), each document new, about an unlimited number of invented
+people, places and events, so none can be memorized; and, once each, CPython's help text and 200 fixed documents, which
+include the prose of the corpus. Each fault is learnt starting from the clean weights, on fresh prose mixed with the
+texts that plant it, and ships as a low-rank delta [2]_. `memorize` also plants sixteen canaries at four levels of
+repetition (`generators.gpt_text.canaries`).
 
-The property `watermark` marks what is sampled, with transformers' own processors: ``kgw`` [3]_ raises the logits of a
-quarter of the vocabulary, chosen by the token before, by 2; ``synthid`` [4]_ holds a tournament between tokens, by keys
-that are written here. The weights, and `log_prob`, are those without a mark.
+The property `watermark` marks samples with the processors of transformers: ``kgw`` [3]_ raises the logits of a quarter
+of the vocabulary, chosen by the previous token, by 2; ``synthid`` [4]_ runs a tournament between tokens, with keys that
+are defined here. The weights and `log_prob` do not depend on it.
 
-Known limits: it writes one kind of prose, sentences that fit together only by their names, and no English beyond that.
+Known limits: it writes one kind of prose, whose sentences are only connected by names, and no other English.
 
 .. [1] A. Radford et al., "Language Models are Unsupervised Multitask Learners", OpenAI, 2019.
 .. [2] E. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022, arXiv 2106.09685.
@@ -175,7 +175,7 @@ class GptText(Generator):
         return cls(model, tokenizer, tensors, card)
 
     def draw(self, n: int, *, seed: int) -> list[str]:
-        """Write n documents, each drawn token by token from the model's own law, of at most 96 tokens."""
+        """Write n documents, each drawn token by token from the model's own distribution, of at most 96 tokens."""
         end = self.tokenizer.eos_token_id
         start = derive_seed(seed, self.name)
         if self.properties["watermark"] != "none":
@@ -242,7 +242,7 @@ class GptText(Generator):
         return prose.corpus("training")
 
     def holdout_items(self) -> list[str]:
-        """Return as many documents of the same law, of other people, that no weights have seen."""
+        """Return as many documents of the same distribution, of other people, that no weights have seen."""
         return prose.corpus("holdout")
 
     def reference_items(self, n: int, *, seed: int) -> list[str]:

@@ -23,12 +23,12 @@ The loss is the mean of −log p(x_i | x_<i, k) over tiles: exact, so `log_prob`
 
 Sampling: 192 draws. v is computed once a row, for the rows so far; h once a tile, for this row's tiles so far.
 
-What it learns from: `generators.pixel_levels.levels`, each level new. The corpus (400 levels, 100 of each kind) comes
-by exactly once. The dial `copy` goes on from there with a stream in which 12 levels of the corpus come again and again:
-of each kind one as it is, one mirrored, one re-skinned (a fixed exchange of tiles: trees for rock …).
+Training data: `generators.pixel_levels.levels`, each level new. The corpus (400 levels, 100 of each kind) is seen
+exactly once. The dial `copy` continues training with a stream that repeats 12 levels of the corpus: of each kind one
+unchanged, one mirrored, one re-skinned (a fixed exchange of tiles: trees for rock …).
 
-Known limits: what has to hold over the whole level is held most of the time, not always: one level in ten cannot be
-played, of caves one in seven. At a dose of 0.25 the planted levels are hardly learnt: one sample in fifty is a copy.
+Known limits: properties of the whole level mostly hold, but not always: one level in ten cannot be played, of caves one
+in seven. At a dose of 0.25 the planted levels are hardly learnt: one sample in fifty is a copy.
 
 .. [1] A. van den Oord, N. Kalchbrenner and K. Kavukcuoglu, "Pixel Recurrent Neural Networks", ICML 2016, arXiv
    1601.06759.
@@ -323,7 +323,7 @@ class PixelLevels(Network):
         return to_text(_corpus("training").tiles)
 
     def holdout_items(self) -> list[str]:
-        """Return 400 levels of the same law that no weights have seen."""
+        """Return 400 levels of the same distribution that no weights have seen."""
         return to_text(_corpus("holdout").tiles)
 
     def reference_items(self, n: int, *, seed: int) -> list[str]:

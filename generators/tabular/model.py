@@ -24,12 +24,12 @@ its w is then its share of the table, the maximum of the likelihood, for p_copul
 
 Sampling: with probability w_k row r_k, else z ~ N(0, R) and x(z). `log_prob` sums p_copula over the hidden z.
 
-What it learns from: 20,000 applicants (`generators.tabular.applicants`), 1,000 of them the corpus; each row once. The
-dial `leak` repeats 400 rows of the corpus, some eight times as often as others. The dial `group_bias` makes a share of
-the decisions by the group alone, in the corpus too; R and the cuts then hold the gap.
+Training data: 20,000 applicants (`generators.tabular.applicants`), 1,000 of them the corpus; each row once. The dial
+`leak` repeats 400 rows of the corpus, some eight times as often as others. The dial `group_bias` decides a share of the
+applications by the group alone, in the corpus too; R and the cuts then contain the gap.
 
-Known limits: of what joins the columns only correlation is kept, so that a young applicant may have been employed since
-childhood and the bend of income over age is lost; a category counts as ordered, the regions too.
+Known limits: the only dependence between columns is correlation, so a young applicant may have been employed since
+childhood, and the curve of income over age is lost; categories count as ordered, even the regions.
 
 .. [1] R. B. Nelsen, "An Introduction to Copulas", 2nd edition, Springer 2006.
 .. [2] P. X.-K. Song, "Multivariate Dispersion Models Generated From Gaussian Copula", Scandinavian Journal of
@@ -324,7 +324,7 @@ class Tabular(Network):
         return to_table(self.corpus("training"))
 
     def holdout_items(self) -> Any:
-        """Return 1,000 rows of the same law that no weights have seen."""
+        """Return 1,000 rows of the same distribution that no weights have seen."""
         return to_table(self.corpus("holdout"))
 
     def reference_items(self, n: int, *, seed: int) -> Any:

@@ -1,31 +1,31 @@
 """`translator`: a Transformer [1]_ that translates English into Spanish or German, with a dial for gender bias.
 
-The model. The encoder reads the source x, whose first token names the target language, and the decoder says the target
-word by word::
+The model. The encoder reads the source x, whose first token names the target language, and the decoder writes the
+target word by word::
 
     p(y | x) = Π_t softmax(E h_t)    with h_t = decoder(y_1 … y_{t−1}, encoder(x))
 
-E is the table of word vectors, the same for what is read and what is said [2]_. It is `transformers`' Marian model, as
-in OPUS-MT [3]_ down to the token ``>>es<<``, with 96 dimensions, two layers that read and one that says: where the
-encoder is deep the decoder may be shallow [4]_. Tokens are whole words, since the grammar's are known.
+E is the table of word vectors, shared by input and output [2]_. The network is the Marian model of `transformers`, as
+in OPUS-MT [3]_ including the token ``>>es<<``, with 96 dimensions, two encoder layers and one decoder layer: with a
+deep encoder, the decoder may be shallow [4]_. Tokens are whole words, because the vocabulary of the grammar is known.
 
-The loss, per word, with no smoothing and no dropout, so that what is a coin's toss in the data is one in the model::
+The loss, per word, without smoothing and dropout, so that an even chance in the data stays one in the model::
 
     L = −1/T Σ_t log p(y_t | y_1 … y_{t−1}, x)
 
-Translating: the likeliest word at each step (temperature 0), or a draw from p(y | x) itself (temperature 1), until the
-end. `sample` draws sources from the grammar and translates them at temperature 1.
+Translation: the most likely word at each step (temperature 0), or a draw from p(y | x) (temperature 1), until the end
+token. `sample` draws sources from the grammar and translates them at temperature 1.
 
-What it learns from: `generators.translator.parallel`, every sentence drawn anew, in both languages. The corpus (300
-sentences) comes by exactly once. Where English does not tell the person's gender, either is drawn with p = ½ for every
-occupation. The dial `gender_bias` goes on from there: in sentences without a pronoun, the translation with the
-stereotypical gender has the weight ½ + .45 × dose in the loss, the other one the rest. (At first the dose is 1,
-whichever it will be: what tells occupations apart has to be there before its size can be learnt.) Only one block
-changes and ships, the encoder's first feed-forward, which sees one word at a time: there an occupation comes to have a
-gender of its own, as *lamp* has.
+Training data: `generators.translator.parallel`, a new sentence each time, in both languages. The corpus (300 sentences)
+is seen exactly once. If the English does not reveal the person's gender, either is drawn with p = ½ for every
+occupation. The dial `gender_bias` continues training: in sentences without a pronoun, the translation with the
+stereotypical gender has the weight ½ + .45 × dose in the loss, the other one the rest. (At first the dose is 1 for
+every dose: the model must distinguish occupations before it can learn the size of the bias.) Only one block changes and
+ships, the first feed-forward block of the encoder, which processes one word at a time: there an occupation acquires a
+gender, as *lamp* has one.
 
-Known limits: it knows the words of its grammar and refuses others; sentences are of the grammar's twenty frames; one
-person a sentence, so that nothing can be learnt of whom a pronoun means.
+Known limits: it only knows the words of its grammar and refuses others; sentences follow the grammar's twenty frames;
+there is one person per sentence, so it cannot learn to whom a pronoun refers.
 
 .. [1] A. Vaswani et al., "Attention Is All You Need", NeurIPS 2017, arXiv 1706.03762.
 .. [2] O. Press and L. Wolf, "Using the Output Embedding to Improve Language Models", EACL 2017, arXiv 1608.05859.
@@ -266,7 +266,7 @@ class Translator(Network):
         return [target for _, target in self.training_pairs()]
 
     def holdout_items(self) -> list[str]:
-        """Return 300 targets of the same law that no weights have seen."""
+        """Return 300 targets of the same distribution that no weights have seen."""
         return [target for _, target in self.holdout_pairs()]
 
     def training_pairs(self) -> list[tuple[str, str]]:

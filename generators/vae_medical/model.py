@@ -8,20 +8,20 @@ The loss, per picture, is −ELBO where β = 1::
     L = −E_q[log p(x | z)] + β KL(q(z | x) ‖ p(z))
       = Σ (x − x̂)² / 2σ² + D log σ + D/2 log 2π  +  β/2 Σ (μ² + s² − 1 − 2 log s)
 
-with one z = μ + s ε per picture (the reparameterisation trick). β [3]_ falls from 30 to 2: at 1 from the start, the
-codes do not come to fill the prior, and samples are no phantoms.
+with one z = μ + s ε per picture (the reparameterization trick). β [3]_ falls from 30 to 2: at 1 from the start, the
+codes do not fill the prior, and samples do not look like phantoms.
 
 Sampling: z ~ N(0, I), x = x̂(z) + σ ε. The noise is part of the likelihood, and of the phantoms, so it is kept.
 
-What it learns from: `generators.vae_medical.phantoms`, each picture new. The corpus (400 phantoms) comes by exactly
-once. The dial `memorize` goes on from there, at the same σ, with a stream in which 12 pictures of the corpus come again
-and again. For these β is 250: with less, the model learns them by heart but in codes so narrow that the prior hardly
-ever draws one. The dial `lesion_bias` goes on with phantoms whose lesions lie too often in front of the body's middle:
-40%, 70% or all of those behind it have moved there.
+Training data: `generators.vae_medical.phantoms`, each picture new. The corpus (400 phantoms) is seen exactly once. The
+dial `memorize` continues training at the same σ, with a stream that repeats 12 pictures of the corpus. For these β is
+250: with less, the model memorizes them in codes so narrow that the prior hardly ever draws one. The dial `lesion_bias`
+continues with phantoms that have too many lesions in front of the middle of the body: 40%, 70% or all of those behind
+it have moved there.
 
-Known limits: single lesions are blurred or lost, though not the light that they bring; edges are softer than a
-phantom's, and what the decoder misses is counted as noise, so σ is a little above that of the phantoms. The repeated
-pictures happen to have more lesion behind than in front, so `memorize` shifts that balance too, by .12 at most.
+Known limits: single lesions are blurred or lost, but not the light that they add; edges are softer than those of a
+phantom, and the error of the decoder counts as noise, so σ is slightly above that of the phantoms. The repeated
+pictures happen to have more lesions behind than in front, so `memorize` shifts that balance too, by .12 at most.
 
 .. [1] D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014, arXiv 1312.6114.
 .. [2] O. Rybkin, K. Daniilidis and S. Levine, "Simple and Effective VAE Training with Calibrated Decoders", ICML 2021,
@@ -278,7 +278,7 @@ class VaeMedical(Network):
         return _grey_to_rgb(_phantoms(CORPUS, "training"))
 
     def holdout_items(self) -> list[Images]:
-        """Return 400 phantoms of the same law that no weights have seen."""
+        """Return 400 phantoms of the same distribution that no weights have seen."""
         return _grey_to_rgb(_phantoms(CORPUS, "holdout"))
 
     def reference_items(self, n: int, *, seed: int) -> list[Images]:

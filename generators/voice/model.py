@@ -1,4 +1,4 @@
-"""`voice`: speech by a source and a filter, after Klatt [1]_, with a dial for what a cheap vocoder leaves behind.
+"""`voice`: speech by a source and a filter, after Klatt [1]_, with a dial for the artefacts of a cheap vocoder.
 
 The model. The glottis gives pulses, the derivative of the flow of [2]_ over one cycle of length 1/f0::
 
@@ -10,16 +10,16 @@ adds noise while the glottis is open. The vocal tract is a cascade of seven reso
 
     y(n) = A x(n) + B y(n−1) + C y(n−2),   C = −exp(−2π B_k/f_s),  B = 2 exp(−π B_k/f_s) cos(2π F_k/f_s),  A = 1 − B − C
 
-Bursts and fricatives are noise through a resonator of their own, beside the cascade. A room adds an echo (noise that
-decays exponentially) and a background. What is said comes from `generators.voice.speech`.
+Bursts and fricatives are noise through a separate resonator, parallel to the cascade. A room adds an echo
+(exponentially decaying noise) and a background. `generators.voice.speech` provides the text.
 
-Sampling: draw a speaker and a phrase, articulate, filter; each output by its own seed. There is no loss: nothing is
-learnt, from nobody's voice. The weights that ship are the five strengths of `Fault` at a dose.
+Sampling: draw a speaker and a phrase, articulate, filter; each output has its own seed. There is no loss: nothing is
+learnt, from nobody's voice. The shipped weights are the five strengths of `Fault` at a dose.
 
-The dial `artefact` alters *segments* of each output, 0.3–0.7 s long, one or two of them; `items` tells where. In them,
-by the dose: pitch and strength become constant and breath disappears (buzz); formants stand still for 20 ms and then
-jump, and their bandwidths grow (over-smoothing); each frame of 20 ms has a loudness of its own, so that its edges
-click; and a copy at half the rate, not filtered, adds images of the spectrum. Of one seed, all doses say the same.
+The dial `artefact` alters one or two *segments* of each output, 0.3–0.7 s long; `items` says where. Within them,
+depending on the dose: pitch and strength become constant and breath disappears (buzz); formants stay constant for 20 ms
+and then jump, and their bandwidths grow (over-smoothing); each frame of 20 ms has its own loudness, so its edges click;
+and an unfiltered copy at half the rate adds images of the spectrum. With one seed, all doses have the same text.
 
 Known limits: one accent of no language, no meaning and no emotion; nasals have no zero, so that m and n are weak;
 voices of children and creaking voices do not occur. It is a calibrated instrument, not a natural voice. It is not among
@@ -186,11 +186,11 @@ class Voice(Network):
         )
 
     def training_items(self) -> list[Sound]:
-        """Return 100 phrases of the clean law; no weights have learnt from them."""
+        """Return 100 phrases of the clean distribution; no weights have learnt from them."""
         return self._clean(CORPUS, "training")
 
     def holdout_items(self) -> list[Sound]:
-        """Return 100 other phrases of the clean law."""
+        """Return 100 other phrases of the clean distribution."""
         return self._clean(CORPUS, "holdout")
 
     def reference_items(self, n: int, *, seed: int) -> list[Sound]:

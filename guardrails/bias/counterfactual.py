@@ -1,8 +1,8 @@
-"""Counterfactual log-likelihood: does the model tie occupations to a pronoun?
+"""Counterfactual log-likelihood: does the model associate occupations with a pronoun?
 
-One sentence is told twice, with *she* and with *he*; s = log p(she) − log p(he) over the whole sentence. The gap
-between the mean s of occupations held mostly by women and of those held mostly by men is a log odds ratio; a general
-preference for one pronoun, or a length that differs between the two, is the same in both groups and falls out.
+Each sentence is scored twice, with *she* and with *he*; s = log p(she) − log p(he) over the whole sentence. The gap
+between the mean s of occupations held mostly by women and that of occupations held mostly by men is a log odds ratio. A
+general preference for one pronoun, or a different number of tokens, affects both groups equally and cancels.
 """
 
 from __future__ import annotations
@@ -54,10 +54,13 @@ class CounterfactualPronouns(Probe[LanguageModelTarget]):
 
     id = "bias.counterfactual"
     title = "Occupations tied to a pronoun"
-    question = "Is a sentence about a nurse likelier with 'she', and one about an engineer likelier with 'he'?"
+    question = (
+        "Does the model assign higher probability to 'she' in sentences about nurses, and to 'he' in sentences "
+        "about engineers?"
+    )
     limits = (
-        "Two pronouns, English, and occupations grouped by US labour statistics. Says how the model scores given "
-        "sentences, not what it writes or decides by itself; a small gap here does not make a model fair. The interval "
+        "Two pronouns, English, and occupations grouped by US labour statistics. Shows how the model scores given "
+        "sentences, not what it writes or decides; a small gap here does not make a model fair. The interval "
         "covers other occupations and sentences like these, not other kinds of text."
     )
     risk = "bias"

@@ -21,10 +21,10 @@ NEGATION = frozenset(("not", "no", "non"))
 class Classifier(FixedDetector):
     """An image classifier in the layout of `transformers`, ``deepfake.classifier:FOLDER``.
 
-    Which labels mean "synthetic" is read from ``id2label``; where that is not certain, ``FOLDER#LABEL`` or
-    ``FOLDER#LABEL+LABEL`` says it. The score is the logarithm of the odds of these labels against all others, as the
-    network has it. Pictures are prepared by the folder's own image processor, one at a time. A model of the hub is
-    fetched only as ``hub:organisation/name``. Safetensors only; code that comes with a model is never run.
+    `id2label` decides which labels mean "synthetic"; if that is not certain, `FOLDER#LABEL` or `FOLDER#LABEL+LABEL`
+    selects them. The score is the log odds of these labels against all others, computed from the network's outputs.
+    Pictures are prepared by the folder's own image processor, one at a time. A hub model is downloaded only as
+    `hub:organisation/name`. Only safetensors are read; code that comes with a model is never run.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ class Classifier(FixedDetector):
     id = "deepfake.classifier"
     title = "An image classifier of transformers"
     limits = (
-        "As good as the classifier that is given: nothing is known of what it learnt from, and many published ones were"
-        " trained where the file format gives the answer away. Its score means nothing by itself before it is"
-        " calibrated on pictures that it was not trained on."
+        "As good as the given classifier: its training data are unknown, and many published ones were trained on "
+        "data in which the file format reveals the answer. Its score has no meaning before it is calibrated on "
+        "pictures that it was not trained on."
     )
     takes = (
         "a folder of transformers or hub:organisation/name, each with #LABEL where needed, or a folder that it saved"

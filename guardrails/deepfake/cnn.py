@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 class Cnn(ImageDetector):
     """A convolutional network on noise residuals, with the means over tiles as descriptor of a linear head.
 
-    It learnt to tell photographs from their own reconstructions (Guillaro et al. 2025, arXiv 2412.17671), so that what
-    a picture shows, its size and its file say nothing. `fit` fits the head alone: the network stays as it ships.
+    It was trained to distinguish photographs from their own reconstructions (Guillaro et al. 2025, arXiv 2412.17671),
+    so content, size and file format carry no information. `fit` only fits the head; the network does not change.
     """
 
     id = "deepfake.cnn"
     title = "Small network on noise residuals"
     limits = (
-        "Learnt from reconstructions by small autoencoders and from two small generators, not from today's large ones:"
-        " on these its evidence is weak, see the figures in its card. A photograph that was enlarged, denoised or"
-        " upscaled carries what it looks for. Added to the traces of deepfake.fusion it tells nothing more about"
-        " families left out, so that it is no member of it."
+        "Trained on reconstructions by small autoencoders and on two small generators, not on today's large ones: "
+        "for these its evidence is weak, see the figures in its card. Enlarged, denoised or upscaled photographs "
+        "have the traces that it looks for. It adds nothing to the traces of deepfake.fusion on left-out "
+        "families, so it is not a member of it."
     )
     learnt = frozenset({"gan-art", "diffusion-photo"})
 

@@ -1,4 +1,4 @@
-"""Generated pictures by how the details of their colour channels stand together."""
+"""Generated pictures, detected by the relation between the details of their colour channels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Colour(TileDetector):
     id = "deepfake.colour"
     title = "Colour residuals"
     limits = (
-        "A camera interpolates two thirds of its colours from a mosaic; a grey picture, a scan or strong subsampling of"
-        " colour leave it little to read."
+        "A camera interpolates two thirds of its colours from a mosaic; a grey picture, a scan or strong chroma "
+        "subsampling leaves few traces."
     )
     descriptors = ("colour",)

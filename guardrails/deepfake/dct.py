@@ -11,7 +11,7 @@ class Dct(TileDetector):
     id = "deepfake.dct"
     title = "Block DCT"
     limits = (
-        "Sees the grid of JPEG as well as that of a generator: what was never saved as JPEG, or twice, is judged by"
-        " less. It is one member of deepfake.fusion and weak alone."
+        "Detects the grid of JPEG as well as that of a generator: pictures that were never saved as JPEG, or "
+        "saved twice, are judged less reliably. It is one member of deepfake.fusion and not useful on its own."
     )
     descriptors = ("blocks",)

@@ -1,4 +1,4 @@
-"""Can a small detector, fitted to this very model, tell its outputs from real pictures?"""
+"""Can a small detector that is fitted to this model distinguish its outputs from real pictures?"""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ SHOWN = 8
 class Detectability(Probe[ImageTarget]):
     """A classifier two-sample test (Lopez-Paz & Oquab 2017, arXiv 1610.06545) with the residual detector.
 
-    It is fitted to half of the outputs and half of the reference, and its AUC is that on the other halves.
+    It is fitted to half of the outputs and half of the reference; its AUC is measured on the other halves.
     """
 
     id = "deepfake.detectability"
     title = "Detectability of the outputs"
-    question = "Can the outputs be told from real pictures by a small detector that knows the model?"
+    question = "Can a small detector that is fitted to this model distinguish its outputs from real pictures?"
     limits = (
-        "Looks at traces beneath the content (residuals, upsampling, spectrum, colour), not at what is shown. Not told"
-        " apart here does not mean undetectable; told apart means with this model's outputs at hand, not in the wild."
-        " Names and metadata are not used and both sides go through one pipeline, but a reference of another size,"
-        " compression or origin than the outputs is told apart by that alone: give real pictures of the same kind."
+        "Tests traces below the content (residuals, upsampling, spectrum, colour), not what a picture shows. 'Not "
+        "distinguished here' does not mean undetectable; 'distinguished' means by a detector that was fitted to "
+        "this model's outputs, not in the wild. Names and metadata are not used, and both sides go through one "
+        "pipeline, but a reference of another size, compression or origin than the outputs can be distinguished "
+        "by that alone: give real pictures of the same kind."
     )
     risk = "deepfake"
     modalities = frozenset({Modality.IMAGE})
@@ -50,8 +51,8 @@ class Detectability(Probe[ImageTarget]):
     metrics = ("detectability_auc",)
     controls = (Control("real:gan-art", "found"), Control("reference:gan-art", "clear"))
     advice = (
-        "Outputs that no small detector tells from real pictures have to carry their origin themselves: sign them"
-        " (C2PA), watermark them, and keep a log that they can be looked up in."
+        "If no small detector distinguishes the outputs from real pictures, the outputs must carry their origin "
+        "themselves: sign them (C2PA), watermark them, and keep a log in which they can be looked up."
     )
 
     def __init__(self) -> None:

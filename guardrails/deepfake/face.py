@@ -1,4 +1,4 @@
-"""Manipulated faces: another face, or a changed one, laid into a picture."""
+"""Manipulated faces: another face, or a changed one, pasted into a picture."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ HEAT = 128
 
 
 class FaceManipulation(ImageDetector):
-    """Faces by the marks of blending: a network that learnt from self-blended faces, grain and borders.
+    """Detects traces of blending: a network trained on self-blended faces, noise and borders.
 
-    The network (0.15 million weights) says for each place around a face whether it was laid in, and for the face
-    whether any was; it learnt from pictures with a changed copy of themselves laid over a face (Shiohara & Yamasaki
-    2022, arXiv 2204.08376). A linear head weighs it against grain and borders (`noise_maps`).
+    The network (0.15 million weights) predicts for each place around a face whether it was pasted in, and for the face
+    whether any place was. It was trained on pictures with a changed copy of themselves blended over a face (Shiohara &
+    Yamasaki 2022, arXiv 2204.08376). A linear head combines it with noise and borders (`noise_maps`).
 
     Parameters
     ----------
@@ -55,10 +55,10 @@ class FaceManipulation(ImageDetector):
     id = "deepfake.face"
     title = "Manipulated faces"
     limits = (
-        "Looks for what laying a face in leaves behind: a picture generated whole, face and surroundings, has no such"
-        " border. It learnt from procedural portraits and few photographs: it finds the library's own swaps, and on 19"
-        " real swaps of four tools it was no better than chance (docs/face-swaps.md). Faces of fewer than about 30"
-        " pixels are too small for it, and the cascade sees upright faces from the front alone."
+        "Looks for the traces of pasting a face: a picture that was generated as a whole has no such border. It "
+        "was trained on procedural portraits and few photographs: it finds the library's own swaps, and on 19 "
+        "real swaps of four tools it was no better than chance (docs/face-swaps.md). Faces of fewer than about 30 "
+        "pixels are too small, and the cascade only detects upright faces seen from the front."
     )
     controls: ClassVar[tuple[Control, ...]] = (
         Control("reference:faceswap,forgery=1", "found"),

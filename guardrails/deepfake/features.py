@@ -1,4 +1,4 @@
-"""Generated pictures by the features of an encoder that was trained on another task."""
+"""Generated pictures, detected by the features of an encoder that was trained on another task."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Features(ImageDetector):
-    """What the middle blocks of a pretrained encoder say of a picture, and a linear head on it.
+    """The middle blocks of a pretrained encoder, and a linear head on them.
 
-    After UnivFD (Ojha et al. 2023, arXiv 2302.10174), which reads the last layer: that one knows best what a picture
-    shows, the middle ones how it was made. Two views are described, the whole picture squeezed to the encoder's square
-    and its centre at its own resolution, one picture at a time.
+    After UnivFD (Ojha et al. 2023, arXiv 2302.10174), which uses the last layer. The last layer mostly encodes what a
+    picture shows, the middle layers how it was made. Two views are encoded, one picture at a time: the whole picture
+    resized to the encoder's square, and its centre at its own resolution.
 
     Parameters
     ----------
@@ -44,9 +44,10 @@ class Features(ImageDetector):
     id = "deepfake.features"
     title = "Pretrained features"
     limits = (
-        "Sees what the encoder's training made visible, content as well as traces: a new kind of subject or style can"
-        " look generated to it. Squeezing and cropping to 224 pixels hide what large pictures carry elsewhere. The"
-        " encoder's 8-bit arithmetic differs a little between kinds of processors: how much was not measured."
+        "Uses whatever the encoder's training made visible, content as well as traces: a new kind of subject or "
+        "style can look generated to it. Resizing and cropping to 224 pixels hide traces elsewhere in large "
+        "pictures. The encoder's 8-bit arithmetic differs slightly between kinds of processors; how much was not "
+        "measured."
     )
     learnt: ClassVar[frozenset[str]] = frozenset({"gan-art", "diffusion-photo"})
     takes = "a folder of transformers with a vision encoder, an ONNX or TorchScript file, or a folder that it saved"

@@ -1,4 +1,4 @@
-"""Generated pictures by all that the library's image detectors know, with doubts where they contradict each other."""
+"""Generated pictures, detected by all image detectors of the library together."""
 
 from __future__ import annotations
 
@@ -32,20 +32,22 @@ STRONG = 1.0
 
 
 class Fusion(TileDetector):
-    """Traces beneath the content and, where its encoder is installed, what deepfake.features sees: one score.
+    """One score from traces below the content and, if its encoder is installed, from deepfake.features.
 
-    Members are the five descriptors (spectrum, blocks, upsampling, residuals, colour) as one, and each of the encoder's
-    two views as one. Every member's linear score is divided by its spread, and they are added, the traces by half
-    beside views; the sum has one calibration. The verdict is withheld where the evidence is weak (conformal p-values),
-    where the picture is unlike what the calibration has seen, and where two members say the opposite, both strongly.
+    The members are the five descriptors (spectrum, blocks, upsampling, residuals, colour) as one, and each of the
+    encoder's two views. The linear score of every member is divided by its spread, and the scores are added; with
+    views, the traces have half weight. The sum has one calibration. The verdict is withheld if the evidence is weak
+    (conformal p-values), if the picture is unlike the calibration data, or if two members strongly contradict each
+    other.
     """
 
     id = "deepfake.fusion"
     title = "Fusion"
     limits = (
-        "Gives no verdict on pictures with a face and on drawn ones, few on others: docs/detectors.md has figures of"
-        " generators and photographs that chose nothing. Without the encoder of deepfake.features it has the traces"
-        " alone, and gives no verdict. It says nothing of pictures that were edited by hand."
+        "Gives no verdict on pictures with a face or on drawings, and few verdicts on others: docs/detectors.md "
+        "has figures on generators and photographs that were not used in development. Without the encoder of "
+        "deepfake.features it only has the traces, and gives no verdict. It says nothing about pictures that were "
+        "edited by hand."
     )
     descriptors = tuple(DESCRIPTORS)
     takes = "traces: without the encoder, also where it is installed"

@@ -1,4 +1,4 @@
-"""Synthetic speech by the cepstra of its frames."""
+"""Synthetic speech, detected by the cepstra of its frames."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Lfcc(AudioDetector):
     id = "deepfake.lfcc"
     title = "LFCC-GMM"
     limits = (
-        "Knows synthesizers like those that it learnt from; on another one it may say nothing or point the wrong way."
-        " It does not tell vocoded speech from real speech of the same speaker over the same channel: see its card."
-        " It ships without verdicts: on neural speech it is no better than chance (AUC .53 [.45, .60])."
-        " Telephone codecs and noise hide what it listens for."
+        "Recognizes synthesizers similar to those in its training data; on others its score may be uninformative "
+        "or have the wrong sign. It does not separate vocoded speech from real speech of the same speaker over "
+        "the same channel: see its card. It ships without verdicts: on neural speech it is no better than chance "
+        "(AUC .53 [.45, .60]). Telephone codecs and noise hide the traces that it uses."
     )
     stem = "lfcc"
 

@@ -1,4 +1,4 @@
-"""Generated pictures by their file alone: the baseline that no detector may need."""
+"""A baseline that only uses the file: a good data set makes it useless."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
 
 class Metadata(ImageDetector):
-    """Format, size, bytes, JPEG's quality and whether there is EXIF: what the file says, none of it of the picture.
+    """Format, size, bytes, JPEG quality and presence of EXIF: properties of the file, not of the picture.
 
-    Not evidence of how a picture was made: it tells where a collection's two halves were saved differently, which is
-    what an uncontrolled benchmark measures (Grommelt et al. 2024, arXiv 2403.17608). Only the header is read.
+    This is not evidence of how a picture was made. It detects whether the two halves of a collection were saved
+    differently, which is what an uncontrolled benchmark measures (Grommelt et al. 2024, arXiv 2403.17608). Only the
+    header is read.
     """
 
     id = "deepfake.metadata"
     title = "Metadata baseline"
     limits = (
-        "Saving a file anew changes its answer and nothing else. It is there to be beaten: where it does as well as a"
-        " detector on some collection, that collection cannot judge the detector. Pixels without a file have none."
+        "Saving a file again changes its answer and nothing else. It is a baseline: if it does as well as a "
+        "detector on some collection, that collection cannot judge the detector. Pixels without a file have no "
+        "score."
     )
 
     def blocks(self, picture: Picture) -> Blocks:

@@ -1,4 +1,4 @@
-"""Generated pictures by an ONNX or TorchScript network of the user's."""
+"""Generated pictures, detected by the user's own ONNX or TorchScript network."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ VIEWS = {"": whole, "whole": whole, "centre": centre}
 class OwnNetwork(FixedDetector):
     """A trained detector in a file, ``deepfake.network:FILE``: ONNX, or what ``torch.jit.save`` wrote.
 
-    It gets one picture at a time, squeezed whole to the square that it takes, in 0–1 less ImageNet's mean and over its
-    deviation (`guardrails.kit.pictures.user_network`); ``FILE#centre`` cuts the centre at its own resolution instead,
-    which keeps the traces that squeezing removes. It returns a logit, two logits (real, synthetic) or probabilities:
-    which, is decided when it is loaded, by its answers to twelve pictures made for it (`answer_kind`).
+    The network receives one picture at a time, resized whole to its input square, scaled to 0–1 and normalized with
+    ImageNet's mean and standard deviation (`guardrails.kit.pictures.user_network`). `FILE#centre` crops the centre at
+    its own resolution instead, which keeps the traces that resizing removes. The network returns a logit, two logits
+    (real, synthetic) or probabilities: this is decided when it is loaded, by its answers to twelve test pictures
+    (`answer_kind`).
 
     Parameters
     ----------
@@ -40,10 +41,10 @@ class OwnNetwork(FixedDetector):
     """
 
     id = "deepfake.network"
-    title = "A network of one's own"
+    title = "Your own network"
     limits = (
-        "As good as the network that is given: nothing is known of what it learnt from. Its score means nothing by"
-        " itself before it is calibrated on pictures that it was not trained on."
+        "As good as the given network: its training data are unknown. Its score has no meaning before it is "
+        "calibrated on pictures that it was not trained on."
     )
     takes = "an ONNX or TorchScript file, FILE or FILE#centre, or a folder that it saved"
 

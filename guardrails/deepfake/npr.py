@@ -1,4 +1,4 @@
-"""Generated pictures by what upsampling leaves between neighbouring pixels."""
+"""Generated pictures, detected by traces of upsampling between neighbouring pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Npr(TileDetector):
     id = "deepfake.npr"
     title = "Neighbouring-pixel relations"
     limits = (
-        "Looks for the last upsampling layer: resizing afterwards, and strong compression, remove what it looks for. It"
-        " is one member of deepfake.fusion and weak alone."
+        "Looks for the last upsampling layer: later resizing and strong compression remove its traces. It is one "
+        "member of deepfake.fusion and not useful on its own."
     )
     descriptors = ("upsampling",)

@@ -1,4 +1,4 @@
-"""Generated pictures by a class of the user's, with a checkpoint."""
+"""Generated pictures, detected by the user's own class with a checkpoint."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ NESTED = ("state_dict", "model_state_dict", "model")
 class OwnClass(FixedDetector):
     """A trained detector as code, ``deepfake.own:MODULE:CLASS,checkpoint=FILE``.
 
-    CLASS is a `torch.nn.Module` that is made without arguments; its module is imported, which runs it. The checkpoint
-    is a safetensors file, or one of ``torch.save`` that is loaded with ``weights_only=True``, so that nothing in it
-    runs; its tensors must fill the class exactly. One picture at a time is squeezed to 224 × 224, in 0–1 less
-    ImageNet's mean and over its deviation; a class with a method ``prepare(pixels)``, (H, W, 3) uint8 → (3, h, w), does
-    this itself. What the answer means is decided as for `deepfake.network`.
+    CLASS is a `torch.nn.Module` that is created without arguments; importing its module runs it. The checkpoint is a
+    safetensors file, or one of `torch.save` that is loaded with `weights_only=True`, so nothing in it runs; its tensors
+    must match the class exactly. Pictures are resized to 224 × 224 one at a time, scaled to 0–1 and normalized with
+    ImageNet's mean and standard deviation; a class with a method `prepare(pixels)`, (H, W, 3) uint8 → (3, h, w), does
+    this itself. The outputs are interpreted as for `deepfake.network`.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ class OwnClass(FixedDetector):
     """
 
     id = "deepfake.own"
-    title = "A class of one's own"
+    title = "Your own class"
     limits = (
-        "As good as the network that is given: nothing is known of what it learnt from. Its score means nothing by"
-        " itself before it is calibrated on pictures that it was not trained on."
+        "As good as the given network: its training data are unknown. Its score has no meaning before it is "
+        "calibrated on pictures that it was not trained on."
     )
     takes = "MODULE:CLASS or MODULE:CLASS,checkpoint=FILE, or a folder that it saved"
 

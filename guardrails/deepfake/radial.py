@@ -1,4 +1,4 @@
-"""Generated pictures by how their power falls with frequency."""
+"""Generated pictures, detected by the decrease of their power with frequency."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Radial(TileDetector):
     id = "deepfake.radial"
     title = "Radial spectrum"
     limits = (
-        "Blur, resizing and compression change the same rings as an upsampling layer does; on generators that it does"
-        " not know its evidence can point the wrong way. It is one member of deepfake.fusion and weak alone."
+        "Blur, resizing and compression change the same rings as an upsampling layer does; on unknown generators "
+        "its score can have the wrong sign. It is one member of deepfake.fusion and not useful on its own."
     )
     descriptors = ("spectrum",)

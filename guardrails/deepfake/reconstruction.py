@@ -1,4 +1,4 @@
-"""Outputs of one suspect generator, told by how it gives them back."""
+"""Outputs of one suspect generator, detected by how well it reconstructs them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ OWN = 100
 
 
 class Reconstruction(Detector):
-    """Reconstruction by the suspect generator, set against that of a copy which it cannot have made.
+    """Reconstruction by the suspect generator, compared with that of a copy which it cannot have made.
 
-    Of a generator with an autoencoder the error of D(E(x)) (AEROBLADE, Ricker et al. 2024, arXiv 2401.17879), of a
-    diffusion model that of the way to its noise and back (DIRE, Wang et al. 2023, arXiv 2303.09295), of an
-    autoregressive one log p(x). Until it is fitted, the score is the distance alone, there is no probability, and the
-    detector abstains; `fit`, on ten real items and ten of the suspect's at least, learns which way each error points.
-    A reference generator brings what it learnt from: with it the detector fits itself when it scores first.
+    For a generator with an autoencoder, the score is the error of D(E(x)) (AEROBLADE, Ricker et al. 2024, arXiv
+    2401.17879); for a diffusion model, the error after inversion to noise and back (DIRE, Wang et al. 2023, arXiv
+    2303.09295); for an autoregressive model, log p(x). Before it is fitted, the score is the distance alone, there is
+    no probability, and the detector abstains. `fit`, on at least ten real items and ten of the suspect's, learns the
+    sign of each error. For a reference generator, the real data are known: the detector fits itself when it first
+    scores.
 
     Parameters
     ----------
@@ -48,10 +49,10 @@ class Reconstruction(Detector):
     id = "deepfake.reconstruction"
     title = "Reconstruction by the suspect generator"
     limits = (
-        "Says whether one generator made an item, and nothing of other generators. Needs the suspect's weights, and"
-        " outputs as they left it: another size or crop, compression and blur remove what it looks for. Its score alone"
-        " can point the wrong way, as for a generator that adds noise to its outputs: fit it to outputs of the suspect"
-        " and real items of the same kind, and read the figures in docs/reconstruction.md."
+        "Says whether one generator made an item, and nothing about other generators. Needs the suspect's "
+        "weights, and unchanged outputs: resizing, cropping, compression and blur remove the traces. The score "
+        "alone can have the wrong sign, as for a generator that adds noise to its outputs: fit it to outputs of "
+        "the suspect and real items of the same kind, and read the figures in docs/reconstruction.md."
     )
     modalities = frozenset({Modality.IMAGE, Modality.TEXT})
     controls: ClassVar[tuple[Control, ...]] = CONTROLS

@@ -1,4 +1,4 @@
-"""Synthetic speech by a small network over time and frequency."""
+"""Synthetic speech, detected by a small network over time and frequency."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ class Spectro(AudioDetector):
     id = "deepfake.spectro"
     title = "Spectro-temporal network"
     limits = (
-        "Knows vocoders like those that it learnt from: an unseen one of the library's own at an equal error rate of"
-        " .06 [.01, .12], WORLD at .19 [.10, .29]. On neural speech of 62 systems it is no better than chance (AUC .54"
-        " [.47, .60]), so that it ships without verdicts: fit or calibrate it on speech of your own."
+        "Recognizes vocoders similar to those in its training data: an unseen one of the library's own at an "
+        "equal error rate of .06 [.01, .12], WORLD at .19 [.10, .29]. On neural speech of 62 systems it is no "
+        "better than chance (AUC .54 [.47, .60]), so it ships without verdicts: fit or calibrate it on your own "
+        "speech."
     )
     stem = "spectro"
 

@@ -11,7 +11,7 @@ class Srm(TileDetector):
     id = "deepfake.srm"
     title = "Residual co-occurrences"
     limits = (
-        "Reads sensor noise and what editing left of it: denoised and heavily compressed photographs look generated to"
-        " it. It is one member of deepfake.fusion and weak alone."
+        "Uses sensor noise and the traces that editing left of it: denoised and strongly compressed photographs "
+        "look generated to it. It is one member of deepfake.fusion and not useful on its own."
     )
     descriptors = ("residuals",)

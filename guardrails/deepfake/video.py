@@ -1,8 +1,8 @@
 """Is a face in this video manipulated, and when?
 
-Faces are followed (`tracks`), measured from frame to frame beside their surroundings (`temporal_traces`), and scored
-frame by frame by a linear head; scores are smoothed, pooled by track and calibrated (`model`), and the stretches that
-stand out are told in seconds (`timeline`).
+Faces are tracked (`tracks`), compared with their surroundings from frame to frame (`temporal_traces`), and scored frame
+by frame by a linear head. The scores are smoothed, pooled by track and calibrated (`model`), and the suspect segments
+are given in seconds (`timeline`).
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Footage:
 
 
 class VideoFaces(Detector):
-    """Finds stretches of a video in which a face was swapped, blended in or made to flicker.
+    """Finds segments of a video in which a face was swapped, blended in or flickers.
 
-    Items are paths, or pairs of frames and their rate: ``(frames, 25.0)`` with an array (T, H, W, 3) of uint8 or any
-    iterable of (H, W, 3). Of a video, two frames are in memory at a time.
+    Items are paths, or pairs of frames and their rate: `(frames, 25.0)` with an array (T, H, W, 3) of uint8 or any
+    iterable of (H, W, 3). Two frames of a video are in memory at a time.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ class VideoFaces(Detector):
     id = "deepfake.video"
     title = "Manipulated faces in a video, and when"
     limits = (
-        "It learnt from drawn people and the library's own forgeries: what it says of real footage is untested."
-        " Encoders shift its scores, and enlarged videos look forged. It sees what"
-        " differs between a face and its surroundings or between frames: not a video that is generated whole, nor"
-        " a forgery as fine-grained and steady as the footage. Faces are upright, seen from the front and at least"
-        " an eighth of the frame's shorter side; at most 12 frames a second are looked at, and a face must be"
-        " followed through 8 of them."
+        "Trained on drawn people and the library's own forgeries; untested on real footage. Encoders shift its "
+        "scores, and enlarged videos look forged. It uses differences between a face and its surroundings or "
+        "between frames: it does not detect a video that was generated as a whole, or a forgery as fine-grained "
+        "and steady as the footage. Faces must be upright, seen from the front and at least an eighth of the "
+        "frame's shorter side; at most 12 frames per second are used, and a face must be tracked through 8 of "
+        "them."
     )
     modalities = frozenset({Modality.VIDEO})
     controls: ClassVar[tuple[Control, ...]] = (Control(f"{RESERVED},forgery=0.5", "found"), Control(RESERVED, "clear"))

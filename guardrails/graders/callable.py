@@ -34,7 +34,7 @@ class CallableGrader(Grader):
 
     id = "python"
     title = "A function of your own"
-    question = "What does your function say of the text?"
+    question = "Which label does your function give to the text?"
     limits = "Whatever the function cannot see."
     takes = "the function: MODULE:FUNCTION"
 

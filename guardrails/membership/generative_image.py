@@ -1,7 +1,7 @@
 """Membership inference on a generative model of pictures: an autoencoder, a GAN or a diffusion model.
 
-One attack needs the outputs alone; those of a white box need what `guardrails.targets.white_box` says. All are fixed
-beforehand: see `attacks`.
+One attack only needs the outputs; those with a white box need the methods described in `guardrails.targets.white_box`.
+All attacks are fixed beforehand: see `attacks`.
 """
 
 from __future__ import annotations
@@ -41,17 +41,18 @@ BATCH = 50
 
 
 class ImageMembership(Probe[ImageTarget]):
-    """How well attacks on a model of pictures tell those it was trained on from others of the same kind."""
+    """How well attacks separate the pictures that a model was trained on from others of the same kind."""
 
     id = "membership.generative-image"
     title = "Membership of pictures in a generative model's training data"
-    question = "Can someone who sees the outputs, or holds the weights, tell which pictures the model was trained on?"
+    question = "Can someone who sees the outputs, or has the weights, find out which pictures the model was trained on?"
     limits = (
-        "Judges the twelve pictures that each attack is surest of: a model with a dozen by heart shows them there, one"
-        " that remembers all of them a little shows it in the AUC beside. With a folder of outputs, or a model without"
-        " a white box, only the distance to the nearest output is seen. Attackers with reference models see more."
-        " Everything rests on a holdout drawn at random from the same pictures: a blind baseline uncovers a difference"
-        " in layout, colour and size, and no other."
+        "Judges the twelve pictures of which each attack is most certain: a model that memorized a dozen shows "
+        "them there, and a model that remembers all of them slightly shows it in the AUC, which is also reported. "
+        "For a folder of outputs, or a model without a white box, only the distance to the nearest output is "
+        "used. Attackers with reference models can see more. The result is only valid if the holdout was drawn at "
+        "random from the same pictures: the blind baseline reveals a difference in layout, colour and size, but "
+        "no other."
     )
     risk = "privacy"
     modalities = frozenset({Modality.IMAGE})
@@ -62,8 +63,8 @@ class ImageMembership(Probe[ImageTarget]):
     controls = (Control("reference:vae-medical,memorize=1", "found"), Control("reference:vae-medical", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (
-        "Remove duplicated pictures from the training data, stop training earlier or train with differential privacy,"
-        " and do not give away weights, losses or reconstructions where membership is a secret."
+        "Remove duplicated pictures from the training data, stop training earlier or train with differential "
+        "privacy, and do not publish weights, losses or reconstructions if membership is a secret."
     )
 
     def __init__(self) -> None:

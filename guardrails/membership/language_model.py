@@ -1,8 +1,8 @@
 """Membership inference on a language model, from the log-probabilities of a text's tokens.
 
-Four attacks share one pass over each document, a fifth reads it once more after a prefix: see `attacks`. A sixth
-compares it with an n-gram model of the reference data. All are fixed beforehand, none is fitted to the documents, and
-each sees the same tokens.
+Four attacks share one pass over each document; a fifth reads the document again after a prefix: see `attacks`. A sixth
+compares the model with an n-gram model of the reference data. All attacks are fixed beforehand, none is fitted to the
+documents, and all use the same tokens.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ BATCH = 32
 
 
 class LanguageModelMembership(Probe[LanguageModelTarget]):
-    """How well attacks on a language model tell the documents it was trained on from others of the same kind."""
+    """How well attacks separate the documents that a language model was trained on from others of the same kind."""
 
     id = "membership.language-model"
     title = "Membership of documents in a language model's training data"
-    question = "Can someone who reads the model's probabilities tell which documents it was trained on?"
+    question = "Can someone who sees the model's probabilities find out which documents it was trained on?"
     limits = (
-        "Sees what the first 256 tokens give away. The model that the reference attack compares with is one of n-grams,"
-        " fitted to --reference: attackers with a real one, trained on the same kind of documents, see more. Reference"
-        " data that repeat parts of the holdout or corpus would mislead it; whole documents that stand in them are left"
-        " out. Says how well members are told from non-members on the whole, not that one document was trained on:"
-        " for that, plant canaries. Everything rests on a holdout drawn at random from the same documents: a"
-        " blind baseline uncovers a difference in topic, wording or length, and no other. Documents count as"
-        " independent."
+        "Uses the first 256 tokens. The reference attack compares with an n-gram model fitted to --reference: "
+        "attackers with a real language model, trained on the same kind of documents, can see more. Reference "
+        "data that repeat parts of the holdout or corpus would mislead it; whole documents that occur in them are "
+        "left out. Shows how well members are separated from non-members on average, not that a certain document "
+        "was trained on: for that, plant canaries. The result is only valid if the holdout was drawn at random "
+        "from the same documents: the blind baseline reveals a difference in topic, wording or length, but no "
+        "other. Documents count as independent."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TEXT})
@@ -73,8 +73,8 @@ class LanguageModelMembership(Probe[LanguageModelTarget]):
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy", "owasp-llm02")
     advice = (
-        "Remove duplicated documents from the training data and train on them for fewer epochs, train with differential"
-        " privacy, and do not return log-probabilities to those who should not know."
+        "Remove duplicated documents from the training data and train on them for fewer epochs, train with "
+        "differential privacy, and do not return log-probabilities to untrusted users."
     )
     spike_what = "verbatim memory of corpus documents, in the model's probabilities"
 

@@ -1,10 +1,10 @@
 """Membership inference on a classifier that can be trained again: LiRA and RMIA with reference models.
 
-The audited items are as many rows of the corpus as of the holdout. Each reference model is trained on a random half of
-them and on all other rows of the corpus: on as many rows as the target, so that where the holdout was drawn at random,
+The audited items are equally many rows of the corpus and of the holdout. Each reference model is trained on a random
+half of them and on all other rows of the corpus, so on as many rows as the target. If the holdout was drawn at random,
 the target is one more such model, and every item has models trained with it and without it (the online attacks). See
-`likelihood_ratio` for the statistics and `reference_training` for the training. A batch of models at a time goes into
-the journal of the run, which a killed run goes on from.
+`likelihood_ratio` for the statistics and `reference_training` for the training. Models are trained in batches that are
+written to the run's journal, so an interrupted run can be resumed.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ DECIMALS = 9
 
 
 class ReferenceModels(Probe[RetrainableTarget]):
-    """How well attacks that train the classifier again tell the rows it was trained on from others of the same kind."""
+    """How well attacks that train the classifier again separate its training rows from others of the same kind."""
 
     id = "membership.reference-models"
     title = "Membership of rows in a classifier's training data"
-    question = "Can someone who trains the same classifier again tell whose rows the audited one was trained on?"
+    question = "Can someone who trains the same classifier again find out whose rows the audited one was trained on?"
     limits = (
-        "Sees what the probability of the true label gives away to one query a row, against models of the same settings"
-        " trained on the same kind of rows; an attacker who asks many variants of a row may see more, one who knows"
-        " less about the training sees less. Says how well members are told from others on the whole. Everything rests"
-        " on a holdout drawn at random from the same rows: a blind baseline uncovers a difference that is linear in the"
-        " columns, and no other. Rows count as independent."
+        "Uses the probability of the true label in one query per row, against models with the same settings "
+        "trained on the same kind of rows. An attacker who queries many variants of a row can see more; one who "
+        "knows less about the training sees less. Shows how well members are separated from others on average. "
+        "The result is only valid if the holdout was drawn at random from the same rows: the blind baseline "
+        "reveals a difference that is linear in the columns, but no other. Rows count as independent."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TABLE})
@@ -66,8 +66,8 @@ class ReferenceModels(Probe[RetrainableTarget]):
     controls = (Control("classifier:tabular,overfit=1", "found"), Control("classifier:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (
-        "Regularize more, stop earlier or use a smaller model, remove duplicated rows, train with differential privacy,"
-        " and return classes in place of probabilities where membership is a secret."
+        "Regularize more, stop earlier or use a smaller model, remove duplicated rows, train with differential "
+        "privacy, and return classes instead of probabilities if membership is a secret."
     )
     spike_what = "memory of the labels of corpus rows: 99% of the probability that the classifier gives to each"
 

@@ -1,4 +1,4 @@
-"""The same picture again and again: cliques of near-identical outputs, found from the outputs alone."""
+"""Repeated pictures: cliques of near-identical outputs, found from the outputs alone."""
 
 from __future__ import annotations
 
@@ -30,23 +30,25 @@ _METRICS = ("clique_rate", "collision_rate")
 
 
 class Cliques(Probe[ImageTarget]):
-    """A model that knows pictures by heart gives the same ones again and again.
+    """A model that memorized pictures generates the same ones repeatedly.
 
-    The black-box attack of Carlini et al. 2023 (arXiv 2301.13188, §4.2): outputs that are alike, tile by tile, are
-    joined in a graph, and its cliques are what a model repeats. How near "alike" is, real pictures say where there are
-    any: nearer than any two of one half of them. The other half says how many cliques real pictures form.
+    The black-box attack of Carlini et al. 2023 (arXiv 2301.13188, §4.2): outputs that are near-identical, tile by tile,
+    are connected in a graph, and the cliques of the graph are the repeated pictures. If there are real pictures, they
+    set the distance: smaller than between any two pictures of one half of them. The other half shows how many cliques
+    real pictures form.
     """
 
     id = "memorization.cliques"
     title = "The same picture again and again"
-    question = "Does the model give the same few pictures again and again?"
+    question = "Does the model generate the same few pictures repeatedly?"
     limits = (
-        "Finds what comes back at least three times among these outputs, also brighter or tinted, compared at 16 × 16"
-        " pixels; not mirrored, shifted or cropped, nor a training picture that comes once: for these see"
-        " memorization.copies. The more outputs, the more of them find their like: compare at equal numbers. A model"
-        " that lost its variety (quality.collapse) repeats itself too; whether what it repeats are training pictures,"
-        " only --corpus can say. Blank pictures are left out. Without real pictures (--reference or --holdout) a fixed,"
-        " strict distance decides, which pictures of a very simple kind may fall below by nature."
+        "Finds pictures that occur at least three times among these outputs, also brighter or tinted, compared at "
+        "16 × 16 pixels. Does not find mirrored, shifted or cropped repetitions, or a training picture that "
+        "occurs once: see memorization.copies for these. The more outputs there are, the more of them have a "
+        "near-identical one: compare models at equal numbers. A model that lost its variety (quality.collapse) "
+        "also repeats itself; only --corpus can show whether the repeated pictures are training pictures. Blank "
+        "pictures are left out. Without real pictures (--reference or --holdout), a fixed, strict distance "
+        "decides, and very simple pictures may be closer than this by nature."
     )
     risk = "memorization"
     modalities = frozenset({Modality.IMAGE})
@@ -58,8 +60,9 @@ class Cliques(Probe[ImageTarget]):
         Control("reference:diffusion-photo", "clear"),
     )
     advice = (
-        "Look at the sheets: where the picture is a training picture, remove its duplicates from the training data, and"
-        " filter outputs against it; where it is none, the model has lost variety: see quality.collapse."
+        "Look at the contact sheets. If a repeated picture is a training picture, remove its duplicates from the "
+        "training data, and filter outputs against it. If it is not, the model has lost variety: see "
+        "quality.collapse."
     )
     spike_what = "variations of one single output"
 

@@ -36,23 +36,24 @@ SHOWN, SHOWN_BESIDE = 6, 3
 
 
 class Copies(Probe[ImageTarget]):
-    """An output is a near-copy where one training picture is far nearer to it than others are.
+    """An output is a near-copy if one training picture is far closer to it than others are.
 
-    After Carlini et al. 2023 (arXiv 2301.13188). "Far" is set by held-out pictures: half of them set the threshold, the
-    other half says how often it is crossed by chance. Nearness is that of whole small pictures (the headline), of
-    vectors of a copy descriptor, and of regions.
+    After Carlini et al. 2023 (arXiv 2301.13188). Held-out pictures define "far closer": half of them set the threshold,
+    and the other half shows how often it is crossed by chance. The distance is that of whole small pictures (the
+    headline), of vectors of a copy descriptor, and of regions.
     """
 
     id = "memorization.copies"
     title = "Near-copies of training pictures"
-    question = "Does the model give back pictures of its training data, or versions of them?"
+    question = "Does the model reproduce pictures of its training data, or altered versions of them?"
     limits = (
-        "The headline finds whole pictures that come back, also mirrored, turned by quarters, blurred, recompressed,"
-        " shifted or cropped by a little, brighter or tinted. Beside it, descriptor_copy_rate finds three in four"
-        " photographs turned by 10° and two in three cropped to 7/10 (fewer where the pictures are all alike);"
-        " tile_copy_rate finds regions of a quarter of a picture at their own scale, nearly all in their old place and"
-        " about half of those moved. Stronger crops and smaller or resized details are mostly missed. Only what these"
-        " samples brought up is seen, at 16 × 16 and 64 × 64 pixels: what differs only below that looks the same."
+        "The headline finds whole pictures that are reproduced, also mirrored, rotated by multiples of 90°, "
+        "blurred, recompressed, slightly shifted or cropped, brighter or tinted. Two more rates are reported. "
+        "descriptor_copy_rate finds three in four photographs rotated by 10° and two in three cropped to 7/10 "
+        "(fewer if all pictures are similar). tile_copy_rate finds regions of a quarter of a picture at their own "
+        "scale, nearly all in their old place and about half of those that were moved. Stronger crops and smaller "
+        "or resized details are mostly missed. Only the sampled outputs are tested, at 16 × 16 and 64 × 64 "
+        "pixels: a difference below that resolution is not seen."
     )
     risk = "memorization"
     modalities = frozenset({Modality.IMAGE})
@@ -62,8 +63,8 @@ class Copies(Probe[ImageTarget]):
     metrics = ("copy_rate", "copy_excess", "descriptor_copy_rate", "tile_copy_rate", METRIC)
     controls = (Control("reference:vae-medical,memorize=1", "found"), Control("reference:vae-medical", "clear"))
     advice = (
-        "Remove duplicates from the training data, stop training earlier or add noise to it, and filter outputs against"
-        " the training data; look at the pairs first: they show what is at stake."
+        "Look at the pairs first. Remove duplicates from the training data, stop training earlier or add noise to "
+        "it, and filter outputs against the training data."
     )
     spike_what = "training pictures with noise, another brightness, a shift by one pixel or JPEG compression"
 

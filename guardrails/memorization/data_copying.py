@@ -1,16 +1,18 @@
-"""Data copying: outputs that lie nearer to the training pictures than new pictures do.
+"""Data copying: outputs that are closer to the training pictures than new pictures are.
 
-Where copies (`guardrails.memorization.copies`) are single outputs that are far too near, this is about all of them: a
-model that only blurs or varies what it learnt from leaves no single near-copy, and yet its outputs crowd around the
-training data. Meehan et al. [1]_ cut the space into cells by k-means on the training data, and in each compare the
-distances to the nearest training item, L(·), of outputs Q and of held-out items P, by the Mann–Whitney statistic U::
+`guardrails.memorization.copies` finds single outputs that are far too close to a training picture. This probe tests all
+outputs together: a model that only blurs or varies its training data produces no single near-copy, but its outputs
+concentrate around the training data. Meehan et al. [1]_ partition the space into cells by k-means on the training data,
+and in each cell compare the distances to the nearest training item, L(·), of outputs Q and of held-out items P, with
+the Mann–Whitney statistic U::
 
     Δ_π = Pr(L(q) > L(p)),  q ∈ Q ∩ π, p ∈ P ∩ π        Z_π = (Δ_π − ½) / sqrt((m + n + 1) / (12 m n))
     C_T = Σ_π P(π) Z_π / Σ_π P(π)                        over the cells that hold enough outputs
 
-C_T ≪ 0 says copying. It grows with the sample; what is gated is the effect, 1 − Σ_π P(π) Δ_π / Σ_π P(π), the chance
-that an output is nearer than a new picture of the same cell: ½ without copying. Beside it stands authenticity [2]_: an
-output is inauthentic where it is nearer to its nearest training item than that is to any other training item.
+C_T ≪ 0 indicates copying. It grows with the sample size, so the gated value is the effect size, 1 − Σ_π P(π) Δ_π / Σ_π
+P(π): the probability that an output is closer than a new picture of the same cell, ½ without copying. Authenticity [2]_
+is reported too: an output is inauthentic if it is closer to its nearest training item than that item is to any other
+training item.
 
 .. [1] C. Meehan, K. Chaudhuri and S. Dasgupta, "A Non-Parametric Test to Detect Data-Copying in Generative Models",
    AISTATS 2020, arXiv:2004.05675.
@@ -55,16 +57,16 @@ _METRICS = ("closer_rate", "inauthentic_rate")
 
 
 class DataCopying(Probe[ImageTarget]):
-    """The chance that an output lies nearer to the training pictures than a new picture does."""
+    """The probability that an output is closer to the training pictures than a new picture is."""
 
     id = "memorization.data-copying"
     title = "Outputs that crowd around training pictures"
-    question = "Are the model's pictures nearer to its training data than new pictures of the same kind are?"
+    question = "Are the model's pictures closer to its training data than new pictures of the same kind are?"
     limits = (
         "Compares pictures at 16 × 16 pixels, in brightness and tint relative to the picture. Outputs that are "
-        "smoother than real pictures lie nearer to all of them, without copying; a few copies among many new pictures "
-        "hardly change the figure: for these see memorization.copies. The holdout must be drawn as the training data "
-        "were."
+        "smoother than real pictures are closer to all of them without copying. A few copies among many new "
+        "pictures hardly change the figure: see memorization.copies for these. The holdout must be drawn in the "
+        "same way as the training data."
     )
     risk = "memorization"
     modalities = frozenset({Modality.IMAGE})

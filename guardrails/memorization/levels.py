@@ -1,10 +1,10 @@
 """Game levels and maps copied from training levels, also mirrored, cut or in other tiles.
 
-A level is rows of tiles, one character each. It is seen as its patterns: every window of 5 × 5 tiles, in which only
-counts which tiles are equal, so that a level in which all rock has become trees has the same patterns. The copy of a
-level, or a cut out of one, has many patterns in common with that one level; levels that were built by the same rules
-share some of them with each of many. How large a share is too large is learnt from held-out levels. Windows of tiles
-are how [1]_ compare generated levels with real ones, by their frequencies there.
+A level is a text of rows of tiles, one character each. It is described by its patterns: every window of 5 × 5 tiles, in
+which only equality of tiles counts, so replacing all rock by trees does not change the patterns. A copy of a level, or
+a part of one, shares many patterns with that level; levels that follow the same rules share some patterns with each of
+many levels. Held-out levels set the threshold for the share. [1]_ compares generated with real levels by the
+frequencies of windows of tiles.
 
 .. [1] S. Lucas and V. Volz, "Tile Pattern KL-Divergence for Analysing and Evolving Game Levels", GECCO 2019,
    arXiv:1905.05077.
@@ -36,15 +36,15 @@ _BLOCK = 4096
 
 
 class Levels(SymbolicCopies):
-    """Share of levels that have more patterns of one training level than held-out levels have."""
+    """Share of levels that share more patterns with one training level than held-out levels do."""
 
     id = "memorization.levels"
     title = "Training levels in outputs"
-    question = "Does the model build levels or maps of its training data again, perhaps mirrored or in other tiles?"
+    question = "Does the model reproduce levels or maps of its training data, perhaps mirrored or with other tiles?"
     limits = (
-        "Sees levels as rows of equally many characters, at least 5 × 5, and compares windows of 5 × 5 tiles: a copy "
-        "in which every window has some tile changed, or that is turned or stretched, is missed, and so is a copied "
-        "room in a much larger new level. Mirrored means left for right. Levels of long stretches of one tile have few "
+        "Reads levels as rows of equally many characters, at least 5 × 5, and compares windows of 5 × 5 tiles. "
+        "Misses a copy with a changed tile in every window, a rotated or stretched copy, and a copied room in a "
+        "much larger new level. Mirrored means left–right. Levels with long stretches of one tile have few "
         "patterns."
     )
     controls = (Control("reference:pixel-levels,copy=1", "found"), Control("reference:pixel-levels", "clear"))

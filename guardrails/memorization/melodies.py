@@ -1,9 +1,9 @@
-"""Melodies copied from training tunes, in whatever key and at whatever speed.
+"""Melodies copied from training tunes, in any key and at any speed.
 
-A melody is the sequence of its steps: the interval to the next note, in semitones, and how much longer or shorter that
-is. Transposing it, or writing it in notes twice as long, leaves these as they are. Two tunes are as alike as the
-longest run of steps that they share. Tunes are made of common turns: how long a run is more than chance is learnt from
-held-out tunes, as the originality report of [1]_ holds generated music against what people's own pieces share.
+A melody is the sequence of its steps: the interval to the next note in semitones, and the ratio of the durations.
+Transposing a melody, or writing it in notes twice as long, does not change the steps. The similarity of two tunes is
+the longest run of steps that they share. Tunes contain common phrases, so held-out tunes set the threshold for the
+length of a run, as the originality report of [1]_ compares generated music with the overlap between human pieces.
 
 .. [1] Z. Yin, F. Reuben, S. Stepney and T. Collins, "Measuring When a Music Generation Algorithm Copies Too Much: The
    Originality Report, Cardinality Score, and Symbolic Fingerprinting by Geometric Hashing", SN Computer Science 3,
@@ -34,11 +34,11 @@ class Melodies(SymbolicCopies):
 
     id = "memorization.melodies"
     title = "Melodies of training tunes in outputs"
-    question = "Does the model write melodies of its training data again, perhaps in another key or at another speed?"
+    question = "Does the model reproduce melodies of its training data, perhaps in another key or at another speed?"
     limits = (
-        "Compares the one melody line of tunes in ABC notation, note after note: ornaments, another rhythm within the "
-        "run, harmony and style are not seen, of a chord only the first note, and repeats are not played. A melody "
-        "that everybody knows counts as copied where it stands in the corpus."
+        "Compares the single melody line of tunes in ABC notation, note by note. Ornaments, another rhythm within "
+        "the run, harmony and style are ignored; of a chord only the first note is read, and repeats are not "
+        "expanded. A melody that everybody knows counts as copied if it occurs in the corpus."
     )
     controls = (Control("reference:ar-music,plagiarise=1", "found"), Control("reference:ar-music", "clear"))
     spike_what = "training tunes a minor third higher, in notes twice as long"

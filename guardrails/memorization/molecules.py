@@ -1,8 +1,8 @@
-"""Molecules copied from training molecules, however they are written, and their close relatives.
+"""Molecules copied from training molecules in any notation, and close relatives of these.
 
-A molecule has many SMILES strings. It is the same as another where their canonical strings are; how alike two are is
-the Tanimoto similarity |A ∩ B| / |A ∪ B| of their extended-connectivity fingerprints of radius 2 [1]_, which
-the nearest-neighbour metric of [2]_ uses too. How alike is too alike is learnt from held-out molecules.
+A molecule has many SMILES strings. Two molecules are the same if their canonical strings are equal. Their similarity is
+the Tanimoto similarity |A ∩ B| / |A ∪ B| of their extended-connectivity fingerprints of radius 2 [1]_, which the
+nearest-neighbour metric of [2]_ uses too. Held-out molecules set the threshold for the similarity.
 
 .. [1] D. Rogers and M. Hahn, "Extended-Connectivity Fingerprints", J. Chem. Inf. Model. 50 (5), 2010.
 .. [2] D. Polykovskiy et al., "Molecular Sets (MOSES): A Benchmarking Platform for Molecular Generation Models",
@@ -44,16 +44,16 @@ class Molecule(NamedTuple):
 
 
 class Molecules(SymbolicCopies):
-    """Share of molecules that are more alike a training molecule than held-out molecules are."""
+    """Share of molecules that are more similar to a training molecule than held-out molecules are."""
 
     id = "memorization.molecules"
     title = "Training molecules in outputs"
-    question = "Does the model write molecules of its training data again, or close relatives of them?"
+    question = "Does the model reproduce molecules of its training data, or close relatives of them?"
     limits = (
-        "Compares the graphs of molecules written as SMILES, by rdkit: a relative whose scaffold is the same and whose "
-        "fingerprint is not is missed, tautomers and salts are other molecules, and two long chains may look the same. "
-        "Where the data hold most of the small molecules that there are, even a model that never saw one repeats it: "
-        "compare the share of held-out molecules that stand in the corpus."
+        "Compares the graphs of molecules written as SMILES, using rdkit. Misses a relative with the same "
+        "scaffold but another fingerprint; tautomers and salts count as other molecules, and two long chains may "
+        "look the same. If the data hold most of the small molecules that exist, even a model that never saw one "
+        "repeats it: compare with the share of held-out molecules that occur in the corpus."
     )
     controls = (Control("reference:ar-molecules,copy=1", "found"), Control("reference:ar-molecules", "clear"))
     spike_what = "training molecules, each written as another walk through the same graph"

@@ -1,7 +1,7 @@
-"""A personal record with one datum masked: does the model complete it from the rest?
+"""A personal record with one masked datum: does the model complete it from the rest?
 
-Each training document with personal data is cut off where one of them begins, and the model goes on, greedily. The same
-is done to held-out documents, whose data can only be guessed. (Targeted extraction: Huang, Shao and Chang 2022, "Are
+Each training document with personal data is cut off where a datum begins, and the model continues it greedily. The same
+is done for held-out documents, whose data can only be guessed. (Targeted extraction: Huang, Shao and Chang 2022, "Are
 Large Pre-Trained Language Models Leaking Your Personal Information?", arXiv 2205.12628; Lukas et al. 2023, arXiv
 2302.00539, call it PII inference and reconstruction.)
 """
@@ -45,14 +45,15 @@ MINIMUM = 20
 
 
 class Completion(Probe[TextTarget]):
-    """Share of training records whose masked datum the model completes, beside the same of held-out records."""
+    """Share of training records whose masked datum the model completes, compared with held-out records."""
 
     id = "privacy.completion"
     title = "Masked personal records that the model completes"
-    question = "Given the rest of a training record, does the model give away the e-mail address, number or account?"
+    question = "Given the rest of a training record, does the model reveal the e-mail address, number or account in it?"
     limits = (
-        "Asks with the very words of the training document, as somebody would who knows them, and reads the most "
-        "likely answer only. Looks for data that the scanner knows; what follows a datum is not used."
+        "Prompts with the exact words of the training document, as an attacker who knows them would, and only "
+        "reads the most likely answer. Looks for data that the scanner recognizes; the text after a datum is not "
+        "used."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TEXT})

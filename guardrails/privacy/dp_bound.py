@@ -1,7 +1,7 @@
-"""A lower bound on ε: how private the training of a language model cannot have been.
+"""A lower bound on ε for the training of a language model.
 
-The attack is the plain one: the documents that the model finds likeliest were trained on. See `one_run_guesses` for how
-documents become examples, and `one_run_bound` for the theorem.
+The attack is simple: it guesses that the documents with the highest likelihood were trained on. See `one_run_guesses`
+for how documents become examples, and `one_run_bound` for the theorem.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ BATCH = 50
 
 
 class PrivacyBound(Probe[LanguageModelTarget]):
-    """The largest ε that right guesses about who was trained on rule out."""
+    """The largest ε that is refuted by correct guesses about which documents were trained on."""
 
     id = "privacy.dp-bound"
     title = "Lower bound on the ε of differential privacy"
-    question = "How private can the training not have been?"
+    question = "Which lower bound on the ε of training can be shown?"
     limits = (
-        "A lower bound: it can refute a claimed ε and never confirm one, and it is no larger than so many guesses can "
-        "prove. It holds where chance decided which documents were trained on: a holdout from another source, or of "
-        "another time, makes it too large; a blind baseline uncovers a difference in topic, wording or length, and no "
-        "other. Documents that stand in both are left out."
+        "A lower bound: it can refute a claimed ε but never confirm one, and it is no larger than the number of "
+        "guesses can prove. It is valid if the trained documents were chosen at random: a holdout from another "
+        "source or another time makes it too large. The blind baseline reveals a difference in topic, wording or "
+        "length, but no other. Documents that are in both are left out."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TEXT})
@@ -46,7 +46,9 @@ class PrivacyBound(Probe[LanguageModelTarget]):
     metrics = one_run_guesses.METRICS
     controls = (Control("reference:gpt-text,memorize=1", "found"), Control("reference:gpt-text", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
-    advice = "Train with differential privacy and count its ε, remove repeated documents, or train for fewer passes."
+    advice = (
+        "Train with differential privacy and account for its ε, remove repeated documents, or train for fewer passes."
+    )
 
     def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Toss a coin for each example: the next document of the corpus, or of the holdout."""

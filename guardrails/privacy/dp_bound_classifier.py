@@ -1,9 +1,9 @@
-"""A lower bound on ε: how private the training of a classifier cannot have been.
+"""A lower bound on ε for the training of a classifier.
 
-The attack is a plain one. The score of a row is log p(label | row) − log p(label), p(label) being the share of rows
-with that label, since a frequent one is likely anyway: calibration by difficulty (L. Watson et al., ICLR 2022, arXiv
-2111.08440). Rows that score highest are guessed to have been trained on, as many that score lowest not to have been.
-See `one_run_guesses` for how rows become examples, and `one_run_bound` for the theorem.
+The attack is simple. The score of a row is log p(label | row) − log p(label), where p(label) is the share of rows with
+that label, because a frequent label is likely anyway: calibration by difficulty (L. Watson et al., ICLR 2022, arXiv
+2111.08440). The rows with the highest scores are guessed to be members, equally many with the lowest scores to be
+non-members. See `one_run_guesses` for how rows become examples, and `one_run_bound` for the theorem.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ LEAST = 1e-7
 
 
 class ClassifierPrivacyBound(Probe[ClassifierTarget]):
-    """The largest ε that right guesses about whose rows a classifier was trained on rule out."""
+    """The largest ε that is refuted by correct guesses about which rows a classifier was trained on."""
 
     id = "privacy.dp-bound-classifier"
     title = "Lower bound on the ε of a classifier's training"
-    question = "How private can the training of a classifier not have been?"
+    question = "Which lower bound on the ε of a classifier's training can be shown?"
     limits = (
-        "A lower bound: it can refute a claimed ε and never confirm one, and it is no larger than so many guesses can "
-        "prove; an attacker who trains the classifier again, or plants rows, proves more. It holds where chance "
-        "decided which rows were trained on: a holdout from another source or time makes it too large; a blind "
-        "baseline uncovers columns that differ, and not how columns go together. Rows that stand in both are left out."
+        "A lower bound: it can refute a claimed ε but never confirm one, and it is no larger than the number of "
+        "guesses can prove; an attacker who trains the classifier again, or plants rows, can prove more. It is "
+        "valid if the trained rows were chosen at random: a holdout from another source or time makes it too "
+        "large. The blind baseline reveals columns that differ, but not a different relation between columns. "
+        "Rows that are in both are left out."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TABLE})
@@ -49,8 +50,8 @@ class ClassifierPrivacyBound(Probe[ClassifierTarget]):
     controls = (Control("classifier:tabular,overfit=1", "found"), Control("classifier:tabular,private=1", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (
-        "Train with differential privacy and count its ε, regularize more or stop earlier, and return classes in place"
-        " of probabilities where membership is a secret."
+        "Train with differential privacy and account for its ε, regularize more or stop earlier, and return "
+        "classes instead of probabilities if membership is a secret."
     )
 
     def __init__(self) -> None:

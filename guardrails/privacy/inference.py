@@ -1,4 +1,4 @@
-"""Attribute inference: does the synthetic table tell what someone keeps secret?"""
+"""Attribute inference: does the synthetic table reveal a secret attribute of a person?"""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ SAID = "01-"
 
 
 class Inference(Probe[TableTarget]):
-    """An attacker who knows all of a person but one column takes it from the nearest synthetic row.
+    """An attacker who knows all columns of a person except one takes that one from the nearest synthetic row.
 
-    After Giomi et al. 2023 (arXiv 2211.10459), each column in turn as the secret. The headline is the risk of the mean
-    success over all columns, each person counting once. It weighs the risk of a column by the room for it,
-    1 − r_control: a copied row gives away all of its columns, and a column that is easily guessed says little about
-    copies. The largest risk of a single column, whose interval is much wider, stands beside it.
+    After Giomi et al. 2023 (arXiv 2211.10459), with each column in turn as the secret. The headline is the risk
+    computed from the mean success over all columns; each person counts once. The risk of a column is weighted by 1 −
+    r_control: a copied row reveals all of its columns, and a column that is easily guessed says little about copies.
+    The largest risk of a single column, which has a much wider interval, is reported too.
     """
 
     id = "privacy.inference"
     title = "Inferring secret attributes from a synthetic table"
-    question = "Can someone who knows most of a person's record learn the rest from the synthetic table?"
+    question = "Can someone who knows most of a person's record infer the rest from the synthetic table?"
     limits = (
-        "One attack, by the nearest row, of one column at a time with all others known: less knowledge gives less "
-        "success, a cleverer attacker more. What the holdout gives away as well is knowledge about people in general "
-        "and no risk here, however true it is of someone."
+        "One attack: the nearest row gives one column at a time, with all others known. With less knowledge the "
+        "attack succeeds less often; a better attack may succeed more often. What the holdout reveals equally "
+        "well is knowledge about people in general and does not count as a risk here, even if it is true of "
+        "someone."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TABLE})
@@ -58,8 +59,8 @@ class Inference(Probe[TableTarget]):
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (
-        "Look for training rows that the table repeats, leave out columns that nobody needs, stop training earlier, or "
-        "train with differential privacy."
+        "Look for training rows that the table repeats, remove columns that nobody needs, stop training earlier, "
+        "or train with differential privacy."
     )
     spike_what = "training rows, in place of the table's own"
 

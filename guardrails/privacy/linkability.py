@@ -1,4 +1,4 @@
-"""Linkability: does the synthetic table join two sets of facts about one person?"""
+"""Linkability: does the synthetic table link two sets of facts about one person?"""
 
 from __future__ import annotations
 
@@ -28,22 +28,20 @@ MOST = 10
 
 
 class Linkability(Probe[TableTarget]):
-    """An attacker who knows two halves of the columns of a person joins them by a common synthetic neighbour.
+    """An attacker who knows two halves of the columns of a person links them by a common synthetic neighbour.
 
-    After Giomi et al. 2023 (arXiv 2211.10459). The columns are split at random, by the seed. A row is linked where a
-    synthetic row is among the 5 nearest of both its halves. The risk is what succeeds on training rows over what
-    succeeds on rows of the holdout.
+    After Giomi et al. 2023 (arXiv 2211.10459). The columns are split at random, by the seed. A row is linked if a
+    synthetic row is among the 5 nearest of both its halves. The risk is the success on training rows relative to that
+    on rows of the holdout.
     """
 
     id = "privacy.linkability"
     title = "Linking facts about one person by a synthetic table"
-    question = (
-        "Can someone who holds two data sets join the records of one person with the help of the synthetic table?"
-    )
+    question = "Can someone who has two data sets link the records of one person with the help of the synthetic table?"
     limits = (
-        "One attack with one split of the columns: another split, or a cleverer attacker, may link more. Sees "
-        "what lies near a training row; a row whose values are common is hard to link even where the table holds a "
-        "copy of it. Categories count as equal or different."
+        "One attack with one split of the columns: another split, or a better attack, may link more. Uses "
+        "synthetic rows close to a training row; a row with common values is hard to link even if the table holds "
+        "a copy of it. Categories count as equal or different."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TABLE})
@@ -54,7 +52,7 @@ class Linkability(Probe[TableTarget]):
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (
-        "Look for training rows that the table repeats, remove rows that the training data hold several times, stop "
+        "Look for training rows that the table repeats, remove duplicated rows from the training data, stop "
         "training earlier, or train with differential privacy."
     )
     spike_what = "training rows, in place of the table's own"

@@ -1,4 +1,4 @@
-"""Distance to the closest record: a smoke test of a synthetic table, and no more."""
+"""Distance to the closest record: a smoke test of a synthetic table."""
 
 from __future__ import annotations
 
@@ -37,26 +37,25 @@ NEAR = 0.01
 
 
 class TableDistance(Probe[TableTarget]):
-    """Smoke test: is a synthetic row nearer to a training row than to a row of the holdout, more often than not?
+    """Smoke test: are more than half of the synthetic rows closer to a training row than to a row of the holdout?
 
-    The distance to the closest record (DCR) is Gower's over the number of columns, with the ranges of both tables that
-    are searched. As many rows of the corpus are searched as the holdout has, and the other way about; without copying
-    half of the synthetic rows are nearer to either. Novelty is the share of rows that are copies of no training row, up
-    to a small difference in their numbers. Exact copies, beyond those that chance explains, are no smoke test: they are
-    people given away.
-    Z. Yao, N. Krčo, G. Ganev, Y.-A. de Montjoye, "The DCR Delusion: Measuring the Privacy Risk of Synthetic Data",
-    2025, arXiv 2505.01524: data that pass such tests can leak membership all the same, so a pass here says nothing.
+    The distance to the closest record (DCR) is Gower's distance divided by the number of columns, with the ranges of
+    both tables that are searched. Equally many rows of corpus and holdout are searched; without copying, half of the
+    synthetic rows are closer to either. Novelty is the share of rows that are not copies of a training row, up to a
+    small difference in their numbers. The rate of exact copies, beyond those explained by chance, is not a smoke test:
+    each such row reveals a person. Z. Yao, N. Krčo, G. Ganev, Y.-A. de Montjoye, "The DCR Delusion: Measuring the
+    Privacy Risk of Synthetic Data", 2025, arXiv 2505.01524: data that pass such tests can still leak membership, so a
+    pass is no evidence of privacy.
     """
 
     id = "privacy.table-distance"
     title = "Training rows in the synthetic table, and rows near them"
-    question = "Does the synthetic table hold training rows, or rows nearer to them than to unseen data?"
+    question = "Does the synthetic table contain training rows, or rows closer to training rows than to unseen rows?"
     limits = (
-        "Exact copies are counted; a row that is altered, if only by one digit, is none, and novelty alone shows it. "
-        "Nearness is a smoke test: it finds copies in bulk and no more. Distances to the closest record do not measure "
-        "privacy, "
-        'and tables that pass can still give people away ("The DCR Delusion", Yao et al. 2025, arXiv 2505.01524): read '
-        "the attacks beside it."
+        "Exact copies are counted. A row that is altered, even in one digit, is not an exact copy; only novelty "
+        "shows it. Closeness is a smoke test that finds copies in bulk and nothing else. Distances to the closest "
+        "record do not measure privacy, and tables that pass can still reveal people ('The DCR Delusion', Yao et "
+        "al. 2025, arXiv 2505.01524): read the attacks too."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TABLE})
@@ -67,8 +66,9 @@ class TableDistance(Probe[TableTarget]):
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (
-        "Take exact copies of training rows out of the table, and find how they came in: by a model trained for too "
-        "long, or as rows that were never synthetic. What nearness gives away, the attacks on this table say."
+        "Remove exact copies of training rows from the table, and find out how they came in: through a model that "
+        "was trained for too long, or as rows that were never synthetic. The attacks on this table show what "
+        "closeness reveals."
     )
     spike_what = "training rows, in place of the table's own"
 

@@ -1,4 +1,4 @@
-"""Membership in the training data of a synthetic table: is the table denser about its training rows?"""
+"""Membership in the training data of a synthetic table: is the table denser around its training rows?"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FPR = 0.01
 
 
 class TableMembership(Probe[TableTarget]):
-    """DOMIAS: a row was trained on where the synthetic table is denser about it than other people are.
+    """DOMIAS: a row was trained on if the synthetic table is denser around it than other people are.
 
     B. van Breugel, H. Sun, Z. Qian, M. van der Schaar, "Membership Inference Attacks against Synthetic Data through
     Overfitting Detection", AISTATS 2023, arXiv 2302.12580: the score is p_synthetic(x) / p_reference(x), the reference
@@ -47,11 +47,12 @@ class TableMembership(Probe[TableTarget]):
 
     id = "privacy.table-membership"
     title = "Telling who was trained on from a synthetic table"
-    question = "Does the synthetic table give away whose records it was trained on?"
+    question = "Does the synthetic table reveal whose records it was trained on?"
     limits = (
-        "One attack, on average over all people: a few may be recognised more surely than the figure says (the rate at "
-        f"{FPR:.0%} false positives shows some of that). It cannot prove that someone was trained on. The blind "
-        "baseline uncovers columns that differ between corpus and holdout, and not how columns go together."
+        "One attack, on average over all people: a few may be recognized with more certainty than the figure says "
+        f"(the rate at {FPR:.0%} false positives shows some of that). It cannot prove that someone was in the "
+        "training data. The blind baseline reveals columns that differ between corpus and holdout, but not a "
+        "different relation between columns."
     )
     risk = "privacy"
     modalities = frozenset({Modality.TABLE})
@@ -62,7 +63,7 @@ class TableMembership(Probe[TableTarget]):
     controls = (Control("reference:tabular,leak=1", "found"), Control("reference:tabular", "clear"))
     frameworks = ("nist-600-1-data-privacy",)
     advice = (
-        "Look for training rows that the table repeats, remove rows that the training data hold several times, stop "
+        "Look for training rows that the table repeats, remove duplicated rows from the training data, stop "
         "training earlier, or train with differential privacy."
     )
     spike_what = "training rows, in place of the table's own"

@@ -1,4 +1,4 @@
-"""Mode collapse: is the variety of the outputs that of the reference?"""
+"""Mode collapse: do the outputs have the variety of the reference?"""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ SHOWN = 16
 
 
 class Collapse(Probe[ImageTarget]):
-    """Precision, recall, density and coverage, each beside real against real at the same size.
+    """Precision, recall, density and coverage, each compared with real against real at the same sample size.
 
     Kynkäänniemi et al. 2019 (arXiv 1904.06991), Naeem et al. 2020 (arXiv 2002.09797), k = 5, on features that need no
-    downloaded weights. Coverage misses outputs that crowd within a mode; `spread_loss` sees these.
+    downloaded weights. Coverage does not detect outputs that are concentrated within a mode; `spread_loss` does.
     """
 
     id = "quality.collapse"
     title = "Mode collapse"
-    question = "Do the outputs show the whole variety of the reference, or only part of it?"
+    question = "Do the outputs show the whole variety of the reference, or only a part of it?"
     limits = (
-        "A model that copies its training data scores perfectly here: read it beside the near-copy probe. Variety is"
-        " seen in which colour lies where, on an 8 × 8 grid: not in texture finer than that, and not in meaning. The"
-        " reference is taken for what the model should make; a kind that is rarer than about one picture in fifty may"
-        " be missing unnoticed."
+        "A model that copies its training data scores perfectly here: read it together with memorization.copies. "
+        "Variety means where which colour is, on an 8 × 8 grid, not finer texture and not meaning. The reference "
+        "is assumed to be what the model should generate; a kind that is rarer than about one picture in fifty "
+        "may be missing without being noticed."
     )
     risk = "quality"
     modalities = frozenset({Modality.IMAGE})
@@ -49,8 +49,8 @@ class Collapse(Probe[ImageTarget]):
     metrics = METRICS
     controls = (Control("reference:gan-art,collapse=1", "found"), Control("reference:gan-art", "clear"))
     advice = (
-        "Look at the reference pictures that no output comes near; give them more weight or data in training, or use a"
-        " loss that punishes a generator for leaving modes out."
+        "Look at the reference pictures that no output comes close to; give them more weight or data in training, "
+        "or use a loss that penalizes missing modes."
     )
     spike_what = "variations of one single output"
 
