@@ -14,8 +14,8 @@ from ._screen import be_quiet, show
 
 app = typer.Typer(
     name="guardrails",
-    help="Audits generative models. Every instrument is shown a known fault, and a model known to be free of it, "
-    "before its reading is believed.",
+    help="Audits generative models. Before a reading counts, its instrument must find a known fault in one model and "
+    "nothing in a model without it.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

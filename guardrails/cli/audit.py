@@ -43,52 +43,49 @@ def audit(
     corpus: Annotated[Path | None, typer.Option(help="What the model was trained on.")] = None,
     holdout: Annotated[Path | None, typer.Option(help="The same kind of data that it was not trained on.")] = None,
     reference: Annotated[Path | None, typer.Option(help="Real data that its outputs should resemble.")] = None,
-    prompts: Annotated[Path | None, typer.Option(help="A file of prompts, one a line.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="A file of prompts, one per line.")] = None,
     text_field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The field of records that holds the text, as body or data.text.")
+        str | None,
+        typer.Option(metavar="NAME", help="The field of records that holds the text, such as body or data.text."),
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="PROBE.OPTION=VALUE",
-            help="An option of a probe (guardrails list probes --json); may be given again.",
+            help="An option of a probe (guardrails list probes --json); may be repeated.",
         ),
     ] = None,
-    recognizers: Annotated[
-        Path | None, typer.Option(help="A TOML file with kinds of personal data of your own.")
-    ] = None,
+    recognizers: Annotated[Path | None, typer.Option(help="A TOML file with your own kinds of personal data.")] = None,
     descriptor: Annotated[
-        Path | None, typer.Option(help="An ONNX or TorchScript model that describes pictures, to find copies by.")
+        Path | None, typer.Option(help="An ONNX or TorchScript model for comparing pictures.")
     ] = None,
     columns: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Of a table, only these columns; may be given again.")
+        list[str] | None, typer.Option(metavar="A,B", help="Use only these columns of a table; may be repeated.")
     ] = None,
     ignore_columns: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Of a table, not these columns; may be given again.")
+        list[str] | None, typer.Option(metavar="A,B", help="Leave out these columns of a table; may be repeated.")
     ] = None,
     role: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ROLE=A,B",
-            help="What columns of a table are: id, sensitive, quasi-identifier or date; may be given again.",
+            help="The role of columns of a table: id, sensitive, quasi-identifier or date; may be repeated.",
         ),
     ] = None,
     policy: Annotated[
-        str | None, typer.Option(help="The thresholds: a shipped policy's name or a TOML file. (default: default)")
+        str | None, typer.Option(help="The thresholds: the name of a shipped policy or a TOML file. (default: default)")
     ] = None,
     plan: Annotated[Path | None, typer.Option(help="A TOML file with all of these options.")] = None,
     probes: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Only these probes; may be given again.")
+        list[str] | None, typer.Option(metavar="GLOB", help="Run only these probes; may be repeated.")
     ] = None,
-    budget: Annotated[
-        BudgetName | None, typer.Option(help="How many samples may be taken. (default: standard)")
-    ] = None,
+    budget: Annotated[BudgetName | None, typer.Option(help="How many samples are taken. (default: standard)")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same result. (default: 0)")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. (default: guardrails-runs/TIME-TARGET)")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder.")] = None,
     salvage: Annotated[
-        bool, typer.Option("--salvage", help="With --resume: keep what stands before the damage of a damaged journal.")
+        bool, typer.Option("--salvage", help="With --resume: keep the rows of a damaged journal before the damage.")
     ] = False,
     fail_on: Annotated[
         str | None, typer.Option(metavar="SEVERITY", help="Fail only on findings of at least this severity.")
@@ -101,36 +98,37 @@ def audit(
         int | None, typer.Option(min=1, max=64, help="Requests at a time. (default: 4)", rich_help_panel=ENDPOINT)
     ] = None,
     max_requests: Annotated[
-        int | None, typer.Option(min=1, help="Send no more requests than these.", rich_help_panel=ENDPOINT)
+        int | None, typer.Option(min=1, help="The maximum number of requests.", rich_help_panel=ENDPOINT)
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Send nothing after so many tokens.", rich_help_panel=ENDPOINT)
+        int | None, typer.Option(min=1, help="Stop after this many tokens.", rich_help_panel=ENDPOINT)
     ] = None,
     max_cost: Annotated[
         float | None,
-        typer.Option(help="Send nothing after this cost; needs both prices.", rich_help_panel=ENDPOINT),
+        typer.Option(help="Stop at this cost; needs both prices.", rich_help_panel=ENDPOINT),
     ] = None,
     price_in: Annotated[
-        float | None, typer.Option(min=0, help="Price of a million tokens sent.", rich_help_panel=ENDPOINT)
+        float | None, typer.Option(min=0, help="Price per million tokens sent.", rich_help_panel=ENDPOINT)
     ] = None,
     price_out: Annotated[
-        float | None, typer.Option(min=0, help="Price of a million tokens received.", rich_help_panel=ENDPOINT)
+        float | None, typer.Option(min=0, help="Price per million tokens received.", rich_help_panel=ENDPOINT)
     ] = None,
     connect_timeout: Annotated[
-        float | None, typer.Option(help="Seconds for a connection. (default: 10)", rich_help_panel=ENDPOINT)
+        float | None, typer.Option(help="Seconds to connect. (default: 10)", rich_help_panel=ENDPOINT)
     ] = None,
     read_timeout: Annotated[
-        float | None, typer.Option(help="Seconds without a byte of an answer. (default: 60)", rich_help_panel=ENDPOINT)
+        float | None,
+        typer.Option(help="Seconds between two parts of an answer. (default: 60)", rich_help_panel=ENDPOINT),
     ] = None,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds for a whole answer. (default: 120)", rich_help_panel=ENDPOINT)
     ] = None,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Keep no answers in the run's folder.", rich_help_panel=ENDPOINT)
+        bool, typer.Option("--no-cache", help="Do not keep answers in the run's folder.", rich_help_panel=ENDPOINT)
     ] = False,
-    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
+    engine: Annotated[Engine, typer.Option(help="Run on this machine or on a Ray cluster.")] = Engine.LOCAL,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run, its cost and what it could see.")
+        bool, typer.Option("--dry-run", help="Print what would run, its cost and what it could detect.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json instead of the table.")] = False,
 ) -> None:

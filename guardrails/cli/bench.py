@@ -25,28 +25,31 @@ def bench(
     detectors: Annotated[
         Globs | None,
         typer.Option(
-            help="An id, a glob, or ID:ARGUMENT; repeatable. (default: all that run here)", show_default=False
+            help="An id, a glob, or ID:ARGUMENT; repeatable. (default: all that work here)", show_default=False
         ),
     ] = None,
     generators: Annotated[
         Globs | None,
-        typer.Option(help="Reference generators of pictures. (default: all, or none beside DATA)", show_default=False),
+        typer.Option(
+            help="Reference generators of pictures. (default: all; none if DATA is given)", show_default=False
+        ),
     ] = None,
     perturbations: Annotated[
         Globs | None,
         typer.Option(
-            help="As jpeg=70, blur=2, resize=0.5, crop=0.7, noise=0.05, or a glob. (default: none)", show_default=False
+            help="Such as jpeg=70, blur=2, resize=0.5, crop=0.7, noise=0.05, or a glob. (default: none)",
+            show_default=False,
         ),
     ] = None,
     leave_one_family_out: Annotated[
         bool, typer.Option("--leave-one-family-out", help="Also fit to all families but one, and score that one.")
     ] = False,
     n: Annotated[
-        int, typer.Option("-n", "--n", min=20, help="Pictures of each generator, and as many real ones.")
+        int, typer.Option("-n", "--n", min=20, help="Pictures per generator, and equally many real ones.")
     ] = 64,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same tables.")] = 0,
 ) -> None:
-    """Compare detectors of pictures over generators and changes: a paper's tables, with seeds and hashes.
+    """Compare image detectors over generators and image changes; write tables for a paper, with seeds and hashes.
 
     Both classes pass through one random crop and JPEG first, so that the format of files is not what is measured.
     """

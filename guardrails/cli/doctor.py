@@ -33,8 +33,8 @@ class Check(NamedTuple):
     fix: str = ""
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
-    """Say what works on this machine and what to install for what does not.
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check what works on this machine, and print what to install for the rest.
 
     Exit codes: 0 everything that is required works, 2 something required does not.
     """

@@ -31,10 +31,10 @@ def generate(
     n: Annotated[int, typer.Option("-n", "--n", min=1, max=MOST, help="How many outputs.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same outputs.")] = 0,
     faces: Annotated[Path | None, typer.Option(help="faceswap: a folder of photographs to take faces from.")] = None,
-    boxes: Annotated[Path | None, typer.Option(help="A CSV or JSON file that says where the faces are.")] = None,
-    face_model: Annotated[Path | None, typer.Option(help="A YuNet model (.onnx) that finds the faces.")] = None,
+    boxes: Annotated[Path | None, typer.Option(help="A CSV or JSON file with the places of the faces.")] = None,
+    face_model: Annotated[Path | None, typer.Option(help="A YuNet model (.onnx) for finding the faces.")] = None,
 ) -> None:
-    """Sample a reference generator into files, with a manifest.json beside them.
+    """Sample a reference generator into files, with a manifest.json.
 
     Texts go to outputs.jsonl, tables to outputs.csv, pictures to PNG, sound to WAV, videos to AVI files. What is known
     of each output goes to facts.jsonl, and which pixels are forged to masks.npz.

@@ -28,28 +28,28 @@ def grade(
     file: Annotated[Path, typer.Argument(help="Records that hold texts: JSON Lines, JSON, CSV or Parquet.")],
     text_field: Annotated[str, typer.Option(metavar="NAME", help="The field that holds the text or answer.")] = "text",
     prompt_field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The field that holds what was asked: exchanges are graded.")
+        str | None, typer.Option(metavar="NAME", help="The field that holds the prompt: exchanges are graded.")
     ] = None,
     labels: Annotated[
         str | None, typer.Option(metavar="FIELD", help="The field that holds the true label: measure the error.")
     ] = None,
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="VALUE=LABEL", help="What stands in FIELD for a label; may be given again."),
+        typer.Option("--map", metavar="VALUE=LABEL", help="Which value in FIELD means which label; may be repeated."),
     ] = None,
     domain: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What kind of text these are, as an error card names it.")
+        str | None, typer.Option(metavar="NAME", help="The kind of text, by the name in the error card.")
     ] = None,
     card: Annotated[
         Path | None,
-        typer.Option(help="An error card to correct the rates by; with --labels, one to add these figures to."),
+        typer.Option(help="An error card for correcting the rates; with --labels, the card to add these figures to."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A new folder for grades.jsonl and, with --labels, card.json.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Grade texts and say how often each label occurs; with --labels, measure sensitivity and specificity.
+    """Grade texts and print how often each label occurs; with --labels, measure sensitivity and specificity.
 
     Exit codes: 0 graded; 2 a wrong option or file; 3 no rate can be given, and the reason is said.
     """

@@ -25,9 +25,10 @@ def index(
             ),
         ),
     ],
-    out: Annotated[Path, typer.Option(help="A new or empty folder, or one to go on with.")],
+    out: Annotated[Path, typer.Option(help="A new or empty folder, or one with an unfinished index.")],
     text_field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The field of records that holds the text, as body or data.text.")
+        str | None,
+        typer.Option(metavar="NAME", help="The field of records that holds the text, such as body or data.text."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:

@@ -10,20 +10,20 @@ from ..core.errors import ConfigurationError
 from ._console import echo_json
 from ._screen import show
 
-app = typer.Typer(help="Look at a policy.", no_args_is_help=True)
+app = typer.Typer(help="Check a policy.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Look at a policy."""
+    """Check a policy."""
 
 
 @app.command("check")
 def check(
-    policy: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped policy's name or a TOML file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    policy: Annotated[str, typer.Argument(metavar="NAME|FILE", help="The name of a shipped policy or a TOML file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a policy gates, which rows of another it changes, and what no probe will ever measure.
+    """Print what a policy gates, which rows of another policy it changes, and which metrics no probe measures.
 
     Exit codes: 0 an audit can use it; 2 it has mistakes, all of which are named.
     """

@@ -25,7 +25,7 @@ def report(
     format: Annotated[str, typer.Option(help="See: guardrails list formats; md is short for markdown.")],
     out: Annotated[Path | None, typer.Option(help="The file to write. Without it: stdout.")] = None,
 ) -> None:
-    """Render the result of a finished run; nothing is computed anew."""
+    """Render the result of a finished run, without computing anything again."""
     from reports import render
 
     result, folder = read_run(run)

@@ -47,20 +47,20 @@ def scan(
     detectors: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="GLOB", help="Only these detectors, or ID:ARGUMENT; may be given again. (default: those that ship)"
+            metavar="GLOB", help="Only these detectors, or ID:ARGUMENT; may be repeated. (default: the shipped ones)"
         ),
     ] = None,
     format: Annotated[
-        Format, typer.Option(help="A table, every row on stdout, or a page with pictures.")
+        Format, typer.Option(help="A table, all rows on stdout, or a page with pictures.")
     ] = Format.TABLE,
     out: Annotated[Path | None, typer.Option(help="The run's folder. (default: guardrails-runs/TIME-scan)")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the scan in the folder of --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the scan in the folder of --out.")] = False,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="With --resume: keep the rows before the damage of a damaged scan.")
     ] = False,
-    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
+    engine: Annotated[Engine, typer.Option(help="Run on this machine or on a Ray cluster.")] = Engine.LOCAL,
 ) -> None:
-    """Look for generated and manipulated content: a row a file, whatever is wrong with it.
+    """Look for generated and manipulated content; write one row per file, even if it cannot be read.
 
     Exit codes: 0 done (rows may hold errors), 2 a wrong option or path, 5 the scan broke and can be resumed.
     """

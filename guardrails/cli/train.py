@@ -17,7 +17,7 @@ from ._new_folder import locked_folder
 from ._screen import note, show
 
 app = typer.Typer(
-    help="Train a reference generator, a detector or the copy descriptor anew: deterministic in the seed.",
+    help="Train a reference generator, a detector or the copy descriptor again; deterministic for a given seed.",
     no_args_is_help=True,
 )
 
@@ -33,7 +33,7 @@ Out = Annotated[
 def generator(
     name: Annotated[str, typer.Argument(help="See: guardrails list generators")], out: Out = None, seed: Seed = 0
 ) -> None:
-    """Train a reference generator, clean and at every dose of its dials; print its quality beside the shipped one's."""
+    """Train a reference generator, clean and at every dose; print its quality next to that of the shipped one."""
     from ..targets.reference import WEIGHTS, find_generator
 
     cls = find_generator(name)
