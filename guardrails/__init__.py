@@ -1,13 +1,12 @@
 """Audits generative models, with controls and intervals.
 
-Every instrument is shown a known positive and a known negative before its reading of a model is believed, and every
-number comes with an interval. The names below are the public ones; each is loaded when it is first used, so that
-``import guardrails`` takes milliseconds.
+Before a reading of a model counts, its instrument is checked on a known positive and a known negative. Every number has
+an interval. The names below are public; each is loaded when it is first used, so ``import guardrails`` takes
+milliseconds.
 
 Examples
 --------
-A small generative model that ships with the library, trained with a planted fault: it has learnt its training texts
-by heart.
+A small generative model that ships with the library, trained with a planted fault: it has memorized its training texts.
 
 >>> import guardrails as gr
 >>> target = gr.load_target("reference:gpt-text,memorize=1")

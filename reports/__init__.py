@@ -1,4 +1,4 @@
-"""Reports: renderings of a result. They compute nothing, and any of them can be made again from the stored result."""
+"""Reports: renderings of a stored result in HTML, Markdown, JSON, CSV, JUnit XML and SARIF. They compute nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def formats(kind: type[Result] = AuditResult) -> list[str]:
 def render(
     result: Result, format: str, path: str | Path | None = None, *, run_folder: str | Path | None = None
 ) -> bytes:
-    """Render a result, and write it where a path is given.
+    """Render a result, and write it if a path is given.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def render(
     format : str
         One of `formats` of this kind of result; ``md`` is short for ``markdown``.
     path : str or Path, optional
-        Where to write it. The file appears whole or not at all.
+        Where to write it. The file is written atomically.
     run_folder : str or Path, optional
-        The run's folder: its ``media/`` holds the pictures that HTML embeds. Without it none are shown.
+        The run's folder: its ``media/`` holds the pictures that HTML embeds. Without it, no pictures are shown.
 
     Returns
     -------

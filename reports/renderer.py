@@ -1,4 +1,4 @@
-"""The contract of a renderer: one format of one kind of result, as bytes."""
+"""The interface of a renderer: one format of one kind of result, as bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Renderer(ABC, Generic[R]):
     Attributes
     ----------
     format : str
-        What ``--format`` takes: lower-case letters, digits and hyphens.
+        The value of ``--format``: lower-case letters, digits and hyphens.
     accepts : type
         `AuditResult`, `ScanResult` or `BenchResult`. No other renderer has this format for this kind.
     title : str

@@ -1,1 +1,1 @@
-"""Molecules as SMILES by a recurrent network (drug discovery)."""
+"""`ar-molecules`: a recurrent network that writes molecules as SMILES."""

@@ -1,1 +1,1 @@
-"""Melodies in ABC notation by a recurrent network."""
+"""`ar-music`: a recurrent network that writes melodies in ABC notation."""

@@ -1,1 +1,1 @@
-"""Small photographs by a diffusion model."""
+"""`diffusion-photo`: a diffusion model of small photographs."""

@@ -1,1 +1,1 @@
-"""Swapped faces by an autoencoder with one encoder and two decoders (deepfakes)."""
+"""`faceswap`: an autoencoder with one encoder and two decoders that swaps faces."""

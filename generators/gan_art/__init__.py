@@ -1,1 +1,1 @@
-"""Paintings by a generative adversarial network."""
+"""`gan-art`: a generative adversarial network of paintings."""

@@ -1,1 +1,1 @@
-"""Prose by a small GPT."""
+"""`gpt-text`: a small GPT that writes prose."""

@@ -1,1 +1,1 @@
-"""Game levels by a gated PixelCNN."""
+"""`pixel-levels`: a gated PixelCNN of game levels."""

@@ -1,1 +1,1 @@
-"""Tables of loan applicants by a Gaussian copula."""
+"""`tabular`: a Gaussian copula of tables of loan applicants."""

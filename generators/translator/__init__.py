@@ -1,1 +1,1 @@
-"""Translations by a Transformer."""
+"""`translator`: a Transformer that translates English into Spanish or German."""

@@ -1,1 +1,1 @@
-"""Medical pictures (phantoms) by a variational autoencoder."""
+"""`vae-medical`: a variational autoencoder of medical pictures (phantoms)."""

@@ -1,1 +1,1 @@
-"""Speech by a source-filter model."""
+"""`voice`: a source-filter synthesizer of speech."""

@@ -1,1 +1,1 @@
-"""Plans, controls, spikes, the journal, policies: everything around a probe."""
+"""Runs audits, scans and benchmarks: plans, controls, spikes, the journal, policies."""

@@ -1,1 +1,1 @@
-"""Does the model treat groups of people differently?"""
+"""Bias probes: does the model treat groups of people differently?"""

@@ -1,6 +1,6 @@
-"""The command line: one file a command, each parses, calls and prints.
+"""The command line: one file per command, which parses, calls and prints.
 
-Nothing heavy is imported here or at the top of a command's file, so that ``guardrails --help`` is immediate.
+No heavy package is imported here or at the top of a command's file, so ``guardrails --help`` responds at once.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The words that every other part uses: errors, results, contracts, statistics."""
+"""Types that all other packages use: errors, results, probes, detectors, targets, statistics."""

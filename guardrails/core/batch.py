@@ -1,4 +1,4 @@
-"""What a probe asks about: items, in batches that are asked, journalled and resumed as a whole."""
+"""The items of a probe, in batches that are sampled, journalled and resumed as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 class Arm(StrEnum):
-    """What an item is taken from. Only the first two are the target's own; the others are what it is compared with."""
+    """The origin of an item. Only the first two belong to the target; the others are for comparison."""
 
     CORPUS = "corpus"  # what the target was trained on
     OUTPUTS = "outputs"  # what it writes or draws

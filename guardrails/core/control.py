@@ -1,4 +1,4 @@
-"""A sample whose answer is known, for a probe or a detector."""
+"""A sample with a known answer, for a probe or a detector."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Control:
-    """A sample whose answer is known: ``source`` is a target name, for example ``reference:gpt-text,memorize=1``."""
+    """A sample with a known answer: ``source`` is a target name, for example ``reference:gpt-text,memorize=1``."""
 
     source: str
     expected: Literal["found", "clear"]

@@ -1,4 +1,4 @@
-"""The contract of a detector, which scores single items."""
+"""The interface of a detector, which scores single items."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Verdict = Literal["synthetic", "manipulated", "nothing found", "abstain"]
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a video or a recording that stands out, in seconds."""
+    """A suspect part of a video or a recording, in seconds."""
 
     start: float
     end: float
@@ -31,31 +31,32 @@ class Segment:
 
 @dataclass(frozen=True)
 class Detection:
-    """What a detector says of one item. No signal is None, never .5.
+    """The result of a detector for one item. A missing score is None, never .5.
 
     Attributes
     ----------
     item : str
-        Its path, or its place among the items.
+        Its path, or its position among the items.
     score : float, optional
-        Larger for synthetic; its scale is the detector's own.
+        Larger for synthetic; every detector has its own scale.
     probability : float, optional
-        That the item is synthetic or manipulated where half of all items are: of the likelihood ratio, in 0–1.
+        Probability that the item is synthetic or manipulated if half of all items are, from the likelihood ratio; in
+        0–1.
     likelihood_ratio : float, optional
-        p(score | synthetic) / p(score | real): what the evidence says whatever the share of synthetic items. Never
-        beyond what the sources of the calibration can support; None where they are of another kind than the item.
+        p(score | synthetic) / p(score | real): the evidence independent of the share of synthetic items. Bounded by
+        what the sources of the calibration support; None if they are of another kind than the item.
     verdict : str
-        ``synthetic`` or ``manipulated``; ``nothing found`` where no trace was found, which is no evidence that the item
-        is real; ``abstain`` where the evidence is weak, contradicts itself or is unlike what the detector knows.
+        ``synthetic`` or ``manipulated``; ``nothing found`` if no trace was found, which is not evidence that the
+        item is real; ``abstain`` if the evidence is weak or contradictory, or the item is unlike the calibration data.
     reasons : tuple of str
-        What the verdict rests on, or why there is none.
+        The reasons for the verdict, or why there is none.
     heat_map : array of float32, (H, W), optional
-        Evidence by place, above 0 for synthetic, evenly over the picture; NaN where a place says nothing. It is for the
-        eye: not bounded as the likelihood ratio is.
+        Evidence by place on a regular grid over the picture, above 0 for synthetic; NaN if there is no evidence. For
+        visual inspection: unlike the likelihood ratio, it is not bounded.
     segments : tuple of Segment
-        Of a video or a recording, in the order of time.
+        Parts of a video or a recording, in order of time.
     calibration : str, optional
-        Which calibration made the probability.
+        The calibration behind the probability.
     """
 
     item: str
@@ -72,8 +73,8 @@ class Detection:
 class Detector(ABC):
     """Scores single items, by scikit-learn's conventions: `fit` and `calibrate` change the detector and return it.
 
-    Labels are 1 for synthetic or manipulated, 0 for real. Items are paths, or what is read from them: a picture as
-    (H, W, 3) uint8, a recording as (samples, rate). `load_detector` gives a detector with the weights that ship.
+    Labels are 1 for synthetic or manipulated, 0 for real. Items are paths, or decoded content: a picture as
+    (H, W, 3) uint8, a recording as (samples, rate). `load_detector` returns a detector with its shipped weights.
     """
 
     id: ClassVar[str]
@@ -95,10 +96,10 @@ class Detector(ABC):
         items : sequence
             See the class.
         labels : sequence of int
-            One an item.
+            One per item.
         sources : sequence of str, optional
-            What each item comes from, as a photographer or a generator: items of one source stay on one side of every
-            split. Default: every item is a source.
+            The source of each item, such as a photographer or a generator: items of one source stay on one side of
+            every split. Default: every item is its own source.
 
         Raises
         ------
@@ -114,29 +115,29 @@ class Detector(ABC):
 
     @classmethod
     def open(cls, path: Path) -> Any:
-        """Return a file as an item that `score` and `explain` take; a scan opens it once for all that open it alike.
+        """Return a file as an item for `score`; a scan opens it once for all detectors with the same `open`.
 
         Raises
         ------
         ContentError
-            Where no detector that opens files so could say anything of this one.
+            If no detector with this `open` could assess the file.
         """
         return path
 
     @abstractmethod
     def score(self, items: Sequence[Any]) -> list[Detection]:
-        """Score items; a bad one is a row that abstains with its reason."""
+        """Score items; an unreadable item becomes a row that abstains, with the reason."""
 
     def explain(self, item: Any) -> Detection:
-        """Score one item with all that the detector can show: the heat map of a picture, where there is one."""
+        """Score one item with all available evidence, such as the heat map of a picture."""
         return self.score([item])[0]
 
     def predict_proba(self, items: Sequence[Any]) -> NDArray[np.float64]:
-        """Return numbers to rank items by, (N, 2): those of the second column are larger for synthetic ones.
+        """Return numbers for ranking items, (N, 2): the second column is larger for synthetic ones.
 
-        They lie in 0–1 and each row adds up to 1, as scikit-learn has it, but unlike `Detection.probability` they are
-        not bounded by what the calibration supports: they say which item is likelier synthetic, not how likely one is.
-        A row is NaN where the detector has no score, or nothing that makes one of it.
+        They are in 0–1 and each row adds up to 1, as in scikit-learn, but unlike `Detection.probability` they are not
+        bounded by what the calibration supports: they say which item is more likely synthetic, not how likely one is. A
+        row is NaN if the detector has no score, or no probability for it.
         """
         import numpy as np
 

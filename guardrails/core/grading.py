@@ -1,4 +1,4 @@
-"""The contract of graders: what labels a text or an exchange, how often it errs, and rates with that error in them.
+"""The interface of graders, which label a text or an exchange; their measured error; and rates that include it.
 
 A grader has three outcomes for an item: it has the label, it has another, or it could not be graded. The third is never
 counted as either: see `graded_rate`.
@@ -29,7 +29,7 @@ CARD_VERSION = "1.0"
 
 @dataclass(frozen=True)
 class Exchange:
-    """What a model was asked, and what it answered."""
+    """A prompt and the answer of a model."""
 
     prompt: str
     answer: str
@@ -41,18 +41,18 @@ Gradable = str | Exchange
 
 @dataclass(frozen=True)
 class Grade:
-    """What a grader says of one item.
+    """The result of a grader for one item.
 
     Attributes
     ----------
     label : str, optional
         One of the grader's labels; None where the item could not be graded.
     score : float, optional
-        For the grader's first label, in 0–1, where it has one; larger means that the label is likelier.
+        Score of the grader's first label, in 0–1, if it has one; larger means that the label is more likely.
     reason : str, optional
         Why the item could not be graded.
     agreement : float, optional
-        Of a grader that is asked several times: the share of answers that gave the most frequent label.
+        For a grader that is asked several times: the share of answers with the most frequent label.
     """
 
     label: str | None
@@ -62,9 +62,9 @@ class Grade:
 
 
 class Grader(ABC):
-    """Labels texts or exchanges. A new grader is one file: found by its place or entry point, no list to edit.
+    """Labels texts or exchanges. A new grader is one file, found by its folder or entry point.
 
-    A subclass writes `label_items`; `grade` cuts the items into batches and makes the third outcome.
+    A subclass implements `label_items`; `grade` makes the batches and the third outcome.
     """
 
     id: ClassVar[str]
@@ -85,15 +85,15 @@ class Grader(ABC):
 
     @abstractmethod
     def label_items(self, items: Sequence[Gradable]) -> list[Grade]:
-        """Return one grade per item. None of them is blank or too long. What it raises for an item is its reason."""
+        """Return one grade per item. No item is blank or too long. The message of an exception is the item's reason."""
 
     @abstractmethod
     def identity(self) -> dict[str, str]:
-        """Return all that decides the labels: versions, hashes, the wording of a prompt."""
+        """Return everything that decides the labels: versions, hashes, the wording of a prompt."""
 
     @property
     def card(self) -> ErrorCard | None:
-        """Its measured error, where that ships with it."""
+        """Its measured error, if it ships."""
         return None
 
     @property
@@ -164,7 +164,7 @@ class LabelledControls(_Stored):
     Attributes
     ----------
     domain : str
-        What kind of text the items are, as ``tweets``: the error holds for these.
+        The kind of text, such as ``tweets``: the error holds for this kind.
     tp, fn, tn, fp : int
         See `GraderCounts`.
     ungraded_positive, ungraded_negative : int
@@ -229,7 +229,7 @@ class ErrorCard(_Stored):
         return tuple(dict.fromkeys(control.domain for control in self.controls))
 
     def controls_for(self, domain: str | None, label: str) -> LabelledControls | None:
-        """Return how the grader did on a domain, or None where that was not measured."""
+        """Return the measured error on a domain, or None if it was not measured."""
         return next((c for c in self.controls if (c.domain, c.label) == (domain, label)), None)
 
     def with_domain(self, controls: Sequence[LabelledControls]) -> Self:

@@ -1,6 +1,6 @@
-"""The contract of a probe, an experiment on a target.
+"""The interface of a probe, an experiment on a target.
 
-A probe is three steps, so that a run can be resumed and scored again without the model::
+A probe has three steps, so a run can be resumed, and scored again without the model::
 
     plan(subject, budget)       -> batches       what will be asked, decided before anything is seen
     collect(subject, batch, …)  -> rows          the only step that touches the target; JSON, goes into the journal
@@ -38,13 +38,13 @@ class Budget(StrEnum):
 
 
 class Probe(ABC, Generic[T]):
-    """An experiment on a target. A new probe is one file in a family: found by walking, no list to edit.
+    """An experiment on a target. A new probe is one file in the folder of its family.
 
     ``class Extraction(Probe[LanguageModelTarget])`` names the protocol whose methods it calls, one of those in
     `guardrails.core.targets`; `subject.target` then has that type. The type checks the probe and nothing at run time:
     there `requires` names the access that the protocol takes, and a target without it is refused.
 
-    Class attributes say everything that listing and planning need, so that nothing heavy is imported for them.
+    Class attributes hold everything for listing and planning, so these import no heavy package.
     """
 
     id: ClassVar[str]
@@ -92,7 +92,7 @@ class Probe(ABC, Generic[T]):
         cls.options = cls.Options()
 
     def applicable(self, subject: Subject[T]) -> None:
-        """Return where the probe can say something about the subject.
+        """Return None if the probe applies to the subject.
 
         Raises
         ------
@@ -112,13 +112,13 @@ class Probe(ABC, Generic[T]):
                 raise NotApplicable(f"{self.id} looks at rows, not at a classifier of rows")
 
     def missing(self, subject: Subject[T]) -> list[str]:
-        """Return what access or data is missing, in words that say what to give."""
+        """Return which access or data is missing, as a message that says what to pass."""
         out = [f"access '{a}' to the target" for a in sorted(self.requires - subject.target.access)]
         return out + [f"--{name}" for name in sorted(self.needs) if not subject.has(name)]
 
     @abstractmethod
     def plan(self, subject: Subject[T], budget: Budget, *, seed: int) -> list[Batch]:
-        """Decide what will be asked. Deterministic in its arguments; a few dozen items a batch."""
+        """Decide what will be asked. Deterministic for equal arguments; a few dozen items per batch."""
 
     def sample_size(self, batches: Sequence[Batch]) -> tuple[int, float]:
         """Return the n and the confidence that the headline's interval will have, if no item fails.
@@ -142,7 +142,7 @@ class Probe(ABC, Generic[T]):
         """
 
     def follow_up(self, rows: Sequence[Row], stage: int) -> list[Batch]:
-        """Return what is asked after the planned batches, in view of what they gave. Default: nothing.
+        """Return batches that depend on the results of the planned ones. Default: none.
 
         Called for stage 1 once all planned batches are finished, for stage 2 once those of stage 1 are, and so on,
         until it returns no item or stage `stages` is done. The batches enter the plan before any of them is asked.

@@ -1,4 +1,4 @@
-"""Finds probes, detectors and graders: by walking our own folders and by entry points. No list to edit.
+"""Finds probes, detectors and graders in the folders of the library and by entry points.
 
 Walking imports every module of a family, so family modules import heavy packages inside functions only
 (a test holds that).
@@ -145,7 +145,7 @@ def load_probe(name: str, options: Mapping[str, Any] | None = None) -> Probe:
     name : str
         Its id.
     options : mapping, optional
-        Of the probe's options those that are not to be the defaults, by name.
+        Options of the probe that differ from the defaults, by name.
 
     Raises
     ------

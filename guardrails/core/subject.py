@@ -1,4 +1,4 @@
-"""What is audited, together with the data that the auditor was given."""
+"""A target together with the data of an audit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T_co = TypeVar("T_co", bound=Target, covariant=True, default=Target)
 
 @dataclass(frozen=True)
 class Subject(Generic[T_co]):
-    """A target with the data that the auditor was given beside it.
+    """A target with the data of an audit.
 
     ``Subject[LanguageModelTarget]`` has a target of that protocol, ``Subject`` alone any `Target`.
 

@@ -1,4 +1,4 @@
-"""The contract of targets: what they make, what the auditor may use of them, and how each kind is asked.
+"""The interfaces of targets: what they generate, what an audit may use of them, and the methods of each kind.
 
 A probe names the protocol that it needs: ``class Extraction(Probe[LanguageModelTarget])``. Each protocol says in
 brackets which access of a target allows its methods. Whether a target has what only some of a kind offer is asked of it
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Access(StrEnum):
-    """What the auditor may use of a target."""
+    """What an audit may use of a target."""
 
     OUTPUTS = "outputs"
     SAMPLING = "sampling"
@@ -38,7 +38,7 @@ class Access(StrEnum):
 
 
 class Modality(StrEnum):
-    """What a target makes."""
+    """What a target generates."""
 
     TEXT = "text"
     IMAGE = "image"
@@ -56,7 +56,7 @@ class Target(Protocol):
     access: frozenset[Access]
 
     def identity(self) -> dict[str, str]:
-        """Return hashes and versions that say exactly what was audited."""
+        """Return hashes and versions that identify what was audited."""
         ...
 
 
@@ -99,7 +99,7 @@ class LanguageModelTarget(TextTarget, Protocol):
 
 
 class MomentsTarget(LanguageModelTarget, Protocol):
-    """A language model that tells more of each prediction than the log-probability of the token (`LOGPROBS`)."""
+    """A language model that also returns mean and spread of the log-probabilities of each prediction (`LOGPROBS`)."""
 
     def token_moments(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
         """Return, per sequence, log p of every token but the first, and mean and spread of log p: (length − 1, 3)."""
@@ -108,7 +108,7 @@ class MomentsTarget(LanguageModelTarget, Protocol):
 
 @runtime_checkable
 class TextOutputs(Target, Protocol):
-    """Texts that a target wrote without being asked for anything: what it says of itself (`OUTPUTS`)."""
+    """Texts that a target wrote without a prompt (`OUTPUTS`)."""
 
     def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
         """Return n texts. A model writes them from its first token; a file returns n of its rows without replacement.
@@ -122,7 +122,7 @@ class TextOutputs(Target, Protocol):
 
     @property
     def available(self) -> int | None:
-        """How many texts there are, or None where there is no end."""
+        """The number of texts, or None if it is unlimited."""
         ...
 
 
@@ -137,7 +137,7 @@ class StoredTexts(TextOutputs, Protocol):
 
 @runtime_checkable
 class ImageTarget(Target, Protocol):
-    """A target that makes pictures, or a folder of them (`OUTPUTS`)."""
+    """A target that generates pictures, or a folder of them (`OUTPUTS`)."""
 
     def sample_images(self, n: int, *, seed: int) -> Sequence[Image]:
         """Return n pictures as (H, W, 3) uint8. A folder returns n of its files without replacement, read lazily.
@@ -151,13 +151,13 @@ class ImageTarget(Target, Protocol):
 
     @property
     def available(self) -> int | None:
-        """How many pictures there are, or None where there is no end."""
+        """The number of pictures, or None if it is unlimited."""
         ...
 
 
 @runtime_checkable
 class TableTarget(Target, Protocol):
-    """A target that makes rows, or a table of them (`OUTPUTS`)."""
+    """A target that generates rows, or a table of them (`OUTPUTS`)."""
 
     def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
         """Return n rows. A table returns n of its own without replacement.
@@ -171,13 +171,13 @@ class TableTarget(Target, Protocol):
 
     @property
     def available(self) -> int | None:
-        """How many rows there are, or None where there is no end."""
+        """The number of rows, or None if it is unlimited."""
         ...
 
 
 @runtime_checkable
 class VideoTarget(Target, Protocol):
-    """A target that makes videos (`OUTPUTS`)."""
+    """A target that generates videos (`OUTPUTS`)."""
 
     def sample_videos(self, n: int, *, seed: int) -> Sequence[Image]:
         """Return n videos as (T, H, W, 3) uint8."""
@@ -186,7 +186,7 @@ class VideoTarget(Target, Protocol):
 
 @runtime_checkable
 class SoundTarget(Target, Protocol):
-    """A target that makes recordings (`OUTPUTS`)."""
+    """A target that generates recordings (`OUTPUTS`)."""
 
     def sample_sounds(self, n: int, *, seed: int) -> Sequence[NDArray[np.float32]]:
         """Return n recordings, (samples,) each, in −1 … 1."""
@@ -222,7 +222,7 @@ class RetrainableTarget(ClassifierTarget, Protocol):
 
 
 def takes_prompts(target: Target) -> TypeGuard[TextTarget]:
-    """Whether a target of text may be asked with prompts."""
+    """Whether a text target takes prompts."""
     return Access.SAMPLING in target.access
 
 

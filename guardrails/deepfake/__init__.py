@@ -1,1 +1,1 @@
-"""Can synthetic pictures be told from real ones?"""
+"""Detectors of generated and manipulated pictures, videos and speech, and a probe of detectability."""

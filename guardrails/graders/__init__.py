@@ -1,1 +1,1 @@
-"""Graders: what labels a text or an exchange, one file for each kind. `guardrails.core.grading` has their contract."""
+"""Graders label a text or an exchange, one file per grader. `guardrails.core.grading` has their interface."""

@@ -1,1 +1,1 @@
-"""The ground, also for generators: bounded readers, features, training, language-model scoring."""
+"""Utilities for probes, detectors and generators: bounded readers, features, training, scoring."""

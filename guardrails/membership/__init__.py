@@ -1,1 +1,1 @@
-"""Does the model tell which items it was trained on?"""
+"""Membership probes: does the model reveal which items it was trained on?"""

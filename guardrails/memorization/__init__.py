@@ -1,1 +1,1 @@
-"""Did the model learn its training data by heart?"""
+"""Memorization probes: does the model reproduce its training data?"""

@@ -1,1 +1,1 @@
-"""Does the model give away personal data?"""
+"""Privacy probes: does the model or a synthetic table reveal personal data?"""

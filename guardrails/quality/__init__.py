@@ -1,1 +1,1 @@
-"""Do the outputs resemble and cover what they should?"""
+"""Quality probes: do the outputs have the variety of real data?"""

@@ -1,4 +1,4 @@
-"""What is audited. `load_target` turns a name, or an object of the user's own, into a target."""
+"""Targets: what an audit can test. `load_target` turns a name, or an object of the user, into a target."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TABLES = (".csv", ".tsv", ".tab", ".parquet", ".xlsx")
 
 
 def load_target(target: Any, *, text_field: str | None = None, endpoint: EndpointOptions | None = None) -> Target:
-    """Return the target that a name says, or wrap an object of the user's own.
+    """Return the target with this name, or wrap an object of the user.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def load_target(target: Any, *, text_field: str | None = None, endpoint: Endpoin
     Raises
     ------
     ConfigurationError
-        For a name that says nothing known, with the nearest known one.
+        For an unknown name, with the nearest known one.
     TargetError
         For a model, folder or file that cannot be used.
     MissingExtraError

@@ -1,4 +1,4 @@
-"""Training of the shipped detectors and descriptors. No module that an audit or a scan runs imports it."""
+"""Training of the shipped detectors and descriptors. Audits and scans never import it."""
 
 TRAINERS = {
     "default": "guardrails.training.images:train_shipped",

@@ -62,7 +62,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(seen: dict[str, Any], top
 
 def test_what_is_begun_on_a_cluster_is_resumed_here_and_the_other_way_round(seen: dict[str, Any]) -> None:
     assert seen["ray then local"] == seen["local then ray"] == cached(seen["local"])
-    assert processes(seen, "ray then local") <= {str(seen["pid"])}  # of the second sitting
+    assert processes(seen, "ray then local") <= {str(seen["pid"])}  # of the second session
     assert str(seen["pid"]) not in processes(seen, "local then ray")
 
 

@@ -1,4 +1,4 @@
-"""A scan that is killed and gone on with gives what one sitting gives; memory does not grow with the files."""
+"""A killed and resumed scan gives the rows of an uninterrupted one; memory does not grow with the files."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""An audit: plan, collection, measurement, findings."""
+"""Runs an audit: planning, collection, measurement, findings."""

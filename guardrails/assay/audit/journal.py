@@ -163,7 +163,7 @@ class Journal(Log):
         self.append([_use(series, batch, use)])
 
     def used(self, series: str) -> Use:
-        """Return what a series used, over all sittings."""
+        """Return what a series used, over all sessions."""
         return self._used.get(series, Use())
 
     def _items_of(self, series: str) -> set[str]:
@@ -183,7 +183,7 @@ class Journal(Log):
         return rows
 
     def seconds(self, series: str) -> float:
-        """Return how long the finished batches of a series took, over all sittings."""
+        """Return how long the finished batches of a series took, over all sessions."""
         return self._seconds.get(series, 0.0)
 
     def progress(self) -> tuple[int, int]:

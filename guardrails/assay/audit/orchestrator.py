@@ -1,4 +1,4 @@
-"""The only orchestrator: settings → plan → journal → measurements → findings → `AuditResult`."""
+"""Runs an audit: settings → plan → journal → measurements → findings → `AuditResult`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def run_audit(
     tell: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> tuple[AuditResult, Path]:
-    """Audit a target, or without one run the self-check; write ``result.json`` and the journal.
+    """Audit a target, or run the self-check without one; write ``result.json`` and the journal.
 
     Parameters
     ----------
@@ -87,43 +87,43 @@ def run_audit(
     options : dict, optional
         Options of probes, as ``{"memorization.copies.descriptor": "sscd.onnx"}``: see ``guardrails list probes``.
     recognizers : str or Path, optional
-        A TOML file with kinds of personal data of your own (`guardrails.privacy.personal_data.user_recognizers`): the
+        A TOML file with your own kinds of personal data (`guardrails.privacy.personal_data.user_recognizers`): the
         short form of the option ``recognizers`` of ``privacy.pii`` and ``privacy.completion``.
     descriptor : str or Path, optional
         An ONNX or TorchScript file that describes pictures in place of the copy descriptor that ships
         (`guardrails.kit.pictures.user_descriptor`): the short form of ``memorization.copies.descriptor``.
     columns, ignore_columns : str or sequence of str, optional
-        Of a table: the only columns that are used, and those that are not. A text is split at its commas.
+        The columns of a table to use, and those to leave out. A text is split at its commas.
     roles : dict of str to str or sequence of str, optional
-        Of a table: columns by role. ``id`` is left out; ``sensitive`` is what attribute inference guesses;
-        ``quasi-identifier`` is what the attackers who link and single out know; ``date`` is read as a date.
+        Columns of a table by role. ``id`` is left out; ``sensitive`` is what attribute inference guesses;
+        ``quasi-identifier`` is what an attacker who links or singles out knows; ``date`` is read as a date.
     policy, plan, budget, seed, fail_on
         As on the command line.
     probes : str or sequence of str, optional
-        One glob, or several: only the probes that match any of them.
+        One glob or several: run only the probes that match one of them.
     endpoint : dict, optional
         Of a served model (``openai:URL#MODEL``): fields of `guardrails.targets.endpoint.EndpointOptions`, such as
         ``api_key_env``, ``concurrency`` and ``max_requests``.
     engine : str
-        ``local``, or ``ray``: the batches are done on the Ray cluster that ``RAY_ADDRESS`` names, or on one that Ray
+        ``local``, or ``ray``: the batches run on the Ray cluster that ``RAY_ADDRESS`` names, or on one that Ray
         starts on this machine. The result is the same, and a run can be resumed by either. A target that is a Python
-        object, a callable or a served model is asked by this process alone, and is refused.
+        object, a callable or a served model can only be used by this process, and is refused.
     out : Path, optional
         The run's folder; default ``guardrails-runs/<time>-<target>``.
     resume : Path, optional
-        The folder of a run that was cut off: its settings and plan are used, finished batches are not repeated. Data
-        and objects have to be given again as they were; so has a target that runs code or is fetched from a hub. Other
-        options may be left out. What stands behind a callable, or what an estimator has learnt, cannot be compared:
-        give the very object that the run began with.
+        The folder of an interrupted run: its settings and plan are used, finished batches are not repeated. Pass data
+        and objects again, unchanged, and also a target that runs code or is downloaded from a hub. Other options may be
+        left out. The code behind a callable, or the parameters of an estimator, cannot be compared: pass the same
+        object.
     salvage : bool
-        With `resume`: of a damaged journal, keep what stands before the damage and ask the rest again.
+        With `resume`: keep the rows of a damaged journal before the damage, and sample the rest again.
     progress : callable, optional
-        Told `Progress` after each batch.
+        Called with `Progress` after each batch.
     tell : callable, optional
-        Told in words that a run without a target is the self-check, what a resumed run reads, and what was dropped of
-        a damaged journal.
+        Called with messages: that a run without a target is the self-check, which files a resumed run reads, and which
+        rows of a damaged journal were dropped.
     warn : callable, optional
-        Told in words what is sent to which host, before the first prompt is.
+        Called with a message that says what is sent to which host, before the first prompt is sent.
 
     Returns
     -------
@@ -133,10 +133,10 @@ def run_audit(
     Raises
     ------
     ConfigurationError, TargetError
-        For a mistake in what was asked, and for a resumed run whose inputs changed since it began.
+        For a wrong argument, and for a resumed run whose inputs changed since it began.
     JournalError
-        Where the journal or the run's folder is damaged or cannot be written, or an input changed while the run was
-        under way: then no result is written.
+        If the journal or the run's folder is damaged or cannot be written, or an input changed during the run: then no
+        result is written.
     """
     check_engine(engine)
     objects = {"target": target, "corpus": corpus, "holdout": holdout, "reference": reference, "prompts": prompts}

@@ -289,7 +289,7 @@ class Run:
             self.measuring[series.name] = self.measuring.get(series.name, Use()) + use
 
     def used(self) -> dict[str, Use]:
-        """Return what each series used: for its samples over all sittings, and for measuring in this one."""
+        """Return what each series used: for its samples over all sessions, and for measuring in this one."""
         names = {*self.journal.series(), *self.measuring}
         return {name: self.journal.used(name) + self.measuring.get(name, Use()) for name in sorted(names)}
 

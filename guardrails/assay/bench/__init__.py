@@ -1,1 +1,1 @@
-"""A benchmark of detectors on labelled files."""
+"""Runs a benchmark of detectors on labelled files."""

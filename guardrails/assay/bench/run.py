@@ -62,11 +62,11 @@ def bench(
     perturbations : sequence of str
         Of `kit.perturb`, or globs of its standard ones. ``none`` is always there. Default: only that.
     leave_one_family_out : bool
-        Also fit every detector that can be fitted anew to all families but one, and score that one.
+        Also fit every detector that can be fitted to all families but one, and score that one.
     n : int
-        Pictures of each generator, and as many real ones.
+        Pictures per generator, and equally many real ones.
     seed : int
-        Of what generators draw, and of crops and saving.
+        Seed of the generators, and of crops and encoding.
     progress : callable, optional
         Takes (done, total, label).
 

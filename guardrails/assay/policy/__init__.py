@@ -1,1 +1,1 @@
-"""Release policies and their check against a result."""
+"""Policies: limits, their origin, and how they turn measurements into findings."""

@@ -1,1 +1,1 @@
-"""A scan of media files by detectors."""
+"""Runs a scan of media files by detectors."""

@@ -93,7 +93,7 @@ class Listing(Log):
         self.append([Entry("row", "", hashlib.sha256(line).hexdigest(), number, seconds)])
 
     def seconds(self) -> float:
-        """Return how long the rows took, over all sittings."""
+        """Return how long the rows took, over all sessions."""
         with self._guard():
             return float(self._db.execute("SELECT TOTAL(seconds) FROM log WHERE kind = 'row'").fetchone()[0])
 

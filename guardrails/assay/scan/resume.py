@@ -159,7 +159,7 @@ def take_up(
 ) -> int:
     """Return how many rows are written and whole; the rest of a line that was being written is cut off.
 
-    The hashes of an earlier sitting may run ahead of its rows: they are read anew from these.
+    The hashes of an earlier session may run ahead of its rows: they are read anew from these.
 
     Raises
     ------

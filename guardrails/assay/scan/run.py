@@ -1,4 +1,4 @@
-"""``guardrails scan``: every file below some paths, each in one row; what is written is never done again."""
+"""``guardrails scan``: one row for every file below the given paths. Finished rows are never computed again."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run_scan(
     emit: Callable[[str], None] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> tuple[ScanResult, Path]:
-    """Scan files and write ``scan.jsonl`` (a row a file) and ``summary.json``.
+    """Scan files and write ``scan.jsonl`` (one row per file) and ``summary.json``.
 
     Parameters
     ----------
@@ -63,19 +63,19 @@ def run_scan(
     out : Path, optional
         The run's folder; default ``guardrails-runs/<time>-scan``.
     resume : bool
-        Go on with the run in `out`. Detectors whose argument may run code have to be named again.
+        Continue the run in `out`. Detectors whose argument may run code have to be named again.
     salvage : bool
-        With `resume`: of a damaged folder, keep the rows before the damage and ask the rest again.
+        With `resume`: keep the rows of a damaged folder before the damage, and scan the other files again.
     engine : str
         ``local`` or ``ray``.
     workers : int, optional
-        Processes on this machine; default one a core.
+        Processes on this machine; default one per core.
     progress : callable, optional
-        Told (done, total, name) after each file, and after each item of a detector's controls.
+        Called with (done, total, name) after each file, and after each item of a detector's controls.
     emit : callable, optional
-        Told each line of ``scan.jsonl``, those of an earlier sitting too.
+        Called with each line of ``scan.jsonl``, including those of earlier sessions.
     tell : callable, optional
-        Told in words what a resumed run reads, and what was dropped of a damaged folder.
+        Called with messages: which files a resumed run reads, and which rows of a damaged folder were dropped.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def scan(
     workers: int | None = None,
     progress: Report = None,
 ) -> ScanResult:
-    """Scan files for generated and manipulated content and return the result; its rows lie in its folder.
+    """Scan files for generated and manipulated content and return the result; its rows stay in its folder.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The results of audits, scans and benchmarks: frozen models with versioned schemas, and what they are made of."""
+"""Results of audits, scans and benchmarks: frozen models with versioned schemas."""
 
 from .audit import SCHEMA_VERSION, AuditResult, InputRecord, NotTested, TargetRecord, Timing
 from .cost import Cost, ProbeCost, Requests, Use

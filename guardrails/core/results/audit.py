@@ -52,14 +52,14 @@ class TargetRecord(Frozen):
 
 
 class NotTested(Frozen):
-    """Something that this audit says nothing about, and why."""
+    """Something that this audit did not test, and why."""
 
     what: str
     why: str
 
 
 class Timing(Frozen):
-    """When a run began and what it used: all that differs between two runs with the same seed."""
+    """When a run began and what it used. Two runs with the same seed differ only in this."""
 
     started: str
     seconds: float
@@ -72,7 +72,7 @@ class _Stated(BaseModel):
 
 
 class AuditResult(Frozen):
-    """All that one audit found. Canonical JSON by `to_json`; a readable page in a notebook."""
+    """The result of one audit. `to_json` returns canonical JSON; a notebook displays it as a page."""
 
     schema_version: str = SCHEMA_VERSION
     guardrails_version: str
@@ -132,7 +132,7 @@ class AuditResult(Frozen):
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, two-space indent, newline at the end; always encodable as UTF-8.
 
-        Its `sha256` tells a damaged file. It is no signature: whoever changes a file can make it fit.
+        Its `sha256` detects a damaged file. It is not a signature: anyone who changes a file can update it.
         """
         values = self.model_dump(mode="json") | {"sha256": None}
         return _canonical(values | {"sha256": _sha256(values)})

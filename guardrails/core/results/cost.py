@@ -11,7 +11,7 @@ from .measurement import Frozen
 
 
 class Use(Frozen):
-    """What one part of a run used, over all sittings of a run that was resumed.
+    """What one part of a run used, over all sessions of a resumed run.
 
     Of an audit that asks a served model, requests of a batch that was cut off are missing.
 

@@ -1,4 +1,4 @@
-"""A finding: a measurement held against a threshold, with what is known of the instrument that made it."""
+"""A finding: a measurement compared with a threshold, with the controls of its instrument."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATUS_ORDER = (Status.FAIL, Status.INCONCLUSIVE, Status.NOT_ASSESSED, Status.PA
 
 
 class Severity(StrEnum):
-    """How much a failed finding matters, as the policy sets it."""
+    """How much a failed finding matters, set by the policy."""
 
     INFO = "info"
     LOW = "low"
@@ -35,7 +35,7 @@ class Severity(StrEnum):
 
 
 class Threshold(Frozen):
-    """Where a measurement turns from acceptable to not, and who says so."""
+    """The limit of a measurement, and who set it."""
 
     metric: str
     limit: float
@@ -45,7 +45,7 @@ class Threshold(Frozen):
 
 
 class ControlOutcome(Frozen):
-    """What an instrument said of a sample whose answer is known."""
+    """The result of an instrument for a sample with a known answer."""
 
     source: str
     expected: Literal["found", "clear"]
@@ -69,7 +69,7 @@ SpikeKind = Literal["spike", "instrument-check"]
 
 
 class SpikeOutcome(Frozen):
-    """How a known dose of the fault, put into the user's own target, came out.
+    """The result for a known dose of the fault, planted in the user's own target.
 
     A *spike* is read through the path of a real reading. An *instrument check* overwrites what the target made: it says
     nothing of the target, and has no recovery. `recovery` is the share of the planted fault that the instrument saw;
@@ -89,7 +89,7 @@ class SpikeOutcome(Frozen):
 
 
 class Power(Frozen):
-    """What `make evidence` measured beforehand: how often this instrument finds its fault, and cries wolf."""
+    """Measured by `make evidence`: how often this instrument finds its fault, and how often it raises a false alarm."""
 
     positive: str
     negative: str
@@ -115,7 +115,7 @@ class FrameworkRef(Frozen):
 
 
 class Finding(Frozen):
-    """A measurement held against a threshold.
+    """A measurement compared with a threshold.
 
     - ``pass``: the whole interval is on the right side of the threshold
     - ``fail``: the whole interval is on the wrong side

@@ -1,4 +1,4 @@
-"""A measurement: one number with all that is needed to believe it."""
+"""A measurement: one number with its interval, n, method and evidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Frozen(BaseModel):
 
 
 class Baseline(Frozen):
-    """The value that the same statistic has where the fault is known to be absent."""
+    """The value of the same statistic if the fault is known to be absent."""
 
     what: str
     value: float
@@ -59,7 +59,7 @@ class Evidence(Frozen):
 
 
 class Measurement(Frozen):
-    """One number with all that is needed to believe it, or no number and the reason.
+    """One number with its interval, n, method and evidence, or no number and the reason.
 
     `low` and `high` bound `value` with simultaneous coverage `confidence` over the measurements of one probe.
     An interval has a width: a sample of any size leaves some doubt. What has none, as a bound that is itself what holds

@@ -1,4 +1,4 @@
-"""The result of a scan: its summary, and its rows one at a time, however many there are."""
+"""The result of a scan: its summary, and its rows, read one at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Part(BaseModel):
 
 
 class ScanDetection(_Part):
-    """What one detector says of one file. `segments` are (start, end, score), in seconds."""
+    """The result of one detector for one file. `segments` are (start, end, score), in seconds."""
 
     detector: str
     score: float | None
@@ -72,7 +72,7 @@ class ScanRow(_Part):
 
 
 class ScanControl(_Part):
-    """What a detector made of items whose answer is known.
+    """The results of a detector for items with known answers.
 
     `measured_on` is `controls` in words; `missing` says that weights or a package are, so that nothing was shown.
     """
@@ -118,8 +118,8 @@ class ScanResult(_Part):
     top, first_errors : tuple of ScanRow
         The rows with the largest likelihood ratios; the first that could not be read.
     cost : Use, optional
-        Files, seconds over all sittings, and the memory of the largest process. All that differs between two scans of
-        the same files.
+        Files, seconds over all sessions, and the memory of the largest process. Two scans of the same files differ only
+        in this.
     pictures : tuple of FilePictures
         Of the rows that a page shows (`most_telling`, in their order), made where the files lie: from
         `assay.scan.gallery.with_pictures`.

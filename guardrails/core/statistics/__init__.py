@@ -1,4 +1,4 @@
-"""The statistics of every surface: rates, differences, rankings, tests and power, each with its interval.
+"""Statistics: rates, differences, rankings, tests and power, each with an interval.
 
 - ``intervals``: rates and their differences
 - ``bootstrap``: items that share a cluster

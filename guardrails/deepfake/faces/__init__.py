@@ -1,1 +1,1 @@
-"""What the face detector is made of."""
+"""Parts of the face-swap detector."""

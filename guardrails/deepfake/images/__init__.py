@@ -1,1 +1,1 @@
-"""What the image detectors are made of."""
+"""Parts of the image detectors."""

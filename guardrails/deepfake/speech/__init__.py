@@ -1,1 +1,1 @@
-"""What the speech detectors are made of."""
+"""Parts of the speech detectors."""

@@ -1,1 +1,1 @@
-"""What the video detector is made of."""
+"""Parts of the video detector."""

@@ -1,1 +1,1 @@
-"""What every family of detectors needs: linear heads, calibration, bounds, the protocol of a test."""
+"""Shared parts of detectors: linear heads, calibration, bounds, the test protocol."""

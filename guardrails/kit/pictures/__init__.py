@@ -1,1 +1,1 @@
-"""Pictures: folders, bounds before decoding, descriptors, faces, and the changes that pictures meet."""
+"""Pictures: folders, bounds before decoding, descriptors, faces, image changes."""

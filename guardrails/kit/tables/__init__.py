@@ -1,1 +1,1 @@
-"""How tables are read: the dialect of a file, its cells as text, and kinds of columns decided over several tables."""
+"""Reading tables: the dialect of a file, its cells, and column types decided over several tables."""

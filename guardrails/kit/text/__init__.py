@@ -1,1 +1,1 @@
-"""Text as it is stored: files, records, documents, and messages of conversations."""
+"""Reading texts: files, records, documents, and messages of conversations."""

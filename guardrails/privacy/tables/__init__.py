@@ -1,1 +1,1 @@
-"""Distances, predicates and risks that attacks on tables share."""
+"""Distances, predicates and risks shared by the attacks on tables."""

@@ -1,4 +1,4 @@
-"""Models behind an HTTP endpoint: how they are asked, and how a chat becomes a target that writes text."""
+"""Targets behind an HTTP endpoint: requests, retries, budgets, and chats as targets that write text."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What targets with a language model share: the model, its tokenizer and chat template."""
+"""Shared parts of language-model targets: the model, its tokenizer and chat template."""

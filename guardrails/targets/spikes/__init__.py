@@ -1,9 +1,9 @@
-"""Targets with a known dose of a fault in them: what a probe must then find. One file for each kind of target.
+"""Targets with a known dose of a planted fault, which a probe must find. One file for each kind of target.
 
-Each says in `spike_kind` what it is. A *spike* is read through the path of a real reading: what is planted stands in
-the probabilities of a model and is written by the model's own loop, tokenizer and decoder, or it stands among stored
-outputs in their own form. An *instrument check* overwrites what a generator has made: it shows that everything behind
-the generator works, and says nothing of the generator.
+Each states its kind in `spike_kind`. A *spike* takes the path of a real reading: the fault is planted in the
+probabilities of a model and written by the model's own loop, tokenizer and decoder, or it is placed among stored
+outputs in their format. An *instrument check* overwrites the outputs of a generator: it shows that everything after the
+generator works, and says nothing about the generator.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Tests of trained detectors on material that trained none of them."""
+"""Tests of trained detectors on data that was not used to train them."""

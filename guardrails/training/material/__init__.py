@@ -1,1 +1,1 @@
-"""Material to train on: real and synthetic pictures, faces and speech."""
+"""Training data: real and synthetic pictures, faces and speech."""

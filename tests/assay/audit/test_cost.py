@@ -1,4 +1,4 @@
-"""What a run used: counted by probe, with controls and spikes apart, over all sittings."""
+"""What a run used: counted by probe, with controls and spikes apart, over all sessions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_self_check_has_readings_alone(fake: Any, tmp_path: Path) -> None:
     assert result.timing.cost.total.controls == Use()
 
 
-def test_a_resumed_run_sums_over_its_sittings(fake: Any, tmp_path: Path) -> None:
+def test_a_resumed_run_sums_over_its_sessions(fake: Any, tmp_path: Path) -> None:
     run, told = tmp_path / "run", []
 
     def stop(progress: Any) -> None:
