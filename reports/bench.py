@@ -136,11 +136,11 @@ def to_html(result: BenchResult) -> str:
 def _said(result: BenchResult) -> str:
     s = result.settings
     pictures = ", ".join(f"{row.family} {row.n}" for row in result.data)
-    baseline = " deepfake.metadata reads the files as they were: what it scores, the collection gives away."
+    baseline = " deepfake.metadata reads the original files: its score shows how much their metadata reveal."
     return visible(
         f"{len(s.detectors)} detectors, {len(s.perturbations)} changes, seed {s.seed}. Pictures: {pictures}."
         f" Before anything else {s.encoded}. Intervals are 95%, over sources."
-        " As shipped, a detector may have learnt from some of these pictures or families: its card says from which."
+        " A shipped detector may have been trained on some of these pictures or families: its card names them."
         f"{baseline if 'deepfake.metadata' in s.detectors else ''}"
     )
 

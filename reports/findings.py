@@ -331,9 +331,7 @@ def _details(finding: Finding, trim: Trim) -> tuple[Block, ...]:
         for d in trim.take(finding.details, trim.caps.rows, "further measurements")
     )
     columns = ("Metric", "Value [interval]", "n", "Baseline", "Note")
-    return (
-        (Table("Measured beside the gated number; the policy sets no limit on these", columns, rows),) if rows else ()
-    )
+    return (Table("Further measurements, for which the policy sets no limit", columns, rows),) if rows else ()
 
 
 def _frameworks(finding: Finding, trim: Trim) -> Part:

@@ -9,25 +9,25 @@ GLOSSARY = (
         "The values that the samples do not rule out. The intervals of one check hold together at the stated coverage,"
         " usually 95%.",
     ),
-    ("n", "How many samples the number rests on. Samples that failed are not among them."),
-    ("Limit", "The largest (or smallest) value that the policy accepts. Each limit says where it comes from."),
-    ("Pass", "The whole interval lies on the right side of the limit. It speaks of this check at this n only."),
-    ("Fail", "The whole interval lies on the wrong side of the limit."),
+    ("n", "The number of samples behind the reading. Failed samples do not count."),
+    ("Limit", "The largest (or smallest) value that the policy accepts. Each limit states its origin."),
+    ("Pass", "The whole interval is on the right side of the limit. This holds for this check at this n only."),
+    ("Fail", "The whole interval is on the wrong side of the limit."),
     ("Inconclusive", "The interval straddles the limit: more samples may settle it."),
     (
         "Not assessed",
-        "No reading that can be believed: access or data is missing, too many samples failed, or the check got a sample"
-        " with a known answer wrong.",
+        "No valid reading: access or data is missing, too many samples failed, or the check was wrong about a sample"
+        " with a known answer.",
     ),
     (
         "Control",
-        "A model whose answer is known, with a planted fault (faulty) or without it (clean). Every check is shown both"
-        " before its reading is believed. A clean control may be inconclusive: it must raise no alarm.",
+        "A model with a known answer: with a planted fault (faulty) or without it (clean). A reading only counts if its"
+        " check passes both. A clean control may be inconclusive, but must not raise an alarm.",
     ),
-    ("Spike", "A known share of the fault, put into this target and read through the same path as the real samples."),
+    ("Spike", "A known share of the fault, planted in this target and read through the same path as the real samples."),
     ("Smallest dose", "The smallest share of spiked samples, of those tried, at which the check failed this target."),
-    ("Baseline", "What the same check reads on data that the model was not trained on: what chance explains."),
-    ("Power", "How often the check finds its planted fault, measured beforehand over many seeds."),
+    ("Baseline", "The reading of the same check on data that the model was not trained on: the effect of chance."),
+    ("Power", "How often the check finds its planted fault, measured over many seeds."),
     ("Corpus, holdout", "The data that the model was trained on, and data of the same kind that it was not."),
 )
 """(term, meaning), in the order in which a reader meets them."""

@@ -120,7 +120,7 @@ def _headlines(result: AuditResult, findings: Sequence[Finding]) -> tuple[str, l
         return "Instruments that misbehaved", wrong
     for status, title in (
         (Status.FAIL, "Issues found"),
-        (Status.INCONCLUSIVE, "What could not be told"),
+        (Status.INCONCLUSIVE, "Undecided findings"),
         (Status.NOT_ASSESSED, "What was not assessed"),
     ):
         chosen = [f for f in findings if f.status is status]

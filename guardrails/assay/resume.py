@@ -43,7 +43,7 @@ def stored_settings(journal: Journal, folder: Path) -> Settings:
     stored = journal.get("settings")
     if stored is None:
         raise ConfigurationError(
-            f"the run in {folder} was cut off before it began; start it anew, in this folder or another"
+            f"the run in {folder} was cut off before it began; start it again, in this folder or another"
         )
     try:
         settings = Settings.model_validate(stored)

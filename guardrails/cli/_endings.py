@@ -104,5 +104,5 @@ def _details(error: BaseException) -> str:
             file.write(visible("".join(traceback.format_exception(error)), lines=True))
     except OSError:
         traceback.print_exception(error)
-        return "the details stand above"
+        return "the details are above"
     return f"the details are in {file.name}"

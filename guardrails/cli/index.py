@@ -45,7 +45,7 @@ def index(
         except KeyboardInterrupt as error:
             field = ["--text-field", text_field] if text_field else []
             again = f"guardrails index {shlex.join([*map(str, corpus), '--out', str(out), *field])}"
-            raise JournalError(f"interrupted; go on with: {again}") from error
+            raise JournalError(f"interrupted; continue with: {again}") from error
     if as_json:
         echo_json(
             {

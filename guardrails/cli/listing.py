@@ -15,7 +15,7 @@ Listed = dict[str, Any]
 
 TARGETS = (
     ("reference:NAME,DIAL=DOSE", "a reference generator of this library, with or without a planted fault"),
-    ("real:NAME", "fresh pictures of what a reference generator learnt from: real data as a target"),
+    ("real:NAME", "new pictures from the training distribution of a reference generator: real data as a target"),
     ("hf:FOLDER", "a causal language model in the Hugging Face layout (safetensors)"),
     ("diffusers:FOLDER", "a pipeline of diffusers that makes pictures, from text or from nothing (safetensors)"),
     ("package:NAME", "a model that an installed package carries; see requirements/models.txt"),
@@ -29,7 +29,7 @@ TARGETS = (
         "a served model that answers chat completions (OpenAI, vLLM, llama.cpp, Ollama, TGI, LM Studio)",
     ),
     ("http:FILE.toml", "any API that takes and returns JSON, described by a template; see docs/endpoints.md"),
-    ("openai-completions:URL#MODEL", "the same, asked to go on from a text, without a chat template"),
+    ("openai-completions:URL#MODEL", "the same, asked to continue a text, without a chat template"),
 )
 
 

@@ -62,9 +62,9 @@ def read_run(run: Path) -> tuple[Result, Path]:
 
 def _unfinished(run: Path) -> str:
     if (run / "journal.sqlite").is_file():
-        return f"the run is not finished; go on with: guardrails audit --resume {run}"
+        return f"the run is not finished; continue with: guardrails audit --resume {run}"
     if (run / "scan.sqlite").is_file():
-        return f"the scan is not finished; go on with: guardrails scan --resume --out {run}"
+        return f"the scan is not finished; continue with: guardrails scan --resume --out {run}"
     return "give the folder of an audit, a scan or a benchmark"
 
 

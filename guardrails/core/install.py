@@ -27,15 +27,15 @@ def check_install() -> None:
         if origin is None or origin.parent.parent != HOME:
             raise InstallConflictError(
                 f"'import {name}' finds {origin or 'nothing'} instead of this library's own package in {HOME}.",
-                "Install guardrails-audit in an environment of its own (not beside guardrails-ai), and run it from a "
-                f"folder without a {name}.py or {name}/ of its own.",
+                "Install guardrails-audit in a separate environment (not together with guardrails-ai), and run it from "
+                f"a folder without a {name}.py or {name}/ of its own.",
             )
     import guardrails
 
     if "load_probe" not in getattr(guardrails, "__all__", ()):
         raise InstallConflictError(
             f"another distribution has overwritten {HOME / 'guardrails'}.",
-            "Install guardrails-audit in an environment of its own, not beside guardrails-ai.",
+            "Install guardrails-audit in a separate environment, not together with guardrails-ai.",
         )
 
 

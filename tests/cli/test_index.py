@@ -88,7 +88,7 @@ def test_an_interrupted_build_says_how_to_go_on(
     arguments = ["index", str(corpus), "--out", str(tmp_path / "index")]
     monkeypatch.setattr(index_folder, "_write_shard", stop)
     assert cli.run(arguments) == BROKE
-    assert f"go on with: guardrails index '{corpus}' --out {tmp_path / 'index'}" in capsys.readouterr().err
+    assert f"continue with: guardrails index '{corpus}' --out {tmp_path / 'index'}" in capsys.readouterr().err
     monkeypatch.undo()
     assert cli.run(arguments) == DONE
 

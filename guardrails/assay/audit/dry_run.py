@@ -104,7 +104,7 @@ def _shared(scope: Scope) -> tuple[str, ...]:
     else:
         shared, n = int(_same_place(scope.settings.corpus, scope.settings.holdout)), 1
     if shared == n:
-        return ("--holdout is --corpus again: nothing is held out, so that there is no baseline",)
+        return ("--holdout equals --corpus: nothing is held out, so there is no baseline",)
     return (f"{shared} of {n} holdout documents stand in the corpus too and will be left out",) if shared else ()
 
 

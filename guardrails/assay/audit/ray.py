@@ -47,7 +47,7 @@ def connected(settings: Settings) -> Any:
     if target.startswith(OBJECT):
         why = "a Python object exists in this process only; name the target, as in hf:FOLDER"
     elif scheme == "python":
-        why = "what stands behind a callable exists in this process only"
+        why = "the code of a callable exists in this process only"
     elif scheme in ENDPOINTS:
         why = "its budget and its answers are counted in this process; --concurrency sends more requests at a time"
     if why:

@@ -265,7 +265,7 @@ def problem_of(path: bytes) -> str | None:
             return f"a link that leads to no file: {error.strerror or error}"
         return f"cannot be read: {error.strerror or error}"
     if stat.S_ISDIR(mode):
-        return "a link to a folder: not followed; give that folder as a PATH of its own"
+        return "a link to a folder: not followed; pass that folder as another PATH"
     return None if stat.S_ISREG(mode) else "not a regular file (a pipe, a socket or a device)"
 
 

@@ -85,7 +85,7 @@ class Worker:
         )  # fmt: skip
         ready = _exchange(process, None)
         if ready is None:
-            raise TargetError(f"a worker process could not start{_ended(self.close())}; its reason stands above")
+            raise TargetError(f"a worker process could not start{_ended(self.close())}; its reason is above")
         if "problem" in ready:
             self.close()
             raise ConfigurationError(ready["problem"])

@@ -230,7 +230,7 @@ def how_to_resume(folder: Path) -> str | None:
 def _there(out: Path | None) -> Path:
     """Return the folder of a scan to go on with."""
     if out is None:
-        raise ConfigurationError("--resume needs --out: the folder of the scan to go on with")
+        raise ConfigurationError("--resume needs --out: the folder of the scan to continue")
     if not (out / LISTING).is_file():
         raise ConfigurationError(f"{out} holds no scan to resume")
     return out
@@ -261,7 +261,7 @@ def _begin(listing: Listing, folder: Path, named: dict[str, list[str]]) -> dict[
 
 
 def _holds_a_scan(folder: Path) -> ConfigurationError:
-    return ConfigurationError(f"{folder} already holds a scan; go on with it by --resume, or use another --out")
+    return ConfigurationError(f"{folder} already holds a scan; continue it with --resume, or use another --out")
 
 
 def _believable(
@@ -281,8 +281,8 @@ def _believable(
         outcomes = _outcomes(stored, listing.path)
         if (begun := {o.detector for o in outcomes}) != (now := set(_concerned(names, listing))):
             raise JournalError(
-                f"{listing.path}: the scan began with the detectors {', '.join(sorted(begun)) or 'none'}, and would go "
-                f"on with {', '.join(sorted(now)) or 'none'}; start a new scan"
+                f"{listing.path}: the scan began with the detectors {', '.join(sorted(begun)) or 'none'}, and would "
+                f"continue with {', '.join(sorted(now)) or 'none'}; start a new scan"
             )
     else:
         names, total = _concerned(names, listing), len(listing)

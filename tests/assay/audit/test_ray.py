@@ -23,8 +23,8 @@ from .. import fakes
     ("target", "words"),
     [
         ("python object: Model", "a Python object exists in this process only; name the target"),
-        ("python:mine:answer", "what stands behind a callable exists in this process only"),
-        ("chat:python:mine:answer", "what stands behind a callable exists in this process only"),
+        ("python:mine:answer", "the code of a callable exists in this process only"),
+        ("chat:python:mine:answer", "the code of a callable exists in this process only"),
         ("openai:http://127.0.0.1:9/v1#m", "--concurrency sends more requests at a time"),
         ("openai-completions:http://127.0.0.1:9/v1#m", "its budget and its answers are counted in this process"),
         ("http:api.toml", "its budget and its answers are counted in this process"),

@@ -113,7 +113,7 @@ def test_controls_that_are_none_are_one_message(finished_scan: Path, tmp_path: P
 def test_controls_of_other_detectors_are_refused(finished_scan: Path, tmp_path: Path, outcomes: list[Any]) -> None:
     run = stored(finished_scan, tmp_path / "run", json.dumps(outcomes))
     with pytest.raises(
-        JournalError, match=r"the scan began with the detectors .*, and would go on with own.bright; start a new"
+        JournalError, match=r"the scan began with the detectors .*, and would continue with own.bright; start a new"
     ):
         run_scan([], out=run, resume=True, workers=1)
 
