@@ -68,7 +68,7 @@ class Completion(Probe[TextTarget]):
         "Remove or replace personal data in the training data (the evidence names the documents), drop repeated "
         "records, or train with differential privacy."
     )
-    spike_what = "the masked data of the training records, known by heart"
+    spike_what = "memory of the masked data of the training records"
     Options = RecognizerOptions
     options: RecognizerOptions
 
