@@ -151,6 +151,7 @@ def installed(folder: Path) -> Iterator[Path]:
         patch.setattr("guardrails.assay.scan.run.kept_outcome", known_outcome)
         importlib.invalidate_caches()
         detectors.cache_clear()
+        detectors()  # loads the plugin, which patches `kept_outcome` too, before a test patches it otherwise
         yield folder
     importlib.invalidate_caches()
     detectors.cache_clear()
