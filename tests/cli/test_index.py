@@ -82,7 +82,7 @@ def test_a_build_killed_before_its_manifest_stood_goes_on(corpus: Path, tmp_path
 def test_an_interrupted_build_says_how_to_go_on(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(folder: Path, group: object) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     arguments = ["index", str(corpus), "--out", str(tmp_path / "index")]

@@ -1,9 +1,6 @@
 """`audit --dry-run`: asks the target nothing and says what the audit could see."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -11,18 +8,7 @@ from guardrails.assay.audit.dry_run import dry_run
 from guardrails.core.batch import Arm, Batch, Item
 from guardrails.core.errors import ConfigurationError
 
-FAKES = Path(__file__).parents[1] / "fakes.py"
-
-
-def load_fakes():
-    spec = importlib.util.spec_from_file_location("guardrails_test_fakes", FAKES)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = load_fakes()
+from .. import fakes
 
 
 @pytest.fixture
@@ -65,7 +51,7 @@ def test_a_dry_run_says_which_probe_could_not_be_planned(fake, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("again", "said"), [(40, "holdout is --corpus again"), (7, "7 of 40 holdout documents"), (0, "")]
+    ("again", "said"), [(40, "holdout equals --corpus"), (7, "7 of 40 holdout documents"), (0, "")]
 )
 def test_a_dry_run_says_how_much_of_the_holdout_stands_in_the_corpus(tmp_path, again, said):
     texts = [f"Document {i} of many, in a few words." for i in range(80)]
