@@ -130,7 +130,7 @@ class TextOutputs(Target, Protocol):
 class StoredTexts(TextOutputs, Protocol):
     """Texts that were written before the audit, such as those of a file (`OUTPUTS`): `available` is their number."""
 
-    def outputs(self) -> list[str]:
+    def outputs(self) -> Sequence[str]:
         """Return every text, in the order in which they are stored."""
         ...
 
@@ -226,7 +226,7 @@ def takes_prompts(target: Target) -> TypeGuard[TextTarget]:
     return Access.SAMPLING in target.access
 
 
-def stored_texts(target: Target) -> list[str]:
+def stored_texts(target: Target) -> Sequence[str]:
     """Return every text of a target that holds so many and no more.
 
     Raises

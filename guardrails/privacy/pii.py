@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..core.statistics import Interval, cluster_bootstrap, simultaneous, smalles
 from ..core.subject import Subject
 from ..core.targets import Access, Modality, TextOutputs, stored_texts, takes_prompts
 from ..kit.lm.document_starts import largest_start, written_in_each_form
+from ..kit.text.spooled import Joined
 from ..targets.spikes import SpikedTexts
 from .personal_data.planted import planted_line
 from .personal_data.presidio_names import NamedEntities
@@ -68,6 +69,7 @@ class PersonalData(Probe[TextOutputs]):
 
     def __init__(self) -> None:
         self._indexed: list[tuple[Sequence[str], Sequence[Finder], Known]] = []
+        self._shared: dict[tuple[int, int], int] = {}
 
     def plan(self, subject: Subject[TextOutputs], budget: Budget, *, seed: int) -> list[Batch]:
         """Draw outputs of a file, prompts in turn, or texts from the first token: whichever the target has."""
@@ -88,13 +90,14 @@ class PersonalData(Probe[TextOutputs]):
         names = Names(
             [f for f in user_recognizers if isinstance(f, NamedEntities)], subject.corpus or (), subject.holdout or ()
         )
+        shared = self._in_both(tracer)
         return [
             {
                 "item": item["item"],
                 "arm": "outputs",
                 "prompt": item.get("prompt"),
                 "known": None if tracer.corpus is None else len(tracer.corpus),
-                "held": [len(tracer.holdout), len(tracer.holdout.keys() & (tracer.corpus or {}).keys())],
+                "held": [len(tracer.holdout), shared],
                 "hits": tracer.trace(text.output, text.prompt),
             }
             | ({"names": names.trace(text.output, text.prompt)} if names.finders else {})
@@ -106,8 +109,22 @@ class PersonalData(Probe[TextOutputs]):
         for known, finders, index in self._indexed:
             if known is documents and finders == user_recognizers:
                 return index
-        self._indexed.append((documents, user_recognizers, personal_data(documents, user_recognizers)))
-        return self._indexed[-1][2]
+        if isinstance(documents, Joined):
+            index = self._index(documents.first, user_recognizers).copy()
+            index.add(_data(documents.second, user_recognizers, len(documents.first)))
+        else:
+            index = personal_data(documents, user_recognizers)
+        self._indexed.append((documents, user_recognizers, index))
+        return index
+
+    def _in_both(self, tracer: Tracer) -> int:
+        """Return how many data of the holdout stand in the corpus too."""
+        if tracer.corpus is None or not len(tracer.holdout):
+            return 0
+        pair = id(tracer.holdout), id(tracer.corpus)  # both are kept in `_indexed`
+        if pair not in self._shared:
+            self._shared[pair] = tracer.holdout.shared_with(tracer.corpus)
+        return self._shared[pair]
 
     @largest_start
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
@@ -194,7 +211,7 @@ class PersonalData(Probe[TextOutputs]):
         if subject.corpus is None:
             return None
         lines = [planted_line(seed % 997 + i) for i in range(PLANTED)]
-        return replace(subject, target=SpikedTexts(subject.target, lines), corpus=[*subject.corpus, *lines])
+        return replace(subject, target=SpikedTexts(subject.target, lines), corpus=Joined(subject.corpus, lines))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject
@@ -223,14 +240,14 @@ class Tracer:
 
     def trace(self, output: str, prompt: str | None) -> list[dict[str, Any]]:
         """Return kind, redacted form, origin and training document of each datum in an output."""
-        asked = Known({canonical(s): 0 for s in scan(prompt, self.user_recognizers)} if prompt else {})
+        asked = Known((canonical(s), 0) for s in scan(prompt, self.user_recognizers)) if prompt else None
         spans = {canonical(s): s for s in scan(output, self.user_recognizers) if s.valid}
         # A known number is the same datum without the word that named it, and with other separators.
         known = [index for index in (self.corpus, self.holdout, asked) if index]
         for key in known_numbers(output, *known):
             spans.setdefault(key, Span(key.partition(":")[0], 0, 0, key.partition(":")[2], valid=True))
-        if prompt and self.corpus is not None:
-            asked.update(dict.fromkeys(known_numbers(prompt, *known), 0))
+        if prompt and asked is not None and self.corpus is not None:
+            asked.add((key, 0) for key in known_numbers(prompt, *known))
         hits = []
         for key, span in spans.items():
             document = None if self.corpus is None else self.corpus.get(key)
@@ -239,7 +256,7 @@ class Tracer:
                 {
                     "kind": span.kind,
                     "redacted": redact(span),
-                    "trace": "prompt" if key in asked else origin,
+                    "trace": "prompt" if asked is not None and key in asked else origin,
                     "document": document,
                 }
             )
@@ -283,12 +300,12 @@ class Names:
 
 def personal_data(documents: Sequence[str], user_recognizers: Sequence[Finder] = ()) -> Known:
     """Return the canonical form of all personal data, with the number of the first document that holds it."""
-    known = Known()
-    for number, text in enumerate(documents):
-        for span in scan(text, user_recognizers):
-            if span.valid:
-                known.setdefault(canonical(span), number)
-    return known
+    return Known(_data(documents, user_recognizers))
+
+
+def _data(documents: Sequence[str], user_recognizers: Sequence[Finder], first: int = 0) -> Iterator[tuple[str, int]]:
+    for number, text in enumerate(documents, first):
+        yield from ((canonical(span), number) for span in scan(text, user_recognizers) if span.valid)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,13 @@ Kind = Literal["corpus", "holdout", "reference", "prompts"]
 
 
 def load_data(
-    kind: Kind, source: Any, modality: Modality, *, text_field: str | None = None, comparable: bool = False
+    kind: Kind,
+    source: Any,
+    modality: Modality,
+    *,
+    text_field: str | None = None,
+    comparable: bool = False,
+    conversations: bool = True,
 ) -> Any:
     """Return data for a target of this modality.
 
@@ -33,12 +39,14 @@ def load_data(
         The field of records that holds the text, with dots between nested ones.
     comparable : bool
         Whether texts are only compared with texts: see `guardrails.kit.text.documents.Reading`.
+    conversations : bool
+        Whether the messages of conversations are kept beside their text, in memory.
 
     Returns
     -------
     Documents, StoredCorpus, ImageFolder or DataFrame
-        The documents of an index are read from it when they are looked at. An `ImageFolder` holds the readable pictures
-        and names the others in `problems`.
+        Documents are read when they are looked at: those of an index from it, others from a temporary file.
+        An `ImageFolder` holds the readable pictures and names the others in `problems`.
 
     Raises
     ------
@@ -59,7 +67,7 @@ def load_data(
         if kind == "prompts":
             data: Any = read_documents(path, role="prompt", text_field=text_field)
         elif modality is Modality.TEXT:
-            data = _texts(path, text_field, comparable=comparable)
+            data = _texts(path, text_field, comparable=comparable, conversations=conversations)
         else:
             data = _read(path, modality, option)
     except ContentError as error:
@@ -116,10 +124,12 @@ def _documents(source: Any, option: str, *, comparable: bool) -> Sequence[str]:
     return given if texts == list(given) else Documents(texts, reading)
 
 
-def _texts(path: Path, text_field: str | None, *, comparable: bool) -> Sequence[str]:
+def _texts(path: Path, text_field: str | None, *, comparable: bool, conversations: bool) -> Sequence[str]:
     from ..kit.text.corpus import StoredCorpus, is_index, read_documents
 
-    return StoredCorpus(path) if is_index(path) else read_documents(path, text_field=text_field, comparable=comparable)
+    if is_index(path):
+        return StoredCorpus(path)
+    return read_documents(path, text_field=text_field, comparable=comparable, conversations=conversations)
 
 
 def _instead(path: Path, *, text: bool) -> str:

@@ -18,6 +18,7 @@ from ..kit.io import shown
 from ..kit.pictures.folder import ImageFolder, listed
 from ..kit.text.corpus import iter_texts
 from ..kit.text.documents import Reading
+from ..kit.text.spooled import Spooled
 from .folder_prompts import read_prompts
 
 if TYPE_CHECKING:
@@ -119,14 +120,16 @@ class JsonlTarget:
         self._path = Path(file)
         if not self._path.is_file():
             raise TargetError(f"{shown(self.name)}: no such file")
+        self._texts, self.prompts = Spooled[str](), Spooled[str | None]()
         reading = Reading("output", text_field, comparable=True)
         try:
-            rows = list(iter_texts(self._path, reading))
+            for text, prompt in iter_texts(self._path, reading):
+                self._texts.append(text)
+                self.prompts.append(prompt)
         except ContentError as error:
             raise TargetError(str(error)) from None
-        if not rows:
+        if not self.available:
             raise TargetError(f"{shown(self.name)}: the file holds no text")
-        self._texts, self.prompts = [text for text, _ in rows], [prompt for _, prompt in rows]
         self.read_as, self.uses_text_field = reading.sentence(), reading.uses_text_field
 
     @property
@@ -138,9 +141,9 @@ class JsonlTarget:
         """Return the number of texts and the hash of the file."""
         return {"texts": str(self.available), "sha256": hash_files(self._path.parent, [self._path.name])}
 
-    def outputs(self) -> list[str]:
-        """Return every text, in the order of the file."""
-        return list(self._texts)
+    def outputs(self) -> Sequence[str]:
+        """Return every text, in the order of the file, each read when it is looked at."""
+        return self._texts
 
     def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
         """Return n of the texts without replacement, whole whatever `max_new_tokens` says."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -21,6 +22,7 @@ from guardrails.privacy.personal_data.planted import planted_line
 from guardrails.privacy.personal_data.presidio_names import NamedEntities
 from guardrails.privacy.personal_data.scanner import KINDS, scan
 from guardrails.privacy.pii import Names, PersonalData, Tracer, personal_data
+from guardrails.targets.data import load_data
 from guardrails.targets.files import JsonlTarget
 
 
@@ -282,3 +284,29 @@ def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
     readings = PersonalData().measure(rows, Subject(Writer([], 0.0), corpus=CORPUS, holdout=HOLDOUT), seed=0)
     assert readings[0].metric == "pii_leak_rate"
     assert all(m.low < m.high for m in readings if m.low is not None and m.high is not None)
+
+
+def test_more_texts_take_no_more_memory(tmp_path: Path) -> None:
+    def peak(n: int) -> int:
+        files = {name: tmp_path / f"{name}-{n}.jsonl" for name in ("outputs", "corpus", "holdout")}
+        for name, file in files.items():
+            texts = (f"{'Rain fell on us. ' * 10} {person}" for person in people(n, name))
+            file.write_text("".join(json.dumps(text) + "\n" for text in texts), encoding="utf-8")
+        tracemalloc.start()
+        corpus, holdout = (load_data(arm, files[arm], Modality.TEXT, comparable=True) for arm in ("corpus", "holdout"))
+        probe, subject = PersonalData(), Subject(JsonlTarget(files["outputs"]), corpus=corpus, holdout=holdout)
+        tracemalloc.reset_peak()  # files are read in pieces of a megabyte
+        batches = probe.plan(subject, Budget.CONTROL, seed=0)[:1]
+        spiked = probe.spike(subject, batches, seed=0)
+        assert spiked is not None
+        rows = [row for one in (subject, spiked) for row in ask(probe, one, batches[0], seed=0)]
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert {row["known"] for row in rows[:32]} == {n + min(n, 100)}  # addresses and telephone numbers
+        if n < 100:
+            assert {row["known"] for row in rows[32:]} == {len(personal_data(list(spiked.corpus)))}
+        return most
+
+    peak(40)
+    first = peak(40)  # what is loaded once is not counted
+    assert peak(1000) < first + 300_000  # of 960 more the texts and data are 1.5 MB

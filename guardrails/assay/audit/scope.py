@@ -68,7 +68,14 @@ class Scope:
         target = load_target(self._given("target"), text_field=field, endpoint=options)
         compared = target.modality is Modality.TEXT and (getattr(target, "comparable", False) or self._indexed())
         given: dict[str, Any] = {
-            str(n): load_data(n, value, target.modality, text_field=field, comparable=compared)
+            str(n): load_data(
+                n,
+                value,
+                target.modality,
+                text_field=field,
+                comparable=compared,
+                conversations=hasattr(target, "take_documents"),
+            )
             for n in DATA
             if (value := self._given(n)) is not None
         }

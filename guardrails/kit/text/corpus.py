@@ -8,7 +8,7 @@ followed by a byte that UTF-8 never uses, the place where each begins, what
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -23,6 +23,7 @@ from .documents import MAX_LEFT_OUT, Reading, texts_of
 from .files import COMPRESSED, GZIP, TextFile
 from .record_shapes import Role
 from .records import RECORD_SUFFIXES, columns_without_text, holds_records, records_of
+from .spooled import Spooled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,8 +47,14 @@ FILES_NAMED = 3
 _TUNE = re.compile(r"^(?=X:)", re.MULTILINE)
 
 
-class Documents(list[str]):
-    """Texts in memory, with how they were read.
+class Documents(Spooled[str]):
+    """Texts in a temporary file, with how they were read.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Read once; `reading` is looked at afterwards.
+    reading : Reading
 
     Attributes
     ----------
@@ -60,20 +67,29 @@ class Documents(list[str]):
         The messages of each document, in the order of the documents; empty where they are no conversations.
     """
 
-    def __init__(self, texts: Sequence[str], reading: Reading) -> None:
+    def __init__(self, texts: Iterable[str], reading: Reading) -> None:
         super().__init__(texts)
-        self.read_as = reading.sentence() if texts else ""
+        self.read_as = reading.sentence() if len(self) else ""
         self.form, self.uses_text_field = reading.form, reading.uses_text_field
-        conversations = [messages for messages in reading.conversations or () if messages]
-        self.conversations = conversations if len(conversations) == len(texts) else []
+        conversations = reading.conversations or []
+        self.conversations = conversations if len(conversations) == len(self) else []
 
 
 def read_documents(
-    path: str | Path, *, role: Role = "document", text_field: str | None = None, comparable: bool = False
+    path: str | Path,
+    *,
+    role: Role = "document",
+    text_field: str | None = None,
+    comparable: bool = False,
+    conversations: bool = True,
 ) -> Documents:
-    """Return the texts of `iter_documents` in memory; the arguments are those of `Reading`."""
-    reading = Reading(role, text_field, comparable, conversations=[] if role == "document" else None)
-    return Documents(list(iter_documents(Path(path), reading)), reading)
+    """Return the texts of `iter_documents`; the arguments are those of `Reading`.
+
+    Conversations are read of documents alone, and stay in memory: leave them out where nobody asks for them.
+    """
+    wanted = conversations and role == "document"
+    reading = Reading(role, text_field, comparable, conversations=[] if wanted else None)
+    return Documents(iter_documents(Path(path), reading), reading)
 
 
 def iter_documents(path: Path, reading: Reading | None = None) -> Iterator[str]:

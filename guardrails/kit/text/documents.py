@@ -56,7 +56,7 @@ class Reading:
         Texts that are only compared with texts: LF for every line end, Unicode's normal form C, and U+FFFD for half of
         a surrogate pair. Without it such a document is left out, since no tokenizer takes it.
     conversations : list, optional
-        The messages of each document that was read, or None for one that is no conversation; kept in a list given.
+        The messages of each document that was read and is a conversation; kept in a list given.
     """
 
     role: Role = "document"
@@ -71,7 +71,7 @@ class Reading:
     counts: Counter[str] = field(default_factory=Counter)
     notes: dict[str, None] = field(default_factory=dict)
     unread: dict[str, None] = field(default_factory=dict)
-    conversations: list[list[Message] | None] | None = None
+    conversations: list[list[Message]] | None = None
 
     def sentence(self) -> str:
         """Return how the texts were read, in one sentence."""
@@ -181,7 +181,8 @@ def _keep_messages(shape: Shape, value: Any, reading: Reading) -> None:
     names = [name for name in shape.fields if name != REJECTED or shape.rejected is None]
     sides = {name: value if isinstance(value, list) else at_path(value, name) for name in names}
     told = sides and (shape.exchange or len(sides) == 1)
-    reading.conversations.append(conversation_of(sides) if told else None)
+    if told and (messages := conversation_of(sides)):
+        reading.conversations.append(messages)
 
 
 def _chosen(sample: Sequence[Record], reading: Reading) -> Shape:

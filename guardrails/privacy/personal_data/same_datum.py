@@ -6,9 +6,12 @@ not repeat them. So what was found in a record is looked for letter by letter, w
 
 from __future__ import annotations
 
+import errno
 import re
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+import sqlite3
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
 
 from . import birth_dates
 from .normalise import folded
@@ -116,18 +119,82 @@ def _ends_there(kind: str, written: str, end: int, rest: str) -> bool:
     return bool(following) and rest.startswith(following)
 
 
-class Known(dict[str, int]):
-    """The personal data of some documents: canonical form → number of the first document that holds it."""
+class Known:
+    """The personal data of some documents: canonical form → number of the first document that holds it.
 
-    @cached_property
-    def by_digits(self) -> Mapping[str, str]:
-        """Digits → canonical form, of the kinds that are told by their digits alone."""
-        digits = {}
-        for key in self:
+    It lies in a database of its own, of which what is more than half a megabyte is on disk, in a file without a name.
+
+    Parameters
+    ----------
+    data : iterable of (str, int)
+        Canonical forms, each with the number of a document; of one that comes several times the first counts.
+
+    Attributes
+    ----------
+    has_numbers : bool
+        Whether there may be any that `number` can find.
+    """
+
+    def __init__(self, data: Iterable[tuple[str, int]] = ()) -> None:
+        self._data = sqlite3.connect("", check_same_thread=False)
+        weakref.finalize(self, self._data.close)
+        self._data.execute("PRAGMA cache_size = -512")
+        self._data.execute("CREATE TABLE known (key BLOB UNIQUE NOT NULL, document INTEGER NOT NULL)")
+        self._count = 0
+        self.has_numbers = False
+        self.add(data)
+
+    def add(self, data: Iterable[tuple[str, int]]) -> None:
+        """Add data; those that are known stay as they are. Raises OSError where the disk is full."""
+        try:
+            with self._data:
+                self._data.executemany("INSERT OR IGNORE INTO known VALUES (?, ?)", self._stored(data))
+        except sqlite3.OperationalError as error:
+            raise OSError(errno.EIO, str(error), tempfile.gettempdir()) from None
+        ((self._count,),) = self._data.execute("SELECT count(*) FROM known")
+
+    def copy(self) -> Known:
+        """Return another one with the same data."""
+        other = Known()
+        self._data.backup(other._data)
+        other._count, other.has_numbers = self._count, self.has_numbers
+        return other
+
+    def _stored(self, data: Iterable[tuple[str, int]]) -> Iterator[tuple[bytes, int]]:
+        for key, document in data:
             kind, _, value = key.partition(":")
-            if kind in _NUMBERS and value.isdigit() and len(value) >= _FEWEST:
-                digits[value] = key
-        return digits
+            self.has_numbers |= kind in _NUMBERS and value.isdigit()
+            yield _bytes(key), document
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    def get(self, key: str) -> int | None:
+        """Return the number of the first document that holds a datum, or None."""
+        row = self._data.execute("SELECT document FROM known WHERE key = ?", (_bytes(key),)).fetchone()
+        return None if row is None else int(row[0])
+
+    def shared_with(self, other: Known) -> int:
+        """Return how many data both hold."""
+        has = "SELECT 1 FROM known WHERE key = ?"
+        keys = self._data.execute("SELECT key FROM known")
+        return sum(other._data.execute(has, key).fetchone() is not None for key in keys)
+
+    def number(self, digits: str) -> str | None:
+        """Return the canonical form of the datum with these digits, of a kind that is told by its digits alone."""
+        if len(digits) < _FEWEST:
+            return None
+        keys = [_bytes(f"{kind}:{digits}") for kind in _NUMBERS]
+        some = f"SELECT key FROM known WHERE key IN ({', '.join('?' * len(keys))}) ORDER BY rowid DESC LIMIT 1"
+        row = self._data.execute(some, keys).fetchone()
+        return None if row is None else bytes(row[0]).decode()
+
+
+def _bytes(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
 
 
 _NUMBERS = ("phone", "card", "ssn", "national-id")
@@ -138,7 +205,7 @@ _ROW = re.compile(r"\d(?:[\s./()-]{0,3}\d){6,40}")
 
 def known_numbers(text: str, *known: Known) -> dict[str, tuple[int, int]]:
     """Return the known numbers that a text holds in whole groups, whatever separates these: canonical form → place."""
-    rows = list(_ROW.finditer(folded(text))) if any(k.by_digits for k in known) else []
+    rows = list(_ROW.finditer(folded(text))) if any(one.has_numbers for one in known) else []
     places: dict[str, tuple[int, int]] = {}
     for row in rows:
         groups = list(re.finditer(r"\d+", row[0]))
@@ -150,7 +217,7 @@ def known_numbers(text: str, *known: Known) -> dict[str, tuple[int, int]]:
                     break
                 if len(digits) >= _ENOUGH or (i == 0 and j == len(groups) - 1):
                     for one in known:
-                        key = one.by_digits.get(digits) or one.by_digits.get(digits.lstrip("0"))
+                        key = one.number(digits) or one.number(digits.lstrip("0"))
                         if key:
                             places.setdefault(key, (row.start() + first.start(), row.start() + group.end()))
     return places

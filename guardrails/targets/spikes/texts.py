@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ...core.errors import ConfigurationError, TargetError
 from ...core.seeding import derive_seed
 from ...core.targets import Access, TextOutputs, TextTarget
+from ...kit.text.spooled import Spooled
 from ._spiked import SpikedOutputs
 
 if TYPE_CHECKING:
@@ -51,9 +53,13 @@ class SpikedTexts(SpikedOutputs[Any]):
         """Return n of the target's texts, each with an insertion."""
         return self._insert(self.target.sample_texts(n, seed=seed, max_new_tokens=max_new_tokens), seed)
 
-    def outputs(self) -> list[str]:
+    def outputs(self) -> Sequence[str]:
         """Return every text of a file, each with an insertion."""
-        return self._insert(self.target.outputs(), 0)
+        return self._outputs
+
+    @cached_property
+    def _outputs(self) -> Spooled[str]:
+        return Spooled(self._inserted(self.target.outputs(), 0))
 
     def generate(
         self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
@@ -63,13 +69,15 @@ class SpikedTexts(SpikedOutputs[Any]):
         return self._insert(texts, seed)
 
     def _insert(self, texts: Sequence[str], seed: int) -> list[str]:
+        return list(self._inserted(texts, seed))
+
+    def _inserted(self, texts: Sequence[str], seed: int) -> Iterator[str]:
         random = np.random.default_rng(derive_seed(self._seed, "spiked texts", seed))
-        out = []
         for i, text in enumerate(texts):
             gaps = [0, *(at for at, character in enumerate(text) if character.isspace()), len(text)]
             at = gaps[int(random.integers(len(gaps)))]
-            out.append(f"{text[:at].rstrip()} {self.insertions[i % len(self.insertions)]} {text[at:].lstrip()}".strip())
-        return [self.target.decode(self.target.encode(text)) for text in out] if self._has_tokens else out
+            out = f"{text[:at].rstrip()} {self.insertions[i % len(self.insertions)]} {text[at:].lstrip()}".strip()
+            yield self.target.decode(self.target.encode(out)) if self._has_tokens else out
 
 
 class ReplacedTexts(SpikedOutputs[TextOutputs]):

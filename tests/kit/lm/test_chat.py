@@ -66,6 +66,7 @@ def test_what_a_template_writes_out_beside_the_content_is_kept():
 def test_documents_carry_their_messages(tmp_path, records, n):
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     documents = read_documents(tmp_path / "a.jsonl")
+    assert read_documents(tmp_path / "a.jsonl", conversations=False).conversations == []
     assert len(documents.conversations) == n
     if n:
         assert documents.conversations[0] == [USER, ANSWER]

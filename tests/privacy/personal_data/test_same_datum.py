@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails.privacy.personal_data.same_datum import completes, known_numbers
+from guardrails.privacy.personal_data.same_datum import Known, completes, known_numbers
 from guardrails.privacy.personal_data.scanner import Span, scan
 from guardrails.privacy.pii import personal_data
 
@@ -103,3 +103,39 @@ def test_an_unknown_span_is_no_match() -> None:
     datum = Span("address", 0, 31, "12 Larch Street, Ford, OH 83080", True)
     assert completes(datum, datum.value, "12 Larch Street\nFord OH 83080", slack=16)
     assert not completes(datum, datum.value, "12 Larch Street, Ford", slack=16)
+
+
+DATA = st.tuples(
+    st.sampled_from(["phone", "card", "ssn", "national-id", "email", "my:kind"]),
+    st.text("0123é", max_size=2).map(lambda end: f"1234567{end}"),
+).map(":".join)
+
+
+@given(st.lists(st.tuples(DATA, st.integers(0, 99))), st.lists(st.tuples(DATA, st.integers(0, 99))), DATA)
+def test_known_data_are_what_a_dictionary_of_them_is(
+    first: list[tuple[str, int]], second: list[tuple[str, int]], key: str
+) -> None:
+    one, two = dict(reversed(first)), dict(reversed([*first, *second]))
+    known = Known(first)
+    more = known.copy()
+    more.add(second)
+    for ours, expected in ((known, one), (more, two)):
+        assert (len(ours), ours.get(key), key in ours) == (len(expected), expected.get(key), key in expected)
+        in_order = dict.fromkeys(name for name, _ in (first if ours is known else [*first, *second]))
+        numbers = [name for name in in_order if name.split(":")[0] in ("phone", "card", "ssn", "national-id")]
+        alike = [name for name in numbers if name.split(":")[1] == "12345670"]
+        assert ours.number("12345670") == (alike[-1] if alike else None)
+    assert known.shared_with(more) == more.shared_with(known) == len(one)
+    assert known.shared_with(Known(second)) == len(one.keys() & dict(second).keys())
+
+
+def test_half_of_a_surrogate_pair_is_looked_up_too() -> None:
+    assert Known([("secret:\ud83d", 3)]).get("secret:\ud83d") == 3
+
+
+def test_a_full_disk_ends_what_adds_data() -> None:
+    known = Known([("email:a@example.org", 0)])
+    known._data.execute("PRAGMA max_page_count = 4")
+    with pytest.raises(OSError, match="full"):
+        known.add((f"email:{i}@example.org", i) for i in range(10_000))
+    assert known.get("email:a@example.org") == 0
