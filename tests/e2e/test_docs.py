@@ -19,7 +19,16 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 FENCE = re.compile(r"^```(\w+)( run)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-OTHER_TOOLS = {"--list", "--num-cpus", "--no-deps", "--require-hashes", "--confirm", "--minutes", "--only"}
+OTHER_TOOLS = {
+    "--durations",
+    "--list",
+    "--num-cpus",
+    "--no-deps",
+    "--require-hashes",
+    "--confirm",
+    "--minutes",
+    "--only",
+}
 
 
 def load(script: str) -> ModuleType:
