@@ -67,6 +67,7 @@ COMMANDS: Mapping[str, Command] = {
     "deepfake/cnn": Command(needs=(DATA,)),
     "deepfake/faces": Command(needs=(DATA,)),
     "deepfake/media": Command(needs=(DATA,)),
+    "deepfake/neural_speech": Command(("--keep", "{keep}"), (DATA,)),
     "deepfake/peers": Command(("--peers", "{peers}", "--keep", "{keep}"), (DATA,)),
     "deepfake/scan": Command(("--peers", "{peers}")),
     "privacy/copies": Command(needs=(DATA,), within=True),

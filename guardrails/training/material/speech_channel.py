@@ -43,7 +43,7 @@ def passed(sound: Array, *, seed: int) -> tuple[Array, str]:
     cut = sound[ends[0] : max(len(sound) - ends[1], ends[0] + RATE)]
     cut = cut - cut.mean()
     cut = cut / max(float(np.sqrt((cut**2).mean())), 1e-9)
-    loud = (cut + 10 ** (noise / 20) * _coloured(len(cut), tilt, hiss)) * 10 ** (level / 20)
+    loud = (cut + 10 ** (noise / 20) * coloured(len(cut), tilt, hiss)) * 10 ** (level / 20)
     return coded(np.clip(loud, -1, 1), rate, codec), codec
 
 
@@ -58,12 +58,13 @@ def coded(sound: Array, rate: int, codec: str) -> Array:
         "PCM": ("WAV", "PCM_16"), "ULAW": ("WAV", "ULAW"), "VORBIS": ("OGG", "VORBIS"),
         "MP3": ("MP3", "MPEG_LAYER_III"), "GSM": ("WAV", "GSM610"),
     }[codec]  # fmt: skip
-    soundfile.write(buffer, _at(sound, RATE, rate), rate, format=format, subtype=subtype)
+    soundfile.write(buffer, at_rate(sound, RATE, rate), rate, format=format, subtype=subtype)
     buffer.seek(0)
-    return _at(soundfile.read(buffer)[0], rate, RATE)
+    return at_rate(soundfile.read(buffer)[0], rate, RATE)
 
 
-def _at(sound: Array, source_rate: int, rate: int) -> Array:
+def at_rate(sound: Array, source_rate: int, rate: int) -> Array:
+    """Return a recording at another rate."""
     from scipy.signal import resample_poly
 
     common = int(np.gcd(source_rate, rate))
@@ -71,9 +72,10 @@ def _at(sound: Array, source_rate: int, rate: int) -> Array:
     return resampled
 
 
-def _coloured(n: int, tilt: float, rng: np.random.Generator) -> Array:
+def coloured(n: int, tilt: float, rng: np.random.Generator) -> Array:
+    """Return noise of unit power, (n,): white for a tilt of 0, falling with frequency towards 1."""
     from scipy.signal import lfilter
 
     noise = lfilter([1.0], [1.0, -tilt], rng.standard_normal(n))
-    coloured: Array = noise / noise.std()
-    return coloured
+    scaled: Array = noise / noise.std()
+    return scaled
