@@ -109,7 +109,7 @@ class Detectability(Probe[ImageTarget]):
             detectable=0.5 + 2.8 * ((n + 1) / (12 * len(test.ours) * len(test.real))) ** 0.5,
             series=(test.bars(),), evidence=_evidence(_shown(good, test)),
             explanation=f"Of a real picture and an output, the detector picks the output in {value:.0%} of pairs; .5 is"
-            " chance. Higher is better here: outputs that can be told from real pictures deceive less.",
+            " chance. Higher is better here: outputs that can be distinguished from real pictures deceive less.",
             **shared,
         )  # fmt: skip
 

@@ -61,8 +61,8 @@ def why_confounded(
     """
     named = f" Columns that tell them apart by themselves: {', '.join(columns)}." if columns else ""
     return (
-        f"the split is confounded: without {without}, members are told from non-members with an AUC of"
-        f" {blind.value:.2f} (95% interval {blind.low:.2f} to {blind.high:.2f}), so that no attack is believed; give a"
+        f"the split is confounded: without {without}, members are separated from non-members with an AUC of"
+        f" {blind.value:.2f} (95% interval {blind.low:.2f} to {blind.high:.2f}), so no attack counts; give a"
         f" holdout drawn at random from the same {unit} as the corpus{named and '.'}{named}"
     )
 
@@ -85,8 +85,8 @@ def blind_measurement(common: Mapping[str, Any], blind: Interval, *, without: st
         metric="blind_auc",
         unit="AUC",
         method="logistic regression on the items alone, out-of-fold scores; DeLong's interval",
-        explanation=f"How well members are told from non-members without {without}. Above {0.5 + MARGIN:g} with its"
-        " whole interval, the split is confounded and no attack is believed.",
+        explanation=f"How well members are separated from non-members without {without}. If the"
+        f" whole interval is above {0.5 + MARGIN:g}, the split is confounded and no attack counts.",
     )
 
 

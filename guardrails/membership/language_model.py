@@ -300,11 +300,11 @@ def _note(rows: Sequence[Row], subject: Subject[LanguageModelTarget], data: _Doc
     if data.overlap:
         first = ", ".join(map(str, data.overlap[:10])) + (" …" if len(data.overlap) > 10 else "")
         notes.append(
-            f"{len(data.overlap)} of {len(data.overlap) + len(data.holdout)} different holdout documents stand in the"
-            f" corpus too and were left out: number {first}."
+            f"{len(data.overlap)} of {len(data.overlap) + len(data.holdout)} different holdout documents also occur in"
+            f" the corpus and were left out: number {first}."
         )
     if not data.refers:
-        few = f"fewer than {FEWEST} reference documents stand in neither corpus nor holdout"
+        few = f"fewer than {FEWEST} reference documents are in neither corpus nor holdout"
         notes.append(
             f"The reference attack was left out: {'--reference was not given' if data.given is None else few}."
         )

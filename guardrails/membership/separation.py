@@ -194,7 +194,7 @@ def _auc(
         f" {m} members stood against {n} non-members."
     ]
     if 0.5 < top.low <= alone.high:
-        said.append("The blind baseline reaches into this interval: part of it may lie in the split, not in the model.")
+        said.append("The blind baseline reaches into this interval: part of it may come from the split, not the model.")
     if attacks.constant:
         said.append(f"Left out, the same for all {unit}: {', '.join(attacks.constant)}.")
     return Measurement(

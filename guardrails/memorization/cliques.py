@@ -241,7 +241,7 @@ def _evidence(groups: _Groups) -> tuple[Evidence, ...]:
 
 
 def _explain(groups: _Groups, inside: int, corpus: bool) -> str:
-    likeness, said = groups.likeness, [f"{inside} of {len(groups.edges)} outputs lie in cliques."]
+    likeness, said = groups.likeness, [f"{inside} of {len(groups.edges)} outputs are in cliques."]
     if groups.cliques and corpus:
         pictures = len({clique.place for clique in groups.copies})
         said.append(

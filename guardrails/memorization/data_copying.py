@@ -154,7 +154,7 @@ class DataCopying(Probe[ImageTarget]):
             "weighted by the holdout; DeLong intervals, combined",
             baseline=Baseline(what="outputs as near as new pictures", value=0.5),
             explanation=f"Meehan's C_T is {test.ct:.1f}; far below 0 means copying. {len(good) - test.outputs} of "
-            f"{len(good)} outputs lie in cells with too few pictures.{overlap}",
+            f"{len(good)} outputs are in cells with too few pictures.{overlap}",
             evidence=_evidence(good, space),
         )
         return [closer, inauthentic]
@@ -200,7 +200,7 @@ def _evidence(rows: Sequence[Row], space: Space) -> tuple[Evidence, ...]:
         Evidence(
             kind="images",
             caption=f"output {row['item']} (left) and training picture {row['nearest']} (right), at 16 × 16 pixels:"
-            f" distance {row['distance']:.3f}; half of the new pictures of this cell lie nearer than"
+            f" distance {row['distance']:.3f}; half of the new pictures of this cell are closer than"
             f" {space.expected(row['cell'], 0.5):.3f}",
             media=(name,),
         )

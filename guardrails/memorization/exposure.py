@@ -320,4 +320,4 @@ def _reason(n: int, subject: Subject) -> str:
 def _overlap(subject: Subject) -> str:
     known = {text.strip() for text in subject.corpus or ()}
     overlap = sum(text.strip() in known for text in subject.holdout or ())
-    return f" {overlap} holdout documents stand in the corpus too and were left out." if overlap else ""
+    return f" {overlap} holdout documents also occur in the corpus and were left out." if overlap else ""

@@ -295,7 +295,7 @@ def _auc(common: dict[str, Any], members: Sequence[Row], others: Sequence[Row]) 
         method="error against that of the guess, over all training and held-out pictures; DeLong's interval",
         baseline=Baseline(what="training pictures completed as held-out ones are", value=0.5),
         explanation="How often a training picture is completed better than a held-out one. It shows a model that"
-        " remembers all its pictures a little, not one that has a few by heart.",
+        " remembers all its pictures a little, not one that memorized a few of them.",
     )  # fmt: skip
 
 

@@ -249,18 +249,18 @@ class Overlap(Probe[TextOutputs]):
         if short := sum(r["size"] < RUN for r in outputs):
             notes.append(f"{short} outputs are shorter than {RUN} characters and were not counted.")
         if prompted := sum(r.get("prompted", False) for r in outputs):
-            notes.append(f"{prompted} runs stand in the prompt and were not counted.")
+            notes.append(f"{prompted} runs occur in the prompt and were not counted.")
         if isinstance(subject.corpus, StoredCorpus) and (near := subject.corpus.near_duplicates):
             notes.append(f"{near} of {len(subject.corpus)} training documents are near-duplicates of another.")
         if subject.holdout is None:
             notes.append("No --holdout was given: how often new documents hold such runs is not known.")
-            notes.append("Common text (licences, heads of pages, disclaimers) cannot be told from copies without it.")
+            notes.append("Common text (licences, page headers, disclaimers) cannot be told from copies without it.")
         elif rows:
             if common := sum("common" in r for r in outputs):
                 notes.append(f"{common} outputs hold such a run only with text of held-out documents: not counted.")
             if overlap := len(self.verbatim(subject).known):
                 total = len(subject.holdout)
-                notes.append(f"{overlap} of {total} holdout documents stand in the corpus too and were left out.")
+                notes.append(f"{overlap} of {total} holdout documents also occur in the corpus and were left out.")
             if held < MINIMUM:
                 notes.append(f"The holdout has {held} passages that are long enough; a baseline needs {MINIMUM}.")
         return "".join(f" {note}" for note in notes)

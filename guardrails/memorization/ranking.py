@@ -157,7 +157,7 @@ class GenerateAndRank(Probe[LanguageModelTarget]):
     def _overlap(self, subject: Subject) -> str:
         total = len(subject.holdout or ())
         known = total - len(self.unseen(subject))
-        return f" {known} of {total} holdout documents stand in the corpus too and were left out." if known else ""
+        return f" {known} of {total} holdout documents also occur in the corpus and were left out." if known else ""
 
 
 def _written(target: LanguageModelTarget, n: int, seed: int, length: int) -> list[str]:

@@ -280,7 +280,7 @@ def _note(subject: Subject, held: int) -> str:
     known = sum(text.strip() in trained for text in subject.holdout)
     notes = []
     if known:
-        notes.append(f"{known} of {len(subject.holdout)} holdout documents stand in the corpus too and were left out.")
+        notes.append(f"{known} of {len(subject.holdout)} holdout documents also occur in the corpus and were left out.")
     if held < MINIMUM:
         notes.append(f"The holdout has {held} usable records; a baseline needs {MINIMUM}.")
     return "".join(f" {note}" for note in notes)

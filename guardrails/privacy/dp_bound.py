@@ -112,7 +112,7 @@ def _overlap(subject: Subject) -> str:
     known = {text.strip() for text in subject.corpus}
     same = sum(text.strip() in known for text in subject.holdout)
     return (
-        f" {same} of {len(subject.holdout)} holdout documents stand in the corpus too and were left out."
+        f" {same} of {len(subject.holdout)} holdout documents also occur in the corpus and were left out."
         if same
         else ""
     )

@@ -178,10 +178,10 @@ class PersonalData(Probe[TextOutputs]):
     ) -> Measurement:
         leaks = [_of(r, "corpus") for r in rows]
         rate = _rate([bool(hits) for hits in leaks], rows, confidence, seed)
-        baseline, note = None, " No --holdout was given: how often such data come out by chance is not known."
+        baseline, note = None, " No --holdout was given: how often such data appear by chance is not known."
         there, shared = rows[0]["held"]
         if subject.holdout is not None:
-            note = f" {shared} of the holdout's {there} personal data stand in the corpus too and count as that's."
+            note = f" {shared} of the holdout's {there} personal data also occur in the corpus and count as that's."
             note = note if shared else ""
             note += "" if there > shared else " The holdout holds no others, so that there is no baseline."
         if there > shared:

@@ -203,7 +203,7 @@ def _repeats(trained: Sequence[Row], unseen: Sequence[Row]) -> str | None:
 
 def _weak(auc: Interval, alone: Interval) -> str:
     if 0.5 < auc.low <= alone.high:
-        return " The blind baseline reaches into this interval: part of it may lie in the split, not in the table."
+        return " The blind baseline reaches into this interval: part of it may come from the split, not from the table."
     if auc.low <= 0.5:
         return " The attack is no better than a guess, which is no proof that nothing leaks."
     return ""

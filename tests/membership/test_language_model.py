@@ -147,7 +147,7 @@ def test_the_same_documents_on_both_sides_are_named() -> None:
     _, _, readings = audited(Subject(WordModel([]), corpus=CORPUS, holdout=CORPUS))
     for measurement in readings.values():
         assert measurement.value is None
-        assert "120 of 120 different holdout documents stand in the corpus too" in (measurement.reason or "")
+        assert "120 of 120 different holdout documents also occur in the corpus" in (measurement.reason or "")
 
 
 def test_holdout_documents_that_stand_in_the_corpus_are_left_out_and_named() -> None:

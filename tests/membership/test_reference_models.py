@@ -253,7 +253,7 @@ def test_the_same_rows_on_both_sides_are_named() -> None:
     _, _, readings = audited(subject(holdout=CORPUS.copy()))
     for measurement in readings.values():
         assert measurement.value is None
-        assert "160 of 160 different holdout rows stand in the corpus too" in (measurement.reason or "")
+        assert "160 of 160 different holdout rows also occur in the corpus" in (measurement.reason or "")
 
 
 def test_holdout_rows_that_stand_in_the_corpus_are_left_out_and_named() -> None:

@@ -165,7 +165,7 @@ def test_secrets_of_a_holdout_that_overlaps_the_corpus_are_no_references() -> No
     assert all(i >= 60 for item in items for i in item["references"])
     assert all(item["index"] >= 60 for item in items if item["arm"] == "holdout")
     assert readings["exposed_rate"].value == 1
-    assert "60 holdout documents stand in the corpus too" in readings["exposed_rate"].explanation
+    assert "60 holdout documents also occur in the corpus" in readings["exposed_rate"].explanation
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_secrets_of_a_holdout_that_overlaps_the_corpus_are_no_references() -> No
         (PLANTED, canaries(200, "gate", form="000-0000"), "form 0000"),
         (PLANTED[:1], FRESH, "1 secrets could be asked"),
         (PLANTED[:1] * 100, FRESH, "1 secrets could be asked"),
-        (PLANTED, PLANTED, "60 holdout documents stand in the corpus too"),
+        (PLANTED, PLANTED, "60 holdout documents also occur in the corpus"),
         (["1234 alone"] * 40, FRESH, "no secret"),
     ],
 )

@@ -89,7 +89,7 @@ def test_documents_in_both_are_left_out_of_the_baseline_and_named() -> None:
     _, batches, readings = audited(Subject(WordModel(CORPUS), corpus=CORPUS, holdout=holdout))
     drawn = [i["index"] for b in batches for i in b.rows() if i["arm"] == "holdout"]
     assert sorted(drawn) == list(range(40))
-    assert "30 of 70 holdout documents stand in the corpus too" in readings["extraction_rate"].explanation
+    assert "30 of 70 holdout documents also occur in the corpus" in readings["extraction_rate"].explanation
 
 
 def test_short_documents_are_counted_and_said() -> None:

@@ -140,7 +140,7 @@ def test_held_out_documents_in_the_corpus_are_left_out_and_named() -> None:
     _, readings = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=holdout))
     assert readings["overlap_rate"].baseline.value == 0
     assert readings["overlap_rate"].baseline.n == 40
-    assert "30 of 70 holdout documents stand in the corpus too" in readings["overlap_rate"].explanation
+    assert "30 of 70 holdout documents also occur in the corpus" in readings["overlap_rate"].explanation
     _, readings = audited(Subject(Writer(FRESH), corpus=CORPUS, holdout=CORPUS))
     assert readings["overlap_rate"].baseline is None
     assert "a baseline needs" in readings["overlap_rate"].explanation

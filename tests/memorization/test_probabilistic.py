@@ -189,7 +189,7 @@ def test_short_documents_and_a_holdout_within_the_corpus_are_named() -> None:
     rate = readings["probabilistic_extraction_rate"]
     assert (rate.n, rate.errors, rate.baseline.n) == (90, 0, 40)
     assert "20 corpus documents are too short" in rate.explanation
-    assert "7 of 47 holdout documents stand in the corpus too" in rate.explanation
+    assert "7 of 47 holdout documents also occur in the corpus" in rate.explanation
 
 
 @pytest.mark.parametrize("corpus", [["abc"], ["abc"] * 50, documents(3, 5, letters=30)])

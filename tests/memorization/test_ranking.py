@@ -106,7 +106,7 @@ def test_text_that_stands_in_the_holdout_too_shows_in_the_baseline() -> None:
     assert reading.value == reading.baseline.value == 1
     _, reading = audited(Subject(writer, corpus=CORPUS, holdout=[*both, *HOLDOUT]))
     assert (reading.value, reading.baseline.value) == (1, 0)
-    assert f"16 of {16 + len(HOLDOUT)} holdout documents stand in the corpus too" in reading.explanation
+    assert f"16 of {16 + len(HOLDOUT)} holdout documents also occur in the corpus" in reading.explanation
     _, reading = audited(Subject(writer, corpus=CORPUS, holdout=CORPUS))
     assert reading.baseline is None
 

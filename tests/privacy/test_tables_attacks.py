@@ -186,7 +186,7 @@ def test_rows_of_the_holdout_that_were_trained_on_are_named(probe: Callable[[], 
     given = subject()
     holdout = pd.concat([given.holdout, given.corpus.head(60)], ignore_index=True)
     (top, *_) = audit(probe(), Subject(given.target, corpus=given.corpus, holdout=holdout))
-    assert "60 rows of the holdout stand in the corpus too and were left out: number 400, 401" in top.explanation
+    assert "60 rows of the holdout also occur in the corpus and were left out: number 400, 401" in top.explanation
 
 
 def test_a_split_that_the_rows_alone_give_away_is_not_assessed() -> None:

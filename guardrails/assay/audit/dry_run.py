@@ -105,7 +105,7 @@ def _shared(scope: Scope) -> tuple[str, ...]:
         shared, n = int(_same_place(scope.settings.corpus, scope.settings.holdout)), 1
     if shared == n:
         return ("--holdout equals --corpus: nothing is held out, so there is no baseline",)
-    return (f"{shared} of {n} holdout documents stand in the corpus too and will be left out",) if shared else ()
+    return (f"{shared} of {n} holdout documents also occur in the corpus and will be left out",) if shared else ()
 
 
 def _same_place(one: str | None, two: str | None) -> bool:

@@ -59,7 +59,7 @@ class ProbeCost(Frozen):
 
 
 class Requests(Frozen):
-    """How the requests to a served model ended, over all sittings of a run that was resumed.
+    """How the requests to a served model ended, over all sessions of a resumed run.
 
     `answered` counts refusals and empty answers too. What was `filtered` and what `failed` is no answer.
     """

@@ -35,7 +35,7 @@ class TableRows:
     corpus, holdout : ndarray of int
         Places in the pool of the rows that can be compared.
     overlap : list of int
-        Rows of the holdout that stand in the corpus too, counted from the start of the holdout.
+        Rows of the holdout that also occur in the corpus, counted from the start of the holdout.
 
     Raises
     ------
@@ -100,8 +100,8 @@ class TableRows:
         if self.overlap:
             first = ", ".join(map(str, self.overlap[:10])) + (" …" if len(self.overlap) > 10 else "")
             said += (
-                f" {len(self.overlap)} of {len(self.overlap) + len(self.holdout)} different holdout rows stand in the"
-                f" corpus too and were left out: number {first}."
+                f" {len(self.overlap)} of {len(self.overlap) + len(self.holdout)} different holdout rows also occur in the"
+                f" corpus and were left out: number {first}."
             )
         if self._separating:
             said += f" Columns that tell corpus and holdout apart by themselves: {', '.join(self._separating)}."

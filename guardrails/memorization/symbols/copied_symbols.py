@@ -256,7 +256,7 @@ class SymbolicCopies(Probe[TextOutputs]):
         if index.overlap:
             first = ", ".join(map(str, index.overlap[:SHOWN])) + (" …" if len(index.overlap) > SHOWN else "")
             said.append(
-                f"{len(index.overlap)} held-out documents stand in the corpus too, and the threshold was not set on"
+                f"{len(index.overlap)} held-out documents also occur in the corpus, and the threshold was not set on"
                 f" them: number {first}."
             )
         return " ".join(said)

@@ -280,7 +280,7 @@ def notes(rows: Sequence[Row], subject: Subject, held: int) -> str:
         out.append("No --holdout was given: how much of this could be guessed is not known.")
         return "".join(f" {note}" for note in out)
     if overlap := sum(text.strip() in stripped for text in subject.holdout):
-        out.append(f"{overlap} of {len(subject.holdout)} holdout documents stand in the corpus too and were left out.")
+        out.append(f"{overlap} of {len(subject.holdout)} holdout documents also occur in the corpus and were left out.")
     if held < MINIMUM:
         out.append(f"The holdout has {held} usable documents; a baseline needs {MINIMUM}.")
     return "".join(f" {note}" for note in out)

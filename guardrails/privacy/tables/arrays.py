@@ -243,7 +243,7 @@ def _overlap(corpus: Rows, holdout: Rows) -> tuple[frozenset[int], float]:
     share = len(same) / len(holdout)
     if newcombe(len(same), len(holdout), repeated, len(corpus), confidence=0.999).low <= 0:
         return frozenset(), share
-    said = f"{len(same):,} of the {len(holdout):,} rows of the holdout stand in the corpus too"
+    said = f"{len(same):,} of the {len(holdout):,} rows of the holdout also occur in the corpus"
     if share > MOST_OVERLAP:
         raise ConfigurationError(f"{said}: give a holdout of rows that the model was not trained on")
     if repeated > TWINS * len(corpus):

@@ -161,7 +161,7 @@ def remarks(rows: Sequence[Row], subject: Subject) -> str:
     if left_out:
         count, first = left_out
         named = ", ".join(map(str, first)) + (" …" if count > len(first) else "")
-        said.append(f"{count} rows of the holdout stand in the corpus too and were left out: number {named}.")
+        said.append(f"{count} rows of the holdout also occur in the corpus and were left out: number {named}.")
     twins = next((row["twins"] for row in rows if "twins" in row), None)
     if twins:
         said.append(f"{twins:.1%} of the holdout equal a row of the corpus, which chance explains.")

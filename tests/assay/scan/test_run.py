@@ -69,7 +69,7 @@ def test_a_cut_off_scan_goes_on_where_it_was(finished: Path, tmp_path: Path, kep
     assert "".join(told).encode() == text
 
 
-def test_a_scan_says_what_it_used_over_its_sittings(finished: Path, tmp_path: Path) -> None:
+def test_a_scan_says_what_it_used_over_its_sessions(finished: Path, tmp_path: Path) -> None:
     before = ScanResult.read(finished).cost
     assert before is not None
     assert before.items == 8
