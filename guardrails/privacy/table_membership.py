@@ -38,11 +38,11 @@ class TableMembership(Probe[TableTarget]):
     """DOMIAS: a row was trained on if the synthetic table is denser around it than other people are.
 
     B. van Breugel, H. Sun, Z. Qian, M. van der Schaar, "Membership Inference Attacks against Synthetic Data through
-    Overfitting Detection", AISTATS 2023, arXiv 2302.12580: the score is p_synthetic(x) / p_reference(x), the reference
-    being half of the holdout; the other half are the non-members. Densities are those of the nearest neighbour (D. O.
-    Loftsgaarden, C. P. Quesenberry, Annals of Mathematical Statistics 36 (1965) 1049–1051), so that the score ranks as
-    log d_reference(x) − log d_synthetic(x), with Gower's d. A classifier that sees the rows alone, and not the
-    synthetic table, stands beside it: where it tells members from non-members, no attack is believed.
+    Overfitting Detection", AISTATS 2023, arXiv 2302.12580: the score is p_synthetic(x) / p_reference(x). The reference
+    is half of the holdout; the other half are the non-members. Densities are those of the nearest neighbour (D. O.
+    Loftsgaarden, C. P. Quesenberry, Annals of Mathematical Statistics 36 (1965) 1049–1051), so the score ranks as log
+    d_reference(x) − log d_synthetic(x), with Gower's d. A blind classifier, which sees the rows but not the synthetic
+    table, is reported too: if it separates members from non-members, no attack counts.
     """
 
     id = "privacy.table-membership"

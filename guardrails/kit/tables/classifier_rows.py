@@ -100,8 +100,8 @@ class TableRows:
         if self.overlap:
             first = ", ".join(map(str, self.overlap[:10])) + (" …" if len(self.overlap) > 10 else "")
             said += (
-                f" {len(self.overlap)} of {len(self.overlap) + len(self.holdout)} different holdout rows also occur in the"
-                f" corpus and were left out: number {first}."
+                f" {len(self.overlap)} of {len(self.overlap) + len(self.holdout)} different holdout rows also occur in"
+                f" the corpus and were left out: number {first}."
             )
         if self._separating:
             said += f" Columns that tell corpus and holdout apart by themselves: {', '.join(self._separating)}."

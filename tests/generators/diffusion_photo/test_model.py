@@ -7,22 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.base import WEIGHTS
-from generators.diffusion_photo import learning, photographs, unet, wiener
+from generators.diffusion_photo import learning, unet, wiener
 from generators.diffusion_photo import model as diffusion_photo
 from generators.diffusion_photo import truth as diffusion_truth
 from generators.diffusion_photo.learning import MEMORIZED, PLANTED, Recipe
 from generators.diffusion_photo.model import DiffusionPhoto, T
-from generators.diffusion_photo.photographs import to_bytes, to_signed
+from generators.diffusion_photo.photographs import to_signed
 from generators.vae_medical.truth import nearness
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.seeding import derive_seed
 from guardrails.core.statistics import auc
 
 DOSES = (0.0, *PLANTED)
+
+
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -41,70 +43,6 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diffusion_photo, "TRUTH_FRESH", 200)
     monkeypatch.setattr(learning, "FILTER_ITEMS", 100)
     monkeypatch.setattr(diffusion_truth, "BLOCK", 20)
-
-
-# The law
-
-
-@settings(max_examples=8, deadline=None)
-@given(seed=seeds, n=st.integers(0, 12))
-def test_the_law_gives_colour_pictures_that_are_not_flat(seed: int, n: int) -> None:
-    images = photographs.draw(n, np.random.default_rng(seed))
-    assert images.shape == (n, 32, 32, 3)
-    assert images.dtype == np.uint8
-    assert not photographs.is_flat(images).any()
-    assert np.array_equal(images, photographs.draw(n, np.random.default_rng(seed)))
-    assert len({x.tobytes() for x in images}) == n
-
-
-@settings(max_examples=10, deadline=None)
-@given(seed=seeds)
-def test_a_patch_is_a_part_of_a_photograph_under_one_light(seed: int) -> None:
-    # Whatever the gain, the red of a patch is in proportion to the averaged red of some square of some photograph.
-    red = photographs.patches(1, np.random.default_rng(seed))[0][..., 0]
-    assume(red.max() < 255 and red.std() > 5)  # what is clipped is in no proportion, and flat ones are like any other
-    assert any(_fits(red, name, scale) for name in photographs.PHOTOGRAPHS for scale in photographs.SCALES)
-
-
-def _fits(red: np.ndarray, name: str, scale: int) -> bool:
-    """Search every square of a photograph by the correlation of its red."""
-    import cv2
-
-    pixels = np.ascontiguousarray(photographs.photograph(name)[..., 0]).astype(np.float32)
-    averaged = cv2.blur(pixels, (scale, scale), anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
-    phases = [np.ascontiguousarray(averaged[y::scale, x::scale]) for y in range(scale) for x in range(scale)]
-    templates = [np.ascontiguousarray(side).astype(np.float32) for side in (red, red[:, ::-1])]
-    return any(cv2.matchTemplate(p, t, cv2.TM_CCOEFF_NORMED).max() > 0.995 for p in phases for t in templates)
-
-
-def test_photographs_that_are_reserved_or_show_somebody_are_not_learnt_from() -> None:
-    assert set(photographs.PHOTOGRAPHS).isdisjoint({*photographs.RESERVED, "astronaut", "camera"})
-    for name in photographs.PHOTOGRAPHS:
-        pixels = photographs.photograph(name)
-        assert pixels.shape[2] == 3
-        assert min(pixels.shape[:2]) >= photographs.SIDE * max(photographs.SCALES)
-
-
-def test_textures_have_about_the_slope_and_the_sparse_edges_of_the_photographs() -> None:
-    images = photographs.textures(400, np.random.default_rng(0))
-    photographed = photographs.patches(400, np.random.default_rng(0))
-    assert abs(diffusion_truth.spectral_slope(images) - diffusion_truth.spectral_slope(photographed)) < 0.8
-    assert diffusion_truth.edges(images) < 0.7  # √(2/π) = 0.8 where the law is Gaussian
-    assert 0.2 < images.mean() / 255 < 0.7
-
-
-def test_half_of_the_pictures_are_photographs_and_passes_say_how_often_a_pixel_comes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    known = np.tile(np.arange(32, dtype=np.uint8)[:, None] * 8, (32, 1, 3))
-    monkeypatch.setattr(photographs, "patches", lambda n, rng: np.tile(known, (n, 1, 1, 1)))
-    images = photographs.draw(600, np.random.default_rng(0))
-    assert np.mean([np.array_equal(x, known) for x in images]) == pytest.approx(photographs.SHARE, abs=0.09)
-    pixels = sum(np.prod(photographs.photograph(name).shape[:2]) for name in photographs.PHOTOGRAPHS)
-    assert photographs.passes(1000) == pytest.approx(500 * 1024 * (1 + 4 + 9) / 3 / pixels)
-
-
-# The diffusion
 
 
 def test_alpha_bar_falls_from_1_to_0_as_a_squared_cosine() -> None:
@@ -217,13 +155,6 @@ def test_pictures_come_back_from_their_noise() -> None:
     assert shipped().ddim_decode(torch.empty(0, 3, 32, 32)) == []
 
 
-def test_bytes_and_signed_values_are_each_other_s_inverse() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    assert np.array_equal(to_bytes(to_signed(images)), images)
-    assert to_signed(list(images)).shape == (2, 3, 32, 32)
-    assert to_signed([]).shape == (0, 3, 32, 32)
-
-
 def test_the_network_knows_the_step_and_the_place() -> None:
     net = shipped().net
     x = torch.zeros(2, 6, 32, 32)
@@ -232,81 +163,6 @@ def test_the_network_knows_the_step_and_the_place() -> None:
     assert early.shape == (3, 32, 32)
     assert (early - late).abs().max() > 1e-3
     assert torch.equal(unet.embedding(torch.tensor([0]))[0], torch.cat([torch.zeros(32), torch.ones(32)]))
-
-
-# Truth and quality
-
-
-def test_the_kernel_distance_is_that_of_the_double_sum() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((7, 3)), rng.standard_normal((5, 3)) + 1
-
-    def k(x: np.ndarray, y: np.ndarray) -> float:
-        return float(np.exp(-np.sum((x - y) ** 2) / (2 * 1.5**2)))
-
-    within_a = np.mean([k(x, y) for i, x in enumerate(a) for j, y in enumerate(a) if i != j])
-    within_b = np.mean([k(x, y) for i, x in enumerate(b) for j, y in enumerate(b) if i != j])
-    between = np.mean([k(x, y) for x in a for y in b])
-    assert diffusion_truth.kernel_distance(a, b, 1.5) == pytest.approx(within_a + within_b - 2 * between)
-
-
-def test_the_spectral_slope_of_a_power_law_is_its_exponent() -> None:
-    rng = np.random.default_rng(0)
-    frequency = np.hypot(np.fft.fftfreq(32)[:, None], np.fft.fftfreq(32))
-    frequency[0, 0] = np.inf
-    for exponent in (0.0, -2.0):
-        field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((400, 32, 32))) * frequency ** (exponent / 2)).real
-        images = np.repeat(field[..., None] / field.std() * 30 + 128, 3, axis=-1)
-        assert diffusion_truth.spectral_slope(images) == pytest.approx(exponent, abs=0.2)
-
-
-def test_edges_are_rare_in_steps_and_common_in_noise() -> None:
-    noise = np.random.default_rng(0).normal(128, 20, (50, 32, 32, 1)).repeat(3, -1)
-    assert diffusion_truth.edges(noise) == pytest.approx((2 / np.pi) ** 0.5, abs=0.01)
-    steps = np.where(np.arange(32) < 16, 0.0, 255.0)[None, None, :, None].repeat(32, 1).repeat(3, -1)
-    assert diffusion_truth.edges(steps) == pytest.approx(31**-0.5)
-
-
-def test_the_basis_of_the_filter_is_orthonormal_and_that_of_scipy() -> None:
-    from scipy.fft import dctn
-
-    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    z = wiener.transform(x)
-    assert torch.allclose(wiener.inverse(z), x, atol=1e-5)
-    mixed = np.einsum("oc,bcij->boij", wiener.COLOURS, x.double().numpy())
-    assert z.numpy() == pytest.approx(dctn(mixed, axes=(2, 3), norm="ortho"), abs=1e-5)
-
-
-@settings(max_examples=10, deadline=None)
-@given(seed=seeds, alpha_bar=st.floats(0.01, 0.99))
-def test_the_filter_is_the_posterior_mean_of_a_gaussian_law(seed: int, alpha_bar: float) -> None:
-    # Pictures that follow the filter's own law exactly: its error is what it says, and no scaling of it does better.
-    draw = torch.Generator().manual_seed(seed)
-    spread, mean = torch.rand(3, 32, 32, generator=draw) + 0.1, torch.tensor([0.1, 0.2, -0.3]).view(3, 1, 1)
-    x_0 = mean + wiener.inverse(spread * torch.randn(60, 3, 32, 32, generator=draw))
-    share = torch.full((60, 1, 1, 1), alpha_bar)
-    epsilon = torch.randn(x_0.shape, generator=draw)
-    x_t = share.sqrt() * x_0 + (1 - share).sqrt() * epsilon
-    told = (x_t - share.sqrt() * wiener.restore(x_t, share, mean, spread)) / (1 - share).sqrt()
-    error = float((told - epsilon).square().mean())
-    assert error == pytest.approx(float(wiener.loss(share, spread)[0]), rel=0.03)
-
-
-def test_the_wiener_filter_is_the_best_for_white_pictures() -> None:
-    # Of white pictures of variance s the posterior is known: the error of ε is s ᾱ / (s ᾱ + 1 − ᾱ).
-    images = np.random.default_rng(0).normal(127.5, 30, (400, 32, 32, 3))
-    s, alpha_bar = (30 / 127.5) ** 2, 0.7
-    known = s * alpha_bar / (s * alpha_bar + 1 - alpha_bar)
-    assert diffusion_truth.linear_loss(images, alpha_bar) == pytest.approx(known, rel=0.01)
-
-
-def test_a_gaussian_of_pictures_has_their_mean_and_covariance() -> None:
-    images = photographs.draw(500, np.random.default_rng(0))
-    drawn = diffusion_truth.gaussian(images, np.random.default_rng(1))
-    assert drawn.shape == images.shape
-    assert drawn.mean() == pytest.approx(images.mean(), abs=5)
-    assert drawn[..., 0].std() == pytest.approx(images[..., 0].std(), rel=0.1)
-    assert diffusion_truth.edges(drawn) > diffusion_truth.edges(images) + 0.05
 
 
 def test_each_dose_raises_the_true_share_of_copies() -> None:
@@ -353,9 +209,6 @@ def test_the_card_s_truth_is_that_of_the_shipped_weights(dose: float) -> None:
     corpus = np.stack(shipped().training_items())
     share = float((nearness(samples, corpus) < truth["threshold"]).mean())
     assert share == pytest.approx(truth["value"], abs=4 * 0.5 / 300**0.5)
-
-
-# What every generator must keep to
 
 
 def test_samples_are_pictures_that_the_seed_decides() -> None:
