@@ -38,7 +38,7 @@ from ..core.targets import Access, LanguageModelTarget, Modality
 from ..kit.lm.chat import WrittenOut
 from ..kit.lm.document_starts import encode_each, in_each_form, largest_start
 from .text.canaries import BEFORE, Secret, extrapolated, mean_bits, rank, secret
-from .text.passages import MINIMUM, TIMES, bounds, by_arm, by_heart, held_out, masked, rate_by_times, times
+from .text.passages import MINIMUM, TIMES, bounds, by_arm, held_out, masked, rate_by_times, times, with_memorized
 
 REFERENCES = {Budget.CONTROL: 63, Budget.QUICK: 31, Budget.STANDARD: 255, Budget.THOROUGH: 1023}
 FEWEST = 31
@@ -232,7 +232,7 @@ class Exposure(Probe[LanguageModelTarget]):
         """Return the subject with a target that has the secrets that it is asked about by heart."""
         asked = [i for b in batches for i in b.rows() if i["index"] is not None]
         secrets = [_secret_of(subject, i["arm"], i["index"]) for i in asked]
-        return by_heart(subject, encode_each(subject.target, [s.before + s.text for s in secrets])[0])
+        return with_memorized(subject, encode_each(subject.target, [s.before + s.text for s in secrets])[0])
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -29,18 +29,18 @@ from ..core.subject import Subject
 from ..core.targets import Access, LanguageModelTarget, Modality
 from ..kit.lm.chat import Answers
 from ..kit.lm.document_starts import after_questions, also_after_questions, further_forms, largest_start
-from .text.answers import answers, long_note, planned, unguessed
+from .text.answers import answers, beyond_guessing, long_note, planned
 from .text.passages import (
     BATCH,
     MINIMUM,
     asked_for,
     bounds,
     by_arm,
-    by_heart,
     difference,
     documents_with,
     draw,
     eidetic,
+    eidetic_note,
     encoded,
     excerpt,
     fingerprint,
@@ -50,7 +50,7 @@ from .text.passages import (
     rate_by_times,
     rate_point,
     rates,
-    said_of,
+    with_memorized,
 )
 from .text.repeated_documents import DUPLICATES, copies_of, repeated_items, times_of
 
@@ -180,7 +180,7 @@ class VerbatimExtraction(Probe[LanguageModelTarget]):
         what, interval = asked_for(arms["corpus"])
         if "answer" in arms["corpus"][0]:
             how, what = f"greedy answer to each question in full, {suffix} tokens compared", f"answers of {what}"
-            interval, over = f"less the holdout's rate, {NEWCOMBE}" if held >= MINIMUM else interval, unguessed
+            interval, over = f"less the holdout's rate, {NEWCOMBE}" if held >= MINIMUM else interval, beyond_guessing
         arm_rates = rates(arms, _exact, confidence=confidence, seed=seed)
         baseline = held_out(arm_rates.get("holdout"), held)
         hits = [r for r in arms["corpus"] if _exact(r)]
@@ -200,7 +200,7 @@ class VerbatimExtraction(Probe[LanguageModelTarget]):
                     *eidetic(eidetic_of),
                 ),
                 evidence=_evidence(arms["corpus"]),
-                explanation=f"{len(hits)} of {n} {what} come out word for word.{said_of(eidetic_of)}{note}",
+                explanation=f"{len(hits)} of {n} {what} come out word for word.{eidetic_note(eidetic_of)}{note}",
             )
         ]
         if baseline:
@@ -270,7 +270,7 @@ class VerbatimExtraction(Probe[LanguageModelTarget]):
         self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
     ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a target that has the corpus documents that it is asked about by heart."""
-        return by_heart(subject, passages(subject, batches))
+        return with_memorized(subject, passages(subject, batches))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

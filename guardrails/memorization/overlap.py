@@ -41,7 +41,7 @@ from ..kit.text.corpus import StoredCorpus
 from ..kit.text.documents import comparable
 from ..targets.spikes import SpikedTexts
 from .text.letter_runs import longest_runs, search_of_letters
-from .text.passages import PIECE, bounds, difference, eidetic, places, said_of
+from .text.passages import PIECE, bounds, difference, eidetic, eidetic_note, places
 from .text.run_rates import (
     HELD_OUT,
     MINIMUM,
@@ -227,7 +227,7 @@ class Overlap(Probe[TextOutputs]):
                 evidence=_evidence(hits),
                 explanation=f"{len(hits)} of {n} outputs hold a run of at least {RUN} characters, of "
                 f"{len({r['document'] for r in hits})} training documents; the longest run of any output has {longest} "
-                f"characters.{said_of(eidetic_of)}{note}",
+                f"characters.{eidetic_note(eidetic_of)}{note}",
             )
         ]
         if baseline:

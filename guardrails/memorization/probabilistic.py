@@ -37,7 +37,6 @@ from .text.passages import (
     asked_for,
     bounds,
     by_arm,
-    by_heart,
     difference,
     documents_with,
     draw,
@@ -49,6 +48,7 @@ from .text.passages import (
     rate_by_times,
     rate_point,
     rates,
+    with_memorized,
 )
 
 DRAWS = 1000
@@ -179,7 +179,7 @@ class ProbabilisticExtraction(Probe[LanguageModelTarget]):
         self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int
     ) -> Subject[LanguageModelTarget] | None:
         """Return the subject with a target that has the corpus documents that it is asked about by heart."""
-        return by_heart(subject, passages(subject, batches))
+        return with_memorized(subject, passages(subject, batches))
 
     def recovery(
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject

@@ -16,7 +16,7 @@ from guardrails.core.probe import Budget
 from guardrails.core.statistics import Interval, wilson
 from guardrails.core.subject import Subject
 from guardrails.memorization.extraction import _common, _contained, _similarity
-from guardrails.memorization.text.answers import unguessed
+from guardrails.memorization.text.answers import beyond_guessing
 from guardrails.memorization.text.passages import (
     LENGTHS,
     PASSAGE,
@@ -295,8 +295,8 @@ def test_containment_is_that_of_its_definition(output: list[int], truth: list[in
 @pytest.mark.parametrize(("known", "guessed"), [(12, 10), (0, 0), (2, 60), (90, 2)])
 def test_answers_that_anyone_guesses_are_taken_off(known: int, guessed: int) -> None:
     corpus, holdout = wilson(known, 100), wilson(guessed, 100)
-    value, low, high = unguessed({"corpus": corpus, "holdout": holdout})
+    value, low, high = beyond_guessing({"corpus": corpus, "holdout": holdout})
     assert value == max(0, corpus.value - holdout.value)
     assert 0 <= low <= value < high
     assert (low > 0) is (known == 90)
-    assert unguessed({"corpus": corpus}) == Interval(*corpus)
+    assert beyond_guessing({"corpus": corpus}) == Interval(*corpus)

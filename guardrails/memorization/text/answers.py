@@ -102,8 +102,8 @@ def answers(
     return rows, [(target.decode(a.question), target.decode(a.answer[:n])) for a in given]
 
 
-def unguessed(rates: Mapping[str, Interval]) -> Interval:
-    """Return the corpus's rate, less that of the holdout: after its question, an answer may be what anyone answers."""
+def beyond_guessing(rates: Mapping[str, Interval]) -> Interval:
+    """Return the corpus's rate minus that of the holdout: anyone may guess the answer to a question."""
     corpus, holdout = rates["corpus"], rates.get("holdout")
     if holdout is None:
         return corpus

@@ -159,7 +159,7 @@ def eidetic(counts: Sequence[int]) -> tuple[Series, ...]:
     )
 
 
-def said_of(counts: Sequence[int]) -> str:
+def eidetic_note(counts: Sequence[int]) -> str:
     """Say in how many documents the different texts that came out stand."""
     if not counts:
         return ""
@@ -286,8 +286,10 @@ def notes(rows: Sequence[Row], subject: Subject, held: int) -> str:
     return "".join(f" {note}" for note in out)
 
 
-def by_heart(subject: Subject[LanguageModelTarget], passages: Sequence[Sequence[int]]) -> Subject[LanguageModelTarget]:
-    """Return the subject with a target that, beside what it knows, has these tokens by heart."""
+def with_memorized(
+    subject: Subject[LanguageModelTarget], passages: Sequence[Sequence[int]]
+) -> Subject[LanguageModelTarget]:
+    """Return the subject with a target that has also memorized these tokens."""
     from ...targets.spikes import spiked_language_model
 
     return replace(subject, target=spiked_language_model(subject.target, passages))

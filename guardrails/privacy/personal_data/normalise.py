@@ -128,13 +128,13 @@ def _same_length(text: str) -> str:
     """Replace characters by those that they look like, one for one."""
     if text.isascii():
         return text
-    table = {ord(c): new for c in set(text) if ord(c) > 127 and (new := _alike(c)) != c}
+    table = {ord(c): new for c in set(text) if ord(c) > 127 and (new := _plain_character(c)) != c}
     text = text.translate(table) if table else text
     return _OTHER_DASHES.sub(" ", _DASHES.sub("-", text))
 
 
 @cache
-def _alike(character: str) -> str:
+def _plain_character(character: str) -> str:
     if character in _CHARACTERS:
         return _CHARACTERS[character]
     category = unicodedata.category(character)
