@@ -303,7 +303,7 @@ def test_the_sixth_attack_widens_the_intervals_of_all() -> None:
         (None, "--reference was not given"),
         ([], "fewer than 40 reference documents"),
         ([" ", ""] * 40, "fewer than 40 reference documents"),
-        (documents(39, "r") + CORPUS[:50] + HOLDOUT, "fewer than 40 reference documents stand in neither"),
+        (documents(39, "r") + CORPUS[:50] + HOLDOUT, "fewer than 40 reference documents are in neither"),
         (["w001 w002"] * 60, "fewer than 40 reference documents"),
     ],
 )

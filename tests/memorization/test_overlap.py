@@ -160,7 +160,7 @@ def test_a_run_that_the_prompt_holds_is_the_prompter_s() -> None:
     subject = Subject(Writer(CORPUS), corpus=CORPUS, prompts=[*asked, "Say something of your own"])
     rows, readings = audited(replace(subject, target=Writer([*CORPUS, CORPUS[0]])))
     assert sum(row["length"] >= RUN and not row["prompted"] for row in rows) == 3
-    assert f"{N - 3} runs stand in the prompt" in readings["overlap_rate"].explanation
+    assert f"{N - 3} runs occur in the prompt" in readings["overlap_rate"].explanation
     assert "cluster bootstrap by prompt" in readings["overlap_rate"].method
 
 

@@ -163,7 +163,7 @@ def test_repeated_rows_count_once_missing_values_and_zeros_of_either_sign_alike(
         ((people(9), people(9, 1).rename(columns={"age": "Age"}), people(9, 2)), "different columns"),
         ((people(9).set_axis(["a", "a", "b"], axis=1), people(9), people(9)), "two columns named 'a'"),
         ((people(9).map(lambda _: None), people(9, 1), people(9, 2)), "every column"),
-        ((people(9), people(200, 1), people(200, 1)), "200 of the 200 rows of the holdout stand in the corpus"),
+        ((people(9), people(200, 1), people(200, 1)), "200 of the 200 rows of the holdout also occur in the corpus"),
     ],
 )
 def test_tables_that_cannot_be_compared(tables: tuple[object, ...], said: str) -> None:
