@@ -27,6 +27,7 @@ CONTEXT = 1024
 """Tokens that are taken for the longest text where the server does not say it."""
 NOT_ASKED = "whether the server gives log-probabilities is asked when the audit begins"
 _TOO_LONG = re.compile(r"the server answered (400|413|422)\b.*(token|length|context|long)", re.IGNORECASE | re.DOTALL)
+_REFUSED = re.compile(r"the server answered (400|413|422)\b")
 HALVINGS = 6
 """How often a text that is too long for the server is halved, and sent again."""
 BEGINNING = 4
@@ -60,6 +61,10 @@ class ServedLanguageModel(ChatTexts):
         self._parts: dict[int, str] = {}
         self._known: dict[tuple[int, ...], list[tuple[list[int], NDArray[np.float64]]]] = {}
         """Sequences that were scored, by their first tokens."""
+        self._beginnings: dict[str, str] = {}
+        """Of texts that are too long for the server: what it reads."""
+        self._refused: dict[str, str] = {}
+        """Texts that it would refuse again, and why."""
         self._unread: dict[tuple[str, int], str] = {}
         """Requests of a call that failed in part, until the engine has asked for each item by itself."""
 
@@ -111,13 +116,20 @@ class ServedLanguageModel(ChatTexts):
         refuse_lone_surrogate(text)
         if not text:
             return list(self._lead)
+        given, text = text, self._beginnings.get(text, text)
+        if given in self._refused:
+            raise TargetError(self._refused[given])
         for halvings in range(HALVINGS + 1):
             (reply,) = self._endpoint.score([text], self._form, lead=len(self._lead))
             if halvings == HALVINGS or not _TOO_LONG.match(reply.error or ""):
                 break
             text = text[: len(text) // 2].rsplit(" ", 1)[0]
         if reply.error is not None:
+            if _REFUSED.match(reply.error):
+                self._refused[given] = reply.error
             raise TargetError(reply.error)
+        if text != given:
+            self._beginnings[given] = text
         return self._learn(text, _read(reply))
 
     def decode(self, tokens: Sequence[int]) -> str:

@@ -256,6 +256,21 @@ def test_of_a_text_that_is_too_long_the_beginning_is_read(server: Server, plain:
     )
 
 
+def test_what_a_server_refuses_of_a_text_is_asked_once(server: Server, plain: HuggingFaceTarget) -> None:
+    good = echoing(plain, longest=60)
+    server.always = lambda handler, body: (status(400) if "odd" in body["prompt"] else good)(handler, body)
+    target = served(server)
+    long = "one two three four five six seven " * 8
+    first = target.encode(long)
+    with pytest.raises(TargetError, match="answered 400"):
+        target.encode("an odd text")
+    before = len(server.asked)
+    assert target.encode(long) == first
+    with pytest.raises(TargetError, match="answered 400"):
+        target.encode("an odd text")
+    assert len(server.asked) == before
+
+
 def test_the_context_is_the_one_that_the_server_states(server: Server, plain: HuggingFaceTarget) -> None:
     server.always = echoing(plain)
     assert served(server).context_length == CONTEXT
