@@ -138,7 +138,10 @@ def test_the_same_seed_gives_the_same(probe: Callable[[], Probe]) -> None:
     ("change", "said"),
     [
         (lambda s: Subject(s.target, corpus=s.corpus.drop(columns="age"), holdout=s.holdout), "corpus lacks age"),
-        (lambda s: Subject(s.target, corpus=s.corpus, holdout=s.corpus), "400 of the 400 rows of the holdout stand in"),
+        (
+            lambda s: Subject(s.target, corpus=s.corpus, holdout=s.corpus),
+            "400 of the 400 rows of the holdout also occur",
+        ),
         (lambda s: Subject(s.target, corpus=s.corpus, holdout=s.holdout.head(0)), "the holdout has no rows"),
         (
             lambda s: Subject(s.target, corpus=s.corpus.map(lambda _: None), holdout=s.holdout),
