@@ -32,7 +32,7 @@ _OBSERVED: dict[Status, Literal["found", "clear", "inconclusive", "not-assessed"
 }
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)  # more than there are sources: the self-check returns to each of them
 def control_subject(source: str) -> Subject:
     """Return a control's subject with its data, loaded once a process."""
     from ...targets import reference_subject
