@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from ..core.errors import ConfigurationError, MissingExtraError, did_you_mean
@@ -35,10 +40,17 @@ def imported_ray(*parts: str) -> Any:
     return ray
 
 
+CLIENT, CLIENT_PORT = "ray://", 10001
+TOKEN = "RAY_AUTH_MODE"
+
+
 def _check_answers(address: str) -> None:
-    """Raise ConfigurationError where nothing answers at HOST:PORT: Ray itself would go on trying for minutes."""
-    host, colon, port = address.rpartition(":")
-    if not colon or "/" in host or not port.isdecimal():  # "auto", "local", "ray://…"
+    """Raise ConfigurationError where nothing answers at an address: Ray itself would go on trying for minutes."""
+    place = address.removeprefix(CLIENT)
+    if place != address and ":" not in place:
+        place = f"{place}:{CLIENT_PORT}"
+    host, colon, port = place.rpartition(":")
+    if not colon or "/" in host or not port.isdecimal():  # "auto", "local", "anyscale://…"
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
@@ -53,13 +65,32 @@ def connect(ray: Any) -> list[float]:
     ------
     ConfigurationError
         Where ``RAY_ADDRESS`` names no cluster that can be reached.
+    MissingExtraError
+        Where it begins with ``ray://``, and Ray's client is not installed.
     """
     if not ray.is_initialized():
-        _check_answers(os.environ.get("RAY_ADDRESS", ""))
+        address = os.environ.get("RAY_ADDRESS", "")
+        if address.startswith(CLIENT) and find_spec("grpc") is None:
+            raise MissingExtraError("Ray's client", "pip install 'ray[client]'")
+        _check_answers(address)
         try:
-            ray.init(log_to_driver=False, include_dashboard=False)
+            with _handler_of_sigterm():
+                ray.init(log_to_driver=False, include_dashboard=False, logging_level="WARNING")
         except (ConnectionError, ImportError, RuntimeError, TimeoutError, ValueError) as error:
             what = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            where = os.environ.get("RAY_ADDRESS", "")
-            raise ConfigurationError(f"no Ray cluster can be reached at RAY_ADDRESS '{where}': {what}") from None
+            token = "" if TOKEN in os.environ else f". A cluster that asks for a token needs {TOKEN}=token here, too"
+            raise ConfigurationError(
+                f"no Ray cluster can be reached at RAY_ADDRESS '{address}': {what}{token}"
+            ) from None
     return [float(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+
+
+@contextmanager
+def _handler_of_sigterm() -> Iterator[None]:
+    """Put back a handler of ours: Ray's calls ``sys.exit``, and the run would end without how to resume it."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)

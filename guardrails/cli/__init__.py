@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.errors import ConfigurationError
+from ._child import tell_parent
 from ._endings import BROKE, PASSED, explain, let_signals_interrupt
 from ._screen import occupy_descriptors, screens
 
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = run(arguments)
     finally:
+        tell_parent(code)
         sys.exit(code)  # whatever happened: Python's own code is 1, which means that a finding failed
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import ConfigurationError
+from ._child import go_on_in_child
 from ._console import echo_json, only_data_on_stdout, progress, write_json
 from ._endings import interrupted
 from ._screen import note, say, show
@@ -175,10 +176,14 @@ def audit(
     if dry_run:
         _dry_run(target, options, as_json=as_json)
         return
+    from ..assay.run_folder import default_folder
+
+    folder = resume or out or default_folder(target or "self-check")
+    if engine is Engine.RAY and (code := go_on_in_child(_how_to_resume, folder)) is not None:
+        raise typer.Exit(code)
     from reports import render
 
     from ..assay.audit.options import SHORT
-    from ..assay.run_folder import default_folder
 
     if resume and (options.keys() - {"options", *SHORT, "endpoint"} or endpoint.keys() - {"api_key_env"} or out):
         raise ConfigurationError(
@@ -187,7 +192,6 @@ def audit(
         )
     if salvage and not resume:
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
-    folder = resume or out or default_folder(target or "self-check")
     options["engine"] = engine.value
     result = _run(target, options, folder, resume=resume is not None, salvage=salvage)
     page = folder / "report.html"
@@ -235,8 +239,14 @@ def _dry_run(target: str | None, options: dict[str, Any], *, as_json: bool) -> N
     show(*what.lines())
 
 
+def _how_to_resume(folder: Path) -> str | None:
+    from ..assay.audit.orchestrator import how_to_resume
+
+    return how_to_resume(folder)
+
+
 def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: bool, salvage: bool) -> AuditResult:
-    from ..assay.audit.orchestrator import how_to_resume, run_audit
+    from ..assay.audit.orchestrator import run_audit
 
     place: dict[str, Any] = {"resume": None, "out": folder, "tell": note, "warn": say}
     if resume:
@@ -251,5 +261,5 @@ def _run(target: str | None, options: dict[str, Any], folder: Path, *, resume: b
                 progress=lambda step: report(step.done, step.total, step.label),
             )
         except KeyboardInterrupt as error:
-            interrupted(error, how_to_resume, folder)
+            interrupted(error, _how_to_resume, folder)
     return result

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from ._child import go_on_in_child
 from ._console import Table, json_line_writer, only_data_on_stdout, progress, stdout
 from ._endings import interrupted
 from ._screen import note, show
@@ -65,10 +66,13 @@ def scan(
     Exit codes: 0 done (rows may hold errors), 2 a wrong option or path, 5 the scan broke and can be resumed.
     """
     from ..assay.run_folder import default_folder
-    from ..assay.scan.run import how_to_resume, run_scan
-    from ..core.results.scan import ROWS
 
     folder = out if out is not None or resume else default_folder("scan")
+    if engine is Engine.RAY and (code := go_on_in_child(_how_to_resume, folder)) is not None:
+        raise typer.Exit(code)
+    from ..assay.scan.run import run_scan
+    from ..core.results.scan import ROWS
+
     write = json_line_writer() if format is Format.JSONL else None
     with progress() as report, only_data_on_stdout():
         try:
@@ -80,11 +84,17 @@ def scan(
         except KeyboardInterrupt as error:
             if folder is None:
                 raise
-            interrupted(error, how_to_resume, folder)
+            interrupted(error, _how_to_resume, folder)
     if format is Format.JSONL:
         note(f"rows: {folder / ROWS}")
     else:
         _print(result, page)
+
+
+def _how_to_resume(folder: Path) -> str | None:
+    from ..assay.scan.run import how_to_resume
+
+    return how_to_resume(folder)
 
 
 def _page(result: ScanResult) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,15 @@ from .engine import Collected, Series
 from .inputs import Records
 from .plan import DATA, OBJECT, Settings
 from .scope import Scope
-from .worker import Job, Worker
+from .worker import Code, Job, Worker, differs, other_code, sendable
 
 TRIES = 4
 """How often a batch is begun whose worker dies: it may be what kills it."""
+
+ANSWERS = 120.0
+"""Seconds for a node to say which code it has: its first worker may have to start."""
+LOOK, GONE = 5.0, 60.0
+"""Seconds from one look at the nodes to the next, and without a logical CPU until the cluster counts as lost."""
 
 _worker: dict[str, Worker] = {}
 """The worker of this process, by the id of its run."""
@@ -52,10 +57,45 @@ def connected(settings: Settings) -> Any:
         why = "its budget and its answers are counted in this process; --concurrency sends more requests at a time"
     if why:
         raise ConfigurationError(f"the engine 'ray' cannot share {target}: {why}. Use the engine 'local'")
-    ray = imported_ray()
+    ray = imported_ray("ray.util.scheduling_strategies")
     if not any(cpus >= 1 for cpus in connect(ray)):
         raise ConfigurationError("no node of the Ray cluster has a logical CPU; start one with --num-cpus 1 or more")
+    _check_nodes(ray, Code(sources_sha256(), all_versions()))
     return ray
+
+
+def _check_nodes(ray: Any, code: Code) -> None:
+    """Raise ConfigurationError where a node has other code than this process; one that does not answer is left out."""
+    on = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+    task = ray.remote(num_cpus=0, max_retries=0)(_code_of_node())
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+    asked = [
+        (n["NodeManagerHostname"], task.options(scheduling_strategy=on(n["NodeID"], soft=False)).remote())
+        for n in nodes
+    ]
+    for name, ref in asked:
+        try:
+            there = ray.get(ref, timeout=ANSWERS)
+        except ray.exceptions.RayError:  # it died, or has no room yet: each worker looks again before its first batch
+            continue
+        if other := there if isinstance(there, str) else other_code(code, Code(*there)):
+            raise differs(name, other)
+
+
+def _code_of_node() -> Callable[[], tuple[str, dict[str, str]] | str]:
+    """Return a function that a node can run without guardrails: a function in a function is sent whole."""
+    package = __package__.rpartition(".")[0]
+
+    def code() -> tuple[str, dict[str, str]] | str:
+        from importlib import import_module
+
+        try:
+            module = import_module(f"{package}.sources")
+            return module.sources_sha256(), module.all_versions()
+        except Exception as error:
+            return f"its guardrails cannot be used ({type(error).__name__}: {error})"
+
+    return code
 
 
 def job_of(scope: Scope, folder: Path, identity: Mapping[str, str], inputs: Records) -> Job:
@@ -67,8 +107,7 @@ def job_of(scope: Scope, folder: Path, identity: Mapping[str, str], inputs: Reco
         data={name: scope.objects[name] for name in given},
         place=Path.cwd(),
         folder=folder.resolve(),
-        sources=sources_sha256(),
-        versions=all_versions(),
+        code=Code(sources_sha256(), all_versions()),
         identity=dict(identity),
         inputs=inputs,
     )
@@ -133,7 +172,7 @@ class Cluster:
                     under_way[self._begin(task)] = replace(task, begun=task.begun + 1)
                 if not under_way:
                     return
-                (ref, *_), _ = self._ray.wait(list(under_way), num_returns=1)
+                ref = self._ended(list(under_way))
                 task = under_way.pop(ref)
                 done = self._outcome(ref, task)
                 if done is None:
@@ -150,9 +189,23 @@ class Cluster:
             for ref in under_way:
                 self._cancel(ref)
 
+    def _ended(self, refs: list[Any]) -> Any:
+        """Wait for one of the tasks. Raises ConnectionError where no node is left that could do them."""
+        waited = 0.0
+        while True:
+            ready, _ = self._ray.wait(refs, num_returns=1, timeout=LOOK)
+            if ready:
+                return ready[0]
+            waited = 0.0 if self._cpus() else waited + LOOK
+            if waited >= GONE:
+                raise ConnectionError("no node has a logical CPU any more")
+
+    def _cpus(self) -> int:
+        return int(self._ray.cluster_resources().get("CPU", 0))
+
     def _room(self) -> int:
         """Return how many tasks are handed out at a time: enough that no worker waits."""
-        return 2 * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        return 2 * max(1, self._cpus())
 
     def _begin(self, task: _Task) -> Any:
         return self._collect.remote(self._id, [self._job], task.series.name, task.batch)
@@ -161,15 +214,18 @@ class Cluster:
         """Return what became of a task, or None where its worker died and it is to be begun again."""
         errors = self._ray.exceptions
         try:
-            done: Collected = self._ray.get(ref)
-            return done._replace(batch=task.batch)
-        except errors.RayTaskError as error:  # raised in the worker: what would end a run here
-            raise error.cause from None
+            done: Collected | BaseException = self._ray.get(ref)
         except errors.RayError as error:
+            cause = getattr(error, "cause", None)
+            if isinstance(error, errors.RayTaskError) and not isinstance(cause, errors.RayError):
+                raise sendable(cause or error) from None
             if task.begun < TRIES:
                 return None
             why = f"its batch {task.batch.index} was given up: the worker died {TRIES} times over it ({_line(error)})"
             return Collected(task.batch, None, why)
+        if isinstance(done, BaseException):  # what would end a run here
+            raise done
+        return done._replace(batch=task.batch)
 
     def _cancel(self, ref: Any) -> None:
         try:
@@ -178,14 +234,19 @@ class Cluster:
             return  # it has ended, or the cluster has
 
 
-def _collect(id: str, job: Sequence[Any], series: str, batch: Batch) -> Collected:
-    """Do a batch in a worker process, which opens the target once a run."""
-    if id not in _worker:
-        import ray
+def _collect(id: str, job: Sequence[Any], series: str, batch: Batch) -> Collected | BaseException:
+    """Do a batch in a worker process, which opens the target once a run; return what ends the run."""
+    import ray
 
-        _worker.clear()
-        _worker[id] = Worker(ray.get(job[0]))
-    return _worker[id].collect(series, batch)
+    try:
+        if id not in _worker:
+            _worker.clear()
+            _worker[id] = Worker(ray.get(job[0]))
+        return _worker[id].collect(series, batch)
+    except (KeyboardInterrupt, ray.exceptions.RayError):  # cancelled, or the job was on a node that died
+        raise
+    except BaseException as error:
+        return sendable(error)
 
 
 def _line(error: BaseException) -> str:

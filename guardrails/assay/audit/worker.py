@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...core.batch import Batch
-from ...core.errors import ConfigurationError, GuardrailsError
+from ...core.errors import STOPS, ConfigurationError, GuardrailsError, JournalError
 from ..meter import Meter
 from ..sources import all_versions, sources_sha256
 from .engine import Collected, Series, collected
@@ -19,7 +19,15 @@ from .inputs import Inputs, Records, changes
 from .plan import DATA, Settings
 from .scope import Scope
 
+KEPT = "what finished is kept"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Code(NamedTuple):
+    """What must be equal on all nodes: the hash of our code and weights, and the versions of all libraries."""
+
+    sources: str
+    versions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Job:
         Those of `DATA` that were given as Python objects.
     place, folder : Path
         The current folder of the process that began, and that of the run.
-    sources, versions, identity, inputs
+    code, identity, inputs
         What a worker must find as that process did.
     """
 
@@ -44,8 +52,7 @@ class Job:
     data: Mapping[str, Any]
     place: Path
     folder: Path
-    sources: str
-    versions: Mapping[str, str]
+    code: Code
     identity: Mapping[str, str]
     inputs: Records
 
@@ -65,15 +72,19 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         _one_thread()
-        self._check_code(job)
+        if other := other_code(job.code, Code(sources_sha256(), all_versions())):
+            raise differs(platform.node(), f"{other}; {KEPT}")
         try:
             os.chdir(job.place)
         except OSError as error:
-            raise _differs(f"it has no folder {job.place} ({error.strerror})") from None
+            raise differs(platform.node(), f"it has no folder {job.place} ({error.strerror}); {KEPT}") from None
         try:
             self._scope = self._opened(job)
-        except GuardrailsError as error:
-            raise _differs(str(error)) from None
+        except STOPS:
+            raise
+        except BaseException as error:  # a plug-in may raise anything as it is imported
+            why = str(error) if isinstance(error, GuardrailsError) else f"{type(error).__name__}: {error}"
+            raise differs(platform.node(), f"{why}; {KEPT}") from None
         self._series: dict[str, Series] = {}
         self._meter = Meter()
         self._meter.__enter__()  # until the process ends
@@ -97,15 +108,15 @@ class Worker:
             raise ConfigurationError(f"the target {job.settings.target} is another one on this node")
         return scope
 
-    @staticmethod
-    def _check_code(job: Job) -> None:
-        here = all_versions()
-        other = sorted(name for name in job.versions.keys() | here.keys() if job.versions.get(name) != here.get(name))
-        if other:
-            shown = ", ".join(f"{n} {here.get(n, 'absent')}, not {job.versions.get(n, 'absent')}" for n in other[:3])
-            raise _differs(f"it has {shown}{f' and {len(other) - 3} others' if len(other) > 3 else ''}")
-        if sources_sha256() != job.sources:
-            raise _differs("it has other code or weights of guardrails, or other plug-ins")
+
+def other_code(began: Code, here: Code) -> str | None:
+    """Return in which code a node differs from the process that began, in words, or None where it does not."""
+    before, now = began.versions, here.versions
+    other = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    if other:
+        shown = ", ".join(f"{n} {now.get(n, 'absent')}, not {before.get(n, 'absent')}" for n in other[:3])
+        return f"it has {shown}{f' and {len(other) - 3} others' if len(other) > 3 else ''}"
+    return None if began.sources == here.sources else "it has other code or weights of guardrails, or other plug-ins"
 
 
 def _one_thread() -> None:
@@ -115,8 +126,20 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def _differs(what: str) -> ConfigurationError:
+def differs(node: str, what: str) -> ConfigurationError:
+    """Return the error of a node that does not have what a run began with."""
     return ConfigurationError(
-        f"node {platform.node()} cannot take part: {what}; what finished is kept. Every node needs the same code, "
-        "libraries and files at the same paths"
+        f"node {node} cannot take part: {what}. Every node needs the same code, libraries and files at the same paths"
     )
+
+
+def sendable(error: BaseException) -> BaseException:
+    """Return an error of a class that every process has, and that can be sent: that of a library may do neither."""
+    if isinstance(error, OSError):
+        return OSError(error.errno, error.strerror or str(error), error.filename)
+    if isinstance(error, MemoryError):
+        return MemoryError(str(error))
+    if isinstance(error, GuardrailsError):
+        kind = ConfigurationError if isinstance(error, ConfigurationError) else JournalError
+        return kind(*error.lines)
+    return JournalError(f"a worker broke ({type(error).__name__}: {error}); what finished is kept: use --resume")

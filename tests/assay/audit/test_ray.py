@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import pickle
+import signal
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from guardrails.assay import cluster
+from guardrails.assay.audit import ray as audit_ray
 from guardrails.assay.audit.engine import Collected, Series
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
 from guardrails.assay.audit.ray import TRIES, Cluster, connected
+from guardrails.assay.audit.worker import Code, other_code, sendable
 from guardrails.assay.cluster import connect
 from guardrails.core.batch import Batch
-from guardrails.core.errors import ConfigurationError, JournalError
+from guardrails.core.errors import ConfigurationError, JournalError, MissingExtraError, TargetError
 from guardrails.core.subject import Subject
 
 from .. import fakes
@@ -46,11 +52,33 @@ def test_an_object_is_refused_before_anything_is_written(tmp_path: Any) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999", "[::1]:1"])
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999", "[::1]:1", "ray://127.0.0.1:1"])
 def test_an_address_where_nothing_answers_is_one_message_at_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setattr(cluster, "find_spec", lambda _: "there")
     with pytest.raises(ConfigurationError, match="no Ray cluster answers at RAY_ADDRESS"):
         connect(SimpleNamespace(is_initialized=lambda: False))
+
+
+def test_an_address_of_a_client_server_needs_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:1")
+    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"Ray's client is not available; .* pip install 'ray\[client\]'"):
+        connect(SimpleNamespace(is_initialized=lambda: False))
+
+
+def test_a_cluster_that_refuses_says_how_a_token_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> None:
+        raise ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379\nmore")
+
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(
+        ConfigurationError, match=r"at 10.0.0.1:6379. A cluster that asks for a token needs RAY_AUTH_MODE"
+    ):
+        connect(SimpleNamespace(is_initialized=lambda: False, init=refuse))
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 class RayError(Exception):
@@ -86,7 +114,7 @@ class FakeRay:
     def cluster_resources(self) -> dict[str, float]:
         return {"CPU": 2.0}
 
-    def wait(self, refs: list[str], num_returns: int) -> tuple[list[str], list[str]]:
+    def wait(self, refs: list[str], num_returns: int, timeout: float) -> tuple[list[str], list[str]]:
         self.most = max(self.most, len(refs))
         return [refs[-1]], refs[:-1]  # the last one begun ends first
 
@@ -104,8 +132,8 @@ class FakeRay:
 
 def ended(ray: FakeRay, batches: int = 10) -> list[Collected]:
     series = Series("fake|target", fakes.FakeProbe(), lambda: Subject(fakes.FakeTarget(0.0)), 0)
-    cluster = Cluster(ray, SimpleNamespace(id="run", data={}))  # type: ignore[arg-type]
-    return list(cluster.one(series, [Batch(i) for i in range(batches)]))
+    tasks = Cluster(ray, SimpleNamespace(id="run", data={}))  # type: ignore[arg-type]
+    return list(tasks.one(series, [Batch(i) for i in range(batches)]))
 
 
 def test_every_batch_is_done_once_and_not_all_are_handed_out_at_a_time() -> None:
@@ -150,3 +178,62 @@ def test_a_lost_cluster_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
         JournalError, match=r"the Ray cluster was lost \(GCS is gone\); what finished is kept: use --resume"
     ):
         ended(ray)
+
+
+def test_a_cluster_without_processors_is_lost_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray, cpus = FakeRay(), iter([2.0, 0.0, 2.0, 0.0, 0.0, 0.0])
+    monkeypatch.setattr(ray, "wait", lambda refs, num_returns, timeout: ([], refs))
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": next(cpus)})
+    monkeypatch.setattr(audit_ray, "GONE", 3 * audit_ray.LOOK)
+    with pytest.raises(JournalError, match="no node has a logical CPU any more"):
+        ended(ray, batches=1)
+    assert next(cpus, None) is None
+    assert ray.cancelled == 1
+
+
+class TwoPartsError(OSError):
+    """One that cannot be unpickled: its arguments are not those that it was made of."""
+
+    def __init__(self, number: int, words: str) -> None:
+        super().__init__(f"{number}: {words}")
+
+
+class StatedError(ConfigurationError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (TwoPartsError(7, "no quota"), OSError, "7: no quota"),
+        (OSError(28, "No space left on device", "/f"), OSError, "No space left on device: '/f'"),
+        (MemoryError("no room"), MemoryError, "no room"),
+        (StatedError("one", "two"), ConfigurationError, "one\ntwo"),
+        (TargetError("no answer"), JournalError, "no answer"),
+        (SystemExit(0), JournalError, "a worker broke (SystemExit: 0); what finished is kept: use --resume"),
+        (ZeroDivisionError("slip"), JournalError, "a worker broke (ZeroDivisionError: slip)"),
+    ],
+)
+def test_what_ends_a_run_can_be_sent_whatever_its_class(
+    error: BaseException, kind: type[BaseException], words: str
+) -> None:
+    sent = pickle.loads(pickle.dumps(sendable(error)))
+    assert type(sent) is kind
+    assert words in str(sent)
+
+
+def test_other_code_is_named() -> None:
+    code = Code("a", {"numpy": "1", "torch": "2"})
+    assert other_code(code, Code("a", {"numpy": "1", "torch": "2"})) is None
+    assert other_code(code, Code("b", code.versions)) == "it has other code or weights of guardrails, or other plug-ins"
+    assert other_code(code, Code("b", {"numpy": "3", "torch": "2"})) == "it has numpy 3, not 1"
+    assert other_code(code, Code("b", dict.fromkeys("vwxyz", "0"))) == (
+        "it has numpy absent, not 1, torch absent, not 2, v 0, not absent and 4 others"
+    )
+
+
+def test_a_node_says_its_code_or_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = audit_ray._code_of_node()
+    assert code() == (audit_ray.sources_sha256(), audit_ray.all_versions())
+    monkeypatch.setitem(sys.modules, "guardrails.assay.sources", None)
+    assert str(code()).startswith("its guardrails cannot be used (ModuleNotFoundError: ")
