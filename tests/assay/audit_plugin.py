@@ -105,7 +105,7 @@ def happens(items: Sequence[int]) -> None:
     folder = Path(os.environ["OWN_FOLDER"])
     with (folder / "done").open("a") as file:
         file.write(f"{os.getpid()} {items[0]}\n")
-    time.sleep(0.02)
+    time.sleep(0.5 if (folder / "slow").exists() else 0.02)
     if SPECIAL not in items:
         return
     if (folder / "kill once").exists():
@@ -184,6 +184,8 @@ def run_on_two_nodes(top: Path) -> dict[str, Any]:
         audited("objects here", "local", corpus=texts)
         audited("objects there", "ray", corpus=texts)
         audited("not sent", "ray", corpus=Locked())
+        node = cluster.add_node(num_cpus=2)
+        audited("node removed", "ray", progress=lambda step: step.done == 25 and cluster.remove_node(node, False))
         audit_ray.sources_sha256 = lambda: "other"  # type: ignore[assignment]
         audited("other code", "ray")
     finally:

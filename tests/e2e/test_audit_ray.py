@@ -95,6 +95,11 @@ def test_data_given_as_objects_are_sent_or_refused(seen: dict[str, Any], top: Pa
     assert not (top / "not sent").exists()
 
 
-def test_a_node_with_other_code_cannot_take_part(seen: dict[str, Any]) -> None:
+def test_a_node_that_is_removed_changes_nothing(seen: dict[str, Any]) -> None:
+    assert seen["node removed"] == cached(seen["local"])
+
+
+def test_a_node_with_other_code_cannot_take_part(seen: dict[str, Any], top: Path) -> None:
     assert "cannot take part: it has other code or weights of guardrails" in seen["other code"]
     assert seen["other code by"] == []
+    assert not (top / "other code").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -237,3 +238,11 @@ def test_a_node_says_its_code_or_why_it_cannot(monkeypatch: pytest.MonkeyPatch) 
     assert code() == (audit_ray.sources_sha256(), audit_ray.all_versions())
     monkeypatch.setitem(sys.modules, "guardrails.assay.sources", None)
     assert str(code()).startswith("its guardrails cannot be used (ModuleNotFoundError: ")
+
+
+def test_a_node_without_guardrails_can_say_so() -> None:
+    cloudpickle = pytest.importorskip("ray.cloudpickle")
+    program = "import pickle, sys; sys.modules['guardrails'] = None; print(pickle.load(sys.stdin.buffer)())"
+    sent = cloudpickle.dumps(audit_ray._code_of_node())
+    done = subprocess.run([sys.executable, "-c", program], input=sent, capture_output=True, check=True, timeout=60)
+    assert done.stdout.startswith(b"its guardrails cannot be used (ModuleNotFoundError: ")
