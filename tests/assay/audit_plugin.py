@@ -185,7 +185,7 @@ def run_on_two_nodes(top: Path) -> dict[str, Any]:
         audited("objects there", "ray", corpus=texts)
         audited("not sent", "ray", corpus=Locked())
         node = cluster.add_node(num_cpus=2)
-        audited("node removed", "ray", progress=lambda step: step.done == 25 and cluster.remove_node(node, False))
+        audited("node removed", "ray", progress=lambda step: step.done == 5 and cluster.remove_node(node, False))
         audit_ray.sources_sha256 = lambda: "other"  # type: ignore[assignment]
         audited("other code", "ray")
     finally:

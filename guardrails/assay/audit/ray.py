@@ -143,10 +143,8 @@ class Cluster:
         try:
             self._job = ray.put(job)
         except (TypeError, AttributeError, ValueError, pickle.PicklingError) as error:
-            names = ", ".join(job.data)
-            raise ConfigurationError(
-                f"{names} cannot be sent to other processes ({_line(error)}); give a path"
-            ) from None
+            names, why = ", ".join(job.data), _line(error.__cause__ or error)
+            raise ConfigurationError(f"{names} cannot be sent to other processes ({why}); give a path") from None
 
     def one(self, series: Series, batches: Sequence[Batch]) -> Iterator[Collected]:
         """Do the batches of one series; after one that fails no other is begun."""
