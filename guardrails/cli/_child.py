@@ -76,7 +76,8 @@ def go_on_in_child(how_to_resume: Callable[[Path], str | None], folder: Path | N
 def tell_parent(code: int) -> None:
     """Tell the parent, where there is one, the exit code of this process."""
     if _parent is not None:
-        os.write(_parent, bytes([code]))
+        with suppress(BrokenPipeError):  # it was killed
+            os.write(_parent, bytes([code]))
 
 
 def _ignored(name: str) -> bool:
@@ -94,6 +95,6 @@ def _lost(status: int, how_to_resume: Callable[[Path], str | None], folder: Path
     command = None
     with suppress(GuardrailsError):
         command = how_to_resume(folder) if folder is not None else None
-    how = f"by {signal.Signals(-status).name}" if status < 0 else "as Ray ends it where its cluster is lost"
+    how = f"by {signal.Signals(-status).name}" if status < 0 else f"with code {status}: its cluster may be lost"
     advice = f"what finished is kept; resume with: {command}" if command else START_AGAIN
     return JournalError(f"the process that works with Ray ended {how}; {advice}")

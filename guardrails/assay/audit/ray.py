@@ -227,7 +227,7 @@ class Cluster:
 
     def _cancel(self, ref: Any) -> None:
         try:
-            self._ray.cancel(ref, force=True)
+            self._ray.cancel(ref)  # with force=True Ray can abort this process, when the task ends at that moment
         except (ConnectionError, RuntimeError, ValueError, self._ray.exceptions.RayError):
             return  # it has ended, or the cluster has
 

@@ -127,7 +127,7 @@ class FakeRay:
         rows, why = (None, outcome) if isinstance(outcome, str) else (outcome, None)
         return Collected(Batch(number), rows, why)
 
-    def cancel(self, ref: str, *, force: bool) -> None:
+    def cancel(self, ref: str) -> None:
         self.cancelled += 1
 
 
