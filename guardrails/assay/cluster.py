@@ -58,6 +58,13 @@ def _check_answers(address: str) -> None:
         raise ConfigurationError(f"no Ray cluster answers at RAY_ADDRESS '{address}': {error}") from None
 
 
+def through_client(ray: Any) -> bool:
+    """Return whether the cluster is reached through Ray's client, or will be."""
+    if ray.is_initialized():
+        return bool(ray.util.client.ray.is_connected())
+    return os.environ.get("RAY_ADDRESS", "").startswith(CLIENT)
+
+
 def connect(ray: Any) -> list[float]:
     """Connect where that is not done yet, and return the logical CPUs of each node.
 

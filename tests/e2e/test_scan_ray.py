@@ -16,7 +16,7 @@ from ..assay import scan_plugin
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 PROGRAM = """
-import json, sys, time
+import json, os, sys, time
 from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
@@ -29,8 +29,9 @@ for n in cpus[1:]:
     cluster.add_node(num_cpus=n)
 ray.init(address=cluster.address, log_to_driver=False)
 ray.data.DataContext.get_current().enable_progress_bars = False
+os.chdir(Path(folder).parent)  # relative paths begin here, and not where the cluster was started
 try:
-    result, _ = run_scan([folder], detectors=[detector], out=run, engine="ray")
+    result, _ = run_scan([Path(folder).name], detectors=[detector], out=run, engine="ray")
     print("said:", json.dumps(result.files))
 except ConfigurationError as error:
     print("said:", json.dumps(str(error)))
@@ -65,9 +66,9 @@ def scanned(folder: Path, run: Path, detector: str, plugin: Path, *cpus: int, **
 
 
 def local(folder: Path, run: Path, detector: str, plugin: Path, **more: str) -> bytes:
-    command = [sys.executable, "-m", "guardrails", "scan", str(folder), "--detectors", detector, "--out", str(run)]
+    command = [sys.executable, "-m", "guardrails", "scan", folder.name, "--detectors", detector, "--out", str(run)]
     environment = dict(os.environ) | {"PYTHONPATH": str(plugin)} | more
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    subprocess.run(command, env=environment, check=True, capture_output=True, cwd=folder.parent)
     return (run / "scan.jsonl").read_bytes()
 
 

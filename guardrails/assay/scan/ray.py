@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from ...core.errors import ConfigurationError
+from ...core.errors import ConfigurationError, JournalError
 from ...core.results.scan import ScanRow
-from ..cluster import connect, imported_ray
+from ..cluster import connect, imported_ray, through_client
 from .identify import Identified, identify
 from .listing import Found, Listing
 from .local import as_duplicate, examined, patience_of, task_of
@@ -28,9 +29,23 @@ class Examiner:
     Parameters
     ----------
     detectors : sequence of str
+    place : str
+        The folder in which relative paths begin, and modules of the user's own are found.
+
+    Raises
+    ------
+    ConfigurationError
+        Where this node has no such folder.
     """
 
-    def __init__(self, detectors: Sequence[str]) -> None:
+    def __init__(self, detectors: Sequence[str], place: str) -> None:
+        try:
+            os.chdir(place)
+        except OSError as error:
+            raise ConfigurationError(
+                f"node {platform.node()} has no folder {place} ({error.strerror}): every node needs the files of the "
+                "scan at the same paths"
+            ) from None
         self.worker = Worker(detectors, memory_each(os.cpu_count() or 1))  # a node has an actor a core at most
         self.folder = Path(gettempdir()) / f"guardrails-scan-{os.getpid()}"
 
@@ -65,10 +80,12 @@ def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[Sca
         Where Ray is not installed.
     ConfigurationError
         Where a node has fewer than two logical CPUs, or the scan has ``memory://`` paths.
+    JournalError
+        Where Ray cannot go on, as where a node does not have the current folder.
     """
     import json
 
-    ray = imported_ray("ray.data")
+    ray = imported_ray("ray.data", "ray.util.client")
     entries = [
         {"number": listed.number, "place": listed.place.hex(), "problem": listed.problem or ""}
         for listed in listing.entries(start)
@@ -86,28 +103,41 @@ def ray_rows(listing: Listing, start: int, names: Sequence[str]) -> Iterator[Sca
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=1,
     )
-    for number, record in enumerate(data.iter_rows(), start):
-        row = ScanRow.model_validate(json.loads(record["row"]))
-        if row.sha256 is not None:
-            first = listing.first(row.sha256, number)
-            if first != number:
-                row = as_duplicate(row, listing.name(first))
-        yield row
+    try:
+        for number, record in enumerate(data.iter_rows(), start):
+            row = ScanRow.model_validate(json.loads(record["row"]))
+            if row.sha256 is not None:
+                first = listing.first(row.sha256, number)
+                if first != number:
+                    row = as_duplicate(row, listing.name(first))
+            yield row
+    except ray.exceptions.RayError as error:
+        raise JournalError(f"Ray gave up the scan ({_last_line(error)}); what finished is kept: use --resume") from None
+
+
+def _last_line(error: BaseException) -> str:
+    """Return the last line of what Ray says, which is a page: the error itself stands below the traceback."""
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
 
 
 def _bound(names: Sequence[str]) -> type[Examiner]:
     """Return the actor with its detectors in it: arguments in the object store could be lost before a restart."""
-    known = list(names)
+    known, place = list(names), os.getcwd()
 
     class Bound(Examiner):
         def __init__(self) -> None:
-            super().__init__(known)
+            super().__init__(known, place)
 
     return Bound
 
 
 def _actors(ray: Any) -> int:
     """Connect, and return how many actors there may be: one CPU of each node is left to what reads the listing."""
+    if through_client(ray):
+        raise ConfigurationError(
+            "a scan needs a cluster of which this machine is a node (RAY_ADDRESS=HOST:PORT): Ray Data, which does the "
+            "work, cannot be reached through ray://"
+        )
     cpus = connect(ray)
     small = [n for n in cpus if n < LEAST_CPUS]
     if small or not cpus:
