@@ -80,15 +80,16 @@ def connect(ray: Any) -> list[float]:
         if address.startswith(CLIENT) and find_spec("grpc") is None:
             raise MissingExtraError("Ray's client", "pip install 'ray[client]'")
         _check_answers(address)
+        token = (
+            "" if TOKEN in os.environ else f". A cluster that asks for a token needs {TOKEN}=token and its token here"
+        )
         try:
             with _handler_of_sigterm():
                 ray.init(log_to_driver=False, include_dashboard=False, logging_level="WARNING")
         except (ConnectionError, ImportError, RuntimeError, TimeoutError, ValueError) as error:
             what = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            token = "" if TOKEN in os.environ else f". A cluster that asks for a token needs {TOKEN}=token here, too"
-            raise ConfigurationError(
-                f"no Ray cluster can be reached at RAY_ADDRESS '{address}': {what}{token}"
-            ) from None
+            where = f"at RAY_ADDRESS '{address}'" if address else "on this machine (RAY_ADDRESS is not set)"
+            raise ConfigurationError(f"no Ray cluster can be reached {where}: {what}{token}") from None
     return [float(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
 
 
