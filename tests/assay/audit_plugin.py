@@ -167,7 +167,7 @@ def run_on_two_nodes(top: Path) -> dict[str, Any]:
         seen[f"{name} by"] = [line.split() for line in (top / "done").read_text().splitlines()]
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-    cluster.add_node(num_cpus=2)
+    node = cluster.add_node(num_cpus=2)
     ray.init(address=cluster.address, log_to_driver=False)
     try:
         audited("local", "local")
@@ -184,8 +184,9 @@ def run_on_two_nodes(top: Path) -> dict[str, Any]:
         audited("objects here", "local", corpus=texts)
         audited("objects there", "ray", corpus=texts)
         audited("not sent", "ray", corpus=Locked())
-        node = cluster.add_node(num_cpus=2)
-        audited("node removed", "ray", progress=lambda step: step.done == 5 and cluster.remove_node(node, False))
+        audited(
+            "node removed", "ray", "slow", progress=lambda step: step.done == 5 and cluster.remove_node(node, False)
+        )
         audit_ray.sources_sha256 = lambda: "other"  # type: ignore[assignment]
         audited("other code", "ray")
     finally:

@@ -82,6 +82,17 @@ def test_a_cluster_that_refuses_says_how_a_token_is_used(monkeypatch: pytest.Mon
     assert "can be reached on this machine (RAY_ADDRESS is not set): Failed to connect" in str(error.value)
 
 
+def test_of_a_servers_traceback_the_error_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: Any) -> None:
+        raise ConnectionAbortedError(
+            "Initialization failure from server:\n\nTraceback\n  File\nRuntimeError: no room\n"
+        )
+
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    with pytest.raises(ConfigurationError, match="at RAY_ADDRESS 'auto': RuntimeError: no room"):
+        connect(SimpleNamespace(is_initialized=lambda: False, init=fail))
+
+
 class RayError(Exception):
     pass
 
