@@ -87,10 +87,8 @@ def connect(ray: Any) -> list[float]:
             with _handler_of_sigterm():
                 ray.init(log_to_driver=False, include_dashboard=False, logging_level="WARNING")
         except (ConnectionError, ImportError, RuntimeError, TimeoutError, ValueError) as error:
-            first, *_, last = [line for line in str(error).splitlines() if line.strip()] * 2 or [
-                type(error).__name__
-            ] * 2
-            what = last if first.endswith(":") else first  # a traceback of the server follows
+            lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+            what = lines[-1] if lines[0].endswith(":") else lines[0]  # a traceback of the server may follow
             where = f"at RAY_ADDRESS '{address}'" if address else "on this machine (RAY_ADDRESS is not set)"
             raise ConfigurationError(f"no Ray cluster can be reached {where}: {what}{token}") from None
     return [float(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
