@@ -1,0 +1,152 @@
+"""Heads on lineages of generators and owners of real pictures that they have not seen: areas, false alarms, verdicts.
+
+    python benchmarks/deepfake/elsewhere.py describe FOLDER [FOLDER ...] [--draws once again] [--seconds 200]
+    python benchmarks/deepfake/elsewhere.py judge FOLDER [FOLDER ...] [--draws once again] [--only NAME] [--apart]
+
+FOLDER has a ``manifest.csv``: the public media corpora, and what ``scripts/fetch_photographs.py`` brings. `describe`
+keeps the vectors of every picture in the cache (``GUARDRAILS_CACHE``), about .35 s a picture and draw on one thread
+with the encoder that ``make models`` brings; what is stopped after `--seconds` of the processor's time goes on from
+there. `judge` reads them. Rows set apart choose nothing: `--apart` shows them, once, for what was chosen before.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from guardrails.core.errors import ContentError
+from guardrails.kit.detection.protocol import area, mean_area
+from guardrails.training.exams.elsewhere import Exam, Fit, Material, logistic, robust
+from guardrails.training.exams.verdicts import by_kind, called, marginal, rates, tolerant
+from guardrails.training.material.corpora import Row, rows_of
+from guardrails.training.material.described_histories import place_of, vectors
+from guardrails.training.material.histories import DRAWS
+from guardrails.training.material.relative_traces import less_expected, times_history
+
+TRACES = ("spectrum", "blocks", "upsampling", "residuals", "colour")
+LAYERS = (7, 8, 9)
+TOKENS = tuple(f"{view}/{layer}" for view in ("whole", "centre") for layer in LAYERS)
+PATCHES = tuple(f"{name} {what}" for name in TOKENS for what in ("mean", "deviation"))
+RELATIVE, BY_HISTORY = (tuple(f"{name} {what}" for name in TRACES) for what in ("relative", "by history"))
+CANDIDATES: dict[str, tuple[Sequence[str], Fit]] = {
+    "size and bytes": (("size",), logistic(1e-3)),
+    "traces": (TRACES, logistic(1e-3)),
+    "traces, noise, history": ((*TRACES, "noise", "history"), logistic(1e-3)),
+    "traces less history": (RELATIVE, logistic(1e-3)),
+    "traces by history": ((*TRACES, *BY_HISTORY), logistic(1e-3)),
+    "class tokens": (TOKENS, logistic(1e-3)),
+    "tokens and patches": ((*TOKENS, *PATCHES), logistic(1e-3)),
+    "tokens and patches, robust": ((*TOKENS, *PATCHES), robust(1e-3)),
+    "all": ((*TOKENS, *PATCHES, *TRACES, "noise"), logistic(1e-3)),
+}
+RULES = {"5% of a new source": marginal(0.05), "5%, by kind": by_kind(0.05), "tolerant": tolerant(0.1)}
+JUDGED = ("once", "again", "untouched")
+
+
+def describe(rows: Sequence[Row], draws: Sequence[str], seconds: float) -> int:
+    """Keep vectors; the exit status is 3 where time ran out."""
+    for draw in draws:
+        for row in rows:
+            if time.process_time() > seconds:
+                return 3
+            try:
+                vectors(row, draw)
+            except ContentError as error:
+                print(f"left out: {error}", file=sys.stderr)
+    return 0
+
+
+def material_of(rows: Sequence[Row], draws: Sequence[str], taught: Sequence[str]) -> Material:
+    """Read the vectors of the rows that have been described after every draw; those apart need none that is learnt."""
+    needed = {row: [d for d in draws if d in JUDGED or not row.apart] for row in rows if row.kind != "swap"}
+    whole = [row for row, wanted in needed.items() if all(place_of(row, draw, 0).is_file() for draw in wanted)]
+    print(f"{len(whole)} of {len(needed)} pictures, {sum(row.apart for row in whole)} apart", flush=True)
+    blocks = {}
+    for draw in draws:
+        each = [vectors(row, draw) if draw in needed[row] else {} for row in whole]
+        shapes = {name: x.shape for name, x in next(one for one in each if one).items()}
+        blocks[draw] = {
+            name: np.stack([one.get(name, np.zeros(shape, np.float32)) for one in each])
+            for name, shape in shapes.items()
+        }
+    at = np.flatnonzero([not row.apart for row in whole])
+    for more in (less_expected, times_history):
+        for draw, new in more(blocks, TRACES, at, taught).items():
+            blocks[draw] |= new
+    return Material(whole, blocks, taught)
+
+
+def kinds_of(material: Material) -> list[str]:
+    """Return ``face``, ``drawn`` or ``other``: by the manifest and the cascade on the untouched file."""
+    faces = (
+        material.draws["untouched"]["faces"][:, 0] if "untouched" in material.draws else np.zeros(len(material.rows))
+    )
+    return [
+        "drawn" if row.kind == "art" else "face" if n else "other" for row, n in zip(material.rows, faces, strict=True)
+    ]
+
+
+def show_areas(name: str, exam: Exam, draws: Sequence[str], *, apart: bool) -> None:
+    """Print the area of each lineage and their mean, after each draw."""
+    m = exam.material
+    clusters = [row.group if not row.label else row.source for row in m.rows]
+    by_draw = exam.set_apart(draws) if apart else exam.by_lineage(draws)
+    for draw, placed in by_draw.items():
+        mean = mean_area(placed, clusters)
+        print(
+            f"{name:<30} {draw:<9} mean of {len(placed)}: {mean.value:.3f} [{mean.low:.2f}, {mean.high:.2f}]",
+            flush=True,
+        )
+        for lineage, one in sorted(placed.items(), key=lambda item: -len(item[1].generated)):
+            of = area(one, clusters)
+            n = f"n {len(one.generated)} against {len(one.real)}"
+            print(f"    {lineage:<24} {of.value:.3f} [{of.low:.2f}, {of.high:.2f}]  {n}", flush=True)
+
+
+def show_verdicts(name: str, exam: Exam, draws: Sequence[str]) -> None:
+    """Print the rates of every rule after each draw."""
+    kinds, parts = kinds_of(exam.material), exam.nested(draws)
+    for rule, calls in RULES.items():
+        for draw in draws:
+            one = rates(exam.material, called(exam.material, parts, kinds, calls, draw), kinds)
+            source, share, n = one.worst
+            more = "  ".join(f"{k} {v.value:.3f} [{v.low:.2f}, {v.high:.2f}]" for k, v in one.by_kind.items())
+            print(
+                f"{name:<30} {rule:<20} {draw:<9} false {one.mean.value:.3f} [{one.mean.low:.2f}, {one.mean.high:.2f}]"
+                f" worst {share:.2f} {source} n {n}  {more}  recall {one.recall.value:.2f} of all {one.of_all:.2f}"
+                f" wrong {one.wrong:.2f}",
+                flush=True,
+            )
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("what", choices=("describe", "judge"))
+    arguments.add_argument("folders", type=Path, nargs="+")
+    arguments.add_argument("--draws", nargs="+", choices=tuple(DRAWS), default=["once", "again"])
+    arguments.add_argument("--seconds", type=float, default=200)
+    arguments.add_argument("--only", nargs="+", choices=tuple(CANDIDATES), default=list(CANDIDATES))
+    arguments.add_argument("--apart", action="store_true", help="judge what was set apart, and nothing else")
+    options = arguments.parse_args()
+    rows = rows_of(options.folders)
+    if options.what == "describe":
+        return describe(rows, options.draws, options.seconds)
+    taught = [draw for draw in options.draws if draw != "untouched"]
+    judged = [draw for draw in options.draws if draw in JUDGED]
+    material = material_of(rows, options.draws, taught)
+    for every in (False, True):
+        print(f"\n{'every row' if every else 'rows that a licence permits'} learnt from")
+        for name in options.only:
+            blocks, fit = CANDIDATES[name]
+            exam = Exam(material, blocks, fit, every=every)
+            show_areas(name, exam, judged, apart=options.apart)
+            if not options.apart:
+                show_verdicts(name, exam, judged)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
