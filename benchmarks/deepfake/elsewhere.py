@@ -1,7 +1,7 @@
 """Heads on lineages of generators and owners of real pictures that they have not seen: areas, false alarms, verdicts.
 
     python benchmarks/deepfake/elsewhere.py describe FOLDER [FOLDER ...] [--draws once again] [--seconds 200]
-    python benchmarks/deepfake/elsewhere.py judge FOLDER [FOLDER ...] [--draws once again] [--only NAME] [--apart]
+    python benchmarks/deepfake/elsewhere.py judge FOLDER [FOLDER ...] [--draws once again] [--only NAME ...] [--apart]
 
 FOLDER has a ``manifest.csv``: the public media corpora, and what ``scripts/fetch_photographs.py`` brings. `describe`
 keeps the vectors of every picture in the cache (``GUARDRAILS_CACHE``), about .35 s a picture and draw on one thread
@@ -24,23 +24,19 @@ from guardrails.training.exams.verdicts import by_kind, called, marginal, rates,
 from guardrails.training.material.corpora import Row, rows_of
 from guardrails.training.material.described_histories import place_of, vectors
 from guardrails.training.material.histories import DRAWS
-from guardrails.training.material.relative_traces import less_expected, times_history
 
 TRACES = ("spectrum", "blocks", "upsampling", "residuals", "colour")
-LAYERS = (7, 8, 9)
-TOKENS = tuple(f"{view}/{layer}" for view in ("whole", "centre") for layer in LAYERS)
-PATCHES = tuple(f"{name} {what}" for name in TOKENS for what in ("mean", "deviation"))
-RELATIVE, BY_HISTORY = (tuple(f"{name} {what}" for name in TRACES) for what in ("relative", "by history"))
-CANDIDATES: dict[str, tuple[Sequence[str], Fit]] = {
-    "size and bytes": (("size",), logistic(1e-3)),
-    "traces": (TRACES, logistic(1e-3)),
-    "traces, noise, history": ((*TRACES, "noise", "history"), logistic(1e-3)),
-    "traces less history": (RELATIVE, logistic(1e-3)),
-    "traces by history": ((*TRACES, *BY_HISTORY), logistic(1e-3)),
-    "class tokens": (TOKENS, logistic(1e-3)),
-    "tokens and patches": ((*TOKENS, *PATCHES), logistic(1e-3)),
-    "tokens and patches, robust": ((*TOKENS, *PATCHES), robust(1e-3)),
-    "all": ((*TOKENS, *PATCHES, *TRACES, "noise"), logistic(1e-3)),
+MIDDLE = tuple(f"{view}/{layer}" for view in ("whole", "centre") for layer in (7, 8, 9))
+LATE = ("whole/10", "whole/11")
+PENALTY = 3e-3
+CANDIDATES: dict[str, tuple[Sequence[Sequence[str]], Fit]] = {
+    "size and bytes": ([("size",)], logistic(PENALTY)),
+    "traces": ([TRACES], logistic(PENALTY)),
+    "traces, robust": ([TRACES], robust(1e-2)),
+    "traces, noise, history": ([(*TRACES, "noise", "history")], logistic(PENALTY)),
+    "middle tokens": ([MIDDLE], logistic(PENALTY)),
+    "late tokens": ([LATE], logistic(PENALTY)),
+    "late tokens and traces": ([LATE, TRACES], logistic(PENALTY)),
 }
 RULES = {"5% of a new source": marginal(0.05), "5%, by kind": by_kind(0.05), "tolerant": tolerant(0.1)}
 JUDGED = ("once", "again", "untouched")
@@ -72,10 +68,6 @@ def material_of(rows: Sequence[Row], draws: Sequence[str], taught: Sequence[str]
             name: np.stack([one.get(name, np.zeros(shape, np.float32)) for one in each])
             for name, shape in shapes.items()
         }
-    at = np.flatnonzero([not row.apart for row in whole])
-    for more in (less_expected, times_history):
-        for draw, new in more(blocks, TRACES, at, taught).items():
-            blocks[draw] |= new
     return Material(whole, blocks, taught)
 
 
@@ -89,15 +81,15 @@ def kinds_of(material: Material) -> list[str]:
     ]
 
 
-def show_areas(name: str, exam: Exam, draws: Sequence[str], *, apart: bool) -> None:
-    """Print the area of each lineage and their mean, after each draw."""
+def show_areas(name: str, exam: Exam, draws: Sequence[str], unit: str, *, apart: bool) -> None:
+    """Print the area of each lineage or family and their mean, after each draw."""
     m = exam.material
     clusters = [row.group if not row.label else row.source for row in m.rows]
-    by_draw = exam.set_apart(draws) if apart else exam.by_lineage(draws)
+    by_draw = exam.set_apart(draws) if apart else exam.left_out(draws, unit)
     for draw, placed in by_draw.items():
         mean = mean_area(placed, clusters)
         print(
-            f"{name:<30} {draw:<9} mean of {len(placed)}: {mean.value:.3f} [{mean.low:.2f}, {mean.high:.2f}]",
+            f"{name:<24} {draw:<9} mean of {len(placed)}: {mean.value:.3f} [{mean.low:.2f}, {mean.high:.2f}]",
             flush=True,
         )
         for lineage, one in sorted(placed.items(), key=lambda item: -len(item[1].generated)):
@@ -115,7 +107,7 @@ def show_verdicts(name: str, exam: Exam, draws: Sequence[str]) -> None:
             source, share, n = one.worst
             more = "  ".join(f"{k} {v.value:.3f} [{v.low:.2f}, {v.high:.2f}]" for k, v in one.by_kind.items())
             print(
-                f"{name:<30} {rule:<20} {draw:<9} false {one.mean.value:.3f} [{one.mean.low:.2f}, {one.mean.high:.2f}]"
+                f"{name:<24} {rule:<20} {draw:<9} false {one.mean.value:.3f} [{one.mean.low:.2f}, {one.mean.high:.2f}]"
                 f" worst {share:.2f} {source} n {n}  {more}  recall {one.recall.value:.2f} of all {one.of_all:.2f}"
                 f" wrong {one.wrong:.2f}",
                 flush=True,
@@ -129,6 +121,9 @@ def main() -> int:
     arguments.add_argument("--draws", nargs="+", choices=tuple(DRAWS), default=["once", "again"])
     arguments.add_argument("--seconds", type=float, default=200)
     arguments.add_argument("--only", nargs="+", choices=tuple(CANDIDATES), default=list(CANDIDATES))
+    arguments.add_argument(
+        "--unit", choices=("lineage", "family"), default="lineage", help="what is left out at a time"
+    )
     arguments.add_argument("--apart", action="store_true", help="judge what was set apart, and nothing else")
     options = arguments.parse_args()
     rows = rows_of(options.folders)
@@ -140,9 +135,9 @@ def main() -> int:
     for every in (False, True):
         print(f"\n{'every row' if every else 'rows that a licence permits'} learnt from")
         for name in options.only:
-            blocks, fit = CANDIDATES[name]
-            exam = Exam(material, blocks, fit, every=every)
-            show_areas(name, exam, judged, apart=options.apart)
+            members, fit = CANDIDATES[name]
+            exam = Exam(material, members, fit, every=every)
+            show_areas(name, exam, judged, options.unit, apart=options.apart)
             if not options.apart:
                 show_verdicts(name, exam, judged)
     return 0

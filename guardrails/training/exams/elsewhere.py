@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     """(coordinates, labels, groups, shares of the groups' weight) → coefficients, the last one the intercept."""
 
 FOLDS = 5
-SMALL = 10
-"""Lineages of fewer pictures are left out together."""
+SMALL = {"lineage": 10, "family": 3}
+"""Lineages and families of fewer pictures are left out together."""
 ART = 0.1
 """What art counts for beside photographs: see `protocol.ART`."""
 STEPS = 12
@@ -110,7 +110,7 @@ class Coordinates:
         return np.concatenate([self.of[draw][at] for draw in self.taught]).astype(np.float64)
 
 
-def logistic(penalty: float, power: float = 1.0) -> Fit:
+def logistic(penalty: float, power: float = 0.5) -> Fit:
     """Return a logistic regression in which a group weighs as its size to the power of 1 − `power`: at 1 all alike."""
 
     def fit(x: Array, labels: NDArray[np.int64], groups: Sequence[str], shares: Array) -> Array:
@@ -178,78 +178,81 @@ class Exam:
     Parameters
     ----------
     material : Material
-    names : sequence of str
-        Blocks.
+    members : sequence of sequence of str
+        Blocks of each member. Every member has a head of its own; its scores are divided by their spread and added.
     fit : Fit
     every : bool
         Whether every development row may be learnt from, whatever its licence: the method, not what can ship.
     """
 
-    def __init__(self, material: Material, names: Sequence[str], fit: Fit, *, every: bool) -> None:
+    def __init__(self, material: Material, members: Sequence[Sequence[str]], fit: Fit, *, every: bool) -> None:
         self.material, self.fit = material, fit
         learnt = np.array([(row.learnt or every) and row.kind != "swap" and not row.apart for row in material.rows])
-        self.learnt, self.coordinates = learnt, Coordinates(material, names, learnt)
+        self.learnt, self.members = learnt, [Coordinates(material, names, learnt) for names in members]
 
-    def head(self, at: Places) -> Array:
-        """Fit to rows after every draw that is learnt from."""
+    def head(self, at: Places) -> list[Array]:
+        """Fit every member to rows after every draw that is learnt from; scores have a spread of 1 over these."""
         times = len(self.material.taught)
         labels, groups = self.material.labels[at], [self.material.groups[i] for i in at.tolist()]
         shares = np.where(self.material.are("art")[at], ART, 1.0)
-        x = self.coordinates.fitted(at)
-        return self.fit(x, np.tile(labels, times), groups * times, np.tile(shares, times))
+        heads = []
+        for member in self.members:
+            x = member.fitted(at)
+            beta = self.fit(x, np.tile(labels, times), groups * times, np.tile(shares, times))
+            heads.append(beta / max(float((x @ beta[:-1]).std()), FLAT))
+        return heads
 
-    def scores(self, head: Array, draw: str, at: Places) -> Array:
+    def scores(self, heads: Sequence[Array], draw: str, at: Places) -> Array:
         """Return the scores of rows after one draw: larger is more synthetic."""
-        return np.asarray(self.coordinates.of[draw][at].astype(np.float64) @ head[:-1] + head[-1], dtype=np.float64)
+        each = [m.of[draw][at].astype(np.float64) @ h[:-1] + h[-1] for m, h in zip(self.members, heads, strict=True)]
+        return np.asarray(np.mean(each, axis=0), dtype=np.float64)
 
-    def by_lineage(self, draws: Sequence[str]) -> dict[str, dict[str, Placed]]:
-        """Leave out each lineage with each fold of owners, and compare their pictures: by draw, then by lineage."""
-        m = self.material
+    def left_out(self, draws: Sequence[str], unit: str = "lineage") -> dict[str, dict[str, Placed]]:
+        """Leave out each unit with each fold of owners, and compare their pictures: by draw, then by unit.
+
+        Parameters
+        ----------
+        draws : sequence of str
+            After which pictures are judged.
+        unit : str
+            ``lineage``: all models of one descent; ``family``: one family of a manifest, whose relatives may be learnt
+            from, as a new model of a known kind would be met.
+        """
+        m, names = self.material, self._names(unit)
         real = np.flatnonzero((m.labels == 0) & m.are("photograph") & ~m.apart)
         made = np.flatnonzero((m.labels == 1) & ~m.apart)
-        owner_fold = dict(zip(real.tolist(), folds_of([m.groups[i] for i in real.tolist()]).tolist(), strict=True))
-        fold = np.array([owner_fold.get(i, -1) for i in range(len(m.rows))])
-        owners = [{m.groups[i] for i in real[fold[real] == k].tolist()} for k in range(FOLDS)]
-        above: dict[str, dict[str, list[Placed]]] = {draw: {} for draw in draws}
-        for lineages in left_together([m.groups[i] for i in made.tolist()]):
+        fold = folds_of([m.groups[i] for i in real.tolist()])
+        parts: dict[str, dict[str, list[Placed]]] = {draw: {} for draw in draws}
+        for several in left_together([names[i] for i in made.tolist()], SMALL[unit]):
             for k in range(FOLDS):
-                out = np.array(
-                    [g in lineages if y else g in owners[k] for y, g in zip(m.labels, m.groups, strict=True)]
-                )
-                head = self.head(np.flatnonzero(self.learnt & ~out))
+                left = real[fold == k]
+                owners = {m.groups[i] for i in left.tolist()}
+                out = [
+                    name in several if y else group in owners
+                    for y, name, group in zip(m.labels, names, m.groups, strict=True)
+                ]
+                heads = self.head(np.flatnonzero(self.learnt & ~np.array(out)))
                 for draw in draws:
-                    left_real = real[fold[real] == k]
-                    against = self.scores(head, draw, left_real)
-                    for name in lineages:
-                        of = made[[m.groups[i] == name for i in made.tolist()]]
-                        above[draw].setdefault(name, []).append(
-                            _placed(self.scores(head, draw, of), against, of, left_real)
-                        )
-        return {draw: {name: _joined(parts) for name, parts in by.items()} for draw, by in above.items()}
+                    against = self.scores(heads, draw, left)
+                    for name in several:
+                        of = made[[names[i] == name for i in made.tolist()]]
+                        placed = _placed(self.scores(heads, draw, of), against, of, left)
+                        parts[draw].setdefault(name, []).append(placed)
+        return {draw: {name: _joined(several) for name, several in by.items()} for draw, by in parts.items()}
+
+    def _names(self, unit: str) -> list[str]:
+        return self.material.groups if unit == "lineage" else [row.family for row in self.material.rows]
 
     def set_apart(self, draws: Sequence[str]) -> dict[str, dict[str, Placed]]:
         """Fit to all that may be learnt from and compare what was set apart: to be read once, at the end."""
-        m, head = self.material, self.head(np.flatnonzero(self.learnt))
+        m, heads = self.material, self.head(np.flatnonzero(self.learnt))
         real = np.flatnonzero((m.labels == 0) & m.are("photograph") & m.apart)
         out: dict[str, dict[str, Placed]] = {}
         for draw in draws:
-            against = self.scores(head, draw, real)
+            against = self.scores(heads, draw, real)
             for name in sorted({row.group for row in m.rows if row.apart and row.label}):
                 of = np.flatnonzero((m.labels == 1) & m.apart & np.array([g == name for g in m.groups]))
-                out.setdefault(draw, {})[name] = _placed(self.scores(head, draw, of), against, of, real)
-        return out
-
-    def crossed(self, draws: Sequence[str]) -> dict[str, Array]:
-        """Return the score of every development row from a head without its lineage or owner, by draw: (N,), else NaN.
-
-        Lineages and owners are left out together, a fifth of each at a time.
-        """
-        fold = self.folds()
-        out = {draw: np.full(len(fold), np.nan) for draw in draws}
-        for k in range(FOLDS):
-            head, left = self.head(np.flatnonzero(self.learnt & (fold != k))), np.flatnonzero(fold == k)
-            for draw in draws:
-                out[draw][left] = self.scores(head, draw, left)
+                out.setdefault(draw, {})[name] = _placed(self.scores(heads, draw, of), against, of, real)
         return out
 
     def nested(self, draws: Sequence[str]) -> list[tuple[Places, Places, dict[str, Array], dict[str, Array]]]:
@@ -260,13 +263,13 @@ class Exam:
         outer, parts = self.folds(), []
         for k in range(FOLDS):
             left, rest = np.flatnonzero(outer == k), np.flatnonzero((outer >= 0) & (outer != k))
-            head, inner = self.head(rest[self.learnt[rest]]), self._folds_of(rest)
+            heads, inner = self.head(rest[self.learnt[rest]]), self._folds_of(rest)
             known = {draw: np.empty(len(rest)) for draw in draws}
             for j in range(FOLDS):
                 other = self.head(rest[self.learnt[rest] & (inner != j)])
                 for draw in draws:
                     known[draw][inner == j] = self.scores(other, draw, rest[inner == j])
-            parts.append((left, rest, {draw: self.scores(head, draw, left) for draw in draws}, known))
+            parts.append((left, rest, {draw: self.scores(heads, draw, left) for draw in draws}, known))
         return parts
 
     def folds(self) -> NDArray[np.int64]:
@@ -284,15 +287,15 @@ class Exam:
         return fold
 
 
-def left_together(lineages: Sequence[str]) -> list[list[str]]:
-    """Return the lineages to leave out at a time: each large one alone, those of fewer than `SMALL` together.
+def left_together(names: Sequence[str], small: int) -> list[list[str]]:
+    """Return what to leave out at a time: each large unit alone, those with fewer than `small` pictures together.
 
-    >>> left_together(["a"] * 10 + ["b", "c"])
+    >>> left_together(["a"] * 10 + ["b", "c"], 10)
     [['a'], ['b', 'c']]
     """
-    sizes = {name: lineages.count(name) for name in sorted(set(lineages))}
-    small = [name for name, n in sizes.items() if n < SMALL]
-    return [*([name] for name, n in sizes.items() if n >= SMALL), *([small] if small else [])]
+    sizes = {name: names.count(name) for name in sorted(set(names))}
+    few = [name for name, n in sizes.items() if n < small]
+    return [*([name] for name, n in sizes.items() if n >= small), *([few] if few else [])]
 
 
 def _placed(made: Array, real: Array, of: Places, against: Places) -> Placed:

@@ -1,5 +1,6 @@
 """Exams on lineages and owners left out: what is fitted to has seen neither, and the heads are what they say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,8 @@ class Spy:
 
 def test_nothing_that_is_judged_was_fitted_to():
     spy, m = Spy(), material()
-    exam = Exam(m, ["signal"], spy, every=True)
-    by = exam.by_lineage(["once", "again"])
+    exam = Exam(m, [["signal"]], spy, every=True)
+    by = exam.left_out(["once", "again"])
     assert set(by["once"]) == {"m0", "m1", "m2"}
     for call, (seen, _) in enumerate(spy.seen):
         name = f"m{call // 5}"
@@ -54,7 +55,7 @@ def test_what_may_not_be_learnt_from_is_in_no_fit_unless_every_row_is():
     counts = []
     for every in (False, True):
         spy = Spy()
-        exam = Exam(material(), ["signal"], spy, every=every)
+        exam = Exam(material(), [["signal"]], spy, every=every)
         exam.head(np.flatnonzero(exam.learnt))
         counts.append(spy.seen[0][1])
     assert counts == [2 * (3 * 12 + 8 * 9), 2 * (3 * 12 + 8 * 12)]
@@ -62,7 +63,7 @@ def test_what_may_not_be_learnt_from_is_in_no_fit_unless_every_row_is():
 
 def test_the_set_apart_is_judged_by_what_has_not_seen_it():
     spy, m = Spy(), material()
-    apart = Exam(m, ["signal", "other"], spy, every=True).set_apart(["again"])
+    apart = Exam(m, [["signal", "other"]], spy, every=True).set_apart(["again"])
     assert set(apart["again"]) == {"m3"}
     assert apart["again"]["m3"].above.shape == (12, 24)
     assert apart["again"]["m3"].above.mean() > 0.9
@@ -70,13 +71,13 @@ def test_the_set_apart_is_judged_by_what_has_not_seen_it():
 
 
 def test_a_block_without_a_signal_has_an_area_of_a_half():
-    by = Exam(material(n=20), ["other"], logistic(0.1), every=True).by_lineage(["once"])["once"]
+    by = Exam(material(n=20), [["other"]], logistic(0.1), every=True).left_out(["once"])["once"]
     assert abs(np.mean([placed.above.mean() for placed in by.values()]) - 0.5) < 0.12
 
 
 def test_nested_scores_are_of_heads_that_have_not_seen_the_rows():
     spy, m = Spy(), material()
-    exam = Exam(m, ["signal"], spy, every=True)
+    exam = Exam(m, [["signal"]], spy, every=True)
     parts = exam.nested(["once"])
     groups = np.array(m.groups)
     left = np.concatenate([part[0] for part in parts])
@@ -87,6 +88,31 @@ def test_nested_scores_are_of_heads_that_have_not_seen_the_rows():
         assert np.isfinite(scores["once"]).all()
         assert np.isfinite(known["once"]).all()
         assert len(rest) + len(out) == len(left)
+
+
+def test_members_weigh_alike_whatever_their_numbers():
+    m = material()
+    exam = Exam(m, [["signal"], ["other"]], logistic(0.01), every=True)
+    at = np.flatnonzero(exam.learnt)
+    heads = exam.head(at)
+    each = [
+        np.concatenate([one.of[d][at] @ h[:-1] for d in m.taught]) for one, h in zip(exam.members, heads, strict=True)
+    ]
+    assert [x.std() for x in each] == pytest.approx([1, 1], abs=1e-3)
+    alone = [Exam(m, [[name]], logistic(0.01), every=True) for name in ("signal", "other")]
+    apart = [one.scores(one.head(at), "once", at) for one in alone]
+    np.testing.assert_allclose(exam.scores(heads, "once", at), np.mean(apart, axis=0), atol=1e-6)
+
+
+def test_a_family_left_out_leaves_its_relatives():
+    spy, m = Spy(), material()
+    rows = [replace(row, group="lineage") if row.family in ("m0", "m1") else row for row in m.rows]
+    by = Exam(Material(rows, m.draws, m.taught), [["signal"]], spy, every=True).left_out(["once"], "family")
+    assert set(by["once"]) == {"m0", "m1", "m2"}
+    assert all("lineage" in seen for seen, _ in spy.seen)
+    spy.seen.clear()
+    Exam(Material(rows, m.draws, m.taught), [["signal"]], spy, every=True).left_out(["once"])
+    assert not any("lineage" in seen for seen, _ in spy.seen[:5])
 
 
 def test_coordinates_keep_all_products_of_standardised_rows():
@@ -109,7 +135,7 @@ def test_the_regression_is_scikit_learns():
     x[labels == 1] += 0.7
     groups = [f"g{i % 7}" for i in range(60)]
     weights = weights_of(labels, groups, np.ones(60), 1.0)
-    beta = logistic(0.05)(x, labels, groups, np.ones(60))
+    beta = logistic(0.05, 1.0)(x, labels, groups, np.ones(60))
     reference = LogisticRegression(C=1 / 0.05, tol=1e-10, max_iter=5000).fit(x, labels, sample_weight=weights)
     np.testing.assert_allclose(beta, [*reference.coef_[0], reference.intercept_[0]], atol=1e-3)
 
