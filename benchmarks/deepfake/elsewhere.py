@@ -19,7 +19,7 @@ import numpy as np
 
 from guardrails.core.errors import ContentError
 from guardrails.kit.detection.protocol import area, mean_area
-from guardrails.training.exams.elsewhere import Exam, Fit, Material, logistic, robust
+from guardrails.training.exams.elsewhere import Exam, Material, logistic, robust
 from guardrails.training.exams.verdicts import by_kind, called, marginal, rates, tolerant
 from guardrails.training.material.corpora import Row, rows_of
 from guardrails.training.material.described_histories import place_of, vectors
@@ -29,7 +29,7 @@ TRACES = ("spectrum", "blocks", "upsampling", "residuals", "colour")
 MIDDLE = tuple(f"{view}/{layer}" for view in ("whole", "centre") for layer in (7, 8, 9))
 LATE = ("whole/10", "whole/11")
 PENALTY = 3e-3
-CANDIDATES: dict[str, tuple[Sequence[Sequence[str]], Fit]] = {
+CANDIDATES = {
     "size and bytes": ([("size",)], logistic(PENALTY)),
     "traces": ([TRACES], logistic(PENALTY)),
     "traces, robust": ([TRACES], robust(1e-2)),
