@@ -174,11 +174,11 @@ def test_the_closure_holds_what_is_imported_inside_functions_and_through_package
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("def f():\n    from ..kit.lm import token_ranks", {"guardrails.kit.lm.scoring"}),
-        ("from ..kit import lm, io as bounded", {"guardrails.kit.lm.scoring", "guardrails.kit.io"}),
+        ("def f():\n    from ..kit.content import facts_of", {"guardrails.kit.content"}),
+        ("from ..kit import content, io as bounded", {"guardrails.kit.content", "guardrails.kit.io"}),
         ("from . import overlap", {"guardrails.memorization.overlap"}),
         ("import guardrails.core.seeding as s", {"guardrails.core.seeding"}),
-        ("if TYPE_CHECKING:\n    from ..kit.lm import x\nelse:\n    from ..kit import io", {"guardrails.kit.io"}),
+        ("if TYPE_CHECKING:\n    from ..kit.content import x\nelse:\n    from ..kit import io", {"guardrails.kit.io"}),
     ],
 )
 def test_each_way_of_importing_is_understood(text, expected):
