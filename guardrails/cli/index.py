@@ -36,7 +36,7 @@ def index(
 
     A build that was stopped goes on when the same command is given again.
     """
-    from ..kit.text.corpus import is_index
+    from ..kit.text.stored_corpus import is_index
     from ..memorization.text.index_folder import LOCK, build_index
 
     with locked_folder(out, LOCK, is_ours=is_index), progress() as report, only_data_on_stdout():

@@ -37,8 +37,8 @@ from ..core.subject import Subject
 from ..core.targets import Access, Modality, TextOutputs, stored_texts, takes_prompts
 from ..kit.exact_copies import METRIC, ExactIndex, exact_copies
 from ..kit.lm.document_starts import largest_start, written_in_each_form
-from ..kit.text.corpus import StoredCorpus
 from ..kit.text.documents import comparable
+from ..kit.text.stored_corpus import StoredCorpus
 from ..targets.spikes import SpikedTexts
 from .text.letter_runs import longest_runs, search_of_letters
 from .text.passages import PIECE, bounds, difference, eidetic, eidetic_note, places

@@ -102,8 +102,9 @@ def check_form(corpus: Any, holdout: Any) -> None:
 
 def _documents(source: Any, option: str, *, comparable: bool) -> Sequence[str]:
     """Return texts given as an object: a sequence of str of which one at least is not blank."""
-    from ..kit.text.corpus import Documents, StoredCorpus
+    from ..kit.text.corpus import Documents
     from ..kit.text.documents import Reading
+    from ..kit.text.stored_corpus import StoredCorpus
 
     if isinstance(source, StoredCorpus):
         return source
@@ -125,7 +126,8 @@ def _documents(source: Any, option: str, *, comparable: bool) -> Sequence[str]:
 
 
 def _texts(path: Path, text_field: str | None, *, comparable: bool, conversations: bool) -> Sequence[str]:
-    from ..kit.text.corpus import StoredCorpus, is_index, read_documents
+    from ..kit.text.corpus import read_documents
+    from ..kit.text.stored_corpus import StoredCorpus, is_index
 
     if is_index(path):
         return StoredCorpus(path)

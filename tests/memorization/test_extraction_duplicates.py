@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from guardrails.core.probe import Budget
 from guardrails.core.statistics import wilson
 from guardrails.core.subject import Subject
-from guardrails.kit.text.corpus import StoredCorpus
+from guardrails.kit.text.stored_corpus import StoredCorpus
 from guardrails.memorization.text.index_folder import build_index
 from guardrails.memorization.text.passages import (
     documents_with,

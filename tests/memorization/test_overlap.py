@@ -12,7 +12,7 @@ from guardrails.core.errors import TargetError
 from guardrails.core.probe import Budget
 from guardrails.core.statistics import newcombe, wilson
 from guardrails.core.subject import Subject
-from guardrails.kit.text.corpus import StoredCorpus
+from guardrails.kit.text.stored_corpus import StoredCorpus
 from guardrails.memorization.overlap import MINIMUM, RUN, Overlap
 from guardrails.memorization.text.index_folder import build_index
 from guardrails.memorization.text.passages import difference

@@ -15,7 +15,7 @@ from guardrails.core.batch import Arm, Batch, Item
 from guardrails.core.probe import Budget
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Access, Modality
-from guardrails.kit.text.corpus import StoredCorpus
+from guardrails.kit.text.stored_corpus import StoredCorpus
 from guardrails.memorization.overlap import Overlap
 from guardrails.memorization.text import letter_runs
 from guardrails.memorization.text.index_folder import build_index

@@ -18,10 +18,11 @@ from guardrails.core.errors import TargetError
 from guardrails.core.probe import Budget
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Access, Modality
+from guardrails.privacy.personal_data.origins import Names, Tracer, personal_data
 from guardrails.privacy.personal_data.planted import planted_line
 from guardrails.privacy.personal_data.presidio_names import NamedEntities
 from guardrails.privacy.personal_data.scanner import KINDS, scan
-from guardrails.privacy.pii import Names, PersonalData, Tracer, personal_data
+from guardrails.privacy.pii import PersonalData
 from guardrails.targets.data import load_data
 from guardrails.targets.files import JsonlTarget
 

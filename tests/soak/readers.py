@@ -89,7 +89,7 @@ def settings(path: Path) -> object:
 
 
 def index(path: Path) -> object:
-    from guardrails.kit.text.corpus import StoredCorpus
+    from guardrails.kit.text.stored_corpus import StoredCorpus
     from guardrails.memorization.text.corpus_index import CorpusIndex
 
     corpus = StoredCorpus(path)

@@ -16,7 +16,7 @@ from ...core.probe import Budget, Probe
 from ...core.seeding import derive_seed
 from ...core.subject import Subject
 from ...core.targets import Access, Modality, Target
-from ...kit.text.corpus import StoredCorpus, is_index
+from ...kit.text.stored_corpus import StoredCorpus, is_index
 from ..policy.policy import load_policy
 from .controls import CONTROL_SEED, control_subject, control_threshold
 from .engine import Series

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...core.errors import ConfigurationError
-from ...kit.text.corpus import PAD, SEPARATOR, StoredCorpus, damaged, load_array
+from ...kit.text.stored_corpus import PAD, SEPARATOR, StoredCorpus, damaged, load_array
 from .suffix_array import STEP, Query, SuffixArray
 
 if TYPE_CHECKING:

@@ -15,7 +15,9 @@ import numpy as np
 from ...core.errors import ConfigurationError, ContentError
 from ...kit.checksums import check_files, file_sha256, with_checksum
 from ...kit.settings_file import parse_json, read_bounded
-from ...kit.text.corpus import (
+from ...kit.text.corpus import files_of, iter_documents
+from ...kit.text.documents import Reading
+from ...kit.text.stored_corpus import (
     ARRAYS,
     CHECKSUMS,
     FAMILIES,
@@ -23,12 +25,9 @@ from ...kit.text.corpus import (
     MANIFEST,
     VERSION,
     StoredCorpus,
-    files_of,
     is_index,
-    iter_documents,
     read_manifest,
 )
-from ...kit.text.documents import Reading
 from ...targets.files import hash_files
 from .corpus_index import SHARD, SHARD_BYTES, group_documents
 from .minhash import PLACES, families, signatures

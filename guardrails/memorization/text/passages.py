@@ -18,7 +18,7 @@ from ...core.statistics import Interval, cluster_bootstrap, wilson
 from ...core.subject import Subject
 from ...core.targets import LanguageModelTarget
 from ...kit.lm.document_starts import encode_each, further_forms, longest_start
-from ...kit.text.corpus import StoredCorpus
+from ...kit.text.stored_corpus import StoredCorpus
 
 LENGTHS = ((32, 50), (32, 32), (16, 32), (16, 16), (8, 16), (8, 8))
 """Pairs of (prefix, continuation) in tokens, the most demanding first; 50 tokens are what Carlini et al. 2023 ask for

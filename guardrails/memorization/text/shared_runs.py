@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...kit.text.corpus import StoredCorpus
+from ...kit.text.stored_corpus import StoredCorpus
 from .corpus_index import CorpusIndex, Shard, encoded
 from .passages import fingerprint, masked
 from .suffix_array import Query

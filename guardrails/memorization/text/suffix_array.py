@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...kit.text.corpus import PAD, SEPARATOR
+from ...kit.text.stored_corpus import PAD, SEPARATOR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,8 +18,9 @@ from guardrails.core.registry import load_probe
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Modality
 from guardrails.kit.checksums import file_sha256, with_checksum
-from guardrails.kit.text import corpus
-from guardrails.kit.text.corpus import CHECKSUMS, StoredCorpus, iter_documents
+from guardrails.kit.text import stored_corpus
+from guardrails.kit.text.corpus import iter_documents
+from guardrails.kit.text.stored_corpus import CHECKSUMS, StoredCorpus
 from guardrails.memorization.text import index_folder
 from guardrails.memorization.text.corpus_index import CorpusIndex
 from guardrails.memorization.text.index_folder import build_index
@@ -147,7 +148,7 @@ def test_building_takes_less_than_eight_bytes_for_each_byte_of_text(
     documents = [" ".join(f"w{rng.randrange(5000)}" for _ in range(50)) for _ in range(3000)]
     source = jsonl(tmp_path / "c.jsonl", documents)
     build_index([jsonl(tmp_path / "d.jsonl", DOCUMENTS)], tmp_path / "first")  # what is loaded once is not counted
-    monkeypatch.setattr(corpus, "MAX_MANIFEST", 1_000_000)  # space that Python asks for and never fills
+    monkeypatch.setattr(stored_corpus, "MAX_MANIFEST", 1_000_000)  # space that Python asks for and never fills
     tracemalloc.start()
     made = build_index([source], tmp_path / "index")
     _, peak = tracemalloc.get_traced_memory()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardrails.privacy.personal_data.origins import personal_data
 from guardrails.privacy.personal_data.same_datum import Known, completes, known_numbers
 from guardrails.privacy.personal_data.scanner import Span, scan
-from guardrails.privacy.pii import personal_data
 
 
 def completed(record: str, written: str) -> bool:
