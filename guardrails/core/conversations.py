@@ -50,6 +50,12 @@ class Reply:
     usage: Usage | None = None
 
 
+class Refusal(str):
+    """The text of an answer of which the server says that the model refused."""
+
+    __slots__ = ()
+
+
 @runtime_checkable
 class Chat(Protocol):
     """A model that answers conversations (`Access.CONVERSATIONS`).

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.asking import IN_A_ROW
-from ..core.conversations import Chat, Conversation, Decoding, Reply
+from ..core.conversations import Chat, Conversation, Decoding, Refusal, Reply
 from ..core.errors import ConfigurationError, TargetError
 from ..core.targets import Access, Modality, Target
 
@@ -97,7 +97,7 @@ class ChatTexts:
     def generate(
         self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
     ) -> list[str]:
-        """Return one answer per prompt.
+        """Return one answer per prompt; one that the server calls a refusal is a `Refusal`.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class ChatTexts:
         error = next((reply.error for reply in replies if reply.error is not None), None)
         if error is None:
             failed.in_a_row = 0
-            return [reply.text for reply in replies]
+            return [Refusal(reply.text) if reply.finish == "refused" else reply.text for reply in replies]
         if len(prompts) > 1:
             for prompt, reply in reversed(list(zip(prompts, replies, strict=True))):
                 failed.replies.setdefault((prompt, decoding), deque()).appendleft(reply)

@@ -26,6 +26,7 @@ from ...core.subject import Subject
 from ...core.visible import visible
 from ..meter import Meter
 from .journal import Journal
+from .outputs import Outputs, counted
 
 T = TypeVar("T")
 LOG = "errors.log"
@@ -62,7 +63,7 @@ class Collected(NamedTuple):
     """What became of a batch: its rows, or in a reader's words why there are none; a defect's traceback; seconds.
 
     A defect that cost items and not the batch has a traceback beside the rows. `use` is what the batch used, where
-    another process did it.
+    another process did it. `outputs` counts what a target of text wrote for it.
     """
 
     batch: Batch
@@ -71,6 +72,7 @@ class Collected(NamedTuple):
     traceback: str = ""
     seconds: float = 0.0
     use: Use | None = None
+    outputs: Use = Use()
 
 
 Executor = Callable[[Series, Sequence[Batch]], Iterator[Collected]]
@@ -94,12 +96,15 @@ def collected(series: Series, batch: Batch) -> Collected:
     start = time.perf_counter()
     seed = series.sample_seed(batch.index)
     defects: list[str] = []
+    outputs = Outputs()
 
     def collect() -> list[Row]:
-        return copy_context().run(collect_batch, series.probe, series.subject(), batch, seed, defects)
+        subject = counted(series.subject(), outputs)
+        return copy_context().run(collect_batch, series.probe, subject, batch, seed, defects)
 
     rows, why, trace = _attempted(collect)
-    return Collected(batch, rows, why, trace or "".join(defects[:1]), time.perf_counter() - start)
+    trace = trace or "".join(defects[:1])
+    return Collected(batch, rows, why, trace, time.perf_counter() - start, outputs=outputs.use())
 
 
 def one_by_one(series: Series, batches: Sequence[Batch]) -> Iterator[Collected]:
@@ -186,7 +191,7 @@ def write_down(
     traced: set[str] = set()
     with closing(outcomes):  # also where the journal cannot be written: no further batch is begun
         for series, done in outcomes:
-            use = done.use or meter.lap(done.seconds, len(done.rows or ()))
+            use = (done.use or meter.lap(done.seconds, len(done.rows or ()))) + done.outputs
             if done.traceback and series.name not in traced:  # what further batches fail of is the same, as a rule
                 _write_trace(log, series.name, done.traceback)
                 traced.add(series.name)

@@ -30,6 +30,8 @@ class Reading:
     spike: SpikeOutcome | None = None
     not_applicable: str | None = None
     not_assessed: str | None = None
+    no_pass: str | None = None
+    """Why it can pass no limit, as where most outputs are empty; a fault that it shows all the same counts."""
     suffix: str = ""
     expected: Literal["found", "clear"] | None = None
     seconds: float = 0.0
@@ -137,6 +139,8 @@ def _status(
         )
     assert threshold is not None
     status, reason = judge(m, threshold, most=reading.most)
+    if status in (Status.PASS, Status.INCONCLUSIVE) and reading.no_pass:
+        return Status.NOT_ASSESSED, reading.no_pass
     spike = reading.spike if m.metric == reading.probe.headline else None
     if status is Status.PASS and spike and spike.smallest_dose is None:
         return Status.NOT_ASSESSED, unseen(spike)

@@ -47,6 +47,7 @@ from .engine import LOG, Progress, Series, attempt, one_by_one, run_series, writ
 from .findings import Reading, findings_of, self_check_verdict, verdict
 from .inputs import Records
 from .journal import Journal
+from .outputs import stated, why_not_assessed
 from .plan import DATA, selected
 from .scope import Assay, Scope
 from .spikes import spike_kind, spike_outcome
@@ -210,6 +211,9 @@ class Run:
             return reading
         reading.most = self.most(series)
         if assay.control is None:
+            used, headline = self.journal.used(series.name), assay.probe.headline
+            reading.no_pass = why_not_assessed(used)
+            reading.measurements = [stated(m, used) if m.metric == headline else m for m in reading.measurements]
             reading.spike = self.spike(assay)
         else:
             self.keep(assay.probe, control_outcome(assay.probe, assay.control, reading.headline, None))

@@ -26,6 +26,9 @@ class Use(Frozen):
     prompt_tokens: int = Field(default=0, ge=0)
     completion_tokens: int = Field(default=0, ge=0)
     peak_memory: int | None = Field(default=None, ge=0)
+    outputs: int = Field(default=0, ge=0, description="texts and continuations of a target of text that a check read")
+    empty: int = Field(default=0, ge=0, description="of the outputs: nothing, or white space alone")
+    refused: int = Field(default=0, ge=0, description="of the other outputs: refusals, by the server's own word")
     money: float | None = Field(default=None, ge=0)
 
     def __add__(self, other: Use) -> Use:
@@ -35,6 +38,9 @@ class Use(Frozen):
             requests=self.requests + other.requests,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            outputs=self.outputs + other.outputs,
+            empty=self.empty + other.empty,
+            refused=self.refused + other.refused,
             peak_memory=max((p for p in (self.peak_memory, other.peak_memory) if p is not None), default=None),
             money=None if self.money is None and other.money is None else (self.money or 0.0) + (other.money or 0.0),
         )

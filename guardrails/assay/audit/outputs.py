@@ -1,0 +1,138 @@
+"""Counts what a target of text writes for a batch: outputs that are mostly empty are no reason for a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Sized
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...core.conversations import Refusal
+from ...core.results import Measurement
+from ...core.results.cost import Use
+from ...core.subject import Subject
+from ...core.targets import Modality, stored_texts
+
+MOST = 0.5
+"""Above this share of outputs that are empty or refusals, a probe of them is not assessed."""
+
+
+@dataclass
+class Outputs:
+    """How many outputs a probe was given, how many of them are empty, and how many others refuse to answer."""
+
+    n: int = 0
+    empty: int = 0
+    refused: int = 0
+
+    def add(self, output: Any) -> None:
+        """Count a text, or the tokens of one; what is neither is the probe's to refuse."""
+        empty = is_blank(output) if isinstance(output, str) else isinstance(output, Sized) and len(output) == 0
+        self.n += 1
+        self.empty += empty
+        self.refused += not empty and isinstance(output, Refusal)
+
+    def use(self) -> Use:
+        """Return the counts as the journal keeps them."""
+        return Use(outputs=self.n, empty=self.empty, refused=self.refused)
+
+
+def counted(subject: Subject, outputs: Outputs) -> Subject:
+    """Return the subject with a target whose outputs are counted, where it writes text."""
+    if subject.modality is not Modality.TEXT:
+        return subject
+    return replace(subject, target=_Counted(subject.target, outputs))
+
+
+def is_blank(text: str) -> bool:
+    r"""Whether a text holds nothing but white space and characters that nobody sees.
+
+    >>> is_blank(" \n\u200b"), is_blank(".")
+    (True, False)
+    """
+    return all(character.isspace() or not character.isprintable() for character in text)
+
+
+def stated(m: Measurement, use: Use) -> Measurement:
+    """Return a measurement whose explanation says how many of the outputs are empty or refusals, where any is."""
+    if not use.empty + use.refused:
+        return m
+    return m.model_copy(update={"explanation": f"{m.explanation} {_sentence(use)}.".strip()})
+
+
+def why_not_assessed(use: Use) -> str | None:
+    """Return why outputs can pass no probe, or None where enough of them hold an answer."""
+    if use.empty + use.refused <= MOST * use.outputs:
+        return None
+    return f"{_sentence(use)}: what the target does not write shows no fault"
+
+
+def _sentence(use: Use) -> str:
+    """Return the counts in words.
+
+    >>> _sentence(Use(outputs=8, empty=5, refused=2))
+    '7 of 8 outputs are empty (5) or refusals (2)'
+    """
+    without, what = use.empty + use.refused, "empty" if use.empty else "refusals"
+    if use.empty and use.refused:
+        what = f"empty ({use.empty:,}) or refusals ({use.refused:,})"
+    return f"{without:,} of {use.outputs:,} outputs {'is' if without == 1 else 'are'} {what}"
+
+
+class _Counted:
+    """A target of text whose outputs are counted; all else is the target's own."""
+
+    def __init__(self, target: Any, outputs: Outputs) -> None:
+        self.target, self._outputs = target, outputs  # `target`: see `kit.lm.document_starts`
+        self.name, self.modality, self.access = target.name, target.modality, target.access
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "target":  # not set yet, as while it is copied
+            raise AttributeError(name)
+        return getattr(self.target, name)
+
+    @property
+    def available(self) -> int | None:
+        available: int | None = getattr(self.target, "available", None)
+        return available
+
+    def identity(self) -> dict[str, str]:
+        identity: dict[str, str] = self.target.identity()
+        return identity
+
+    def generate(self, *args: Any, **options: Any) -> Any:
+        return self._all(self.target.generate(*args, **options))
+
+    def sample_texts(self, *args: Any, **options: Any) -> Any:
+        texts = self.target.sample_texts(*args, **options)
+        return self._all(texts) if self.available is None else _Stored(texts, self._outputs)
+
+    def outputs(self) -> list[str]:
+        return _Stored(stored_texts(self.target), self._outputs)
+
+    def continue_tokens(self, *args: Any, **options: Any) -> Any:
+        return self._all(self.target.continue_tokens(*args, **options))
+
+    def _all(self, outputs: Any) -> Any:
+        outputs = outputs if isinstance(outputs, Sized) else list(outputs)
+        for output in outputs:
+            self._outputs.add(output)
+        return outputs
+
+
+class _Stored(list[str]):
+    """Stored texts, of which a batch looks at some: those are counted."""
+
+    def __init__(self, texts: Sequence[str], outputs: Outputs) -> None:
+        super().__init__(texts)
+        self._outputs = outputs
+
+    def __getitem__(self, place: Any) -> Any:
+        looked_at = super().__getitem__(place)
+        for text in looked_at if isinstance(place, slice) else [looked_at]:
+            self._outputs.add(text)
+        return looked_at
+
+    def __iter__(self) -> Iterator[str]:
+        for text in super().__iter__():
+            self._outputs.add(text)
+            yield text
