@@ -154,7 +154,8 @@ def _reason(item: Any, model: type[ProbeOptions], probe: str) -> str:
     error = item.get("ctx", {}).get("error")
     if isinstance(error, Exception):
         return " ".join(str(error).split())
-    return f"{item['msg']} (given: {str(item['input'])[:60]!r})"
+    message = "a path is needed" if item["type"] == "path_type" else item["msg"]
+    return f"{message} (given: {str(item['input'])[:60]!r})"
 
 
 def _is_scalar(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> bool:

@@ -70,7 +70,7 @@ def test_what_is_the_default_is_not_changed() -> None:
         ({"limit": True}, "a.b.limit: a number is needed, not true"),
         ({"name": 7}, "a.b.name: Input should be a valid string"),
         ({"name": "x" * 21}, "a.b.name: String should have at most 20 characters"),
-        ({"words": 7}, "a.b.words: Input is not a valid path"),
+        ({"words": 7}, "a.b.words: a path is needed (given: '7')"),
         ({"words": ["a"]}, "a.b.words: "),
         ({"sise": "3"}, "a.b.sise: a.b has no such option. Did you mean 'size'?"),
     ],

@@ -90,6 +90,11 @@ class _Counted:
             raise AttributeError(name)
         return getattr(self.target, name)
 
+    @property  # type: ignore[misc]  # in `object` it can be set
+    def __class__(self) -> Any:
+        """The class of the target, for `isinstance` alone."""
+        return type(self.target)
+
     @property
     def available(self) -> int | None:
         available: int | None = getattr(self.target, "available", None)

@@ -115,6 +115,10 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     for pattern in settings.probes:
         if not fnmatch.filter(probes(), pattern):
             wrong.append(f"  probes: no probe is called '{pattern}'.{did_you_mean(pattern, probes())}")
+    for name in given_options({"options": given.get("options")}):  # a plan may hold those of probes that are left out
+        probe = name.rpartition(".")[0]
+        if probe in probes() and settings.probes and not any(fnmatch.fnmatch(probe, p) for p in settings.probes):
+            wrong.append(f"  {name}: the probe {probe} is not among those chosen ({', '.join(settings.probes)})")
     try:
         if unknown := unknown_probes(load_policy(settings.policy)):
             raise ConfigurationError("; ".join(unknown))

@@ -144,6 +144,20 @@ def test_a_plan_sets_options_beneath_the_command_line(fake: None) -> None:
     assert make_settings({}, plan).probes == ("fake.*",)
 
 
+def test_an_option_of_a_probe_that_is_left_out_is_a_mistake(fake: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from guardrails.assay.audit import plan as module
+
+    monkeypatch.setattr(module, "probes", lambda: {"fake.yes": OptionProbe, "fake.other": OptionProbe})
+    given = {"options": {"fake.yes.share": 0.5}}
+    with pytest.raises(ConfigurationError, match=r"fake\.yes\.share: the probe fake\.yes is not among those chosen"):
+        make_settings(given | {"probes": "fake.o*"})
+    for probes in ((), "fake.*", ("fake.other", "fake.yes")):
+        assert make_settings(given | {"probes": probes}).options == {"fake.yes.share": 0.5}
+    plan = Path("plan.toml")
+    plan.write_text('[probes."fake.yes"]\nshare = 0.5\n')
+    assert make_settings({"probes": "fake.o*"}, plan).options == {"fake.yes.share": 0.5}
+
+
 def test_python_sets_an_option(fake: None) -> None:
     for options in ({"fake.yes.share": 0.5}, {"fake.yes": {"share": 0.5}}):
         result, _ = run_audit("jsonl:out.jsonl", options=options, out=f"run{len(str(options))}")

@@ -42,7 +42,7 @@ class Reads(fakes.FakeProbe):
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
         target: Any = subject.target
-        if isinstance(getattr(target, "target", target), fakes.FakeTarget):
+        if isinstance(target, fakes.FakeTarget):
             return super().collect(subject, batch, seed=seed)
         questions = [item.fields["question"] for item in batch.items]
         if takes_prompts(target):
