@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -111,7 +111,7 @@ class _Counted:
         texts = self.target.sample_texts(*args, **options)
         return self._all(texts) if self.available is None else _Stored(texts, self._outputs)
 
-    def outputs(self) -> list[str]:
+    def outputs(self) -> Sequence[str]:
         return _Stored(stored_texts(self.target), self._outputs)
 
     def continue_tokens(self, *args: Any, **options: Any) -> Any:
@@ -124,20 +124,18 @@ class _Counted:
         return outputs
 
 
-class _Stored(list[str]):
+class _Stored(Sequence[str]):
     """Stored texts, of which a batch looks at some: those are counted."""
 
     def __init__(self, texts: Sequence[str], outputs: Outputs) -> None:
-        super().__init__(texts)
-        self._outputs = outputs
+        self._texts, self._outputs = texts, outputs
+
+    def __len__(self) -> int:
+        return len(self._texts)
 
     def __getitem__(self, place: Any) -> Any:
-        looked_at = super().__getitem__(place)
-        for text in looked_at if isinstance(place, slice) else [looked_at]:
-            self._outputs.add(text)
-        return looked_at
-
-    def __iter__(self) -> Iterator[str]:
-        for text in super().__iter__():
-            self._outputs.add(text)
-            yield text
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        text = self._texts[place]
+        self._outputs.add(text)
+        return text
