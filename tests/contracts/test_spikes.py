@@ -167,7 +167,7 @@ def lost_digits(patch: pytest.MonkeyPatch, name: str) -> None:
 
 
 def blind_scanner(patch: pytest.MonkeyPatch, name: str) -> None:
-    patch.setattr("guardrails.privacy.pii.scan", lambda text, finders=(): [])
+    patch.setattr("guardrails.privacy.personal_data.origins.scan", lambda text, finders=(): [])
     patch.setattr("guardrails.privacy.completion.completes", lambda *_, **__: False)
 
 

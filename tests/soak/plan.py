@@ -20,7 +20,7 @@ from .tally import Attempt
 
 KILLS, DISKS, CLOCKS, MOVES, FLIPS, INPUTS = 1000, 100, 60, 150, 200, 10_000
 BATCH = 20
-KILLS_A_RUN = 1.8
+KILLS_A_RUN = 1.2
 """Kills that one run of a job sees on average: some runs end before they are killed."""
 Work = Callable[[random.Random, Path], list[Attempt]]
 Wanted = Callable[[str], bool]

@@ -267,7 +267,7 @@ def test_one_command_makes_the_tables_of_a_paper(folder: Path, tmp_path: Path, c
     assert "## From one family to another: deepfake.npr: AUC" in text
     assert "guardrails bench data --detectors deepfake.npr --detectors deepfake.radial --perturbations" in text
     assert result["hashes"]["data"] in text
-    assert "may have learnt from some of these" in text
+    assert "may have been trained on some of these" in text
     capsys.readouterr()
     assert run([*words, "--out", str(tmp_path / "one")]) == 2
     assert "not an empty folder" in capsys.readouterr().err

@@ -86,7 +86,7 @@ def test_redaction_covers_both_lines() -> None:
 
 def test_a_number_of_the_corpus_is_known_over_a_break() -> None:
     key = canonical(Span("phone", 0, 12, "212-555-0187", True))
-    assert set(known_numbers("take 212\n555\t0187 with you", Known({key: 0}))) == {key}
+    assert set(known_numbers("take 212\n555\t0187 with you", Known([(key, 0)]))) == {key}
 
 
 def test_columns_of_figures_are_nobodys() -> None:
