@@ -71,7 +71,7 @@ def test_from_python_an_endpoint_is_a_target(server: fault_server.Server) -> Non
 
 @pytest.mark.slow
 def test_the_commands_of_the_documents_run(server: fault_server.Server, capfd: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "endpoints.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[3] / "docs" / "endpoints.md").read_text(encoding="utf-8")
     address = server.url.removesuffix("/v1")
     page = page.replace("http://127.0.0.1:8000", address).replace("https://api.example.com", address)
     page = page.replace("MY_API_KEY", "MY_KEY")
