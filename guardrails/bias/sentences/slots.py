@@ -1,4 +1,7 @@
-"""The notation of templates: ``{name}`` is a slot, ``[x|y]`` agrees with the term, ``{a|b}`` is one of two attributes."""
+"""The notation of templates.
+
+``{name}`` is a slot, ``[x|y]`` agrees with the first or the second term, ``{a|b}`` is one of two attributes.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +46,14 @@ def crossed(text: str, terms: tuple[str, str]) -> tuple[tuple[str, str], tuple[s
     if text.count("{group}") != 1:
         raise ValueError("the slot {group} must stand once in a template")
     sentences = []
-    for second, term in enumerate(terms):
-        with_term = agree(text, bool(second)).replace("{group}", term)
+    for position, term in enumerate(terms):
+        with_term = agree(text, second=position == 1).replace("{group}", term)
         choices = _ATTRIBUTES.findall(with_term)
         if len(choices) != 1 or choices[0][0] == choices[0][1]:
             raise ValueError("two different attributes {a|b} must stand once in a template")
-        both = [sentence_case(_whole(_ATTRIBUTES.sub(lambda m, i=i: m[i], with_term))) for i in (1, 2)]
-        sentences.append((both[0], both[1]))
+        before, _, _, after = _ATTRIBUTES.split(with_term)
+        first, second = (sentence_case(_whole(f"{before}{attribute}{after}")) for attribute in choices[0])
+        sentences.append((first, second))
     return sentences[0], sentences[1]
 
 
