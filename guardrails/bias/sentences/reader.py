@@ -39,6 +39,7 @@ def read_pairs(language: str, path: Path | None = None) -> tuple[Pair, ...]:
         if not templates:
             raise table.error("no templates: at least one of positive, neutral, negative is needed")
         groups = table.text_pairs("groups")
+        table.check_number(len(pairs) + 4 * len(templates) * len(groups))
         for number, (tone, text) in enumerate(templates):
             for k, terms in enumerate(groups):
                 pairs += _four_pairs(table, f"{table.construct.id}-{number}", tone, k, text, terms)
@@ -88,6 +89,7 @@ def _prompts(file: SetFile, forms: tuple[Form, ...]) -> tuple[Prompt, ...]:
         templates = [(form, n, text) for form in forms for n, text in enumerate(table.texts(form))]
         if not templates:
             raise table.error(f"no templates: at least one of {', '.join(forms)} is needed")
+        table.check_number(len(prompts) + len(templates) * len(terms))
         for form, number, text in templates:
             template = f"{table.construct.id}-{form}-{number}"
             prompts += [
@@ -126,6 +128,7 @@ def read_decisions(language: str, path: Path | None = None) -> tuple[Decision, .
     ask = file.word("ask")
     decisions: list[Decision] = []
     for table in file.tables("decisions", {"construct", "case", "facts", "approve", "reject"}, set()):
+        table.check_number(len(decisions) + 2 * len(table.texts("facts")) * len(people))
         for profile, facts in enumerate(table.texts("facts")):
             for key, favourable in (("approve", "yes"), ("reject", "no")):
                 template = f"{table.construct.id}-{profile}-{key}"
@@ -170,6 +173,7 @@ def read_questions(language: str, path: Path | None = None) -> tuple[Question, .
         groups, definite = table.text_pairs("groups"), table.text_pairs("definite")
         if len(groups) != len(definite):
             raise table.error("'groups' and 'definite' differ in length")
+        table.check_number(len(questions) + 12 * len(groups))
         for k, (terms, names) in enumerate(zip(groups, definite, strict=True)):
             for order in ((0, 1), (1, 0)):
                 for who in (None, 0, 1):

@@ -14,8 +14,8 @@ from ...kit.settings_file import parse_toml, read_bounded
 from .items import GROUPS, Construct
 
 FOLDER = Path(__file__).parent
-MAX_TEXT, MAX_TEXTS = 2000, 200
-"""Characters of one text, and texts of one list. A stranger may have written the file."""
+MAX_TEXT, MAX_TEXTS, MAX_ITEMS = 2000, 100, 100_000
+"""Characters of one text, texts of one list, items of one file. A stranger may have written the file."""
 
 
 class _Identified(Protocol):
@@ -132,6 +132,11 @@ class Table:
     def error(self, message: str, near: str = "") -> ContentError:
         """Return an error that names a line of this table."""
         return self.file.error(message, near, self.start)
+
+    def check_number(self, items: int) -> None:
+        """Raise ContentError if the file gives more than `MAX_ITEMS` items up to the end of this table."""
+        if items > MAX_ITEMS:
+            raise self.error(f"the file gives more than {MAX_ITEMS:,} items")
 
     def text(self, key: str) -> str:
         """Return a text of the table."""

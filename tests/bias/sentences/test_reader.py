@@ -197,3 +197,14 @@ def test_slots_are_filled_once():
     assert fill("{a} {b}", {"a": "{b}"[1:2], "b": "x"}) == "b x"
     with pytest.raises(ValueError, match="remains"):
         fill("{a}", {"a": "{b}"})
+
+
+def test_a_file_that_gives_too_many_items_is_an_error(tmp_path: Path):
+    groups = ", ".join(f'["owls {k}", "larks {k}"]' for k in range(100))
+    texts = ", ".join(f'"{{group}} sing {k} {{a|b}}."' for k in range(100))
+    lists = "\n".join(f"{tone} = [{texts}]" for tone in ("positive", "neutral", "negative"))
+    text = f'language = "en"\n[[pairs]]\nconstruct = "age-change"\ngroups = [{groups}]\n{lists}\n'
+    with pytest.raises(ContentError, match="line 2: the file gives more than 100,000 items"):
+        read_pairs("en", written(tmp_path, text))
+    with pytest.raises(ContentError, match="line 5: 'positive' must be a list of at most 100 texts"):
+        read_pairs("en", written(tmp_path, text.replace("positive = [", 'positive = ["one more", ')))
