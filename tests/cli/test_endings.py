@@ -167,6 +167,15 @@ def test_an_unexpected_end_before_anything_is_loaded_is_5(tmp_path: Path) -> Non
     assert done.stderr.startswith(b"error: BaseException: broken")
 
 
+def test_ctrl_c_at_the_first_step_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def interrupt(*_: Any) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(os.environ), "setdefault", interrupt)
+    assert cli.run(["--version"]) == 5
+    assert capsys.readouterr().err.splitlines() == ["interrupted"]
+
+
 def test_a_full_disk_is_no_error_for_messages_and_one_for_data() -> None:
     class Full(io.StringIO):
         def write(self, text: str) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 import guardrails
 
 INTERRUPTED = 5
+INTERRUPT = {signal.SIGINT}
 
 PIPE = 1 << 20
 POLL = 0.002
@@ -65,9 +66,11 @@ class Child:
         fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE)
         fcntl.fcntl(self._out, fcntl.F_SETFL, os.O_NONBLOCK)
         self.begun = time.monotonic()
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPT)  # until `_run` can tell that the command had not begun
         self.pid = os.fork()
         if self.pid == 0:
             _run(work, folder, write)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
         os.close(write)
         with suppress(OSError):  # it did so itself, or has ended
             os.setpgid(self.pid, self.pid)
@@ -120,6 +123,7 @@ def _run(work: Callable[[], int], folder: Path, write: int) -> None:
         sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8") for number in (1, 2))
         os.chdir(folder)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
         code = work()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1

@@ -89,6 +89,15 @@ def test_a_child_that_stays_is_ended_with_those_that_it_started(tmp_path: Path) 
     assert ended.seconds < 30
 
 
+def test_an_interrupt_before_the_command_begins_is_never_an_end_of_the_command(tmp_path: Path) -> None:
+    codes = set()
+    for _ in range(50):
+        child = Child(lambda: time.sleep(60) or 0, tmp_path)
+        child.signal_at(0, signal.SIGINT)
+        codes.add(child.wait(60.0).code)
+    assert codes == {INTERRUPTED}
+
+
 def test_a_signal_before_the_command_begins_is_no_crash_and_one_that_leaks_out_of_it_is(tmp_path: Path) -> None:
     def before() -> int:
         raise KeyboardInterrupt
