@@ -34,14 +34,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     A user's mistake is one message on stderr, never a traceback; ``GUARDRAILS_DEBUG=1`` shows that too. Whatever else
     ends a command returns 5: see `_endings`.
     """
-    with screens():
-        try:
-            # Threads of OpenMP that spin while they wait take a busy machine from each other: 80 s in place of 15.
-            os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-            code = _command(sys.argv[1:] if arguments is None else arguments)
-            sys.stdout.flush()  # a full disk is noticed here, and not after the exit code is set
-        except BaseException as error:
-            return explain(error)
+    try:
+        with screens():
+            try:
+                # Threads of OpenMP that spin while they wait take a busy machine from each other: 80 s in place of 15.
+                os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+                code = _command(sys.argv[1:] if arguments is None else arguments)
+                sys.stdout.flush()  # a full disk is noticed here, and not after the exit code is set
+            except BaseException as error:
+                return explain(error)
+    except KeyboardInterrupt as error:  # it came as the streams were put in place or back, or as an error was explained
+        return explain(error)
     return code
 
 

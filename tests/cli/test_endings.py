@@ -167,12 +167,24 @@ def test_an_unexpected_end_before_anything_is_loaded_is_5(tmp_path: Path) -> Non
     assert done.stderr.startswith(b"error: BaseException: broken")
 
 
-def test_ctrl_c_at_the_first_step_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    def interrupt(*_: Any) -> str:
+@pytest.mark.parametrize("step", ["os.environ.setdefault", "guardrails.cli.screens", "guardrails.cli._command"])
+def test_ctrl_c_at_the_first_steps_is_one_line(step: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def interrupt(*_: Any) -> Any:
+        monkeypatch.undo()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(os.environ), "setdefault", interrupt)
+    monkeypatch.setattr(step, interrupt)
     assert cli.run(["--version"]) == 5
+    assert capsys.readouterr().err.splitlines() == ["interrupted"]
+
+
+def test_ctrl_c_while_an_error_is_explained_ends_with_5(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def interrupt(*_: Any) -> Any:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("guardrails.cli.explain", interrupt)
+    assert cli.run(["no-such-command"]) == 5
     assert capsys.readouterr().err.splitlines() == ["interrupted"]
 
 
