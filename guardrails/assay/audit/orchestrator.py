@@ -35,8 +35,10 @@ from .inputs import Inputs, Records, changes, check_apart
 from .journal import Journal
 from .options import changed_options, read_given, shortened
 from .plan import OBJECT, Settings, asked, make_settings
+from .processes import Processes
 from .run import Run
 from .scope import Scope
+from .worker import job_of
 
 if TYPE_CHECKING:
     from .ray import Cluster
@@ -171,7 +173,7 @@ def run_audit(
     scope = Scope(settings, objects)
     scope.assays()  # opens the target, so that a wrong name leaves no folder behind
     identity = scope.subject.target.identity() if settings.target else {}  # reaches the server of a served model
-    cluster = _cluster(ray, scope, folder, identity, records)
+    workers = _workers(ray, scope, folder, identity, records)
     make_folder(folder)
     with writing(folder):
         journal = Journal(folder / JOURNAL)
@@ -187,7 +189,7 @@ def run_audit(
             "settings": settings.model_dump(mode="json"),  # the last: with them a run has begun
         }
         journal.add_plan([], begun)
-        return _finished(journal, scope, inputs, folder, cluster, progress), folder
+        return _finished(journal, scope, inputs, folder, workers, progress), folder
 
 
 def _resumed(
@@ -214,12 +216,12 @@ def _resumed(
         check_unchanged(journal, inputs, folder)
         scope = Scope(settings, objects)
         check_opened(journal, scope, folder)
-        cluster = _cluster(ray, scope, folder, journal.table("identity"), stored_records(journal))
+        workers = _workers(ray, scope, folder, journal.table("identity"), stored_records(journal))
         if salvage:
             done, total = journal.progress()
             tell(f"{done:,} of {total:,} batches are kept; the others are asked again")
         with answers_kept(scope, folder, warn, resumed=True):
-            return _finished(journal, scope, inputs, folder, cluster, progress), folder
+            return _finished(journal, scope, inputs, folder, workers, progress), folder
 
 
 def _connected(engine: str, settings: Settings) -> Any:
@@ -231,19 +233,27 @@ def _connected(engine: str, settings: Settings) -> Any:
     return connected(settings)
 
 
-def _cluster(ray: Any, scope: Scope, folder: Path, identity: Mapping[str, str], inputs: Records) -> Cluster | None:
-    """Return what does batches where Ray is connected. Errors as `ray.Cluster`."""
-    if ray is None:
-        return None
-    from .ray import Cluster, job_of
+def _workers(
+    ray: Any, scope: Scope, folder: Path, identity: Mapping[str, str], inputs: Records
+) -> Cluster | Processes | None:
+    """Return what does batches in other processes: a cluster, or for the self-check those of this machine.
 
-    return Cluster(ray, job_of(scope, folder, identity, inputs))
+    Errors as `ray.Cluster`.
+    """
+    if ray is None and scope.settings.target is not None:
+        return None
+    job = job_of(scope, folder, identity, inputs)
+    if ray is None:
+        return Processes(job)
+    from .ray import Cluster
+
+    return Cluster(ray, job)
 
 
 def _finished(
-    journal: Journal, scope: Scope, inputs: Inputs, folder: Path, cluster: Cluster | None, progress: Report
+    journal: Journal, scope: Scope, inputs: Inputs, folder: Path, workers: Cluster | Processes | None, progress: Report
 ) -> AuditResult:
-    """Finish a run that has begun, on a cluster or, without one, here.
+    """Finish a run that has begun, in other processes or, without them, here.
 
     Raises
     ------
@@ -251,7 +261,7 @@ def _finished(
         Where an input changed while the run was under way: what was read of it, before or after, is not known.
     """
     with writing(folder, resume_command(scope.settings, folder)):
-        result = Run(scope, folder, journal, progress, cluster).result()
+        result = Run(scope, folder, journal, progress, workers).result()
         if changed := changes(stored_records(journal), inputs.records(), f"while the run in {folder} was under way"):
             journal.put("changed", changed)
             raise JournalError(f"{changed}; there is no result, and the run cannot be resumed: start a new one")

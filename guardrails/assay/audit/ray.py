@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from ...core.batch import Batch
 from ...core.errors import ConfigurationError, JournalError
@@ -19,9 +17,7 @@ from ...targets import CHAT, ENDPOINTS
 from ..cluster import connect, imported_ray
 from ..sources import all_versions, sources_sha256
 from .engine import Collected, Series
-from .inputs import Records
-from .plan import DATA, OBJECT, Settings
-from .scope import Scope
+from .plan import OBJECT, Settings
 from .worker import Code, Job, Worker, differs, other_code, sendable
 
 TRIES = 4
@@ -96,21 +92,6 @@ def _code_of_node() -> Callable[[], tuple[str, dict[str, str]] | str]:
             return f"its guardrails cannot be used ({type(error).__name__}: {error})"
 
     return code
-
-
-def job_of(scope: Scope, folder: Path, identity: Mapping[str, str], inputs: Records) -> Job:
-    """Return a run as a worker is told of it."""
-    given = [name for name in DATA if (getattr(scope.settings, name) or "").startswith(OBJECT)]
-    return Job(
-        id=uuid4().hex,
-        settings=scope.settings,
-        data={name: scope.objects[name] for name in given},
-        place=Path.cwd(),
-        folder=folder.resolve(),
-        code=Code(sources_sha256(), all_versions()),
-        identity=dict(identity),
-        inputs=inputs,
-    )
 
 
 @dataclass(frozen=True)

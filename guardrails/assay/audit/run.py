@@ -54,6 +54,7 @@ from .spikes import spike_kind, spike_outcome
 from .threads import in_this_process
 
 if TYPE_CHECKING:
+    from .processes import Processes
     from .ray import Cluster
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ T = TypeVar("T")
 class Run:
     """One run. `result` does all of it; what is in the journal already is not done again.
 
-    Batches are done on a cluster, where one is given, else in this process.
+    Batches are done by `workers`, a cluster or processes of this machine, where they are given, else in this process.
     """
 
     def __init__(
@@ -71,13 +72,13 @@ class Run:
         folder: Path,
         journal: Journal,
         progress: Callable[[Progress], None] | None = None,
-        cluster: Cluster | None = None,
+        workers: Cluster | Processes | None = None,
     ) -> None:
-        self.scope, self.folder, self.journal, self.progress, self.cluster = scope, folder, journal, progress, cluster
+        self.scope, self.folder, self.journal, self.progress, self.workers = scope, folder, journal, progress, workers
         self.options: dict[str, str] = {}
         """`options_sha256` of each probe, from before anything was asked."""
         self.failed: dict[str, str] = {}
-        """Series that the cluster could not finish, and why."""
+        """Series that the workers could not finish, and why."""
         self.begun = time.perf_counter()
         self.meter = Meter(partial(spent, scope))
         self.measuring: dict[str, Use] = {}
@@ -93,8 +94,8 @@ class Run:
         self.options = {assay.probe.id: options_sha256(assay.probe) for assay in assays}
         if self.journal.get("planned") is None:
             self.write_plan(assays)
-        if self.cluster is not None:
-            self.collect_ahead(self.cluster, assays)
+        if self.workers is not None:
+            self.collect_ahead(self.workers, assays)
         readings = closed + [self.read(assay) for assay in assays]
         findings = [f for reading in readings for f in findings_of(reading, policy, settings)]
         findings.sort(key=lambda f: f.id)
@@ -158,13 +159,13 @@ class Run:
             plan.append((spiked.name, self.scope.spike_plan(assay)))
         return plan
 
-    def collect_ahead(self, cluster: Cluster, assays: Sequence[Assay]) -> None:
+    def collect_ahead(self, workers: Cluster | Processes, assays: Sequence[Assay]) -> None:
         """Finish the batches of all series side by side, so that reading a series finds it done."""
         for assay in assays:
             self.learn_reading(assay)
         work = ((series, self.journal.pending(series.name)) for assay in assays for series in self.all_series(assay))
         self.failed |= write_down(
-            cluster.several(work), self.journal, log=self.folder / LOG, meter=self.meter, progress=self.progress
+            workers.several(work), self.journal, log=self.folder / LOG, meter=self.meter, progress=self.progress
         )
 
     def learn_reading(self, assay: Assay) -> None:
@@ -304,7 +305,7 @@ class Run:
         if series.name in self.failed:
             return self.failed[series.name]
         self.meter.lap()
-        executor = in_this_process if self.cluster is None else self.cluster.one
+        executor = in_this_process if self.workers is None else self.workers.one
         log = self.folder / LOG
         return run_series(series, self.journal, executor, log=log, meter=self.meter, progress=self.progress)
 

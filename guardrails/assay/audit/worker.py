@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from ...core.batch import Batch
 from ...core.errors import STOPS, ConfigurationError, GuardrailsError, JournalError
@@ -16,7 +17,7 @@ from ..meter import Meter
 from ..sources import all_versions, sources_sha256
 from .engine import Collected, Series, collected
 from .inputs import Inputs, Records, changes
-from .plan import DATA, Settings
+from .plan import DATA, OBJECT, Settings
 from .scope import Scope
 
 KEPT = "what finished is kept"
@@ -55,6 +56,21 @@ class Job:
     code: Code
     identity: Mapping[str, str]
     inputs: Records
+
+
+def job_of(scope: Scope, folder: Path, identity: Mapping[str, str], inputs: Records) -> Job:
+    """Return a run as a worker is told of it."""
+    given = [name for name in DATA if (getattr(scope.settings, name) or "").startswith(OBJECT)]
+    return Job(
+        id=uuid4().hex,
+        settings=scope.settings,
+        data={name: scope.objects[name] for name in given},
+        place=Path.cwd(),
+        folder=folder.resolve(),
+        code=Code(sources_sha256(), all_versions()),
+        identity=dict(identity),
+        inputs=inputs,
+    )
 
 
 class Worker:
