@@ -21,7 +21,7 @@ _parent: int | None = None
 """Where a child tells its exit code."""
 
 
-def go_on_in_child(how_to_resume: Callable[[Path], str | None], folder: Path | None) -> int | None:
+def continue_in_child(how_to_resume: Callable[[Path], str | None], folder: Path | None) -> int | None:
     """Fork. In the child return None; in the parent wait, and return the exit code that the child told.
 
     Must be called before anything starts threads. Where the system cannot fork, the command goes on as it is. The child

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import ConfigurationError
-from ._child import go_on_in_child
+from ._child import continue_in_child
 from ._console import echo_json, only_data_on_stdout, progress, write_json
 from ._endings import interrupted
 from ._screen import note, say, show
@@ -179,7 +179,7 @@ def audit(
     from ..assay.run_folder import default_folder
 
     folder = resume or out or default_folder(target or "self-check")
-    if engine is Engine.RAY and (code := go_on_in_child(_how_to_resume, folder)) is not None:
+    if engine is Engine.RAY and (code := continue_in_child(_how_to_resume, folder)) is not None:
         raise typer.Exit(code)
     from reports import render
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from ._child import go_on_in_child
+from ._child import continue_in_child
 from ._console import Table, json_line_writer, only_data_on_stdout, progress, stdout
 from ._endings import interrupted
 from ._screen import note, show
@@ -68,7 +68,7 @@ def scan(
     from ..assay.run_folder import default_folder
 
     folder = out if out is not None or resume else default_folder("scan")
-    if engine is Engine.RAY and (code := go_on_in_child(_how_to_resume, folder)) is not None:
+    if engine is Engine.RAY and (code := continue_in_child(_how_to_resume, folder)) is not None:
         raise typer.Exit(code)
     from ..assay.scan.run import run_scan
     from ..core.results.scan import ROWS

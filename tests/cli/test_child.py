@@ -19,7 +19,7 @@ from guardrails.cli import _child
 folder = Path(sys.argv[1])
 
 def command(arguments):
-    code = _child.go_on_in_child(lambda folder: f"guardrails audit --resume {folder}", folder)
+    code = _child.continue_in_child(lambda folder: f"guardrails audit --resume {folder}", folder)
     if code is not None:
         return code
     (folder / "child").touch()
