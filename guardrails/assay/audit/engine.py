@@ -20,6 +20,7 @@ from ...core.asking import ask, follow_ups
 from ...core.batch import Batch, Row
 from ...core.errors import STOPS, GuardrailsError, JournalError
 from ...core.probe import Probe
+from ...core.results import Measurement
 from ...core.results.cost import Use
 from ...core.seeding import derive_seed
 from ...core.subject import Subject
@@ -58,6 +59,10 @@ class Series:
         """Return the seed of a batch: its own, so that the order of work does not matter."""
         return derive_seed(self.seed, self.stream or self.name, index)
 
+    def measure_seed(self) -> int:
+        """Return the seed of the series' statistics."""
+        return derive_seed(self.seed, self.name, "measure")
+
 
 class Collected(NamedTuple):
     """What became of a batch: its rows, or in a reader's words why there are none; a defect's traceback; seconds.
@@ -73,6 +78,15 @@ class Collected(NamedTuple):
     seconds: float = 0.0
     use: Use | None = None
     outputs: Use = Use()
+
+
+class Measured(NamedTuple):
+    """What a probe measured of the rows of a series, or why it could not; a defect's traceback; what it used."""
+
+    measurements: list[Measurement] | None
+    why: str | None = None
+    traceback: str = ""
+    use: Use = Use()
 
 
 Executor = Callable[[Series, Sequence[Batch]], Iterator[Collected]]
@@ -109,6 +123,11 @@ def collected(series: Series, batch: Batch) -> Collected:
     return Collected(batch, rows, why, trace, time.perf_counter() - start, outputs=outputs.use())
 
 
+def measured(series: Series, rows: Sequence[Row]) -> Measured:
+    """Measure the rows of a series. Raises what ends the run: see `attempt`."""
+    return Measured(*_attempted(lambda: series.probe.measure(rows, series.subject(), seed=series.measure_seed())))
+
+
 def one_by_one(series: Series, batches: Sequence[Batch]) -> Iterator[Collected]:
     """Do batches in their order in this thread, up to the first that fails."""
     for batch in batches:
@@ -125,7 +144,7 @@ def attempt(label: str, work: Callable[[], T], log: Path) -> tuple[T | None, str
     of memory end the run.
     """
     value, why, trace = _attempted(work)
-    _write_trace(log, label, trace)
+    write_trace(log, label, trace)
     return value, why
 
 
@@ -141,7 +160,8 @@ def _attempted(work: Callable[[], T]) -> tuple[T | None, str | None, str]:
         return None, why, traceback.format_exc()
 
 
-def _write_trace(log: Path, label: str, trace: str) -> None:
+def write_trace(log: Path, label: str, trace: str) -> None:
+    """Append a traceback to the log; nothing where there is none."""
     if trace:
         with log.open("a", encoding="utf-8") as file:
             file.write(visible(f"{label}\n{trace}\n", lines=True))
@@ -195,7 +215,7 @@ def write_down(
         for series, done in outcomes:
             use = (done.use or meter.lap(done.seconds, len(done.rows or ()))) + done.outputs
             if done.traceback and series.name not in traced:  # what further batches fail of is the same, as a rule
-                _write_trace(log, series.name, done.traceback)
+                write_trace(log, series.name, done.traceback)
                 traced.add(series.name)
             if done.rows is None:
                 failed.setdefault(series.name, {})[done.batch.index] = str(done.why)

@@ -6,6 +6,7 @@ import inspect
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -260,8 +261,10 @@ def _finished(
     JournalError
         Where an input changed while the run was under way: what was read of it, before or after, is not known.
     """
+    processes = workers if isinstance(workers, Processes) else nullcontext()
     with writing(folder, resume_command(scope.settings, folder)):
-        result = Run(scope, folder, journal, progress, workers).result()
+        with processes:
+            result = Run(scope, folder, journal, progress, workers).result()
         if changed := changes(stored_records(journal), inputs.records(), f"while the run in {folder} was under way"):
             journal.put("changed", changed)
             raise JournalError(f"{changed}; there is no result, and the run cannot be resumed: start a new one")

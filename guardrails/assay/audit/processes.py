@@ -1,7 +1,6 @@
-"""Batches of the self-check in processes of this machine: those of one source of controls are done in one of them.
+"""The self-check in processes of this machine: what is done with one source of controls is done in one of them.
 
-Nothing of a batch depends on where it is done. The process that began the run alone plans, writes the journal and
-measures.
+Nothing depends on where it is done. The process that began the run alone plans and writes the journal.
 """
 
 from __future__ import annotations
@@ -11,15 +10,16 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
+from typing import Any, Generic, Self, TypeVar
 
-from ...core.batch import Batch
+from ...core.batch import Batch, Row
 from ...core.errors import JournalError
-from .engine import Collected, Series, one_by_one
+from .engine import Collected, Measured, Series, one_by_one
 from .worker import THREADS, Job, Worker, sendable
 
 MOST = 4
@@ -27,7 +27,8 @@ MOST = 4
 WORTH = 60
 """Fewer batches are done in this process: others take some seconds to start."""
 
-Work = deque[tuple[Series, Batch]]
+T = TypeVar("T")
+Done = TypeVar("Done", Collected, Measured)
 
 
 def processors() -> int:
@@ -36,7 +37,7 @@ def processors() -> int:
 
 
 class Processes:
-    """The processes of one run.
+    """The processes of one run, which end with the context.
 
     Parameters
     ----------
@@ -46,6 +47,14 @@ class Processes:
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        self._children: list[_Child] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self._children:
+            child.close()
 
     def one(self, series: Series, batches: Sequence[Batch]) -> Iterator[Collected]:
         """Do the batches of one series in this process; after one that fails no other is begun."""
@@ -63,49 +72,107 @@ class Processes:
         number = min(processors(), MOST)
         if number < 2 or sum(len(batches) for _, batches in planned) < WORTH:
             yield from ((series, done) for series, batches in planned for done in one_by_one(series, batches))
-        else:
-            yield from self._side_by_side(_by_source(planned), number)
+            return
+        sources = Sources(_by_source((series, batches) for series, batches in planned if batches))
+        self._children = [_Child(self._job) for _ in range(min(number, len(sources)))]
 
-    def _side_by_side(self, sources: deque[Work], number: int) -> Generator[tuple[Series, Collected]]:
-        ended: SimpleQueue[tuple[Series, Collected] | BaseException | None] = SimpleQueue()
-        children = [_Child(self._job) for _ in range(min(number, len(sources)))]
+        def collect(child: _Child, series: Series, batches: Sequence[Batch]) -> Iterator[Collected]:
+            for batch in batches:
+                yield (done := child.collect(series.name, batch))
+                if done.rows is None:
+                    return
+
+        yield from self._side_by_side(sources, collect)
+
+    def measured(self, work: Iterable[tuple[Series, Sequence[Row]]]) -> Generator[tuple[Series, Measured]]:
+        """Measure finished series, each in the process that has its source open; leave out those that none has.
+
+        Raises
+        ------
+        JournalError
+            Where a process is lost.
+        """
+        done_by = {source: child for child in self._children for source in child.sources}
+        series_of = _by_source((series, rows) for series, rows in work if _source(series) in done_by)
+
+        def measure(child: _Child, series: Series, rows: Sequence[Row]) -> Iterator[Measured]:
+            yield child.measure(series.name, rows)
+
+        yield from self._side_by_side(Sources(series_of, done_by), measure)
+
+    def _side_by_side(
+        self, sources: Sources[T], work: Callable[[_Child, Series, T], Iterator[Done]]
+    ) -> Generator[tuple[Series, Done]]:
+        ended: SimpleQueue[tuple[Series, Done] | BaseException | None] = SimpleQueue()
 
         def drive(child: _Child) -> None:
-            failed: set[str] = set()
             try:
-                while True:
-                    for series, batch in sources.popleft():
-                        if series.name not in failed:
-                            done = child.collect(series.name, batch)
-                            if done.rows is None:
-                                failed.add(series.name)
+                while some := sources.next(child):
+                    for series, what in some:
+                        for done in work(child, series, what):
                             ended.put((series, done))
-            except IndexError:  # no source is left
                 ended.put(None)
             except BaseException as error:  # which ends the run, in the thread of the caller
                 ended.put(error)
 
-        try:
-            for child in children:
-                Thread(target=drive, args=(child,), name="guardrails batches", daemon=True).start()
-            left = len(children)
-            while left:
-                outcome = ended.get()
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                if outcome is None:
-                    left -= 1
-                else:
-                    yield outcome
-        finally:
-            for child in children:
-                child.close()
+        for child in self._children:
+            Thread(target=drive, args=(child,), name="guardrails batches", daemon=True).start()
+        left = len(self._children)
+        while left:
+            outcome = ended.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            if outcome is None:
+                left -= 1
+            else:
+                yield outcome
+
+
+class Sources(Generic[T]):
+    """Sources of controls and what is to be done with them, the one of most series first: it may take longest.
+
+    Parameters
+    ----------
+    work : mapping
+        By source.
+    done_by : mapping, optional
+        The processes that have sources open: no other gets these.
+    """
+
+    def __init__(self, work: Mapping[str, list[tuple[Series, T]]], done_by: Mapping[str, _Child] | None = None) -> None:
+        self._work = dict(sorted(work.items(), key=lambda item: len(item[1]), reverse=True))
+        self._done_by = done_by or {}
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._work)
+
+    def next(self, child: _Child) -> list[tuple[Series, T]] | None:
+        """Return the work of a next source, of a generator that the process knows if it can be: data are the same."""
+        with self._lock:
+            free = [source for source in self._work if self._done_by.get(source, child) is child]
+            if not free:
+                return None
+            known = {generator(source) for source in child.sources}
+            source = next((source for source in free if generator(source) in known), free[0])
+            child.sources.add(source)
+            return self._work.pop(source)
+
+
+def generator(source: str) -> str:
+    """Return the generator that a source of controls is made by.
+
+    >>> generator("canaries:gpt-text,memorize=1")
+    'gpt-text'
+    """
+    return source.partition(":")[2].partition(",")[0]
 
 
 class _Child:
-    """A process that does batches, one at a time: see `main`."""
+    """A process that does one thing at a time, and the sources that it has open: see `main`."""
 
     def __init__(self, job: Job) -> None:
+        self.sources: set[str] = set()
         environment = os.environ | dict.fromkeys(THREADS, "1")
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self._process = subprocess.Popen(
@@ -116,18 +183,27 @@ class _Child:
 
     def collect(self, series: str, batch: Batch) -> Collected:
         """Do a batch of the series that has this name. Raises what ends the run, JournalError where it is lost."""
+        done: Collected = self._answer(("collect", series, batch))
+        return done._replace(batch=batch)
+
+    def measure(self, series: str, rows: Sequence[Row]) -> Measured:
+        """Measure the rows of the series that has this name. Raises as `collect`."""
+        done: Measured = self._answer(("measure", series, rows))
+        return done
+
+    def _answer(self, question: object) -> Any:
         assert self._process.stdout is not None
         try:
-            self._send((series, batch))
-            done: Collected | BaseException = pickle.load(self._process.stdout)
+            self._send(question)
+            answer = pickle.load(self._process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             code = self._process.wait()
             raise JournalError(
                 f"a process of the self-check ended (status {code}); what finished is kept: use --resume"
             ) from None
-        if isinstance(done, BaseException):
-            raise done
-        return done._replace(batch=batch)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def _send(self, what: object) -> None:
         assert self._process.stdin is not None
@@ -144,16 +220,19 @@ class _Child:
                     stream.close()
 
 
-def _by_source(planned: Iterable[tuple[Series, Sequence[Batch]]]) -> deque[Work]:
-    """Return the batches of each source, the source with the most first: it may take longest."""
-    sources: dict[str, Work] = defaultdict(deque)
-    for series, batches in planned:
-        sources[series.name.partition("|")[2]].extend((series, batch) for batch in batches)
-    return deque(sorted((work for work in sources.values() if work), key=len, reverse=True))
+def _by_source(work: Iterable[tuple[Series, T]]) -> dict[str, list[tuple[Series, T]]]:
+    sources: dict[str, list[tuple[Series, T]]] = defaultdict(list)
+    for series, what in work:
+        sources[_source(series)].append((series, what))
+    return sources
+
+
+def _source(series: Series) -> str:
+    return series.name.partition("|")[2]
 
 
 def main() -> None:
-    """Read a job and then series and batches from standard input, until it ends; write what became of each.
+    """Read a job and then batches and rows of series from standard input, until it ends; write what became of each.
 
     Ctrl-C, which reaches all processes of a terminal, is left to the one that writes the journal. What a library prints
     goes to standard error.
@@ -162,14 +241,15 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         job, worker = pickle.load(sys.stdin.buffer), None
+        done: Collected | Measured | BaseException
         while True:
             try:
-                series, batch = pickle.load(sys.stdin.buffer)
+                what, series, given = pickle.load(sys.stdin.buffer)
             except EOFError:
                 return
             try:
                 worker = worker or Worker(job)
-                done: Collected | BaseException = worker.collect(series, batch)
+                done = worker.collect(series, given) if what == "collect" else worker.measure(series, given)
             except BaseException as error:
                 done = sendable(error)
             pickle.dump(done, answers)

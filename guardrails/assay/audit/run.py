@@ -28,7 +28,6 @@ from ...core.results import (
     Timing,
 )
 from ...core.results.cost import Use
-from ...core.seeding import derive_seed
 from ...core.subject import Subject
 from ..meter import Meter
 from ..resume import stored_records
@@ -43,18 +42,18 @@ from .controls import (
     options_sha256,
 )
 from .cost import cost_of
-from .engine import LOG, Progress, Series, attempt, one_by_one, run_series, write_down
+from .engine import LOG, Measured, Progress, Series, attempt, measured, one_by_one, run_series, write_down, write_trace
 from .findings import Reading, findings_of, self_check_verdict, verdict
 from .inputs import Records
 from .journal import Journal
 from .outputs import stated, why_not_assessed
 from .plan import DATA, selected
+from .processes import Processes
 from .scope import Assay, Scope
 from .spikes import spike_kind, spike_outcome
 from .threads import in_this_process
 
 if TYPE_CHECKING:
-    from .processes import Processes
     from .ray import Cluster
 
 T = TypeVar("T")
@@ -82,6 +81,7 @@ class Run:
         self.begun = time.perf_counter()
         self.meter = Meter(partial(spent, scope))
         self.measuring: dict[str, Use] = {}
+        self.measured_ahead: dict[str, Measured] = {}
 
     def result(self) -> AuditResult:
         """Finish the run and return its result."""
@@ -96,6 +96,8 @@ class Run:
             self.write_plan(assays)
         if self.workers is not None:
             self.collect_ahead(self.workers, assays)
+        if isinstance(self.workers, Processes):
+            self.measure_ahead(self.workers, assays)
         readings = closed + [self.read(assay) for assay in assays]
         findings = [f for reading in readings for f in findings_of(reading, policy, settings)]
         findings.sort(key=lambda f: f.id)
@@ -167,6 +169,19 @@ class Run:
         self.failed |= write_down(
             workers.several(work), self.journal, log=self.folder / LOG, meter=self.meter, progress=self.progress
         )
+
+    def measure_ahead(self, processes: Processes, assays: Sequence[Assay]) -> None:
+        """Measure series of the self-check side by side, but for those that have follow-ups to ask."""
+        spoiled = self.journal.table("spoiled")
+        finished = (
+            series
+            for assay in assays
+            if assay.key not in spoiled and not assay.probe.stages
+            if (series := self.scope.series(assay)).name not in self.failed
+        )
+        for series, done in processes.measured((series, self.journal.rows(series.name)) for series in finished):
+            self.measured_ahead[series.name] = done
+            self.measuring[series.name] = done.use
 
     def learn_reading(self, assay: Assay) -> None:
         """Ask one batch here where only the rows that a target makes tell how they are read: see `keep_read_as`."""
@@ -274,7 +289,7 @@ class Run:
         if why := self.run(series):
             return SpikeOutcome(kind=kind, what=probe.spike_what, planted=0, reason=why)
         clean, spiked = self.journal.rows(main.name), self.journal.rows(series.name)
-        seed = measure_seed(main)
+        seed = main.measure_seed()
         with self.measured(series):
             outcome, why = self.attempt(
                 series.name,
@@ -310,11 +325,14 @@ class Run:
         return run_series(series, self.journal, executor, log=log, meter=self.meter, progress=self.progress)
 
     def measure(self, series: Series) -> tuple[list[Measurement], str | None]:
-        rows, seed = self.journal.rows(series.name), measure_seed(series)
-        with self.measured(series):
-            measured, why = self.attempt(series.name, lambda: series.probe.measure(rows, series.subject(), seed=seed))
+        rows = self.journal.rows(series.name)
+        done = self.measured_ahead.get(series.name)
+        if done is None:
+            with self.measured(series):
+                done = measured(series, rows)
+        write_trace(self.folder / LOG, series.name, done.traceback)
         said = {"first_error": first_error(rows)}
-        return [m.model_copy(update=said) if m.errors else m for m in measured or []], why
+        return [m.model_copy(update=said) if m.errors else m for m in done.measurements or []], done.why
 
     def save_media(self, series: Series, measurements: Sequence[Measurement]) -> None:
         if any(e.media for m in measurements for e in m.evidence):
@@ -334,11 +352,6 @@ class Run:
             return (record(subject, self.scope.settings.target, identity, inputs),)
         sources = sorted({a.control.source for a in assays if a.control})
         return tuple(record(control_subject(source), source) for source in sources)
-
-
-def measure_seed(series: Series) -> int:
-    """Return the seed of a series' statistics."""
-    return derive_seed(series.seed, series.name, "measure")
 
 
 def record(

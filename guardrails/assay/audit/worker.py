@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from ...core.batch import Batch
+from ...core.batch import Batch, Row
 from ...core.errors import STOPS, ConfigurationError, GuardrailsError, JournalError
 from ..meter import Meter
 from ..sources import all_versions, sources_sha256
-from .engine import Collected, Series, collected
+from .engine import Collected, Measured, Series, collected, measured
 from .inputs import Inputs, Records, changes
 from .plan import DATA, OBJECT, Settings
 from .scope import Scope
@@ -107,11 +108,23 @@ class Worker:
 
     def collect(self, series: str, batch: Batch) -> Collected:
         """Do a batch of the series that has this name in the journal. Raises what ends the run: `engine.attempt`."""
+        named = self._named(series)
+        self._meter.lap()
+        done = collected(named, batch)
+        return done._replace(use=self._meter.lap(done.seconds, len(done.rows or ())))
+
+    def measure(self, series: str, rows: Sequence[Row]) -> Measured:
+        """Measure the rows of the series that has this name. Raises what ends the run: `engine.attempt`."""
+        named = self._named(series)
+        self._meter.lap()
+        begun = time.perf_counter()
+        done = measured(named, rows)
+        return done._replace(use=self._meter.lap(time.perf_counter() - begun))
+
+    def _named(self, series: str) -> Series:
         if series not in self._series:
             self._series[series] = self._scope.series_named(series)
-        self._meter.lap()
-        done = collected(self._series[series], batch)
-        return done._replace(use=self._meter.lap(done.seconds, len(done.rows or ())))
+        return self._series[series]
 
     @staticmethod
     def _opened(job: Job) -> Scope:

@@ -1,4 +1,4 @@
-"""The self-check in several processes: the same result, and what happens when one is lost."""
+"""The self-check in several processes: the same result, whose work is whose, and what happens when one is lost."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from guardrails.assay.audit import processes
+from guardrails.assay.audit.engine import Series
 from guardrails.assay.audit.orchestrator import run_audit
-from guardrails.assay.audit.processes import _by_source
+from guardrails.assay.audit.processes import Sources, _by_source
 from guardrails.core.errors import JournalError
+from guardrails.core.registry import load_probe
 from guardrails.core.results import AuditResult
 
 PROBES = ["privacy.linkability", "privacy.table-distance", "memorization.levels"]
@@ -57,18 +59,37 @@ def test_a_lost_process_keeps_what_is_finished(tmp_path: Path, several: None, mo
     assert resumed.verdict == "pass"
 
 
-def test_batches_of_a_source_stay_together_and_the_largest_come_first() -> None:
-    from guardrails.assay.audit.engine import Series
-    from guardrails.core.batch import Batch
-    from guardrails.core.registry import load_probe
+class Child:
+    def __init__(self) -> None:
+        self.sources: set[str] = set()
 
-    def series(name: str) -> Series:
-        return Series(name, load_probe("privacy.linkability"), lambda: pytest.fail("opened"), 0)
 
-    batches = [Batch(i, (), {}) for i in range(3)]
-    work = _by_source([(series("a|one"), batches[:1]), (series("a|two"), batches), (series("b|one"), batches[:1])])
-    assert [[(s.name, b.index) for s, b in source] for source in work] == [
-        [("a|two", 0), ("a|two", 1), ("a|two", 2)],
-        [("a|one", 0), ("b|one", 0)],
-    ]
-    assert not _by_source([(series("a|one"), [])])
+def children() -> tuple[Any, Any]:
+    return Child(), Child()
+
+
+def series(name: str) -> Series:
+    return Series(name, load_probe("privacy.linkability"), lambda: pytest.fail("opened"), 0)
+
+
+def test_a_process_does_sources_of_a_generator_that_it_knows_and_else_the_one_of_most_series() -> None:
+    names = ["one|x:a", "one|x:b,dose=1", "one|x:b", "two|x:b", "one|y:a,dose=1", "one|x:c"]
+    sources = Sources(_by_source((series(name), i) for i, name in enumerate(names)))
+    assert len(sources) == 5
+    first, second = children()
+    assert [what for _, what in sources.next(first) or []] == [2, 3]
+    assert [what for _, what in sources.next(second) or []] == [0]
+    assert [what for _, what in sources.next(first) or []] == [1]
+    assert [what for _, what in sources.next(second) or []] == [4]
+    assert [what for _, what in sources.next(second) or []] == [5]
+    assert sources.next(first) is None
+    assert second.sources == {"x:a", "y:a,dose=1", "x:c"}
+
+
+def test_a_source_is_measured_by_the_process_that_has_it_open() -> None:
+    first, second = children()
+    work = _by_source((series(name), name) for name in ("one|x:a", "one|x:b"))
+    sources = Sources(work, {"x:a": second, "x:b": first})
+    assert sources.next(first) == work["x:b"]
+    assert sources.next(first) is None
+    assert sources.next(second) == work["x:a"]
