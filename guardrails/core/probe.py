@@ -114,7 +114,12 @@ class Probe(ABC, Generic[T]):
     def missing(self, subject: Subject[T]) -> list[str]:
         """Return which access or data is missing, as a message that says what to pass."""
         out = [f"access '{a}' to the target" for a in sorted(self.requires - subject.target.access)]
-        return out + [f"--{name}" for name in sorted(self.needs) if not subject.has(name)]
+        out += [f"--{name}" for name in sorted(self.needs) if not subject.has(name)]
+        return out + self.not_installed()
+
+    def not_installed(self) -> list[str]:
+        """Return the packages without which nothing is measured and that are not installed, with how to get them."""
+        return []
 
     @abstractmethod
     def plan(self, subject: Subject[T], budget: Budget, *, seed: int) -> list[Batch]:

@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.control import Control
 from ..core.errors import MissingExtraError
-from ..core.subject import Subject
-from ..core.targets import TextOutputs
 from .symbols.copied_symbols import Finder, Match, SymbolicCopies
 
 if TYPE_CHECKING:
@@ -60,10 +58,9 @@ class Molecules(SymbolicCopies):
     kind = "molecules in SMILES notation"
     likeness = "Tanimoto similarity of Morgan fingerprints to the nearest training molecule"
 
-    def missing(self, subject: Subject[TextOutputs]) -> list[str]:
-        """Return what is missing, rdkit among it: without it, nothing is measured."""
-        rdkit = [] if find_spec("rdkit") else [f"rdkit; to get it, type: {INSTALL}"]
-        return super().missing(subject) + rdkit
+    def not_installed(self) -> list[str]:
+        """Return rdkit with how to get it, where it is not installed."""
+        return [] if find_spec("rdkit") else [f"rdkit; to get it, type: {INSTALL}"]
 
     def read(self, text: str) -> list[Any]:
         """Return the molecules of a text with one on a line; without rdkit, the strings that look like one."""

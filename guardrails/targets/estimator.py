@@ -76,6 +76,7 @@ class EstimatorTarget:
     def identity(self) -> dict[str, str]:
         """Return the kind of the estimator and a hash of its settings: what it has learnt cannot be hashed."""
         settings = repr(sorted(self.estimator.get_params().items(), key=lambda item: item[0]))
+        settings = re.sub(r" at 0x[0-9a-f]+", "", settings)  # where an object of no repr lies in memory
         return {"estimator": type(self.estimator).__name__, "settings": hashlib.sha256(settings.encode()).hexdigest()}
 
     @property

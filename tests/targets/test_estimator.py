@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.mixture import GaussianMixture
@@ -42,6 +43,15 @@ def test_a_fitted_classifier_is_a_target_that_can_be_trained_again() -> None:
     assert target.access == {Access.LOGPROBS, Access.RETRAINING}
     assert set(target.identity()) == {"estimator", "settings"}
     assert target.identity() != load_target(fitted(LogisticRegression(C=2))).identity()
+
+
+def test_its_identity_does_not_say_where_its_parts_lie_in_memory() -> None:
+    def model() -> Any:
+        return make_pipeline(make_column_transformer((StandardScaler(), make_column_selector())), LogisticRegression())
+
+    first, second = model(), model()
+    assert repr(first.get_params()) != repr(second.get_params())
+    assert load_target(fitted(first)).identity() == load_target(fitted(second)).identity()
 
 
 def test_its_confidence_is_the_probability_of_the_true_label() -> None:

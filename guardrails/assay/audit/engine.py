@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from ...core.asking import ask, follow_ups
 from ...core.batch import Batch, Row
 from ...core.errors import STOPS, GuardrailsError, JournalError
-from ...core.probe import Probe
+from ...core.probe import Budget, Probe
 from ...core.results import Measurement
 from ...core.results.cost import Use
 from ...core.seeding import derive_seed
@@ -59,6 +59,10 @@ class Series:
         """Return the seed of a batch: its own, so that the order of work does not matter."""
         return derive_seed(self.seed, self.stream or self.name, index)
 
+    def plan(self, budget: Budget) -> list[Batch]:
+        """Return the batches of the series."""
+        return self.probe.plan(self.subject(), budget, seed=derive_seed(self.seed, self.name, "plan"))
+
     def measure_seed(self) -> int:
         """Return the seed of the series' statistics."""
         return derive_seed(self.seed, self.name, "measure")
@@ -81,9 +85,14 @@ class Collected(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a probe measured of the rows of a series, or why it could not; a defect's traceback; what it used."""
+    """What a probe measured of the rows of a series, or why it could not; a defect's traceback; what it used.
+
+    `most` is how many samples there are of what the probe counts, documents of the corpus or outputs, where that has an
+    end.
+    """
 
     measurements: list[Measurement] | None
+    most: int | None = None
     why: str | None = None
     traceback: str = ""
     use: Use = Use()
@@ -118,14 +127,36 @@ def collected(series: Series, batch: Batch) -> Collected:
             subject = counted(subject, outputs)
         return copy_context().run(collect_batch, series.probe, subject, batch, seed, defects)
 
-    rows, why, trace = _attempted(collect)
+    rows, why, trace = attempted(collect)
     trace = trace or "".join(defects[:1])
     return Collected(batch, rows, why, trace, time.perf_counter() - start, outputs=outputs.use())
 
 
 def measured(series: Series, rows: Sequence[Row]) -> Measured:
     """Measure the rows of a series. Raises what ends the run: see `attempt`."""
-    return Measured(*_attempted(lambda: series.probe.measure(rows, series.subject(), seed=series.measure_seed())))
+
+    def measure() -> tuple[list[Measurement], int | None]:
+        subject = series.subject()
+        return series.probe.measure(rows, subject, seed=series.measure_seed()), _most(rows, subject)
+
+    done, why, trace = attempted(measure)
+    measurements, most = done or (None, None)
+    return Measured(measurements, most, why, trace)
+
+
+def _most(rows: Sequence[Row], subject: Subject) -> int | None:
+    if any(row.get("arm") == "corpus" for row in rows):
+        return None if subject.corpus is None else len(subject.corpus)
+    available: int | None = getattr(subject.target, "available", None)
+    return available
+
+
+def save_media(series: Series, rows: Sequence[Row], measurements: Iterable[Measurement], folder: Path) -> str:
+    """Save the media that measurements show below a run's folder; return a defect's traceback. Raises as `measured`."""
+    if not any(e.media for m in measurements for e in m.evidence):
+        return ""
+    (folder / "media").mkdir(exist_ok=True)
+    return attempted(lambda: series.probe.save_media(rows, series.subject(), folder))[2]
 
 
 def one_by_one(series: Series, batches: Sequence[Batch]) -> Iterator[Collected]:
@@ -143,12 +174,13 @@ def attempt(label: str, work: Callable[[], T], log: Path) -> tuple[T | None, str
     A defect in one probe must not take the other findings with it: its traceback goes to `log`. Errors of the disk and
     of memory end the run.
     """
-    value, why, trace = _attempted(work)
+    value, why, trace = attempted(work)
     write_trace(log, label, trace)
     return value, why
 
 
-def _attempted(work: Callable[[], T]) -> tuple[T | None, str | None, str]:
+def attempted(work: Callable[[], T]) -> tuple[T | None, str | None, str]:
+    """Return the value of a probe's work, or None, why there is none, and a defect's traceback."""
     try:
         return work(), None, ""
     except (JournalError, OSError, *STOPS):

@@ -15,20 +15,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from ...core.batch import Batch, Row
 from ...core.errors import JournalError
 from .engine import Collected, Measured, Series, one_by_one
-from .worker import THREADS, Job, Worker, sendable
+from .worker import THREADS, Job, Planned, Worker, sendable
 
 MOST = 4
 """Processes, each of which holds the libraries: about half a gigabyte."""
-WORTH = 60
-"""Fewer batches are done in this process: others take some seconds to start."""
+WORTH = 8
+"""Fewer series are done in this process: others take some seconds to start."""
 
 T = TypeVar("T")
-Done = TypeVar("Done", Collected, Measured)
+Done = TypeVar("Done")
 
 
 def processors() -> int:
@@ -48,6 +48,7 @@ class Processes:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._children: list[_Child] = []
+        self._done_by: dict[str, _Child] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -68,21 +69,43 @@ class Processes:
         JournalError
             Where a process is lost.
         """
-        planned = [(series, list(batches)) for series, batches in work]
-        number = min(processors(), MOST)
-        if number < 2 or sum(len(batches) for _, batches in planned) < WORTH:
+        planned = [(series, batches) for series, batches in work if batches]
+        sources = Sources(_by_source(planned))
+        self._start(len(planned), len(sources))
+        if not self._children:
             yield from ((series, done) for series, batches in planned for done in one_by_one(series, batches))
             return
-        sources = Sources(_by_source((series, batches) for series, batches in planned if batches))
-        self._children = [_Child(self._job) for _ in range(min(number, len(sources)))]
 
         def collect(child: _Child, series: Series, batches: Sequence[Batch]) -> Iterator[Collected]:
+            self._done_by[_source(series)] = child
             for batch in batches:
                 yield (done := child.collect(series.name, batch))
                 if done.rows is None:
                     return
 
         yield from self._side_by_side(sources, collect)
+
+    def planned(self, work: Iterable[Series]) -> Generator[tuple[Series, Planned | None]]:
+        """Plan several series and say what they are of; nothing where there are too few of them.
+
+        Raises
+        ------
+        JournalError
+            Where a process is lost.
+        """
+        sources = Sources(_by_source((series, None) for series in work))
+        self._start(sources.series, len(sources))
+
+        def plan(child: _Child, series: Series, _: None) -> Iterator[Planned | None]:
+            yield child.plan(series.name)
+
+        yield from self._side_by_side(sources, plan)
+
+    def _start(self, series: int, sources: int) -> None:
+        """Start the processes, unless they run or there is too little to do."""
+        number = min(processors(), MOST, sources)
+        if not self._children and number > 1 and series >= WORTH:
+            self._children = [_Child(self._job) for _ in range(number)]
 
     def measured(self, work: Iterable[tuple[Series, Sequence[Row]]]) -> Generator[tuple[Series, Measured]]:
         """Measure finished series, each in the process that has its source open; leave out those that none has.
@@ -92,13 +115,12 @@ class Processes:
         JournalError
             Where a process is lost.
         """
-        done_by = {source: child for child in self._children for source in child.sources}
-        series_of = _by_source((series, rows) for series, rows in work if _source(series) in done_by)
+        series_of = _by_source((series, rows) for series, rows in work if _source(series) in self._done_by)
 
         def measure(child: _Child, series: Series, rows: Sequence[Row]) -> Iterator[Measured]:
             yield child.measure(series.name, rows)
 
-        yield from self._side_by_side(Sources(series_of, done_by), measure)
+        yield from self._side_by_side(Sources(series_of, self._done_by), measure)
 
     def _side_by_side(
         self, sources: Sources[T], work: Callable[[_Child, Series, T], Iterator[Done]]
@@ -144,17 +166,22 @@ class Sources(Generic[T]):
         self._done_by = done_by or {}
         self._lock = Lock()
 
+    @property
+    def series(self) -> int:
+        """How many series there are of all sources."""
+        return sum(map(len, self._work.values()))
+
     def __len__(self) -> int:
         return len(self._work)
 
     def next(self, child: _Child) -> list[tuple[Series, T]] | None:
-        """Return the work of a next source, of a generator that the process knows if it can be: data are the same."""
+        """Return the work of a next source: one that the process has open, else of a generator of which it has one."""
         with self._lock:
             free = [source for source in self._work if self._done_by.get(source, child) is child]
             if not free:
                 return None
             known = {generator(source) for source in child.sources}
-            source = next((source for source in free if generator(source) in known), free[0])
+            source = max(free, key=lambda source: (source in child.sources, generator(source) in known))
             child.sources.add(source)
             return self._work.pop(source)
 
@@ -183,18 +210,23 @@ class _Child:
 
     def collect(self, series: str, batch: Batch) -> Collected:
         """Do a batch of the series that has this name. Raises what ends the run, JournalError where it is lost."""
-        done: Collected = self._answer(("collect", series, batch))
+        done: Collected = self._answer("collect", series, batch)
         return done._replace(batch=batch)
+
+    def plan(self, series: str) -> Planned | None:
+        """Plan the series of a control that has this name. Raises as `collect`."""
+        done: Planned | None = self._answer("plan", series)
+        return done
 
     def measure(self, series: str, rows: Sequence[Row]) -> Measured:
         """Measure the rows of the series that has this name. Raises as `collect`."""
-        done: Measured = self._answer(("measure", series, rows))
+        done: Measured = self._answer("measure", series, rows)
         return done
 
-    def _answer(self, question: object) -> Any:
+    def _answer(self, method: Literal["plan", "collect", "measure"], series: str, *arguments: object) -> Any:
         assert self._process.stdout is not None
         try:
-            self._send(question)
+            self._send((method, series, arguments))
             answer = pickle.load(self._process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             code = self._process.wait()
@@ -241,15 +273,14 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         job, worker = pickle.load(sys.stdin.buffer), None
-        done: Collected | Measured | BaseException
         while True:
             try:
-                what, series, given = pickle.load(sys.stdin.buffer)
+                method, series, arguments = pickle.load(sys.stdin.buffer)
             except EOFError:
                 return
             try:
                 worker = worker or Worker(job)
-                done = worker.collect(series, given) if what == "collect" else worker.measure(series, given)
+                done = getattr(worker, method)(series, *arguments)
             except BaseException as error:
                 done = sendable(error)
             pickle.dump(done, answers)

@@ -28,7 +28,6 @@ from ...core.results import (
     Timing,
 )
 from ...core.results.cost import Use
-from ...core.subject import Subject
 from ..meter import Meter
 from ..resume import stored_records
 from ..served import asked_as, price, requests_made, spent
@@ -42,15 +41,27 @@ from .controls import (
     options_sha256,
 )
 from .cost import cost_of
-from .engine import LOG, Measured, Progress, Series, attempt, measured, one_by_one, run_series, write_down, write_trace
+from .engine import (
+    LOG,
+    Measured,
+    Progress,
+    Series,
+    attempt,
+    measured,
+    one_by_one,
+    run_series,
+    save_media,
+    write_down,
+    write_trace,
+)
 from .findings import Reading, findings_of, self_check_verdict, verdict
-from .inputs import Records
 from .journal import Journal
 from .outputs import stated, why_not_assessed
-from .plan import DATA, selected
+from .plan import selected
 from .processes import Processes
 from .scope import Assay, Scope
 from .spikes import spike_kind, spike_outcome
+from .target_record import record
 from .threads import in_this_process
 
 if TYPE_CHECKING:
@@ -82,6 +93,8 @@ class Run:
         self.meter = Meter(partial(spent, scope))
         self.measuring: dict[str, Use] = {}
         self.measured_ahead: dict[str, Measured] = {}
+        self.sources: dict[str, TargetRecord] = {}
+        """Of controls that another process opened."""
 
     def result(self) -> AuditResult:
         """Finish the run and return its result."""
@@ -93,6 +106,8 @@ class Run:
         assays, closed = self.scope.assays()
         self.options = {assay.probe.id: options_sha256(assay.probe) for assay in assays}
         if self.journal.get("planned") is None:
+            if isinstance(self.workers, Processes):
+                self.plan_ahead(self.workers, assays)
             self.write_plan(assays)
         if self.workers is not None:
             self.collect_ahead(self.workers, assays)
@@ -170,6 +185,13 @@ class Run:
             workers.several(work), self.journal, log=self.folder / LOG, meter=self.meter, progress=self.progress
         )
 
+    def plan_ahead(self, processes: Processes, assays: Sequence[Assay]) -> None:
+        """Plan the series of the self-check side by side: each opens a source. What fails is left to this process."""
+        for series, done in processes.planned(self.scope.series(assay) for assay in assays):
+            if done is not None:
+                self.scope.plans[series.name], record = done
+                self.sources[record.name] = record
+
     def measure_ahead(self, processes: Processes, assays: Sequence[Assay]) -> None:
         """Measure series of the self-check side by side, but for those that have follow-ups to ask."""
         spoiled = self.journal.table("spoiled")
@@ -222,10 +244,10 @@ class Run:
         reading.seconds = self.journal.seconds(series.name)
         if reading.not_assessed:
             return reading
-        reading.measurements, reading.not_assessed = self.measure(series)
+        done = self.measure(series)
+        reading.measurements, reading.most, reading.not_assessed = done.measurements or [], done.most, done.why
         if reading.not_assessed:
             return reading
-        reading.most = self.most(series)
         if assay.control is None:
             used, headline = self.journal.used(series.name), assay.probe.headline
             reading.no_pass = why_not_assessed(used)
@@ -245,14 +267,6 @@ class Run:
         if (reading := read_as(self.scope.subject.target)) and self.journal.get("read_as") is None:
             self.journal.put("read_as", {"target": reading})
 
-    def most(self, series: Series) -> int | None:
-        """Return how many samples there are of what a probe counts: documents of the corpus, or outputs."""
-        subject = series.subject()
-        if any(row.get("arm") == "corpus" for row in self.journal.rows(series.name)):
-            return None if subject.corpus is None else len(subject.corpus)
-        available: int | None = getattr(subject.target, "available", None)
-        return available
-
     def control(self, probe: Probe, control: Control) -> ControlOutcome:
         """Return what the instrument makes of a control, from the cache or by running it."""
         assay = self.scope.control_assay(probe, control)
@@ -266,7 +280,8 @@ class Run:
         if reading.not_assessed is None:
             reading.not_assessed = self.run(series)
         if reading.not_assessed is None:
-            reading.measurements, reading.not_assessed = self.measure(series)
+            done = self.measure(series)
+            reading.measurements, reading.not_assessed = done.measurements or [], done.why
         threshold = control_threshold(probe, self.scope.policy)
         outcome = control_outcome(probe, control, reading.headline, reading.not_assessed, threshold)
         self.keep(probe, outcome)
@@ -324,7 +339,7 @@ class Run:
         log = self.folder / LOG
         return run_series(series, self.journal, executor, log=log, meter=self.meter, progress=self.progress)
 
-    def measure(self, series: Series) -> tuple[list[Measurement], str | None]:
+    def measure(self, series: Series) -> Measured:
         rows = self.journal.rows(series.name)
         done = self.measured_ahead.get(series.name)
         if done is None:
@@ -332,13 +347,14 @@ class Run:
                 done = measured(series, rows)
         write_trace(self.folder / LOG, series.name, done.traceback)
         said = {"first_error": first_error(rows)}
-        return [m.model_copy(update=said) if m.errors else m for m in done.measurements or []], done.why
+        return done._replace(
+            measurements=[m.model_copy(update=said) if m.errors else m for m in done.measurements or []]
+        )
 
     def save_media(self, series: Series, measurements: Sequence[Measurement]) -> None:
-        if any(e.media for m in measurements for e in m.evidence):
-            (self.folder / "media").mkdir(exist_ok=True)
-            rows = self.journal.rows(series.name)
-            self.attempt(series.name, lambda: series.probe.save_media(rows, series.subject(), self.folder))
+        if series.name not in self.measured_ahead:
+            trace = save_media(series, self.journal.rows(series.name), measurements, self.folder)
+            write_trace(self.folder / LOG, series.name, trace)
 
     def records(self, assays: Sequence[Assay]) -> tuple[TargetRecord, ...]:
         if self.scope.settings.target is not None:
@@ -351,27 +367,7 @@ class Run:
             subject = replace(self.scope.subject, read_as=read_as)
             return (record(subject, self.scope.settings.target, identity, inputs),)
         sources = sorted({a.control.source for a in assays if a.control})
-        return tuple(record(control_subject(source), source) for source in sources)
-
-
-def record(
-    subject: Subject, name: str, identity: dict[str, str] | None = None, inputs: Records | None = None
-) -> TargetRecord:
-    """Return what was audited, with what access and what data beside it."""
-    target = subject.target
-    given = {k: len(getattr(subject, k)) for k in DATA if subject.has(k)}
-    data = {
-        str(k): f"{subject.data_names.get(k, 'its own')} ({n:,} item{'' if n == 1 else 's'})" for k, n in given.items()
-    }
-    return TargetRecord(
-        name=name,
-        modality=target.modality,
-        access=tuple(sorted(target.access)),
-        identity=target.identity() if identity is None else identity,
-        data=data,
-        read_as=dict(subject.read_as),
-        inputs=inputs or {},
-    )
+        return tuple(self.sources.get(source) or record(control_subject(source), source) for source in sources)
 
 
 def not_tested(findings: Sequence[Finding]) -> tuple[NotTested, ...]:

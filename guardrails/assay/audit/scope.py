@@ -54,7 +54,8 @@ class Scope:
         self.settings, self.objects = settings, objects
         self.policy = load_policy(settings.policy)
         self._spiked: dict[str, Series | None] = {}
-        self._plans: dict[str, list[Batch]] = {}
+        self.plans: dict[str, list[Batch]] = {}
+        """By the names of series; a control may have been planned by another process."""
 
     @cached_property
     def subject(self) -> Subject:
@@ -124,7 +125,7 @@ class Scope:
         runnable, closed = [], []
         if self.settings.target is None:
             for probe in self._chosen:
-                if missing := _not_installed(probe):
+                if missing := probe.not_installed():
                     closed.append(Reading(probe, not_assessed=f"missing: {', '.join(missing)}"))
                 elif control_threshold(probe, self.policy) is None:
                     closed.append(Reading(probe, not_assessed="no threshold for its headline to judge its controls by"))
@@ -183,8 +184,8 @@ class Scope:
             assay = Assay(probe, lambda: self.subject)
             series = self.series(assay) if source == "target" else self.spiked(assay)
         elif probe is not None:
-            controls = [self.control_assay(probe, c) for c in probe.controls if c.source == source]
-            series = self.series(controls[0]) if controls else None
+            assays = [self.control_assay(probe, c) for c in probe.controls if c.source == source]
+            series = self.series(assays[0]) if assays else None
         if series is None:
             raise ConfigurationError(f"there is no series {name} in this run")
         return series
@@ -206,23 +207,13 @@ class Scope:
     def plan(self, assay: Assay) -> list[Batch]:
         """Return the batches of an assay; controls run at their own size."""
         series = self.series(assay)
-        if series.name not in self._plans:
-            budget = Budget.CONTROL if assay.control else self.settings.budget
-            seed = derive_seed(series.seed, series.name, "plan")
-            self._plans[series.name] = assay.probe.plan(assay.subject(), budget, seed=seed)
-        return self._plans[series.name]
+        if series.name not in self.plans:
+            self.plans[series.name] = series.plan(Budget.CONTROL if assay.control else self.settings.budget)
+        return self.plans[series.name]
 
     def spike_plan(self, assay: Assay) -> list[Batch]:
         """Return what is collected of an assay once more, with a spike."""
         return batches_to_spike(self.plan(assay))
-
-
-def _not_installed(probe: Probe) -> list[str]:
-    """Return what a probe misses on its own control, which brings all data with it: a package that is not installed."""
-    try:
-        return probe.missing(control_subject(probe.controls[0].source))
-    except GuardrailsError:
-        return []  # why the control cannot be made is said where it is run
 
 
 def _no_logprobs(probe: Probe, target: Target) -> str:

@@ -14,13 +14,17 @@ from uuid import uuid4
 
 from ...core.batch import Batch, Row
 from ...core.errors import STOPS, ConfigurationError, GuardrailsError, JournalError
+from ...core.probe import Budget
+from ...core.results import TargetRecord
 from ..meter import Meter
 from ..sources import all_versions, sources_sha256
-from .engine import Collected, Measured, Series, collected, measured
+from .engine import Collected, Measured, Series, attempted, collected, measured, save_media
 from .inputs import Inputs, Records, changes
 from .plan import DATA, OBJECT, Settings
 from .scope import Scope
+from .target_record import record
 
+Planned = tuple[list[Batch], TargetRecord]
 KEPT = "what finished is kept"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -102,9 +106,17 @@ class Worker:
         except BaseException as error:  # a plug-in may raise anything as it is imported
             why = str(error) if isinstance(error, GuardrailsError) else f"{type(error).__name__}: {error}"
             raise differs(platform.node(), f"{why}; {KEPT}") from None
+        self._folder = job.folder
         self._series: dict[str, Series] = {}
         self._meter = Meter()
         self._meter.__enter__()  # until the process ends
+
+    def plan(self, series: str) -> Planned | None:
+        """Plan a control's series, and say what it is of; None where that fails. Raises what ends the run."""
+        named = self._named(series)
+        source = series.partition("|")[2]
+        done, *_why = attempted(lambda: (named.plan(Budget.CONTROL), record(named.subject(), source)))
+        return done
 
     def collect(self, series: str, batch: Batch) -> Collected:
         """Do a batch of the series that has this name in the journal. Raises what ends the run: `engine.attempt`."""
@@ -114,12 +126,13 @@ class Worker:
         return done._replace(use=self._meter.lap(done.seconds, len(done.rows or ())))
 
     def measure(self, series: str, rows: Sequence[Row]) -> Measured:
-        """Measure the rows of the series that has this name. Raises what ends the run: `engine.attempt`."""
+        """Measure the rows of the series that has this name, and save what it shows. Raises as `collect`."""
         named = self._named(series)
         self._meter.lap()
         begun = time.perf_counter()
         done = measured(named, rows)
-        return done._replace(use=self._meter.lap(time.perf_counter() - begun))
+        trace = save_media(named, rows, done.measurements or (), self._folder)
+        return done._replace(traceback=done.traceback or trace, use=self._meter.lap(time.perf_counter() - begun))
 
     def _named(self, series: str) -> Series:
         if series not in self._series:

@@ -179,7 +179,7 @@ def test_a_probe_without_its_package_is_named_and_the_others_are_checked(fake, t
     class Other(fake.FakeProbe):
         id = "fake.other"
 
-        def missing(self, subject):
+        def not_installed(self):
             return ["rdkit"]
 
     everything = {fake.FakeProbe.id: fake.FakeProbe, Other.id: Other}
