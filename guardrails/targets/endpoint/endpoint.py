@@ -223,7 +223,7 @@ class Endpoint:
         completions = self._form
         if not isinstance(completions, Completions):
             raise ConfigurationError("log-probabilities are asked of openai-completions: alone")
-        decoding = Decoding(new, 0.0)
+        decoding = Decoding(new, form.temperature)
         return self._run(
             self._reply_all(
                 [

@@ -12,6 +12,7 @@ from ...core.errors import TargetError
 from ...core.targets import Access
 from ..chat_texts import ChatTexts
 from ..language.causal_model import refuse_lone_surrogate
+from .agreement import LARGEST, mean_difference
 from .endpoint import Endpoint
 from .options import EndpointOptions
 from .scores import Scored
@@ -58,6 +59,8 @@ class ServedLanguageModel(ChatTexts):
         self._endpoint = model
         self._form: type[Echo] = FORMS[0]
         self._lead: list[int] = []
+        self._compared = False
+        """Whether the values were compared with those of tokens that the server wrote."""
         self._parts: dict[int, str] = {}
         self._known: dict[tuple[int, ...], list[tuple[list[int], NDArray[np.float64]]]] = {}
         """Sequences that were scored, by their first tokens."""
@@ -69,14 +72,23 @@ class ServedLanguageModel(ChatTexts):
         """Requests of a call that failed in part, until the engine has asked for each item by itself."""
 
     def learn_access(self) -> None:
-        """Ask the server about one sentence: where it gives log-probabilities, it is a language model."""
+        """Ask the server about one sentence: where it gives log-probabilities, it is a language model.
+
+        They are not those of the text where tokens that it wrote have others when it reads them.
+        """
         reasons = []
         for form in FORMS:
             (reply,) = self._endpoint.score([SENTENCE], form, lead=None)
             reasons.append(f"'{form.name}': {reply.error or 'all its tokens have the same one'}")
             scored = None if reply.error else _read(reply)
             if scored and len(set(scored.logprobs)) > 1:
-                self._form, self.without_logprobs = form, ""
+                apart = mean_difference(self._endpoint, form, len(scored.lead))
+                if apart is not None and apart > LARGEST:
+                    reasons[-1] = (
+                        f"'{form.name}': tokens that it wrote have others when it reads them, {apart:.2g} apart"
+                    )
+                    continue
+                self._form, self.without_logprobs, self._compared = form, "", apart is not None
                 self._lead = [self._number("", f"before a text: {token}") for token in scored.lead]
                 self.access = ChatTexts.access | {Access.LOGPROBS}
                 return
@@ -90,9 +102,10 @@ class ServedLanguageModel(ChatTexts):
         if Access.LOGPROBS not in self.access:
             return f"{super().read_as}; {self.without_logprobs}"
         stated = "" if self._stated_length else ", as the server does not state its context"
+        compared = "" if self._compared else ", not compared with those of tokens that it writes"
         return (
-            f"{super().read_as}; tokens and log-probabilities are the server's, by '{self._form.name}'; at most "
-            f"{self.context_length:,} tokens of a text are read{stated}"
+            f"{super().read_as}; tokens and log-probabilities are the server's, by '{self._form.name}'{compared}; at "
+            f"most {self.context_length:,} tokens of a text are read{stated}"
         )
 
     @property

@@ -40,7 +40,8 @@ class Scored:
         Characters of the text's tokens, one after the other. A character of which several tokens hold parts counts for
         the last of them.
     logprobs : tuple of float
-        log p(token | tokens before it) of every token but the first, those of the lead included; ≤ 0.
+        log p(token | tokens before it) of every token but the first, those of the lead included; ≤ 0. Of a continuation
+        alone (`read_written`) of every token that was written.
     written : tuple of str
         The tokens that the model wrote behind the text.
     """
@@ -140,6 +141,17 @@ def read_prompt_logprobs(
     behind = listed.get("tokens") if isinstance(listed, dict) else None
     written = _written(behind, choice.get("text"), new)
     return Scored(("",) * before, tuple(map(len, pieces)), _checked([None, *values]), written)
+
+
+def read_written(choice: dict[str, Any], text: str, *, counted: int | None, lead: int | None, new: int) -> Scored:
+    """Return the tokens that were written behind a text, with the log-probability of each; errors as `read_echo`."""
+    listed = choice.get("logprobs")
+    listed = listed if isinstance(listed, dict) else {}
+    tokens, values = listed.get("tokens"), listed.get("token_logprobs")
+    if not isinstance(tokens, list) or not isinstance(values, list) or len(tokens) != len(values):
+        raise UnusableError("the server lists no log-probabilities of the tokens that it writes")
+    written = _written(tokens, choice.get("text"), new)
+    return Scored((), (), _checked([None, *values[: len(written)]]), written)
 
 
 def tile(tokens: Sequence[str], text: str) -> list[str] | None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ...core.conversations import Conversation, Decoding, Reply
 from .openai import BROKEN_OFF, Completions, failure, first_choice, token_counts
-from .scores import UnusableError, read_echo, read_prompt_logprobs
+from .scores import UnusableError, read_echo, read_prompt_logprobs, read_written
 
 
 class Echo:
@@ -26,6 +26,7 @@ class Echo:
 
     name: ClassVar[str] = "echo"
     fields: ClassVar[dict[str, Any]] = {"echo": True}
+    temperature: ClassVar[float] = 0.0
     read = staticmethod(read_echo)
 
     def __init__(self, completions: Completions, text: str, lead: int | None) -> None:
@@ -64,6 +65,15 @@ class PromptLogprobs(Echo):
     name = "prompt_logprobs"
     fields: ClassVar[dict[str, Any]] = {"prompt_logprobs": 0}
     read = staticmethod(read_prompt_logprobs)
+
+
+class Written(Echo):
+    """A continuation with the log-probabilities of its tokens, drawn as the model gives them."""
+
+    name = "written"
+    fields: ClassVar[dict[str, Any]] = {}
+    temperature = 1.0
+    read = staticmethod(read_written)
 
 
 FORMS = (Echo, PromptLogprobs)

@@ -173,6 +173,56 @@ def test_a_server_whose_answer_does_not_fit_gives_no_log_probabilities(
     assert "the server gives no log-probabilities of a text" in target.read_as
 
 
+def of_the_next(values: list[Any]) -> list[Any]:
+    return [None, *values[2:], values[1]]
+
+
+@pytest.fixture(scope="module")
+def sure(tmp_path_factory: pytest.TempPathFactory) -> HuggingFaceTarget:
+    """A model whose tokens differ in their log-probabilities by much."""
+    import torch
+
+    target = HuggingFaceTarget(save(tmp_path_factory.mktemp("sure"), talks(20, seed=1)))
+    with torch.no_grad():
+        target.model.transformer.ln_f.weight.mul_(12)
+    return target
+
+
+@pytest.mark.parametrize("values", [of_the_next, lambda v: [None, *sorted(v[1:])], lambda v: [None, *v[:0:-1]]])
+def test_values_that_are_not_those_of_their_tokens_are_refused(
+    server: Server, sure: HuggingFaceTarget, values: Any
+) -> None:
+    server.always = echoing(sure, set_to("token_logprobs", values), ignores="prompt_logprobs")
+    target = served(server)
+    assert Access.LOGPROBS not in target.access
+    assert re.search("tokens that it wrote have others when it reads them, [0-9.]+ apart", target.without_logprobs)
+
+
+def test_the_other_form_is_used_where_the_values_of_one_are_those_of_other_tokens(
+    server: Server, sure: HuggingFaceTarget
+) -> None:
+    server.always = echoing(sure, set_to("token_logprobs", of_the_next))
+    target = served(server)
+    assert "by 'prompt_logprobs'; at most" in target.read_as
+    here = sure.encode(TEXTS[0])
+    np.testing.assert_allclose(
+        target.token_logprobs([target.encode(TEXTS[0])])[0], sure.token_logprobs([here])[0], atol=1e-3
+    )
+
+
+def test_a_server_that_lists_nothing_of_what_it_writes_is_read_and_said(
+    server: Server, sure: HuggingFaceTarget
+) -> None:
+    def change(choice: dict[str, Any], body: dict[str, Any]) -> None:
+        if not body.get("echo"):
+            choice.pop("logprobs", None)
+
+    server.always = echoing(sure, change)
+    target = served(server)
+    assert Access.LOGPROBS in target.access
+    assert "by 'echo', not compared with those of tokens that it writes;" in target.read_as
+
+
 def gives(entries: Any) -> Change:
     def change(choice: dict[str, Any], body: dict[str, Any]) -> None:
         if "prompt_logprobs" in choice:
@@ -283,12 +333,13 @@ def test_the_context_is_the_one_that_the_server_states(server: Server, plain: Hu
 def test_no_text_that_was_sent_is_stored(server: Server, plain: HuggingFaceTarget, tmp_path: Path) -> None:
     server.always = echoing(plain)
     target = served(server)
+    before = len(server.asked)
     target.model.keep_answers(tmp_path, resumed=False)
     target.learn_access()
     target.encode("my secret is hunter2")
     target.model.close()
     stored = (tmp_path / "answers.jsonl").read_text()
-    assert stored.count("\n") == 2
+    assert stored.count("\n") == len(server.asked) - before
     assert "hunter2" not in stored
     assert "secret" not in stored
     again = served(server)
