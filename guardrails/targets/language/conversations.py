@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,15 +109,17 @@ def _prompt(
 def _left_out(text: str, conversation: Conversation) -> str | None:
     """Return the role of a message that is not in the text; of an answer, templates drop its reasoning on purpose.
 
-    Messages that say the same have to stand there as often.
+    What a message says has to stand there as often as in all messages: one can hold what another says.
 
-    >>> talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1 and 1"}]
-    >>> _left_out("<user> 1  and 1", talk)
+    >>> talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "'Be brief.' in French?"}]
+    >>> _left_out("<user> 'Be  brief.' in French?", talk)
     'system'
     """
     plain = " ".join(text.split())
-    asked = [(m["role"], " ".join(m["content"].split())) for m in conversation if m["role"] != "assistant"]
-    times = Counter(content for _, content in asked)
+    messages = [(m["role"], " ".join(m["content"].split())) for m in conversation]
+    asked = [(role, content) for role, content in messages if role != "assistant"]
+    holders = [content for role, content in messages if role != "assistant" or content in plain]
+    times = {content: sum(other.count(content) for other in holders) for _, content in asked}
     return next((role for role, content in asked if content and plain.count(content) < times[content]), None)
 
 

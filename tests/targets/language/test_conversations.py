@@ -89,9 +89,10 @@ def test_a_seed_for_each_prefix_is_all_that_counts(model):
 )
 def test_a_system_message_that_the_template_does_not_take_is_one_error(tmp_path, template, why):
     model = HuggingFaceTarget(save(tmp_path, talks(2, seed=1), template))
-    replies = model.reply(turns()[:4], Decoding(4), 1)
-    assert [reply.error for reply in replies] == [None, None, why, why]
-    assert [reply.finish == "error" for reply in replies] == [False, False, True, True]
+    repeated = [{"role": "system", "content": "Be brief."}, *user("What is 'Be brief.' in French?")]
+    replies = model.reply([*turns()[:4], repeated], Decoding(4), 1)
+    assert [reply.error for reply in replies] == [None, None, why, why, why]
+    assert [reply.finish == "error" for reply in replies] == [False, False, True, True, True]
 
 
 @pytest.mark.slow
