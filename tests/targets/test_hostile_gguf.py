@@ -100,11 +100,12 @@ def refused(folder: Path, *words: str) -> None:
     assert message.isprintable()
 
 
-def test_a_sound_file_is_loaded(tmp_path: Path) -> None:
+def test_a_sound_file_is_loaded_without_a_word(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = gguf(tmp_path / "m")
     about = check_gguf(folder / "a.gguf")
     assert (about.tensors, about.largest) == (len(SHAPES), INNER)
     assert int(HuggingFaceTarget(folder).identity()["parameters"]) == about.elements
+    assert capfd.readouterr() == ("", "")
 
 
 DESCRIBED: dict[str, tuple[dict[str, bytes], str]] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     alone.mkdir()
     (alone / "model.gguf").symlink_to(gguf.resolve())
     given = {"gguf_file": "model.gguf", "local_files_only": True, "trust_remote_code": False}
-    with quiet(), offline():
+    with quiet(), _without_bar(), offline():
         tokenizer = AutoTokenizer.from_pretrained(alone, **given)
         config = AutoConfig.from_pretrained(alone, **given)
         check_config(config.to_dict(), weights, "its metadata")
@@ -83,6 +84,19 @@ def _convert(gguf: Path, folder: Path) -> None:
         model.hf_quantizer = None
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """Keep `transformers` from showing a progress bar over the tensors, which none of its settings turns off."""
+    from transformers import modeling_gguf_pytorch_utils as module
+
+    shown: Any = vars(module).get("tqdm")
+    try:
+        vars(module)["tqdm"] = lambda tensors, **_: tensors
+        yield
+    finally:
+        vars(module)["tqdm"] = shown
 
 
 def _check_filled(report: Mapping[str, Any]) -> None:
