@@ -26,6 +26,8 @@ from guardrails.core.results import ControlOutcome, Finding, Measurement
 from guardrails.core.targets import Access, Modality
 from guardrails.targets.estimator import EstimatorTarget
 
+from ..memorization.word_model import Words
+
 FAMILIES = ("memorization", "membership", "privacy")
 NAMES = [name for name in probes() if name.split(".")[0] in FAMILIES]
 FEATURES = ["age", "income"]
@@ -39,30 +41,15 @@ SHARED = r"(holdout|held-out)[^.]*\bin the corpus|in the corpus \(\d+ are\) can 
 # What is audited
 
 
-class Model:
+class Model(Words):
     """Writes given texts, and has a log-probability for every word: a constant, or one that is drawn."""
 
-    name, modality, available = "model", Modality.TEXT, None
+    name, available = "model", None
     access = frozenset({Access.OUTPUTS, Access.SAMPLING, Access.LOGPROBS})
-    context_length = 256
 
     def __init__(self, texts: Sequence[str], *, constant: bool = False) -> None:
+        super().__init__()
         self.texts, self.constant = list(texts), constant
-        self.words: list[str] = []
-        self.numbers: dict[str, int] = {}
-
-    def identity(self) -> dict[str, str]:
-        return {}
-
-    def encode(self, text: str) -> list[int]:
-        for word in text.split():
-            if word not in self.numbers:
-                self.numbers[word] = len(self.words)
-                self.words.append(word)
-        return [self.numbers[word] for word in text.split()]
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return " ".join(self.words[t] for t in tokens)
 
     def continue_tokens(self, prefixes: Sequence[Sequence[int]], *, n: int) -> list[list[int]]:
         return [[0] * n for _ in prefixes]

@@ -17,39 +17,21 @@ from guardrails.core.batch import Row
 from guardrails.core.errors import TargetError
 from guardrails.core.probe import Budget
 from guardrails.core.subject import Subject
-from guardrails.core.targets import Access, Modality
 from guardrails.memorization import ranking
 from guardrails.memorization.ranking import SCORES, WINDOW, GenerateAndRank, scored
+
+from .word_model import Words
 
 PROBE = GenerateAndRank()
 
 
-class Writer:
-    """Writes the texts that it is given, in turn. A token is a word, and a word's log-probability is in a table."""
-
-    name = "writer"
-    modality = Modality.TEXT
-    access = frozenset({Access.SAMPLING, Access.LOGPROBS})
-    context_length = 256
+class Writer(Words):
+    """Writes the texts that it is given, in turn, and a word's log-probability is in a table."""
 
     def __init__(self, texts: Sequence[str], likely: Sequence[str] = ()) -> None:
+        super().__init__()
         self.texts, self.likely = list(texts), {word for text in likely for word in text.split()}
-        self.words: list[str] = []
-        self.numbers: dict[str, int] = {}
         self.written = 0
-
-    def identity(self) -> dict[str, str]:
-        return {}
-
-    def encode(self, text: str) -> list[int]:
-        for word in text.split():
-            if word not in self.numbers:
-                self.numbers[word] = len(self.words)
-                self.words.append(word)
-        return [self.numbers[word] for word in text.split()]
-
-    def decode(self, tokens: Any) -> str:
-        return " ".join(self.words[t] for t in tokens)
 
     def sample_texts(self, n: int, *, seed: int, max_new_tokens: int = 64) -> list[str]:
         out = [self.texts[(self.written + i) % len(self.texts)] for i in range(n)]

@@ -19,19 +19,17 @@ PROBE = VerbatimExtraction()
 FILLER = 0
 
 
-class WordModel:
-    """Knows some documents by heart; after anything else it repeats one token for ever. A token is a word."""
+class Words:
+    """A target of text of which a token is a word; words are numbered as they come."""
 
     name = "words"
     modality = Modality.TEXT
     access = frozenset({Access.SAMPLING, Access.LOGPROBS})
     context_length = 256
 
-    def __init__(self, known: list[str]) -> None:
-        self.words = ["…"]
-        self.numbers = {"…": FILLER}
-        self.known = [self.encode(text) for text in known]
-        self.asked = 0
+    def __init__(self, *words: str) -> None:
+        self.words = list(words)
+        self.numbers = {word: number for number, word in enumerate(words)}
 
     def identity(self) -> dict[str, str]:
         return {}
@@ -45,6 +43,15 @@ class WordModel:
 
     def decode(self, tokens: Any) -> str:
         return " ".join(self.words[t] for t in tokens)
+
+
+class WordModel(Words):
+    """Knows some documents by heart; after anything else it repeats one token for ever."""
+
+    def __init__(self, known: list[str]) -> None:
+        super().__init__("…")
+        self.known = [self.encode(text) for text in known]
+        self.asked = 0
 
     def continue_tokens(self, prefixes: Any, *, n: int) -> list[list[int]]:
         self.asked += len(prefixes)
