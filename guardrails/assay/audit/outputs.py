@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,10 @@ from ...core.results.cost import Use
 from ...core.subject import Subject
 from ...core.targets import Modality, stored_texts
 
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d159\U000e0100-\U000e01ef]"
+)
+"""Letters, marks and symbols that nobody sees: those that Unicode calls ignorable, an empty Braille cell and note."""
 MOST = 0.5
 """Above this share of outputs that are empty or refusals, a probe of them is not assessed."""
 
@@ -46,10 +51,10 @@ def counted(subject: Subject, outputs: Outputs) -> Subject:
 def is_blank(text: str) -> bool:
     r"""Whether a text holds nothing but white space and characters that nobody sees.
 
-    >>> is_blank(" \n\u200b"), is_blank(".")
-    (True, False)
+    >>> is_blank(" \n\u200b"), is_blank("\u2800"), is_blank(".")
+    (True, True, False)
     """
-    return all(character.isspace() or not character.isprintable() for character in text)
+    return all(c.isspace() or not c.isprintable() or _BLANK.match(c) is not None for c in text)
 
 
 def stated(m: Measurement, use: Use) -> Measurement:

@@ -235,7 +235,7 @@ def test_of_stored_texts_those_are_counted_that_are_looked_at(tmp_path: Path) ->
     assert (sorted(target.sample_texts(4, seed=0)), outputs) == (["", " ", "a", "b"], Outputs(7, 4))
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t\u00a0\u3000", "\u200b\ufeff", "\0"])
+@pytest.mark.parametrize("text", ["", " ", "\n\t\u00a0\u3000", "\u200b\ufeff", "\0", "\u3164", "\u2800\ufe0f"])
 def test_white_space_and_what_nobody_sees_are_blank(text: str) -> None:
     assert is_blank(text)
     assert not is_blank(f"{text}.{text}")
