@@ -107,6 +107,22 @@ def install(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(findings, "_powers", dict)
 
 
+def install_one(monkeypatch, probe: type[FakeProbe], folder: Path) -> None:  # type: ignore[no-untyped-def]
+    """As `install`, with a probe in place of the fake one and the code's hash fixed; runs and cache lie in a folder."""
+    from guardrails.assay import resume
+    from guardrails.assay.audit import orchestrator, plan
+    from guardrails.assay.policy import policy
+    from guardrails.core import registry
+
+    install(monkeypatch)
+    for module in (registry, plan, policy):
+        monkeypatch.setattr(module, "probes", lambda: {probe.id: probe})
+    for module in (orchestrator, resume):
+        monkeypatch.setattr(module, "sources_sha256", lambda: "the code")
+    monkeypatch.setenv("GUARDRAILS_CACHE", str(folder / "cache"))
+    monkeypatch.chdir(folder)
+
+
 def main(folder: Path, *, resume: bool, pause: float = 0.002) -> None:
     """Run or resume an audit of a slow fake target in this process: the one that gets killed."""
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from guardrails.assay import resume
-from guardrails.assay.audit import orchestrator as audit
 from guardrails.assay.audit.engine import Series, collected, write_down
 from guardrails.assay.audit.journal import Journal
 from guardrails.assay.audit.orchestrator import run_audit
@@ -57,17 +55,7 @@ class Reads(fakes.FakeProbe):
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    fakes.install(monkeypatch)
-    from guardrails.assay.audit import plan
-    from guardrails.assay.policy import policy
-    from guardrails.core import registry
-
-    for module in (registry, plan, policy):
-        monkeypatch.setattr(module, "probes", lambda: {Reads.id: Reads})
-    for module in (audit, resume):
-        monkeypatch.setattr(module, "sources_sha256", lambda: "the code")
-    monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
+    fakes.install_one(monkeypatch, Reads, tmp_path)
 
 
 def only(result: AuditResult) -> Finding:
