@@ -20,6 +20,8 @@ LEAST = -9998.0
 """vLLM writes −9999 for −∞."""
 ROUNDING = 1e-4
 """How far above 0 a log-probability may lie."""
+LONGEST = 128
+"""Characters of a token, at most, where its text is not told."""
 CHARACTERS = 4
 """Of a text, per token that holds a part of a character's bytes, at most."""
 
@@ -133,6 +135,8 @@ def read_prompt_logprobs(
     if counted is not None and counted != len(entries):
         raise UnusableError(f"the server counts {counted:,} tokens of the text and lists {len(entries):,}")
     first = text[: max(0, len(text) - len("".join(tokens)))]
+    if len(first) > LONGEST:
+        raise UnusableError(f"the tokens that the server lists leave out the first {len(first):,} characters")
     before = lead if lead is not None else int(not first)
     pieces = tile(tokens if before else [first, *tokens], text) if before or first else None
     if pieces is None:

@@ -19,7 +19,7 @@ from guardrails.core.targets import Access, LanguageModelTarget
 from guardrails.targets import load_target
 from guardrails.targets.endpoint import Endpoint, EndpointOptions
 from guardrails.targets.endpoint.language_model import CONTEXT, SENTENCE, ServedLanguageModel
-from guardrails.targets.endpoint.scores import tile
+from guardrails.targets.endpoint.scores import UnusableError, read_prompt_logprobs, tile
 from guardrails.targets.huggingface import HuggingFaceTarget
 
 from ..language.test_chat_template import save, talks
@@ -251,6 +251,16 @@ def test_the_other_form_is_checked_as_well(
     assert Access.LOGPROBS not in target.access
     assert "'echo': the server ignores 'echo'" in target.without_logprobs
     assert re.search(words, target.without_logprobs)
+
+
+def test_a_list_that_lacks_the_beginning_of_a_text_is_refused() -> None:
+    words = [f" word{i}" for i in range(40)]
+    entries = [None, *({"1": {"decoded_token": word, "logprob": -1.0}} for word in words)]
+    choice = {"text": " x", "prompt_logprobs": entries}
+    whole = read_prompt_logprobs(choice, "The" + "".join(words), counted=41, lead=0, new=1)
+    assert whole.lengths[:2] == (3, 6)
+    with pytest.raises(UnusableError, match="leave out the first 303 characters"):
+        read_prompt_logprobs(choice, "The" + " no" * 100 + "".join(words), counted=41, lead=0, new=1)
 
 
 def test_a_server_that_refuses_echo_gives_none(server: Server) -> None:
