@@ -32,7 +32,8 @@ from PIL import Image as Pillow
 
 from guardrails.core.statistics import Interval
 from guardrails.deepfake.cnn import Cnn
-from guardrails.kit.detection.protocol import CONFIDENCE, Placed, clustered_variance, leave_one_family_out, splits
+from guardrails.kit.detection.protocol import Placed, leave_one_family_out, splits
+from guardrails.training.exams.comparison import difference
 from guardrails.training.exams.images import LARGE, Rows, areas, families
 from guardrails.training.images import all_learnt, described, heads_of, the_encoder
 from guardrails.training.material import pictures as examples
@@ -192,27 +193,6 @@ def ours(rows: Rows) -> dict[str, Found]:
         comparisons = families(rows.only(names))
         out[name] = {k: Placed(p.above, place[p.generated], place[p.real]) for k, p in comparisons.items()}
     return out
-
-
-def difference(one: Found, other: Found, sources: Sequence[str]) -> Interval:
-    """Mean AUC over families, one less the other, on the pairs of pictures that both have."""
-    from scipy.special import stdtrit
-
-    parts = []
-    for side in (one, other):
-        order = {name: np.argsort(placed.real) for name, placed in side.items()}
-        parts.append({name: placed.above[:, order[name]] for name, placed in side.items()})
-    less = {name: parts[0][name] - parts[1][name] for name in parts[1]}
-    real = np.sort(next(iter(other.values())).real)
-    by_family = np.array([x.mean() for x in less.values()])
-    by_real = np.mean([x.mean(axis=0) for x in less.values()], axis=0)
-    margins = [clustered_variance(by_family, list(less)), clustered_variance(by_real, [sources[i] for i in real])]
-    value, variance = float(by_family.mean()), sum(v for v, _ in margins)
-    if not variance:
-        return Interval(value, value, value)
-    freedom = variance**2 / sum(v**2 / (n - 1) for v, n in margins)
-    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * variance**0.5
-    return Interval(value, max(value - half, -1.0), min(value + half, 1.0))
 
 
 def cell(one: Mapping[str, Any] | Interval) -> str:

@@ -19,9 +19,10 @@ from ..core.statistics import Interval
 from ..deepfake.fusion import ENCODED, VIEWS, block_of
 from ..deepfake.images.descriptors import DESCRIPTORS
 from ..deepfake.images.file_traces import metadata
-from ..deepfake.images.fitted_head import COMMAND, Fitted, write
+from ..deepfake.images.fitted_head import COMMAND, Fitted, read, write
 from ..kit.detection.linear_head import Head
 from ..kit.detection.protocol import FOLDS, mean_area, null_area
+from .exams.comparison import beside
 from .exams.images import Rows, against_aims, areas, families, frozen
 from .material import pictures as examples
 from .material.described_pictures import SIZE, drawn, vectors
@@ -73,6 +74,7 @@ def train_shipped(folder: Path, seed: int, *, real: Sequence[Path] = (), generat
     learnt = [e for e in (*given, *built_in) if e.learnt]
     sides = {"real": real, "generated": generated}
     stated = figures(rows, heads_of(rows))
+    compared = beside_in_use(rows, given)
     card = {
         "what": "ridge heads on descriptors of the traces beneath a picture, and on features of an encoder",
         "command": " ".join([COMMAND, *(f"--{side} {f.name}" for side, fs in sides.items() for f in fs)]), "seed": seed,
@@ -83,8 +85,30 @@ def train_shipped(folder: Path, seed: int, *, real: Sequence[Path] = (), generat
         "figures of the method, where every row may be learnt from": figures(
             all_learnt(rows), {name: names for name, names in heads_of(rows).items() if "fusion" in name}
         ),
+        "beside the heads in use": compared,
     }  # fmt: skip
     return write(heads, card, folder)
+
+
+def beside_in_use(rows: Rows, given: Sequence[Example]) -> dict[str, Any]:
+    """Print and return whether heads fitted with the given pictures are better on these than the heads in use."""
+    if {e.label for e in given} != {0, 1}:
+        return {"not compared": "pictures of both classes are needed"}
+    try:
+        heads, card = read()
+    except ConfigurationError as error:
+        say(f"nothing to compare with: {error}")
+        return {"not compared": "no heads were in use"}
+    out: dict[str, Any] = {}
+    if known := [name for name in _counted([e for e in given if e.learnt]) if name in card["learnt from"]]:
+        out["learnt from by the heads in use"] = known
+        say(f"the heads in use learnt from {len(known)} of these sources and families: the comparison favours them")
+    for name, names in heads_of(rows).items():
+        if "fusion" in name and name in heads:
+            comparison = beside(rows.only(names), heads[name].head)
+            out[name] = comparison.stated()
+            say(f"{name}: {comparison}")
+    return out
 
 
 def heads_of(rows: Rows) -> dict[str, dict[str, str]]:

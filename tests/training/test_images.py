@@ -1,6 +1,8 @@
 """Training of the default model: what may be learnt from, what is refused, and that a seed is a model."""
 
 import csv
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -99,6 +101,15 @@ def test_the_exam_finds_the_area_of_two_normal_classes():
     assert len(stated["fpr by source at the frozen threshold"]) == 6
 
 
+def test_one_family_and_one_source_have_no_interval_over_sources():
+    """What a user has who gives one folder of photographs and one of outputs."""
+    base = rows()
+    judged = np.isin(base.groups, ["made 0", "real 0"])
+    stated = frozen(replace(base, judged=judged))
+    for name in ("tpr at the frozen threshold", "fpr at the frozen threshold"):
+        assert (stated[name]["low"], stated[name]["high"], stated[name]["n"]) == (0, 1, 20)
+
+
 def test_only_permitted_rows_are_learnt_from():
     """Rows that may not be learnt from say the opposite: were they learnt from, the area would turn."""
     base = rows()
@@ -165,6 +176,54 @@ def test_an_unreadable_file_is_named_and_left_out(tmp_path, monkeypatch):
     assert len(bad) == 1
     assert "bad.png" in bad[0]
     assert len(described.labels) == 6
+
+
+def in_use(monkeypatch, blocks, known=()):
+    """Make a head in use that knows nothing, and has learnt from what is named."""
+    flat = {name: np.zeros(x.shape[1]) for name, x in blocks.items()}
+    head = Head(flat, {name: x + 1 for name, x in flat.items()}, flat, 0.0)
+    card = {"learnt from": dict.fromkeys(known, 5)}
+    monkeypatch.setattr(training, "read", lambda: ({"deepfake.fusion": SimpleNamespace(head=head)}, card))
+
+
+def mine(n=24, signal=2.0):
+    """Rows of the five descriptors, all judged, and examples of the same groups."""
+    base = rows(n=n, signal=signal)
+    blocks = dict.fromkeys(training.TRACES, base.blocks["x"])
+    part = Rows(blocks, *[getattr(base, f) for f in FIELDS])
+    names = zip(base.labels.tolist(), base.groups, strict=True)
+    return part, [examples.Example(g, y, g, g, lambda: None) for y, g in names]
+
+
+def test_new_heads_are_compared_with_those_in_use(monkeypatch, capsys):
+    part, given = mine()
+    in_use(monkeypatch, part.blocks)
+    out = training.beside_in_use(part, given)
+    assert out["deepfake.fusion"]["verdict"] == "better than the head in use"
+    assert out["deepfake.fusion"]["auc of the head in use"]["value"] == 0.5
+    assert "better than the head in use: AUC" in capsys.readouterr().err
+
+
+def test_new_heads_that_know_no_more_are_said_not_to(monkeypatch, capsys):
+    part, given = mine(signal=0.0)
+    in_use(monkeypatch, part.blocks, known=["real: real 0", "generated: another"])
+    out = training.beside_in_use(part, given)
+    assert out["deepfake.fusion"]["verdict"] != "better than the head in use"
+    assert out["learnt from by the heads in use"] == ["real: real 0"]
+    assert "the comparison favours them" in capsys.readouterr().err
+
+
+def test_what_cannot_be_compared_is_said(monkeypatch):
+    part, given = mine()
+    assert training.beside_in_use(part, [e for e in given if not e.label]) == {
+        "not compared": "pictures of both classes are needed"
+    }
+
+    def missing():
+        raise ConfigurationError("no weights")
+
+    monkeypatch.setattr(training, "read", missing)
+    assert training.beside_in_use(part, given) == {"not compared": "no heads were in use"}
 
 
 @pytest.mark.parametrize("name", ["deepfake.fusion", "deepfake.fusion, encoder"])

@@ -232,6 +232,8 @@ def _pooled(rows: Rows, ratio: Array, verdict: NDArray[Any]) -> dict[str, Any]:
 
     def stated(statistic: Any, part: NDArray[np.bool_]) -> dict[str, Any]:
         codes = np.unique(groups[part], return_inverse=True)[1]
+        if codes.max() == 0:  # one source or family says nothing of the next
+            return _stated(Interval(float(statistic(columns[part])), 0.0, 1.0), n=int(part.sum()))
         interval = cluster_bootstrap(columns[part], codes, statistic=statistic, resamples=RESAMPLES, seed=0)
         return _stated(interval, n=int(part.sum()))
 

@@ -91,11 +91,12 @@ class Rates:
     Attributes
     ----------
     mean : Interval
-        Of the share called synthetic over sources of real photographs, each counting as one.
+        Of the share called synthetic over sources of real photographs, each counting as one, whatever kind the
+        library tells.
     by_source : mapping of str to (float, int)
         That share, and of how many pictures.
     by_kind : mapping of str to Interval
-        Share of pictures with a face and of drawn ones, over sources.
+        Share of real pictures told as with a face and as drawn, over sources.
     recall : Interval
         Share of generated pictures called synthetic, over lineages.
     of_all : float
@@ -138,7 +139,7 @@ def rates(material: Material, calls: NDArray[Any], kinds: Sequence[str]) -> Rate
     """Count what was called by source, kind and lineage."""
     labels, groups, names = material.labels, np.asarray(material.groups), np.asarray(kinds)
     there = ~np.isnan(calls)
-    plain = there & (labels == 0) & (names != "drawn")
+    plain = there & material.are("photograph")
     shares = {
         g: (float(calls[plain & (groups == g)].mean()), int((plain & (groups == g)).sum()))
         for g in sorted(set(groups[plain].tolist()))
