@@ -24,10 +24,12 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks"
 DATA, SPEECH, ART = "GUARDRAILS_TEST_DATA", "GUARDRAILS_SPEECH", "GUARDRAILS_ART"
+PHOTOGRAPHS = "GUARDRAILS_PHOTOGRAPHS"
 HOW = {
     DATA: "the folder of docs/data.md",
     SPEECH: "the folder of scripts/fetch_speech.py",
     ART: "the folder of scripts/fetch_photographs.py FOLDER art",
+    PHOTOGRAPHS: "the folder of scripts/fetch_photographs.py FOLDER",
 }
 """What the variables name that a benchmark may need."""
 
@@ -60,12 +62,17 @@ class Command(NamedTuple):
     package: str = ""
 
 
+PICTURES = (
+    "{GUARDRAILS_TEST_DATA}/media", "{GUARDRAILS_TEST_DATA}/media2", "{GUARDRAILS_PHOTOGRAPHS}", "{GUARDRAILS_ART}",
+)  # fmt: skip
 COMMANDS: Mapping[str, Command] = {
     "deepfake/art": Command(("{GUARDRAILS_ART}",), (ART,)),
     "deepfake/audio": Command(needs=(SPEECH,), within=True),
     "deepfake/clip": Command(("{peers}",), (DATA,)),
     "deepfake/cnn": Command(needs=(DATA,)),
+    "deepfake/elsewhere": Command(("all", *PICTURES), (DATA, PHOTOGRAPHS, ART)),
     "deepfake/faces": Command(needs=(DATA,)),
+    "deepfake/heads": Command(PICTURES, (DATA, PHOTOGRAPHS, ART)),
     "deepfake/media": Command(needs=(DATA,)),
     "deepfake/neural_speech": Command(("--keep", "{keep}"), (DATA,)),
     "deepfake/peers": Command(("--peers", "{peers}", "--keep", "{keep}"), (DATA,)),

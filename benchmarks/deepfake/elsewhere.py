@@ -1,12 +1,14 @@
 """Heads on lineages of generators and owners of real pictures that they have not seen: areas, false alarms, verdicts.
 
-    python benchmarks/deepfake/elsewhere.py describe FOLDER [FOLDER ...] [--draws once again] [--seconds 200]
-    python benchmarks/deepfake/elsewhere.py judge FOLDER [FOLDER ...] [--draws once again] [--only NAME ...] [--apart]
+    python benchmarks/deepfake/elsewhere.py describe FOLDER [FOLDER ...] [--draws once again untouched] [--seconds 200]
+    python benchmarks/deepfake/elsewhere.py judge FOLDER [FOLDER ...] [--draws …] [--only NAME ...] [--apart]
+    python benchmarks/deepfake/elsewhere.py all FOLDER [FOLDER ...]
 
-FOLDER has a ``manifest.csv``: the public media corpora, and what ``scripts/fetch_photographs.py`` brings. `describe`
-keeps the vectors of every picture in the cache (``GUARDRAILS_CACHE``), about .35 s a picture and draw on one thread
-with the encoder that ``make models`` brings; what is stopped after `--seconds` of the processor's time goes on from
-there. `judge` reads them. Rows set apart choose nothing: `--apart` shows them, once, for what was chosen before.
+FOLDER has a ``manifest.csv``: the public media corpora (``media`` and ``media2`` in GUARDRAILS_TEST_DATA), and what
+``scripts/fetch_photographs.py`` brings (GUARDRAILS_PHOTOGRAPHS, GUARDRAILS_ART). `describe` keeps the vectors of every
+picture in the cache (``GUARDRAILS_CACHE``), about .35 s a picture and draw on one thread with the encoder that
+``make models`` brings; what is stopped after `--seconds` of the processor's time goes on from there. `judge` reads
+them; `all` does both. Rows set apart choose nothing: `--apart` shows them, once, for what was chosen before.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from guardrails.core.errors import ContentError
+from guardrails.deepfake.images.kinds import LAYER, MARGIN, drawn_score
 from guardrails.kit.detection.protocol import area, mean_area
 from guardrails.training.exams.elsewhere import Exam, Material, logistic, robust
 from guardrails.training.exams.verdicts import by_kind, called, marginal, rates, tolerant
@@ -72,13 +75,11 @@ def material_of(rows: Sequence[Row], draws: Sequence[str], taught: Sequence[str]
 
 
 def kinds_of(material: Material) -> list[str]:
-    """Return ``face``, ``drawn`` or ``other``: by the manifest and the cascade on the untouched file."""
-    faces = (
-        material.draws["untouched"]["faces"][:, 0] if "untouched" in material.draws else np.zeros(len(material.rows))
-    )
-    return [
-        "drawn" if row.kind == "art" else "face" if n else "other" for row, n in zip(material.rows, faces, strict=True)
-    ]
+    """Return ``face``, ``drawn`` or ``other``, as the library tells them on the untouched file, without a manifest."""
+    untouched = material.draws["untouched"]
+    faces, vectors = untouched["faces"][:, 0], untouched[LAYER]
+    drawn = [drawn_score(vector) > MARGIN for vector in vectors]
+    return ["face" if n else "drawn" if d else "other" for n, d in zip(faces, drawn, strict=True)]
 
 
 def show_areas(name: str, exam: Exam, draws: Sequence[str], unit: str, *, apart: bool) -> None:
@@ -116,9 +117,9 @@ def show_verdicts(name: str, exam: Exam, draws: Sequence[str]) -> None:
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("what", choices=("describe", "judge"))
+    arguments.add_argument("what", choices=("describe", "judge", "all"))
     arguments.add_argument("folders", type=Path, nargs="+")
-    arguments.add_argument("--draws", nargs="+", choices=tuple(DRAWS), default=["once", "again"])
+    arguments.add_argument("--draws", nargs="+", choices=tuple(DRAWS), default=list(JUDGED))
     arguments.add_argument("--seconds", type=float, default=200)
     arguments.add_argument("--only", nargs="+", choices=tuple(CANDIDATES), default=list(CANDIDATES))
     arguments.add_argument(
@@ -127,8 +128,10 @@ def main() -> int:
     arguments.add_argument("--apart", action="store_true", help="judge what was set apart, and nothing else")
     options = arguments.parse_args()
     rows = rows_of(options.folders)
-    if options.what == "describe":
-        return describe(rows, options.draws, options.seconds)
+    if options.what != "judge":
+        status = describe(rows, options.draws, options.seconds if options.what == "describe" else np.inf)
+        if options.what == "describe":
+            return status
     taught = [draw for draw in options.draws if draw != "untouched"]
     judged = [draw for draw in options.draws if draw in JUDGED]
     material = material_of(rows, options.draws, taught)
@@ -138,8 +141,10 @@ def main() -> int:
             members, fit = CANDIDATES[name]
             exam = Exam(material, members, fit, every=every)
             show_areas(name, exam, judged, options.unit, apart=options.apart)
-            if not options.apart:
+            if not options.apart and "untouched" in options.draws:
                 show_verdicts(name, exam, judged)
+    if "untouched" not in options.draws:
+        print("\nno verdicts: the kind of a picture is told on the draw `untouched`")
     return 0
 
 
