@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import weakref
 from array import array
@@ -50,7 +49,7 @@ class Spooled(Sequence[T]):
         end = self._ends[-1] + len(data)
         try:
             with self._lock:
-                self._file.seek(0, os.SEEK_END)
+                self._file.seek(self._ends[-1])  # not to the end of the file: a part of a text may lie there
                 while data:
                     data = data[self._file.write(data) :]
         except OSError as error:

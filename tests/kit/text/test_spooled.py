@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import tempfile
 import tracemalloc
@@ -72,23 +73,32 @@ def test_a_full_disk_is_named_by_the_folder(monkeypatch: pytest.MonkeyPatch) -> 
     assert raised.value.filename == tempfile.gettempdir()
 
 
+class Slow(io.BytesIO):
+    """Writes two bytes at a time, up to a size."""
+
+    size = 100
+
+    def write(self, data: Any) -> int:
+        if self.tell() >= self.size:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data[:2])
+
+
 def test_what_is_written_in_parts_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Slow:
-        def __init__(self) -> None:
-            self.content, self.close = b"", int
-
-        def seek(self, at: int, whence: int = 0) -> None:
-            self.at = at
-
-        def write(self, data: bytes) -> int:
-            self.content += data[:2]
-            return len(data[:2])
-
-        def read(self, size: int) -> bytes:
-            return self.content[self.at : self.at + size]
-
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Slow())
     assert list(Spooled(["zwölf", "one"])) == ["zwölf", "one"]
+
+
+def test_a_part_of_a_text_that_a_full_disk_left_is_in_no_other_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Slow()
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: file)
+    spooled = Spooled(["one"])
+    file.size = 5
+    with pytest.raises(OSError, match="No space"):
+        spooled.append("a long text")
+    file.size = 100
+    spooled.append("two")
+    assert list(spooled) == ["one", "two"]
 
 
 def test_files_of_texts_take_little_memory_however_many_they_hold(tmp_path: Path) -> None:
