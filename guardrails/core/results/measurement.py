@@ -94,9 +94,9 @@ class Measurement(Frozen):
     def failed(self) -> str:
         """How many items could not be assessed, in words."""
         total = self.n + self.errors
-        if self.errors < total or not total:
+        if self.n or not total:
             return f"{self.errors:,} of {total:,} items failed"
-        return f"all {total:,} items failed" if total > 1 else "the only item failed"
+        return f"{total:,} item{'' if total == 1 else 's'} failed and none was assessed"
 
     @model_validator(mode="after")
     def _a_value_has_an_interval_and_no_value_has_a_reason(self, info: ValidationInfo) -> Self:

@@ -139,7 +139,7 @@ def test_a_target_that_gives_up_is_not_assessed(fake, tmp_path, monkeypatch, div
     monkeypatch.setattr(target, "answer", answer)
     result, _ = run_audit(target, out=tmp_path / "run")
     assert result.findings[0].status is Status.NOT_ASSESSED
-    failed = "no rows; all 200 items failed; the first: " if divisible else ""
+    failed = "no rows; 200 items failed and none was assessed; the first: " if divisible else ""
     assert result.findings[0].reason == f"{failed}the model ran out of patience"
     assert result.exit_code == 3
     assert result.not_tested[0].why == result.findings[0].reason

@@ -68,11 +68,11 @@ def test_a_finding_spoilt_by_errors_says_what_the_first_was():
     nothing = measurement(None, None, None, n=0, errors=60, first="the server is down")
     status, why = judge(nothing, LIMIT)
     assert status is Status.NOT_ASSESSED
-    assert why.startswith("too few; all 60 items failed")
+    assert why.startswith("too few; 60 items failed and none was assessed")
     assert why.endswith("the first: the server is down")
     assert "100%" not in why
     one = judge(measurement(None, None, None, n=0, errors=1, first="the server is down"), LIMIT)[1]
-    assert one == "too few; the only item failed; the first: the server is down"
+    assert one == "too few; 1 item failed and none was assessed; the first: the server is down"
 
 
 def test_an_inconclusive_finding_says_what_would_settle_it():
