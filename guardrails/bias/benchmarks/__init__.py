@@ -1,0 +1,1 @@
+"""Readers of published benchmarks in their own formats, one file for each."""
