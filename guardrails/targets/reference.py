@@ -15,6 +15,9 @@ from ..core.targets import Access, Modality, Target
 from .estimator import EstimatorTarget
 from .language.causal_model import CausalTarget, refuse_lone_surrogate
 from .private_classifier import PrivateClassifier, PrivatelyTrained
+from .reference_chat import NAME as CHAT
+from .reference_chat import ReferenceChatTarget
+from .reference_chat import load as load_chat
 from .white_box import WhiteBox, white_box
 
 if TYPE_CHECKING:
@@ -223,9 +226,10 @@ def parse(spec: str) -> tuple[str, dict[str, float | str]]:
     return name, settings
 
 
-def load(spec: str) -> ReferenceTarget:
-    """Return the target that ``reference:<spec>`` names."""
-    return reference_target(*parse(spec))
+def load(spec: str) -> Any:
+    """Return the target that ``reference:<spec>`` names: a generator, or the chat of `reference_chat`."""
+    name, settings = parse(spec)
+    return load_chat(settings) if name == CHAT else reference_target(name, settings)
 
 
 def load_real(name: str) -> RealImages:
@@ -270,7 +274,9 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
         return _canaries(spec.removeprefix("canaries:"))
     if spec.startswith("classifier:"):
         return _classifier(spec.removeprefix("classifier:"))
-    target: ReferenceTarget = load_real(spec.removeprefix("real:")) if spec.startswith("real:") else load(spec)
+    target = load_real(spec.removeprefix("real:")) if spec.startswith("real:") else load(spec)
+    if isinstance(target, ReferenceChatTarget):
+        return Subject(target)
     generator: Generator = target.generator
     name = generator.name
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")

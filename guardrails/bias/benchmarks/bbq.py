@@ -109,6 +109,11 @@ def read_bbq(path: Path) -> list[Question]:
     return questions
 
 
+def questions_of(records: Sequence[Any], where: str) -> list[Question]:
+    """Return the questions of records that are in memory. Errors as `read_bbq`."""
+    return [_question(record, f"{where}, question {i}") for i, record in enumerate(records, 1)]
+
+
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]

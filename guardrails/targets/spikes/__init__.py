@@ -8,14 +8,17 @@ generator works, and says nothing about the generator.
 
 from __future__ import annotations
 
+from .chats import RepeatingChat
 from .classifier import remembering_classifier
 from .images import SpikedImages
 from .language_model import SpikedLanguageModel, given_back, spiked_language_model
 from .table import SpikedTable
-from .texts import AnsweredTexts, ReplacedTexts, SpikedTexts
+from .texts import AnsweredTexts, PlacedTexts, ReplacedTexts, SpikedTexts
 
 __all__ = [
     "AnsweredTexts",
+    "PlacedTexts",
+    "RepeatingChat",
     "ReplacedTexts",
     "SpikedImages",
     "SpikedLanguageModel",

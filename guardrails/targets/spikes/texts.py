@@ -105,6 +105,30 @@ class ReplacedTexts(SpikedOutputs[TextOutputs]):
         return [self.texts[int(order[i % len(order)])] for i in range(n)]
 
 
+class PlacedTexts(SpikedOutputs[Any]):
+    """A file of texts in which some stand in place of others.
+
+    Parameters
+    ----------
+    target : StoredTexts
+        The user's.
+    texts : mapping of int to str
+        By place in the file.
+    """
+
+    def __init__(self, target: TextOutputs, texts: Mapping[int, str]) -> None:
+        super().__init__(target, repr(sorted(texts.items())))
+        self.texts = dict(texts)
+
+    def outputs(self) -> Sequence[str]:
+        """Return every text of the file, those given in their places."""
+        return self._outputs
+
+    @cached_property
+    def _outputs(self) -> Spooled[str]:
+        return Spooled(self.texts.get(i, text) for i, text in enumerate(self.target.outputs()))
+
+
 class AnsweredTexts(SpikedOutputs[TextTarget]):
     """A text target whose answers to some prompts are overwritten after it has been asked.
 
