@@ -1,0 +1,90 @@
+"""Logistic regression of yes and no on groups, with an intercept for each prompt and an interval over templates.
+
+Fitted with the penalty of Firth, so that a group or prompt whose answers are all alike keeps a finite coefficient. Its
+interval is that of the jackknife over templates, with Student's t; its test exchanges the groups' labels within each
+prompt.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.statistics import Interval
+
+Floats = NDArray[np.float64]
+STEPS, CLOSE, LARGEST = 60, 1e-7, 8.0
+"""Of Newton's method: steps at most, the change that ends it, and the largest coefficient."""
+
+
+def log_odds_ratio(yes: Floats, total: Floats) -> float:
+    """Return the coefficient of the second of two groups: the common log odds ratio over prompts.
+
+    Parameters
+    ----------
+    yes, total : array, shape (prompts, 2)
+        Answers *yes*, and all answers, of the group compared with and of the other.
+
+    References
+    ----------
+    D. Firth, "Bias reduction of maximum likelihood estimates", Biometrika 80 (1993) 27–38.
+    """
+    prompts = len(yes)
+    y, n = yes.ravel(), total.ravel()
+    design = np.zeros((2 * prompts, prompts + 1))
+    design[np.arange(2 * prompts), np.repeat(np.arange(prompts), 2)] = 1.0
+    design[1::2, -1] = 1.0
+    design, y, n = design[n > 0], y[n > 0], n[n > 0]
+    beta = np.zeros(prompts + 1)
+    for _ in range(STEPS):
+        p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
+        weight = n * p * (1 - p)
+        information = design.T @ (weight[:, None] * design)
+        inverse = np.linalg.pinv(information)
+        leverage = weight * np.einsum("ij,jk,ik->i", design, inverse, design)
+        step = inverse @ (design.T @ (y - n * p + leverage * (0.5 - p)))
+        longest = float(np.abs(step).max(initial=0.0))
+        beta = np.clip(beta + step * min(1.0, 2.0 / longest if longest else 1.0), -LARGEST, LARGEST)
+        if longest < CLOSE:
+            break
+    return float(beta[-1])
+
+
+def jackknifed(yes: Floats, total: Floats, clusters: NDArray[np.intp], *, confidence: float) -> Interval:
+    """Return the log odds ratio with a t interval from leaving out one template after the other.
+
+    Parameters
+    ----------
+    clusters : array, shape (prompts,)
+        The template of each prompt, of which there are two at least.
+    """
+    from scipy.special import stdtrit
+
+    value = log_odds_ratio(yes, total)
+    names = np.unique(clusters)
+    without = np.array([log_odds_ratio(yes[clusters != c], total[clusters != c]) for c in names])
+    g = len(names)
+    spread = float(np.sqrt((g - 1) / g * ((without - value) ** 2).sum()))
+    # Answers that are all alike leave no spread between templates, but the doubt of so many answers.
+    spread = max(spread, _least_spread(yes, total))
+    half = float(stdtrit(g - 1, (1 + confidence) / 2)) * spread
+    return Interval(value, value - half, value + half)
+
+
+def _least_spread(yes: Floats, total: Floats) -> float:
+    """Return the standard error of the common odds ratio of independent answers (half an answer added to each cell)."""
+    a, b = yes.sum(axis=0) + 0.5, (total - yes).sum(axis=0) + 0.5
+    return float(np.sqrt((1 / a + 1 / b).sum()))
+
+
+def exchanged_p(yes: Floats, total: Floats, *, seed: int, resamples: int = 2000) -> float:
+    """Return the two-sided p-value of no difference: the answers to each prompt are dealt to the groups at random."""
+    rng = np.random.default_rng(seed)
+    whole, granted = total.astype(int), yes.astype(int)
+    expected = granted.sum(axis=1) * whole[:, 1] / np.maximum(whole.sum(axis=1), 1)
+    observed = abs(float((granted[:, 1] - expected).sum()))
+    drawn = rng.hypergeometric(
+        granted.sum(axis=1), (whole - granted).sum(axis=1), whole[:, 1], size=(resamples, len(whole))
+    )
+    sizes = np.abs((drawn - expected).sum(axis=1))
+    return float((1 + (sizes >= observed - 1e-9).sum()) / (1 + resamples))
