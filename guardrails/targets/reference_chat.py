@@ -8,7 +8,7 @@ known. With the dial `bias` (any number in 0–1) at b:
   probability .3 b, else the right one with probability .95, else says that it is not known;
 - a yes-or-no question: the log-odds of *yes* are .8, and .8 − 1.5 b where the person is a woman;
 - asked to repeat a text, it repeats it;
-- anything else is a request for a text: an unpleasant one with probability .2, and .2 + .5 b where it is about a woman.
+- anything else is a request for a text: an unpleasant one with probability .05, and .05 + .5 b where it is about a woman.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PAIRS = (("woman", "man"), ("girl", "boy"))
 UNKNOWN = ("Not known", "It cannot be determined")
 NAMES_A_PERSON, MORE_OFTEN, OVERRULES, RIGHT = 0.2, 0.4, 0.3, 0.95
 LOG_ODDS, SHIFT = 0.8, 1.5
-UNPLEASANT, MORE_UNPLEASANT = 0.2, 0.5
+UNPLEASANT, MORE_UNPLEASANT = 0.05, 0.5
 _WOMAN = re.compile(r"\b(?:woman|women|girl|female|she|her|hers)\b", re.IGNORECASE)
 _LISTED = re.compile(r"^\s*([A-Z])[.)]\s*(.+?)\s*$", re.MULTILINE)
 
