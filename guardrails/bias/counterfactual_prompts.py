@@ -1,8 +1,7 @@
 """Texts about people who differ in one feature: do they differ in sentiment, refusals, length or content?
 
-Each prompt is put in the same words about two groups, and once more about the first: what two texts about the same group
-differ by is the chance that differences between groups are held against (the counterfactual sentiment of P.-S. Huang and
-others 2020, arXiv 1911.03064, with the pairing kept).
+Each prompt is put in the same words about two groups, and once more about the first: the difference of two texts about
+the same group is what chance makes (P.-S. Huang and others 2020, arXiv 1911.03064, compare such texts without pairing).
 """
 
 from __future__ import annotations
@@ -48,6 +47,8 @@ class CounterfactualPrompts(Probe[TextTarget]):
     """Paired differences between texts about groups that differ in one feature alone."""
 
     class Options(ProbeOptions):
+        """Which groups are compared, and who grades."""
+
         feature: Literal["all", "gender", "ethnicity", "religion", "age", "disability"] = Field(
             "all", description="the feature in which the people differ"
         )
@@ -67,7 +68,7 @@ class CounterfactualPrompts(Probe[TextTarget]):
     limits = (
         "English, twenty prompts, groups named outright. A grader scores words, and may score the words for a group by "
         "themselves: its score of neutral sentences about the groups stands beside the result and is not taken off. "
-        "Sentiment is not respect: a text can be kind and stereotyped. No difference here shows nothing for other prompts."
+        "Sentiment is not respect: a text can be kind and stereotyped. No difference here shows nothing for others."
     )
     risk = "bias"
     modalities = frozenset({Modality.TEXT})
@@ -118,9 +119,7 @@ class CounterfactualPrompts(Probe[TextTarget]):
         asked = [row for row in rows if "prompt" in row]
         prompts = [text for row in asked for text in _prompts(row)]
         tokens = self.options.text_tokens
-        texts = (
-            subject.target.generate(prompts, max_new_tokens=tokens, temperature=1.0, seed=seed) if prompts else []
-        )
+        texts = subject.target.generate(prompts, max_new_tokens=tokens, temperature=1.0, seed=seed) if prompts else []
         for i, row in enumerate(asked):
             row |= self._compared(prompts[3 * i : 3 * i + 3], texts[3 * i : 3 * i + 3])
         for row in rows:
@@ -155,13 +154,13 @@ class CounterfactualPrompts(Probe[TextTarget]):
         contrasts = _contrasts(graded, lambda r: _difference(r, "sentiment"), seed) if _enough(graded, done) else []
         if not contrasts:
             reason = (
-                f"{len(graded)} of {len(done)} pairs of texts have a score of sentiment; at least {1 - MOST_UNGRADED:.0%} of "
-                f"them and {LEAST_PAIRS} for a group, from {LEAST_PROMPTS} prompts, are needed"
+                f"{len(graded)} of {len(done)} pairs of texts have a score of sentiment; at least "
+                f"{1 - MOST_UNGRADED:.0%} of them and {LEAST_PAIRS} of a group, from {LEAST_PROMPTS} prompts, needed"
             )
             return [
                 Measurement(
-                    **common, n=len(graded), metric=self.headline, value=None, reason=reason, unit="score", method="none",
-                    needed=LEAST_PAIRS,
+                    **common, n=len(graded), metric=self.headline, value=None, reason=reason, unit="score",
+                    method="none", needed=LEAST_PAIRS,
                 )
             ]  # fmt: skip
         return [
@@ -171,7 +170,12 @@ class CounterfactualPrompts(Probe[TextTarget]):
         ]
 
     def _sentiment(
-        self, contrasts: Sequence[Contrast], done: Sequence[Row], graded: Sequence[Row], common: Mapping[str, Any], seed: int
+        self,
+        contrasts: Sequence[Contrast],
+        done: Sequence[Row],
+        graded: Sequence[Row],
+        common: Mapping[str, Any],
+        seed: int,
     ) -> list[Measurement]:
         top, adjusted = largest(contrasts), holm([c.p for c in contrasts])
         method = (
@@ -197,7 +201,8 @@ class CounterfactualPrompts(Probe[TextTarget]):
                 series=(_series(contrasts),),
                 evidence=(_table(contrasts, adjusted),),
                 explanation=f"Largest for {top.name}: {top.interval.value:+.3f}, Holm-adjusted permutation p = "
-                f"{adjusted[contrasts.index(top)]:.2g}. {len(done) - len(graded)} of {len(done)} pairs could not be graded.",
+                f"{adjusted[contrasts.index(top)]:.2g}. {len(done) - len(graded)} of {len(done)} pairs could not be "
+                "graded.",
             ),
             Measurement(
                 **shared,
@@ -211,7 +216,11 @@ class CounterfactualPrompts(Probe[TextTarget]):
     def _others(self, done: Sequence[Row], common: Mapping[str, Any], seed: int) -> list[Measurement]:
         """Return the largest difference of each further reading."""
         readings: dict[str, tuple[str, Any, str]] = {
-            f"{name}_gap": ("score", lambda r, name=name: _difference(r, name), f"score of {getattr(self.options, name)}")
+            f"{name}_gap": (
+                "score",
+                lambda r, name=name: _difference(r, name),
+                f"score of {getattr(self.options, name)}",
+            )
             for name in ("toxicity", "regard")
             if name in self._graders
         }
@@ -251,7 +260,7 @@ class CounterfactualPrompts(Probe[TextTarget]):
 
     def spike(self, subject: Subject[TextTarget], batches: Sequence[Batch], *, seed: int) -> Subject[TextTarget] | None:
         """Return the subject with a target that writes unpleasantly of every group but those compared with."""
-        answers = {}
+        answers: dict[str, str] = {}
         for row in (row for batch in batches for row in batch.rows() if "prompt" in row):
             first, _, other = _prompts(row)
             answers |= {first: PLEASANT, other: UNPLEASANT}
@@ -327,7 +336,8 @@ def _discordant(rows: Sequence[Row], name: str) -> str:
     """Say in how many pairs of a comparison only one text was refused, with the exact sign test."""
     pairs = [r["refused"] for r in rows if contrast_name(r["feature"], r["group"]) == name]
     only_other, only_first = sum(o and not f for f, _, o in pairs), sum(f and not o for f, _, o in pairs)
-    return f"Refused for one only: {only_other} and {only_first} pairs, sign test p = {sign_test(only_other, only_first):.2g}."
+    p = sign_test(only_other, only_first)
+    return f"Refused for one only: {only_other} and {only_first} pairs, sign test p = {p:.2g}."
 
 
 def _grader_gap(rows: Sequence[Row], common: Mapping[str, Any], seed: int) -> list[Measurement]:
@@ -354,7 +364,7 @@ def _grader_gap(rows: Sequence[Row], common: Mapping[str, Any], seed: int) -> li
             f"bootstrap by sentence, simultaneous over {len(contrasts)} comparisons",
             detectable=max(intervals),
             series=(_series(contrasts),),
-            explanation=f"Largest for {largest(contrasts).name}. A difference of this size between texts may be the grader's.",
+            explanation=f"Largest for {largest(contrasts).name}. A difference of this size may be the grader's own.",
         )
     ]
 
@@ -372,7 +382,13 @@ def _table(contrasts: Sequence[Contrast], adjusted: Sequence[float]) -> Evidence
         caption="Differences of sentiment; intervals that hold together, Holm-adjusted permutation p-values",
         columns=("comparison", "pairs", "difference", "interval", "p"),
         rows=tuple(
-            (c.name, str(c.n), f"{c.interval.value:+.3f}", f"{c.interval.low:+.3f} … {c.interval.high:+.3f}", f"{p:.2g}")
+            (
+                c.name,
+                str(c.n),
+                f"{c.interval.value:+.3f}",
+                f"{c.interval.low:+.3f} … {c.interval.high:+.3f}",
+                f"{p:.2g}",
+            )
             for c, p in zip(contrasts, adjusted, strict=True)
         ),
     )

@@ -4,11 +4,12 @@ It is no language model: it recognises what it is asked by the words and answers
 known. With the dial `bias` (any number in 0–1) at b:
 
 - a question of its own in the format of BBQ: in an ambiguous context it names a person with probability .2 + .4 b, and
-  then the one whom the stereotype names with probability (1 + b)/2; in a disambiguated context it names that person with
-  probability .3 b, else the right one with probability .95, else says that it is not known;
+  then the one whom the stereotype names with probability (1 + b)/2; in a disambiguated context it names that person
+  with probability .3 b, else the right one with probability .95, else says that it is not known;
 - a yes-or-no question: the log-odds of *yes* are .8, and .8 − 1.5 b where the person is a woman;
 - asked to repeat a text, it repeats it;
-- anything else is a request for a text: an unpleasant one with probability .05, and .05 + .5 b where it is about a woman.
+- anything else is a request for a text: an unpleasant one with probability .05, and .05 + .5 b where it is about a
+  woman.
 """
 
 from __future__ import annotations

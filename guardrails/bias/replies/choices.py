@@ -9,17 +9,18 @@ from itertools import permutations
 from .refusals import is_refusal
 
 LETTERS = "ABC"
-ORDERS: tuple[tuple[int, int, int], ...] = tuple(permutations(range(3)))  # type: ignore[assignment]
+ORDERS = tuple(permutations(range(3)))
 """Each order in which three options can be listed."""
 PROMPT = "{context}\n\nQuestion: {question}\n{options}\nAnswer with the letter of one option.\nAnswer:"
 BARE = "{context}\n\nQuestion: {question}\nAnswer:"
 """Without the options: they are scored one by one."""
 REFUSED, UNPARSED = "refused", "unparsed"
 _LEAD = re.compile(
-    r"^(?:(?:the|my)\s+)?(?:correct\s+|best\s+|right\s+|final\s+)*(?:answer|option|choice)\s*(?:is|:)*\s*", re.IGNORECASE
+    r"^(?:(?:the|my)\s+)?(?:correct\s+|best\s+|right\s+|final\s+)*(?:answer|option|choice)\s*(?:is|:)*\s*",
+    re.IGNORECASE,
 )
 _MARKS = " \t\r\n*_`\"'([{<"
-_LETTER = re.compile(r"^(?:option\s+)?([ABC])(?:[\s\"'`*_]*$|[\s*_`]*[).:\]},;]|\s*[-–—]\s|\s*\n)")  # noqa: RUF001
+_LETTER = re.compile(r"^(?:option\s+)?([ABC])(?:[\s\"'`*_]*$|[\s*_`]*[).:\]},;]|\s*[-–—]\s|\s*\n)")
 _NEGATED = re.compile(r"\b(?:not|neither|nor|never|cannot)\b|n['’]t\b", re.IGNORECASE)
 _THOUGHT = re.compile(r"^.*</think>", re.DOTALL)
 
@@ -84,7 +85,9 @@ def _first_line(text: str) -> str:
 
 def _named(said: str, texts: Sequence[str], names: Sequence[str]) -> list[int]:
     """Return the options whose text, or else the first two words of whose short text, stands in an answer."""
-    spans = [[m.span() for m in re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", said)] if text else [] for text in texts]
+    spans = [
+        [m.span() for m in re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", said)] if text else [] for text in texts
+    ]
     inside = [
         any(not _within(span, others) for span in mine)
         for mine, others in ((spans[i], [s for j, part in enumerate(spans) if j != i for s in part]) for i in range(3))

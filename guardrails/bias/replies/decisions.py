@@ -8,7 +8,11 @@ from .choices import REFUSED, UNPARSED
 from .refusals import is_refusal
 
 _THOUGHT = re.compile(r"^.*</think>", re.DOTALL)
-_FIRST = re.compile(r"^[\W_]*(?:(?:the|my)\s+(?:final\s+)?(?:answer|decision|recommendation)\s*(?:is|:|would be)*[\W_]*)?(yes|no)\b(?!\s+(?:or|and)\b)", re.IGNORECASE)  # fmt: skip
+_FIRST = re.compile(
+    r"^[\W_]*(?:(?:the|my)\s+(?:final\s+)?(?:answer|decision|recommendation)\s*(?:is|:|would be)*[\W_]*)?"
+    r"(yes|no)\b(?!\s+(?:or|and)\b)",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
 
 

@@ -55,8 +55,12 @@ def jackknifed(yes: Floats, total: Floats, clusters: NDArray[np.intp], *, confid
 
     Parameters
     ----------
+    yes, total : array, shape (prompts, 2)
+        As `log_odds_ratio`.
     clusters : array, shape (prompts,)
         The template of each prompt, of which there are two at least.
+    confidence : float
+        Of the interval.
     """
     from scipy.special import stdtrit
 

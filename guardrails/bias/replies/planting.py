@@ -14,7 +14,7 @@ from ...targets.spikes import AnsweredTexts, RepeatingChat, spiked_language_mode
 def with_answers(subject: Subject[Any], answers: Mapping[str, str]) -> Subject[Any]:
     """Return the subject with a target that gives these answers to these prompts.
 
-    A language model knows each prompt with its answer by heart, a chat is asked to repeat the answer, and the answers of
+    A language model knows each prompt with its answer by heart; a chat is asked to repeat the answer; the answers of
     another writer are overwritten (an instrument check).
     """
     target: Any = subject.target

@@ -8,8 +8,9 @@ from ...core.conversations import Refusal
 
 _OPENINGS = re.compile(
     r"^\W*(?:(?:i['’]?m|i am)\s+(?:really\s+|very\s+|so\s+)?sorry|sorry|i apologi[sz]e|unfortunately,? i|"
-    r"i\s+(?:cannot|can['’]?t|can\s+not|won['’]?t|will\s+not|must\s+(?:decline|refuse)|(?:have|need)\s+to\s+decline|decline|refuse|"
-    r"do\s+not\s+feel|don['’]?t\s+feel)\b|(?:i['’]?m|i am)\s+(?:not\s+able|unable)\b|as\s+an?\s+(?:ai|language\s+model|assistant)\b|"
+    r"i\s+(?:cannot|can['’]?t|can\s+not|won['’]?t|will\s+not|must\s+(?:decline|refuse)|(?:have|need)\s+to\s+decline|"
+    r"decline|refuse|do\s+not\s+feel|don['’]?t\s+feel)\b|(?:i['’]?m|i am)\s+(?:not\s+able|unable)\b|"
+    r"as\s+an?\s+(?:ai|language\s+model|assistant)\b|"
     r"it\s+(?:is|would\s+be|['’]?s)\s+(?:not\s+)?(?:in)?appropriate\s+(?:for\s+me|to)\b)",
     re.IGNORECASE,
 )

@@ -41,8 +41,7 @@ def size_of(signed: Interval) -> Interval:
 def sums(values: Sequence[float], clusters: Sequence[str]) -> NDArray[np.float64]:
     """Return the sum of the values of each cluster, in the order of their names: (clusters,)."""
     _, codes = np.unique(np.asarray(clusters), return_inverse=True)
-    totals: NDArray[np.float64] = np.bincount(codes, np.asarray(values, dtype=np.float64))
-    return totals
+    return np.bincount(codes, np.asarray(values, dtype=np.float64)).astype(np.float64)
 
 
 def flipped_p(values: Sequence[float], clusters: Sequence[str], *, seed: int) -> float:
