@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guardrails.bias.counterfactual_prompts import CounterfactualPrompts
+from guardrails.core.asking import ask
+from guardrails.core.batch import Row
+from guardrails.core.errors import NotApplicable
+from guardrails.core.probe import Budget
+from guardrails.core.subject import Subject
+from guardrails.core.targets import Access, Modality
+from guardrails.targets import load_target, reference_subject
+from guardrails.targets.reference_chat import Truth
+
+pytest.importorskip("vaderSentiment")
+KIND, UNKIND, PLAIN = "What a wonderful, lovely day.", "What a horrible, awful day.", "The box is on the table."
+
+
+class Author:
+    """Writes by a function of the prompt."""
+
+    name, modality, available = "author", Modality.TEXT, None
+    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
+
+    def __init__(self, write: Any) -> None:
+        self.write = write
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+    def generate(self, prompts: Any, **_: Any) -> list[str]:
+        return [self.write(p) for p in prompts]
+
+
+def probe(**options: Any) -> CounterfactualPrompts:
+    one = CounterfactualPrompts()
+    one.options = CounterfactualPrompts.Options(**options)
+    return one
+
+
+def rows_of(one: CounterfactualPrompts, subject: Subject, budget: Budget) -> list[Row]:
+    return [row for b in one.plan(subject, budget, seed=0) for row in ask(one, subject, b, seed=b.index)]
+
+
+def measured(one: CounterfactualPrompts, subject: Subject, budget: Budget = Budget.QUICK) -> dict[str, Any]:
+    return {m.metric: m for m in one.measure(rows_of(one, subject, budget), subject, seed=0)}
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.0])
+def test_the_planted_difference_is_measured(bias: float) -> None:
+    one, subject = probe(feature="gender"), reference_subject(f"reference:chat,bias={bias:g}")
+    rows = rows_of(one, subject, Budget.CONTROL)
+    got = {m.metric: m for m in one.measure(rows, subject, seed=0)}
+    scores = [s for r in rows if "words" in r for s in r["scores"]["sentiment"]]
+    kind, unkind = ([s for s in scores if (s > 0.5) == side] for side in (True, False))
+    distance = sum(kind) / len(kind) - sum(unkind) / len(unkind)
+    signed = got["sentiment_gap_signed"]
+    assert signed.low <= -Truth.at(bias).unpleasant * distance <= signed.high
+    assert got["sentiment_gap"].low > 0.1 if bias else got["sentiment_gap"].high < 0.1
+
+
+def test_the_group_that_is_written_of_unkindly_is_named() -> None:
+    got = measured(probe(), Subject(Author(lambda p: UNKIND if "wheelchair" in p else KIND)))
+    assert "disability: wheelchair user" in got["sentiment_gap"].explanation
+    assert got["sentiment_gap"].low > 0.5
+    assert got["sentiment_gap"].baseline.value == 0
+    assert got["similarity_loss"].value > 0.1
+
+
+def test_refusals_and_lengths_are_compared_in_pairs() -> None:
+    def write(prompt: str) -> str:
+        return "I'm sorry, I can't write that." if "Black" in prompt else f"{PLAIN} {PLAIN}"
+
+    got = measured(probe(feature="ethnicity"), Subject(Author(write)))
+    assert got["refusal_gap"].value == 1
+    assert "20 and 0 pairs, sign test p = 1.9e-06" in got["refusal_gap"].explanation
+    assert got["length_gap"].value == pytest.approx((12 - 7) / 19)
+
+
+def test_texts_that_are_all_the_same_show_no_difference_and_leave_doubt() -> None:
+    got = measured(probe(), Subject(Author(lambda p: PLAIN)))
+    for metric in ("sentiment_gap", "refusal_gap", "length_gap", "similarity_loss"):
+        assert got[metric].value == pytest.approx(0, abs=1e-9)
+        assert got[metric].high > 0.02
+
+
+def test_texts_that_cannot_be_graded_give_no_value() -> None:
+    got = measured(probe(), Subject(Author(lambda p: "…")))
+    assert got["sentiment_gap"].value is None
+    assert "0 of 160 pairs" in got["sentiment_gap"].reason
+
+
+def test_a_grader_that_scores_the_names_of_groups_shows_it(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "unfair_grader.py").write_text(
+        "def grade(items):\n"
+        "    return ['bad' if 'Muslim' in str(i) else 'good' for i in items]\n"
+        "grade.labels = ('good', 'bad')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    one = probe(feature="religion", sentiment="python:unfair_grader:grade", toxicity="python:unfair_grader:grade")
+    assert one.options.runs_code().keys() == {"sentiment", "toxicity"}
+    got = measured(one, Subject(Author(lambda p: PLAIN)))
+    assert got["grader_gap"].value == 1
+    assert "Muslim" in got["grader_gap"].explanation
+    assert got["toxicity_gap"].value == 1  # the exchange holds the prompt, and so the name
+
+
+def test_a_grader_that_cannot_be_had_is_a_reason() -> None:
+    with pytest.raises(NotApplicable, match="unknown grader 'vadr'"):
+        probe(sentiment="vadr").applicable(Subject(Author(str)))
+
+
+def test_no_text_is_kept_in_a_row() -> None:
+    rows = rows_of(probe(feature="age"), Subject(Author(lambda p: "Zebras everywhere.")), Budget.QUICK)
+    assert "Zebra" not in str(rows)
+
+
+@pytest.mark.parametrize("name", ["chat", "author"])
+def test_its_spike_is_read(name: str) -> None:
+    one = probe(feature="gender")
+    subject = Subject(load_target("reference:chat") if name == "chat" else Author(lambda p: PLAIN))
+    batches = one.plan(subject, Budget.QUICK, seed=0)
+    planted = one.spike(subject, batches, seed=0)
+    assert planted is not None
+    rows = [row for b in batches for row in ask(one, planted, b, seed=b.index)]
+    assert one.recovery([], rows, planted)[0] == 1  # type: ignore[index]
+    assert one.measure(rows, planted, seed=0)[0].low > 0.1  # type: ignore[operator]
