@@ -29,6 +29,7 @@ from guardrails.core.targets import Access, Modality
 from guardrails.memorization.symbols.copied_symbols import SymbolicCopies
 from guardrails.targets.estimator import EstimatorTarget
 from guardrails.targets.language.causal_model import CausalTarget
+from guardrails.targets.reference_chat import ReferenceChat
 
 SPIKED = [name for name in probes() if load_probe(name).spike_what]
 VOCABULARY = 4096
@@ -94,6 +95,8 @@ class Gallery:
 
 
 def kind(probe: Probe) -> str:
+    if any(control.source.startswith("reference:chat") for control in probe.controls):
+        return "answers"
     if isinstance(probe, SymbolicCopies):
         return "symbols"
     if Access.RETRAINING in probe.requires:
@@ -224,7 +227,12 @@ def constant_answers(patch: pytest.MonkeyPatch, name: str) -> None:
     patch.setattr(EstimatorTarget, "confidence", lambda self, table: np.full(len(table), 0.5))
 
 
+def returned_prompts(patch: pytest.MonkeyPatch, name: str) -> None:
+    patch.setattr(ReferenceChat, "_answer", lambda self, prompt, rng: prompt)
+
+
 BREAKS: dict[str, tuple[Break, ...]] = {
+    "answers": (returned_prompts,),
     "text": (constant_probabilities, echoed_prompts, closed_texts, lost_digits),
     "pictures": (other_pictures,),
     "table": (shifted_columns,),

@@ -31,6 +31,13 @@ class RepeatingChat(Spiked[TextTarget]):
     def generate(
         self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
     ) -> list[str]:
-        """Return the target's answers to the prompts, or to the request that takes the place of one."""
+        """Return the target's answers to the prompts, or to the request that takes the place of one.
+
+        A model that gives back whatever it is asked did not do as it was told: the request is taken out of its answer.
+        """
         asked = [REPEAT + self.answers[prompt] if prompt in self.answers else prompt for prompt in prompts]
-        return self.target.generate(asked, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+        texts = self.target.generate(asked, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+        return [
+            text.replace(request, "") if prompt in self.answers and request in text else text
+            for prompt, request, text in zip(prompts, asked, texts, strict=True)
+        ]
