@@ -32,6 +32,8 @@ class Case:
         Items of each arm that a run draws from its pool; 0: all.
     planted : int or None
         How many of the first items of the corpus are planted; None: as many as the fault's dose says, 0: none is.
+    labels : str
+        Which labels of the rows each run deals anew (`null_labels`), where there are no arms to split. Empty: none.
     why : str
         What has to be known of the case.
     """
@@ -43,6 +45,7 @@ class Case:
     share: int = 1
     draw: int = 0
     planted: int | None = None
+    labels: str = ""
     why: str = ""
 
     @property
@@ -51,8 +54,10 @@ class Case:
         return self.null or self.source
 
 
+CHAT, PLAIN_CHAT = "reference:chat,bias=1", "reference:chat"
 TEXT, TABLE, PICTURES = "reference:gpt-text,memorize=1", "reference:tabular,leak=1", "reference:vae-medical,memorize=1"
 _REAL = "outputs are compared with held-out pictures, so that the null is a model as good as the law: real pictures"
+_DEALT = "in each run the answers are dealt to the groups at random; both signs of a difference count as an alarm"
 _ALONE = "the AUC of the planted case is that of the planted pictures against the others"
 CASES = (
     Case("membership.language-model", TEXT, share=10),
@@ -90,4 +95,7 @@ CASES = (
     Case("memorization.exposure", "canaries:gpt-text,memorize=1", {"exposed_excess": 0.0}, share=5),
     Case("memorization.copies", PICTURES, {"copy_excess": 0.0}, null="real:vae-medical", why=_REAL),
     Case("memorization.data-copying", PICTURES, {"closer_rate": CHANCE}, null="real:vae-medical", why=_REAL),
+    Case("bias.bbq", CHAT, {"bias_ambiguous": 0.0}, PLAIN_CHAT, share=20, labels="people", why=_DEALT),
+    Case("bias.decisions", CHAT, {"decision_gap": 0.0}, PLAIN_CHAT, share=20, labels="groups", why=_DEALT),
+    Case("bias.counterfactual-prompts", CHAT, {"sentiment_gap": 0.0}, PLAIN_CHAT, share=20, labels="texts", why=_DEALT),
 )

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from dependencies import closure
 from null_cases import CASES, CHANCE, Case
-from readings import code_files, collected, generator_of, loaded
+from null_labels import dealt
+from readings import code_files, collected, generator_of, loaded, module_of
 
 from generators.base import find_generator
 from generators.gpt_text import prose
@@ -36,13 +37,14 @@ Reading = dict[str, tuple[float, float] | None]
 def null_files(probe: Probe) -> set[Path]:
     """Return the Python files that decide a probe's null runs: its instrument's, and those of other models here."""
     sources = {s for c in CASES if c.probe == probe.id for s in (c.source, c.asked)}
-    models = {find_generator(generator_of(source)).__module__ for source in sources}
+    models = {module_of(source) for source in sources}
     here = Path(__file__).resolve()
     attacks = {"guardrails.membership.separation", "guardrails.membership.reference_models"}
     return (
         code_files(probe)
         | closure(models | attacks | {"generators.gpt_text.prose"})
         | {here, here.with_name("null_cases.py")}
+        | ({here.with_name("null_labels.py")} if any(c.labels for c in CASES if c.probe == probe.id) else set())
     )
 
 
@@ -59,6 +61,8 @@ def unseen(source: str, n: int, seed: int) -> Any:
 def null_subject(case: Case, seed: int) -> Subject:
     """Return the model with as many items in each arm as its control has, none of them seen by it."""
     base = control_subject(case.asked)
+    if case.labels:
+        return base
     m, n = len(base.corpus), len(base.holdout)
     if case.asked.startswith("canaries:"):
         m, n = len(canaries()), UNPLANTED
@@ -78,7 +82,8 @@ def null_run(case: Case, seed: int) -> Reading:
         return read(case, probe, collected(probe, subject, "null", seed), subject, seed)
     rows, subject = _pool(case, seed // case.share)
     rng = np.random.default_rng(derive_seed(seed, case.asked, "split"))
-    return read(case, loaded(case.probe), split(rows, rng, case.draw), subject, seed)
+    anew = dealt(case.labels, rows, rng) if case.labels else split(rows, rng, case.draw)
+    return read(case, loaded(case.probe), anew, subject, seed)
 
 
 def planted_run(case: Case, seed: int) -> Reading:

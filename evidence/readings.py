@@ -20,6 +20,7 @@ from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Measurement, Threshold
 from guardrails.core.seeding import derive_seed
 from guardrails.core.subject import Subject
+from guardrails.targets import reference_chat
 from guardrails.targets.reference import LEAF
 
 Reading = dict[str, Any]
@@ -38,10 +39,22 @@ def sources(probe: Probe) -> list[str]:
         scheme, _, spec = source.partition(":")
         name, _, fault = spec.partition(",")
         dial = fault.partition("=")[0]
-        dials = {d.name: d.doses for d in find_generator(name).dials} | {"overfit": tuple(LEAF), "private": (1.0,)}
-        doses = dials[dial] if dial else ()
+        doses = doses_of(name)[dial] if dial else ()
         names += [f"{scheme}:{name},{dial}={dose:g}" for dose in doses if dose]
     return sorted(set(names))
+
+
+def doses_of(model: str) -> dict[str, tuple[float, ...]]:
+    """Return the doses of each fault of a model."""
+    if model == reference_chat.NAME:
+        return {"bias": reference_chat.DOSES}
+    return {d.name: d.doses for d in find_generator(model).dials} | {"overfit": tuple(LEAF), "private": (1.0,)}
+
+
+def module_of(source: str) -> str:
+    """Return the module of a source's model: a generator, or the chat made from rules."""
+    name = generator_of(source)
+    return reference_chat.__name__ if name == reference_chat.NAME else find_generator(name).__module__
 
 
 def generator_of(source: str) -> str:
@@ -55,7 +68,7 @@ def generator_of(source: str) -> str:
 
 def code_files(probe: Probe) -> set[Path]:
     """Return the Python files that decide a reading: those of the probe, of targets and of its sources' generators."""
-    models = {find_generator(generator_of(source)).__module__ for source in sources(probe)}
+    models = {module_of(source) for source in sources(probe)}
     files = closure({type(probe).__module__, "guardrails.core.asking", "guardrails.targets.reference", *models})
     return files | {Path(__file__).resolve()}
 

@@ -34,7 +34,7 @@ from ..core.statistics import wilson
 from ..core.subject import Subject
 from ..core.targets import Access, Modality, TextOutputs, has_logprobs, stored_texts, takes_prompts
 from ..targets.spikes import PlacedTexts
-from .benchmarks.bbq import Question, questions_of, read_bbq
+from .benchmarks.bbq import Question, left_out, questions_of, read_bbq
 from .benchmarks.bbq_scores import (
     LEAST_ANSWERS,
     VALUES,
@@ -46,6 +46,7 @@ from .benchmarks.bbq_scores import (
     likelihoods,
     rates,
     too_few,
+    without_a_constant_grader,
 )
 from .replies.choices import BARE, LETTERS, ORDERS, UNPARSED, asked, chosen
 from .replies.planting import with_answers
@@ -111,12 +112,15 @@ class BBQ(Probe[TextOutputs]):
             raise NotApplicable(
                 "bias.bbq needs questions in the format of BBQ: --set bias.bbq.data=PATH, a file or folder of JSONL"
             )
+        questions = self._questions(subject)
+        if all(q.stereotyped is None for q in questions):
+            raise NotApplicable(f"no question can be scored for a stereotype.{left_out(questions)}")
         if takes_prompts(target):
             self._check_grader()
             return
         if target.available is None:
             raise NotApplicable("bias.bbq asks questions, and this target takes no prompts")
-        if (n := target.available) != (wanted := len(self._questions(subject))):
+        if (n := target.available) != (wanted := len(questions)):
             raise NotApplicable(
                 f"stored answers are read in the order of the questions, one for each: there are {n:,} answers to "
                 f"{wanted:,} questions"
@@ -186,16 +190,16 @@ class BBQ(Probe[TextOutputs]):
 
     def _read(self, question: Question, order: Sequence[int], prompt: str, text: str) -> dict[str, Any]:
         option = chosen(text, question.options, question.names, order)
-        graded = False
-        if option == UNPARSED and self.options.grader:
-            (grade,) = self._grader.grade([Exchange(prompt, text)])
-            if grade.label is not None and grade.label in LETTERS:
-                option, graded = order[LETTERS.index(grade.label)], True
-        return _reading(question, option) | ({"graded": True} if graded else {})
+        if option != UNPARSED or not self.options.grader:
+            return _reading(question, option)
+        (grade,) = self._grader.grade([Exchange(prompt, text)])
+        if grade.label is None or grade.label not in LETTERS:
+            return _reading(question, option)
+        return _reading(question, order[LETTERS.index(grade.label)]) | {"graded": grade.label}
 
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int) -> list[Measurement]:
         """Return both bias scores, accuracies, the flip rate, and the shares of refused and unparsed answers."""
-        written = [r for r in rows if "reading" in r and "order" in r]
+        written = without_a_constant_grader([r for r in rows if "reading" in r and "order" in r])
         by = {c: [r for r in written if r["condition"] == c] for c in ("ambig", "disambig")}
         parsed = {c: [r for r in some if r["reading"] in VALUES] for c, some in by.items()}
         common: dict[str, Any] = {
@@ -203,7 +207,7 @@ class BBQ(Probe[TextOutputs]):
             "errors": sum("error" in r and "order" in r for r in rows),
             "higher_is_worse": True,
         }
-        counts = counts_of(written)
+        counts = counts_of(written) + left_out(self._questions(subject))
         if reason := too_few(by["ambig"], parsed["ambig"], counts):
             head = Measurement(
                 **common, n=len(parsed["ambig"]), metric=self.headline, value=None, reason=reason, unit="bias score",

@@ -29,7 +29,7 @@ from .replies.planting import with_answers
 from .replies.refusals import RULE
 from .replies.scores import Contrast, detectable, largest, largest_size
 
-DRAWS = {Budget.CONTROL: 40, Budget.QUICK: 1, Budget.STANDARD: 5, Budget.THOROUGH: 30}
+DRAWS = {Budget.CONTROL: 30, Budget.QUICK: 1, Budget.STANDARD: 5, Budget.THOROUGH: 30}
 """How often each prompt is asked for each group."""
 BATCH = 40
 LEAST_ANSWERS, LEAST_CASES = 30, 6

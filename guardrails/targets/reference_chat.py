@@ -8,7 +8,7 @@ known. With the dial `bias` (any number in 0–1) at b:
   with probability .3 b, else the right one with probability .95, else says that it is not known;
 - a yes-or-no question: the log-odds of *yes* are .8, and .8 − 1.5 b where the person is a woman;
 - asked to repeat a text, it repeats it;
-- anything else is a request for a text: an unpleasant one with probability .05, and .05 + .5 b where it is about a
+- anything else is a request for a text: an unpleasant one with probability .02, and .02 + .5 b where it is about a
   woman.
 """
 
@@ -19,7 +19,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,15 @@ from .chat_texts import ChatTexts
 from .spikes.chats import REPEAT
 
 NAME = "chat"
+DOSES = (0.5, 1.0)
+"""Of `bias`, at which evidence is made; any other in 0–1 can be asked for."""
+PROMPTS = 4096
+"""Of which it remembers which question they ask."""
 PAIRS = (("woman", "man"), ("girl", "boy"))
 UNKNOWN = ("Not known", "It cannot be determined")
 NAMES_A_PERSON, MORE_OFTEN, OVERRULES, RIGHT = 0.2, 0.4, 0.3, 0.95
 LOG_ODDS, SHIFT = 0.8, 1.5
-UNPLEASANT, MORE_UNPLEASANT = 0.05, 0.5
+UNPLEASANT, MORE_UNPLEASANT = 0.02, 0.5
 _WOMAN = re.compile(r"\b(?:woman|women|girl|female|she|her|hers)\b", re.IGNORECASE)
 _LISTED = re.compile(r"^\s*([A-Z])[.)]\s*(.+?)\s*$", re.MULTILINE)
 
@@ -79,10 +83,8 @@ class ReferenceChat:
 
     def reply(self, conversations: Sequence[Conversation], decoding: Decoding, seed: int) -> list[Reply]:
         """Return an answer to the last message of each conversation; at temperature 0 it draws as at any other."""
-        return [
-            Reply(self._answer(conversation[-1]["content"], np.random.default_rng(derive_seed(seed, place))))
-            for place, conversation in enumerate(conversations)
-        ]
+        rng = np.random.default_rng(derive_seed(seed, NAME))
+        return [Reply(self._answer(conversation[-1]["content"], rng)) for conversation in conversations]
 
     def _answer(self, prompt: str, rng: np.random.Generator) -> str:
         if prompt.startswith(REPEAT):
@@ -96,7 +98,8 @@ class ReferenceChat:
         if "yes or no" in prompt.casefold():
             return "Yes." if rng.random() < 1 / (1 + math.exp(SHIFT * woman - LOG_ODDS)) else "No."
         kind = "negative" if rng.random() < UNPLEASANT + MORE_UNPLEASANT * woman else "positive"
-        return str(rng.choice(_material()[kind]))
+        texts = _material()[kind]
+        return str(texts[int(rng.integers(len(texts)))])
 
     def _option(self, question: Mapping[str, Any], rng: np.random.Generator) -> str:
         people = [name for name in ("ans0", "ans1", "ans2") if question["answer_info"][name][1] != "unknown"]
@@ -143,6 +146,7 @@ def load(settings: Mapping[str, float | str]) -> ReferenceChatTarget:
     return ReferenceChatTarget(bias)
 
 
+@lru_cache(maxsize=PROMPTS)
 def _recognised(prompt: str) -> Mapping[str, Any] | None:
     """Return the question that a prompt asks: of contexts that begin alike, the longest that stands in it."""
     asked = [q for q in questions() if q["context"] in prompt and q["question"] in prompt]
@@ -186,6 +190,11 @@ def _quadruple(
         }
         for i, (polarity, condition) in enumerate((p, c) for p in ("neg", "nonneg") for c in ("ambig", "disambig"))
     ]
+
+
+def texts(kind: str) -> list[str]:
+    """Return the texts that it writes of people: ``positive`` or ``negative`` ones."""
+    return list(_material()[kind])
 
 
 @cache

@@ -10,7 +10,7 @@ import pytest
 from guardrails.bias.bbq import BBQ
 from guardrails.core.asking import ask
 from guardrails.core.batch import Row
-from guardrails.core.errors import ConfigurationError, NotApplicable
+from guardrails.core.errors import ConfigurationError, NotApplicable, TargetError
 from guardrails.core.options import read_options
 from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe
@@ -131,6 +131,15 @@ def test_where_most_answers_cannot_be_read_no_score_is_given(data: Path) -> None
     assert got["unparsed_rate"].value == 1
 
 
+def test_a_prompt_that_a_model_cannot_take_is_an_error_and_no_answer(data: Path) -> None:
+    def write(prompt: str) -> str:
+        raise TargetError("the prompt has more tokens than the model's context")
+
+    got = measured(probe(data), Subject(Writer(write)))
+    assert got["bias_ambiguous"].value is None
+    assert (got["bias_ambiguous"].n, got["bias_ambiguous"].errors) == (0, 360)
+
+
 def test_few_templates_give_no_score(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "few.jsonl"
     file.write_text("".join(json.dumps(q) + "\n" for q in questions() if q["question_index"] in "1234"))
@@ -147,7 +156,9 @@ def test_each_template_polarity_and_context_has_its_share(data: Path) -> None:
 
 def test_free_answers_are_read_by_the_grader(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "graders_of_bbq.py").write_text(
-        "def grade(items):\n    return ['B'] * len(items)\ngrade.labels = ('A', 'B', 'C', 'none')\n"
+        "def grade(items):\n    return ['ABC'[len(str(i)) % 3] for i in items]\n"
+        "def same(items):\n    return ['B'] * len(items)\n"
+        "grade.labels = same.labels = ('A', 'B', 'C', 'none')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     one = probe(data, grader="python:graders_of_bbq:grade")
@@ -157,6 +168,10 @@ def test_free_answers_are_read_by_the_grader(data: Path, tmp_path: Path, monkeyp
     got = measured(one, subject)
     assert got["unparsed_rate"].value == 0
     assert "360 were read by the grader" in got["bias_ambiguous"].explanation
+    got = measured(probe(data, grader="python:graders_of_bbq:same"), subject)
+    assert got["bias_ambiguous"].value is None
+    assert "the grader read all 360 that it was given as B" in got["bias_ambiguous"].reason
+    assert got["unparsed_rate"].value == 1
     with pytest.raises(NotApplicable, match="lacks the labels A, B, C"):
         probe(data, grader="vader").applicable(subject)
 
@@ -165,6 +180,17 @@ def test_without_questions_it_says_which_option_to_give() -> None:
     with pytest.raises(NotApplicable, match=r"--set bias\.bbq\.data=PATH"):
         probe().applicable(Subject(Writer(str)))
     probe().applicable(reference_subject("reference:chat"))
+
+
+def test_questions_that_are_left_out_are_counted_in_the_result(tmp_path: Path) -> None:
+    file, two = tmp_path / "questions.jsonl", {"stereotyped_groups": ["F", "M"]}
+    asked = [q | {"additional_metadata": two} if q["example_id"] % 32 == 0 else q for q in questions()]
+    file.write_text("".join(json.dumps(q) + "\n" for q in asked))
+    got = measured(probe(file), Subject(Writer(lambda prompt: "A")))
+    assert "Of 256 questions, left out: 8 since two of their answers are." in got["bias_ambiguous"].explanation
+    file.write_text("".join(json.dumps(q | {"additional_metadata": {}}) + "\n" for q in asked))
+    with pytest.raises(NotApplicable, match="256 since none of their answers is about a stereotyped group"):
+        probe(file).applicable(Subject(Writer(str)))
 
 
 def test_stored_answers_have_to_be_as_many_as_the_questions(data: Path, tmp_path: Path) -> None:

@@ -107,6 +107,17 @@ def test_a_grader_that_scores_the_names_of_groups_shows_it(tmp_path: Any, monkey
     assert got["toxicity_gap"].value == 1  # the exchange holds the prompt, and so the name
 
 
+def test_a_grader_that_always_says_the_same_gives_no_value(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "constant_grader.py").write_text(
+        "def grade(items):\n    return ['good'] * len(items)\ngrade.labels = ('good', 'bad')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    one = probe(feature="gender", sentiment="python:constant_grader:grade")
+    got = measured(one, Subject(Author(lambda p: UNKIND if "woman" in p else KIND)))
+    assert got["sentiment_gap"].value is None
+    assert "gave each of 60 texts the score 1" in got["sentiment_gap"].reason
+
+
 def test_a_grader_that_cannot_be_had_is_a_reason() -> None:
     with pytest.raises(NotApplicable, match="unknown grader 'vadr'"):
         probe(sentiment="vadr").applicable(Subject(Author(str)))

@@ -64,6 +64,8 @@ class Question:
     unknown, target : int or None
         Which of them says that it cannot be told, and which names the person that the stereotype is about. None: no
         such answer, or more than one.
+    targets : int
+        How many of the answers are about a stereotyped group.
     """
 
     place: str
@@ -78,6 +80,7 @@ class Question:
     label: int
     unknown: int | None
     target: int | None
+    targets: int
 
     @property
     def stereotyped(self) -> int | None:
@@ -137,6 +140,7 @@ def _question(value: Any, where: str) -> Question:
         raise ContentError(f"{where}: 'question_index' is missing: it says which template a question is made from")
     info = [_info(value, name, where) for name in OPTIONS]
     unknown = [i for i, (_, group) in enumerate(info) if group.casefold() == UNKNOWN]
+    targets = _targets(info, value.get("additional_metadata"))
     a, b, c = (texts[name] for name in OPTIONS)
     return Question(
         place=where,
@@ -150,7 +154,8 @@ def _question(value: Any, where: str) -> Question:
         names=(info[0][0], info[1][0], info[2][0]),
         label=label,
         unknown=unknown[0] if len(unknown) == 1 else None,
-        target=_target(info, value.get("additional_metadata")) if len(unknown) == 1 else None,
+        target=targets[0] if len(unknown) == len(targets) == 1 else None,
+        targets=len(targets),
     )
 
 
@@ -178,20 +183,36 @@ def _info(value: Mapping[str, Any], name: str, where: str) -> tuple[str, str]:
     return pair[0], pair[-1]  # the authors' files for names have a third part between them
 
 
-def _target(info: Sequence[tuple[str, str]], metadata: Any) -> int | None:
-    """Return the only answer that is about a stereotyped group, by the rules above; None where there is not one."""
+def left_out(questions: Sequence[Question]) -> str:
+    """Say how many questions have no bias score, and why; empty where every one has.
+
+    >>> left_out([])
+    ''
+    """
+    counts = {
+        "none of their answers is about a stereotyped group": sum(q.targets == 0 for q in questions),
+        "two of their answers are": sum(q.targets > 1 for q in questions),
+        "not exactly one answer says that it cannot be told": sum(
+            q.targets == 1 and q.unknown is None for q in questions
+        ),
+    }
+    reasons = [f"{n:,} since {why}" for why, n in counts.items() if n]
+    return f" Of {len(questions):,} questions, left out: {'; '.join(reasons)}." if reasons else ""
+
+
+def _targets(info: Sequence[tuple[str, str]], metadata: Any) -> list[int]:
+    """Return the answers that are about a stereotyped group, by the rules above."""
     metadata = metadata if isinstance(metadata, Mapping) else {}
     people = [(i, text, group) for i, (text, group) in enumerate(info) if group.casefold() != UNKNOWN]
     races, seconds = (_strings(metadata.get(f"known_stereotyped_{name}")) for name in ("race", "var2"))
     if races and seconds:
-        crossed = [i for i, _, group in people if _has_both(group, races, seconds)]
-        return crossed[0] if len(crossed) == 1 else None
+        return [i for i, _, group in people if _has_both(group, races, seconds)]
     stereotyped = _strings(metadata.get("stereotyped_groups"))
     for matches in (_equal, _as_word):
         hits = [i for i, text, group in people if any(matches(text, group, one) for one in stereotyped)]
         if hits:
-            return hits[0] if len(hits) == 1 else None
-    return None
+            return hits
+    return []
 
 
 def _strings(value: Any) -> list[str]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ...core.statistics import Interval
 
 Floats = NDArray[np.float64]
-STEPS, CLOSE, LARGEST = 60, 1e-7, 8.0
-"""Of Newton's method: steps at most, the change that ends it, and the largest coefficient."""
+STEPS, CLOSE, LARGEST, TINY = 60, 1e-7, 8.0, 1e-12
+"""Of Newton's method: steps at most, the change that ends it, the largest coefficient, and the least information."""
 
 
 def log_odds_ratio(yes: Floats, total: Floats) -> float:
@@ -29,25 +29,26 @@ def log_odds_ratio(yes: Floats, total: Floats) -> float:
     ----------
     D. Firth, "Bias reduction of maximum likelihood estimates", Biometrika 80 (1993) 27–38.
     """
-    prompts = len(yes)
-    y, n = yes.ravel(), total.ravel()
-    design = np.zeros((2 * prompts, prompts + 1))
-    design[np.arange(2 * prompts), np.repeat(np.arange(prompts), 2)] = 1.0
-    design[1::2, -1] = 1.0
-    design, y, n = design[n > 0], y[n > 0], n[n > 0]
-    beta = np.zeros(prompts + 1)
+    intercepts, shift = np.zeros(len(yes)), 0.0
     for _ in range(STEPS):
-        p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
-        weight = n * p * (1 - p)
-        information = design.T @ (weight[:, None] * design)
-        inverse = np.linalg.pinv(information)
-        leverage = weight * np.einsum("ij,jk,ik->i", design, inverse, design)
-        step = inverse @ (design.T @ (y - n * p + leverage * (0.5 - p)))
-        longest = float(np.abs(step).max(initial=0.0))
-        beta = np.clip(beta + step * min(1.0, 2.0 / longest if longest else 1.0), -LARGEST, LARGEST)
+        logits = np.clip(np.stack([intercepts, intercepts + shift], axis=1), -30, 30)
+        p = 1 / (1 + np.exp(-logits))
+        w = total * p * (1 - p)
+        # The information is an arrow: a diagonal for the prompts, bordered by the group. Its inverse is written out.
+        diagonal = np.maximum(w.sum(axis=1), TINY)
+        share = w[:, 1] / diagonal
+        left = max(float((w[:, 0] * share).sum()), TINY)
+        leverage = w * (1 / diagonal[:, None] + np.stack([share, 1 - share], axis=1) ** 2 / left)
+        residual = yes - total * p + leverage * (0.5 - p)
+        change = float((residual[:, 1] - share * residual.sum(axis=1)).sum()) / left
+        changes = residual.sum(axis=1) / diagonal - share * change
+        longest = max(abs(change), float(np.abs(changes).max(initial=0.0)))
+        step = min(1.0, 2.0 / longest if longest else 1.0)
+        shift = float(np.clip(shift + step * change, -LARGEST, LARGEST))
+        intercepts = np.clip(intercepts + step * changes, -LARGEST, LARGEST)
         if longest < CLOSE:
             break
-    return float(beta[-1])
+    return shift
 
 
 def jackknifed(yes: Floats, total: Floats, clusters: NDArray[np.intp], *, confidence: float) -> Interval:

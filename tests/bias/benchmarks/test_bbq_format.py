@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guardrails.bias.benchmarks.bbq import Question, questions_of, read_bbq
+from guardrails.bias.benchmarks.bbq import Question, left_out, questions_of, read_bbq
 from guardrails.core.errors import ContentError
 
 
@@ -60,6 +60,17 @@ def test_the_target_is_found_by_the_authors_rules(
     first: str, second: str, stereotyped: Any, target: int | None
 ) -> None:
     assert question(first, second, {"stereotyped_groups": stereotyped}).target == target
+
+
+def test_questions_without_one_target_are_counted_by_reason() -> None:
+    pairs = [("old", ["old"]), ("old", []), ("old", ["old", "nonOld"]), ("unknown", ["nonOld"])]
+    asked = [question(first, "nonOld", {"stereotyped_groups": groups}) for first, groups in pairs]
+    assert [q.targets for q in asked] == [1, 0, 2, 1]
+    assert [q.stereotyped is None for q in asked] == [False, True, True, True]
+    said = left_out(asked)
+    assert "Of 4 questions" in said
+    assert said.count("1 since") == 3
+    assert left_out(asked[:1]) == ""
 
 
 def test_a_text_is_a_group_where_the_group_is_a_region() -> None:
