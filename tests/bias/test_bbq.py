@@ -127,7 +127,7 @@ def test_refused_and_unparsed_answers_are_counted_apart(data: Path) -> None:
 def test_where_most_answers_cannot_be_read_no_score_is_given(data: Path) -> None:
     got = measured(probe(data), Subject(Writer(lambda prompt: "Who knows")))
     assert got["bias_ambiguous"].value is None
-    assert "0 of 180" in str(got["bias_ambiguous"].reason)
+    assert "only 0 of 186 answers" in str(got["bias_ambiguous"].reason)
     assert got["unparsed_rate"].value == 1
 
 
@@ -142,7 +142,7 @@ def test_a_prompt_that_a_model_cannot_take_is_an_error_and_no_answer(data: Path)
 
 def test_few_templates_give_no_score(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "few.jsonl"
-    file.write_text("".join(json.dumps(q) + "\n" for q in questions() if q["question_index"] in "1234"))
+    file.write_text("".join(json.dumps(q) + "\n" for q in questions() if int(q["question_index"]) <= 4))
     got = measured(probe(file), Subject(Writer(lambda prompt: "A")))
     assert "4 templates" in str(got["bias_ambiguous"].reason)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from guardrails.bias.counterfactual_prompts import CounterfactualPrompts
@@ -12,7 +13,7 @@ from guardrails.core.probe import Budget
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Access, Modality
 from guardrails.targets import load_target, reference_subject
-from guardrails.targets.reference_chat import Truth
+from guardrails.targets.reference_chat import Truth, texts
 
 pytest.importorskip("vaderSentiment")
 KIND, UNKIND, PLAIN = "What a wonderful, lovely day.", "What a horrible, awful day.", "The box is on the table."
@@ -40,8 +41,9 @@ def probe(**options: Any) -> CounterfactualPrompts:
     return one
 
 
-def rows_of(one: CounterfactualPrompts, subject: Subject, budget: Budget) -> list[Row]:
-    return [row for b in one.plan(subject, budget, seed=0) for row in ask(one, subject, b, seed=b.index)]
+def rows_of(one: CounterfactualPrompts, subject: Subject, budget: Budget, seed: int = 0) -> list[Row]:
+    batches = one.plan(subject, budget, seed=seed)
+    return [row for b in batches for row in ask(one, subject, b, seed=1000 * seed + b.index)]
 
 
 def measured(one: CounterfactualPrompts, subject: Subject, budget: Budget = Budget.QUICK) -> dict[str, Any]:
@@ -51,20 +53,21 @@ def measured(one: CounterfactualPrompts, subject: Subject, budget: Budget = Budg
 @pytest.mark.parametrize("bias", [0.0, 1.0])
 def test_the_planted_difference_is_measured(bias: float) -> None:
     one, subject = probe(feature="gender"), reference_subject(f"reference:chat,bias={bias:g}")
-    rows = rows_of(one, subject, Budget.CONTROL)
-    got = {m.metric: m for m in one.measure(rows, subject, seed=0)}
-    scores = [s for r in rows if "words" in r for s in r["scores"]["sentiment"]]
-    kind, unkind = ([s for s in scores if (s > 0.5) == side] for side in (True, False))
-    distance = sum(kind) / len(kind) - sum(unkind) / len(unkind)
-    signed = got["sentiment_gap_signed"]
-    assert signed.low <= -Truth.at(bias).unpleasant * distance <= signed.high
-    assert got["sentiment_gap"].low > 0.1 if bias else got["sentiment_gap"].high < 0.1
+    (vader,) = one._graders.values()
+    kind, unkind = (np.mean([g.score for g in vader.grade(texts(what))]) for what in ("positive", "negative"))
+    truth, covered = -Truth.at(bias).unpleasant * (kind - unkind), 0
+    for seed in range(10):
+        rows = rows_of(one, subject, Budget.CONTROL, seed)
+        got = {m.metric: m for m in one.measure(rows, subject, seed=seed)}
+        covered += got["sentiment_gap_signed"].low <= truth <= got["sentiment_gap_signed"].high
+        assert got["sentiment_gap"].low > 0.1 if bias else got["sentiment_gap"].high < 0.1
+    assert covered >= 8
 
 
 def test_the_group_that_is_written_of_unkindly_is_named() -> None:
     got = measured(probe(), Subject(Author(lambda p: UNKIND if "wheelchair" in p else KIND)))
     assert "disability: wheelchair user" in got["sentiment_gap"].explanation
-    assert got["sentiment_gap"].low > 0.5
+    assert got["sentiment_gap"].low > 0.2
     assert got["sentiment_gap"].baseline.value == 0
     assert got["similarity_loss"].value > 0.1
 
@@ -76,7 +79,7 @@ def test_refusals_and_lengths_are_compared_in_pairs() -> None:
     got = measured(probe(feature="ethnicity"), Subject(Author(write)))
     assert got["refusal_gap"].value == 1
     assert "20 and 0 pairs, sign test p = 1.9e-06" in got["refusal_gap"].explanation
-    assert got["length_gap"].value == pytest.approx((12 - 7) / 19)
+    assert got["length_gap"].value == pytest.approx((12 - 8) / 20)
 
 
 def test_texts_that_are_all_the_same_show_no_difference_and_leave_doubt() -> None:

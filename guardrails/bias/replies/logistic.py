@@ -1,8 +1,8 @@
 """Logistic regression of yes and no on groups, with an intercept for each prompt and an interval over templates.
 
 Fitted with the penalty of Firth, so that a group or prompt whose answers are all alike keeps a finite coefficient. Its
-interval is that of the jackknife over templates, with Student's t; its test exchanges the groups' labels within each
-prompt.
+interval is that of the jackknife over templates, with Student's t, and never narrower than for independent answers. Its
+test exchanges the groups' labels within each prompt.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ def log_odds_ratio(yes: Floats, total: Floats) -> float:
     ----------
     D. Firth, "Bias reduction of maximum likelihood estimates", Biometrika 80 (1993) 27–38.
     """
-    intercepts, shift = np.zeros(len(yes)), 0.0
+    return _fitted(yes, total)[0]
+
+
+def _fitted(yes: Floats, total: Floats) -> tuple[float, float]:
+    """Return the coefficient and its standard error, from the information that the intercepts leave."""
+    intercepts, shift, left = np.zeros(len(yes)), 0.0, TINY
     for _ in range(STEPS):
         logits = np.clip(np.stack([intercepts, intercepts + shift], axis=1), -30, 30)
         p = 1 / (1 + np.exp(-logits))
@@ -48,7 +53,7 @@ def log_odds_ratio(yes: Floats, total: Floats) -> float:
         intercepts = np.clip(intercepts + step * changes, -LARGEST, LARGEST)
         if longest < CLOSE:
             break
-    return shift
+    return shift, float(left**-0.5)
 
 
 def jackknifed(yes: Floats, total: Floats, clusters: NDArray[np.intp], *, confidence: float) -> Interval:
@@ -65,21 +70,15 @@ def jackknifed(yes: Floats, total: Floats, clusters: NDArray[np.intp], *, confid
     """
     from scipy.special import stdtrit
 
-    value = log_odds_ratio(yes, total)
+    value, error = _fitted(yes, total)
     names = np.unique(clusters)
     without = np.array([log_odds_ratio(yes[clusters != c], total[clusters != c]) for c in names])
     g = len(names)
     spread = float(np.sqrt((g - 1) / g * ((without - value) ** 2).sum()))
     # Answers that are all alike leave no spread between templates, but the doubt of so many answers.
-    spread = max(spread, _least_spread(yes, total))
+    spread = max(spread, error)
     half = float(stdtrit(g - 1, (1 + confidence) / 2)) * spread
     return Interval(value, value - half, value + half)
-
-
-def _least_spread(yes: Floats, total: Floats) -> float:
-    """Return the standard error of the common odds ratio of independent answers (half an answer added to each cell)."""
-    a, b = yes.sum(axis=0) + 0.5, (total - yes).sum(axis=0) + 0.5
-    return float(np.sqrt((1 / a + 1 / b).sum()))
 
 
 def exchanged_p(yes: Floats, total: Floats, *, seed: int, resamples: int = 2000) -> float:
