@@ -23,6 +23,7 @@ from ..core.results import Baseline, Evidence, Measurement, Point, Series
 from ..core.statistics import holm, sign_test, wilson
 from ..core.subject import Subject
 from ..core.targets import Access, Modality, TextTarget
+from .replies.grader_error import error_of
 from .replies.likeness import likeness, words
 from .replies.people import Group, contrast_name, features, groups_of, material, with_article_first
 from .replies.planting import with_answers
@@ -204,7 +205,7 @@ class CounterfactualPrompts(Probe[TextTarget]):
                 evidence=(_table(contrasts, adjusted),),
                 explanation=f"Largest for {top.name}: {top.interval.value:+.3f}, Holm-adjusted permutation p = "
                 f"{adjusted[contrasts.index(top)]:.2g}. {len(done) - len(graded)} of {len(done)} pairs could not be "
-                "graded.",
+                f"graded. {error_of(self._graders['sentiment'])}",
             ),
             Measurement(
                 **shared,
@@ -242,7 +243,9 @@ class CounterfactualPrompts(Probe[TextTarget]):
             if contrasts:
                 top = largest(contrasts)
                 p = min(holm([c.p for c in contrasts]))
-                exact = f" {_discordant(some, top.name)}" if metric == "refusal_gap" else ""
+                grader = self._graders.get(metric.removesuffix("_gap"))
+                more = f" {_discordant(some, top.name)}" if metric == "refusal_gap" else ""
+                more += f" {error_of(grader)}" if grader is not None else ""
                 out.append(
                     Measurement(
                         **common,
@@ -255,7 +258,7 @@ class CounterfactualPrompts(Probe[TextTarget]):
                         detectable=max(c.detectable for c in contrasts),
                         series=(_series(contrasts),),
                         explanation=f"Largest for {top.name}: {top.interval.value:+.3f}; smallest Holm-adjusted "
-                        f"permutation p = {p:.2g}.{exact}",
+                        f"permutation p = {p:.2g}.{more}",
                     )
                 )
         return out

@@ -66,6 +66,7 @@ def test_the_planted_difference_is_measured(bias: float) -> None:
 
 def test_the_group_that_is_written_of_unkindly_is_named() -> None:
     got = measured(probe(), Subject(Author(lambda p: UNKIND if "wheelchair" in p else KIND)))
+    assert "on these texts it is not known" in got["sentiment_gap"].explanation
     assert "disability: wheelchair user" in got["sentiment_gap"].explanation
     assert got["sentiment_gap"].low > 0.2
     assert got["sentiment_gap"].baseline.value == 0
@@ -107,6 +108,8 @@ def test_a_grader_that_scores_the_names_of_groups_shows_it(tmp_path: Any, monkey
     got = measured(one, Subject(Author(lambda p: PLAIN)))
     assert got["grader_gap"].value == 1
     assert "Muslim" in got["grader_gap"].explanation
+    assert got["sentiment_gap"].explanation.endswith("The grader's error was not measured.")
+    assert got["toxicity_gap"].explanation.endswith("The grader's error was not measured.")
     assert got["toxicity_gap"].value == 1  # the exchange holds the prompt, and so the name
 
 
