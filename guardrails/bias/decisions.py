@@ -32,7 +32,7 @@ from .replies.scores import Contrast, detectable, largest, largest_size
 DRAWS = {Budget.CONTROL: 30, Budget.QUICK: 1, Budget.STANDARD: 5, Budget.THOROUGH: 30}
 """How often each prompt is asked for each group."""
 BATCH = 40
-LEAST_ANSWERS, LEAST_CASES = 30, 6
+LEAST_ANSWERS, LEAST_CASES = 24, 6
 """Of each group: answers that say yes or no; and cases that both groups have."""
 MOST_UNREAD = 0.5
 NEW_TOKENS = 12
