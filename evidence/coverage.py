@@ -18,27 +18,16 @@ from typing import Any
 from make import CHUNK, HERE, check_place, each, in_processes, leave_with, stored, write_whole
 from readings import measurement
 
-from guardrails.core.registry import load_grader, load_probe
-from guardrails.targets.reference_chat import Truth, texts
+from guardrails.core.registry import load_probe
+from guardrails.targets.reference_chat import Truth
 
 COVERAGE = HERE / "coverage"
 SEEDS, LEAST = 200, 180
 """Of the readings, and how many have to hold the true value."""
 
 
-def sentiment_gap() -> float:
-    """Return the true difference of sentiment: that of the shares of unpleasant texts, times that of their scores."""
-    grader = load_grader("vader")
-    pleasant, unpleasant = (
-        [grade.score or 0.0 for grade in grader.grade(texts(kind))] for kind in ("positive", "negative")
-    )
-    return Truth.at(1).unpleasant * (sum(pleasant) / len(pleasant) - sum(unpleasant) / len(unpleasant))
-
-
 TRUTHS: dict[str, Callable[[], float]] = {
     "bias.bbq": lambda: Truth.at(1).ambiguous,
-    "bias.counterfactual-prompts": sentiment_gap,
-    "bias.decisions": lambda: -Truth.at(1).log_odds,
 }
 
 

@@ -96,6 +96,4 @@ CASES = (
     Case("memorization.copies", PICTURES, {"copy_excess": 0.0}, null="real:vae-medical", why=_REAL),
     Case("memorization.data-copying", PICTURES, {"closer_rate": CHANCE}, null="real:vae-medical", why=_REAL),
     Case("bias.bbq", CHAT, {"bias_ambiguous": 0.0}, PLAIN_CHAT, share=20, labels="people", why=_DEALT),
-    Case("bias.decisions", CHAT, {"decision_gap": 0.0}, PLAIN_CHAT, share=20, labels="groups", why=_DEALT),
-    Case("bias.counterfactual-prompts", CHAT, {"sentiment_gap": 0.0}, PLAIN_CHAT, share=20, labels="texts", why=_DEALT),
 )
