@@ -110,6 +110,15 @@ def test_one_family_and_one_source_have_no_interval_over_sources():
         assert (stated[name]["low"], stated[name]["high"], stated[name]["n"]) == (0, 1, 20)
 
 
+@pytest.mark.parametrize(
+    ("judged", "counts"), [(("made 0", "real 0"), "got 1 and 1"), (("real 0", "made"), "got 1 and 6")]
+)
+def test_the_method_is_not_assessed_on_too_few_groups(judged, counts):
+    base = rows()
+    part = replace(base, judged=np.array([g.startswith(judged) for g in base.groups]))
+    assert counts in training.of_method(part)["not assessed"]
+
+
 def test_only_permitted_rows_are_learnt_from():
     """Rows that may not be learnt from say the opposite: were they learnt from, the area would turn."""
     base = rows()
