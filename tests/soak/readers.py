@@ -12,7 +12,7 @@ from guardrails.core.errors import ContentError
 from . import seeds
 
 Read = Callable[[Path], object]
-EXAMINED = ("deepfake.radial", "deepfake.lfcc", "deepfake.video")
+EXAMINED = ("deepfake.radial", "deepfake.spectro", "deepfake.video")
 HEAD = 4096
 _examiner: list[Any] = []
 

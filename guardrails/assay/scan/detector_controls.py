@@ -1,6 +1,7 @@
-"""Detectors are shown controls before a verdict of theirs is believed: scores of a known positive and a known negative.
+"""Detectors are shown controls before a verdict of theirs is believed: scores of known positives and known negatives.
 
-The two are judged as a pair, by the AUC of their scores: its lower bound has to lie above .5.
+Each positive is judged with each negative as a pair, by the AUC of their scores: its lower bound has to lie above .5.
+The weakest pair is the outcome: a detector that misses one kind of generated item gives no verdict on any.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ...core.control import Control
 from ...core.detector import Detector
 from ...core.errors import ConfigurationError, GuardrailsError, MissingExtraError
 from ...core.registry import detectors
@@ -26,6 +28,8 @@ N = {"image": 100, "audio": 40, "video": 30}
 """Items of each control: a detector whose true AUC on them is .70 (pictures), .77 (recordings) or .80 (videos) passes
 999 times in 1,000, by the normal approximation with Hanley and McNeil's variance."""
 RECORDINGS = Path(__file__).parents[2] / "deepfake" / "data"
+NEURAL = "neural"
+"""The recording of `RECORDINGS` that no person speaks."""
 SECONDS, SIDE = 2, 192
 LEAST = 10
 """Scored items of each control below which nothing is said."""
@@ -77,7 +81,8 @@ def doubt(outcome: ScanControl) -> str | None:
         return None
     if outcome.auc is None:
         return f"failed its control ({outcome.reason})"
-    return f"failed its control (AUC {outcome.auc:.2f} [{outcome.low:.2f}, {outcome.high:.2f}])"
+    missed = f": {outcome.reason}" if outcome.reason else ""
+    return f"failed its control (AUC {outcome.auc:.2f} [{outcome.low:.2f}, {outcome.high:.2f}]{missed})"
 
 
 def measured_on(sources: Sequence[str]) -> str:
@@ -92,18 +97,17 @@ def measured_on(sources: Sequence[str]) -> str:
 def _in_words(source: str) -> str:
     scheme, _, spec = source.partition(":")
     name, _, vocoder = spec.partition(",vocoder=")
+    reading = "two neural voices in pieces" if name == NEURAL else f"one reading ({name}) in pieces"
     return {
         "photographs": "squares of two photographs" + (", made smaller and enlarged" if spec else ""),
-        "recorded": f"one reading ({name}) in pieces" + (f", by the {vocoder} vocoder" if vocoder else ""),
+        "recorded": reading + (f", by the {vocoder} vocoder" if vocoder else ""),
         "reference": f"outputs of the library's own {spec}",
         "real": f"the library's own material for {spec}",
     }.get(scheme, source)
 
 
 def _shown(name: str, detector: Detector, told: Told | None = None) -> ScanControl:
-    from ...core.statistics import delong
-
-    scores: dict[str, list[float]] = {"found": [], "clear": []}
+    scores: dict[str, list[float]] = {control.source: [] for control in detector.controls}
     shown = 0
     try:
         for control in detector.controls:
@@ -111,7 +115,7 @@ def _shown(name: str, detector: Detector, told: Told | None = None) -> ScanContr
                 for path in _files(control.source, Path(folder)):
                     score = detector.score([detector.open(path)])[0].score
                     if score is not None:
-                        scores[control.expected].append(score)
+                        scores[control.source].append(score)
                     shown += 1
                     if told is not None:
                         told(shown)
@@ -121,12 +125,30 @@ def _shown(name: str, detector: Detector, told: Told | None = None) -> ScanContr
         return failed(name, f"its controls could not be shown: {error}")
     except Exception as error:  # a defect in one detector must not end the scan
         return failed(name, f"it broke on its controls ({type(error).__name__}: {error})")
-    n = (len(scores["found"]), len(scores["clear"]))
-    sources = tuple(control.source for control in detector.controls)
+    return _weakest(name, detector.controls, scores)
+
+
+def _weakest(name: str, controls: Sequence[Control], scores: Mapping[str, Sequence[float]]) -> ScanControl:
+    """Judge each known positive with each known negative; return the pair with the smallest lower bound."""
+    positives, negatives = ([c.source for c in controls if c.expected == kind] for kind in ("found", "clear"))
+    pairs = [_pair(name, positive, negative, scores) for positive in positives for negative in negatives]
+    if not pairs:
+        return failed(name, "it declares no known positive or no known negative")
+    weakest = min(pairs, key=lambda pair: -1.0 if pair.low is None else pair.low)
+    if weakest.behaved or len(pairs) == 1 or weakest.auc is None:
+        return weakest
+    missed = f"it does not tell {weakest.measured_on}".replace(" against ", " from ")
+    return weakest.model_copy(update={"reason": missed})
+
+
+def _pair(name: str, positive: str, negative: str, scores: Mapping[str, Sequence[float]]) -> ScanControl:
+    from ...core.statistics import delong
+
+    n, sources = (len(scores[positive]), len(scores[negative])), (positive, negative)
     if min(n) < LEAST:
         few = failed(name, f"it scored {n[0]} of the positive and {n[1]} of the negative; {LEAST} are needed")
         return few.model_copy(update={"n": n, "controls": sources, "measured_on": measured_on(sources)})
-    auc, low, high = delong(scores["found"], scores["clear"])
+    auc, low, high = delong(scores[positive], scores[negative])
     return ScanControl(
         detector=name, behaved=bool(low > 0.5), auc=float(auc), low=float(low), high=float(high), n=n, controls=sources,
         measured_on=measured_on(sources), reason=None,

@@ -40,7 +40,7 @@ RARE = 0.99
 
 
 class Model(Protocol):
-    """What finds the evidence: `gaussian_mixtures.MixturePair`, `network.SpectroNet`."""
+    """What finds the evidence: `network.SpectroNet`."""
 
     @classmethod
     def fit(
@@ -187,6 +187,7 @@ class AudioDetector(Detector):
     modalities = frozenset({Modality.AUDIO})
     controls: ClassVar[tuple[Control, ...]] = (
         Control("recorded:sonnet,vocoder=source-filter", "found"),
+        Control("recorded:neural", "found"),
         Control("recorded:sonnet", "clear"),
     )
     stem: ClassVar[str]

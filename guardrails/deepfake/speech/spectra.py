@@ -1,9 +1,9 @@
-"""Short-time spectra in linear bands, and their cepstra.
+"""Short-time spectra in linear bands.
 
 The settings are those of the baseline of ASVspoof 2021 (Yamagishi et al. 2021, arXiv 2109.00537): frames of 30 ms
-every 15 ms, 1024 points, 70 triangular bands from 0 to half the rate, 20 coefficients with their first and second
-differences. What is ours: bands have a floor 50 dB below the recording's loud frames, so that neither digital silence
-nor the noise of a room says anything, and only loud frames count.
+every 15 ms, 1024 points, 70 triangular bands from 0 to half the rate. What is ours: bands have a floor 50 dB below the
+recording's loud frames, so that neither digital silence nor the noise of a room says anything, and only loud frames
+count.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 FRAME, HOP, POINTS = RATE * 30 // 1000, RATE * 15 // 1000, 1024
-BANDS, CEPSTRA = 70, 20
+BANDS = 70
 PRE_EMPHASIS = 0.97
 FLOOR, LOUD = 1e-5, 1e-3
 """Of the power of the loud frames: the floor of a band, and where a frame counts as loud."""
@@ -127,19 +127,3 @@ def filters() -> Array:
     rise = (at - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - at) / (edges[2:] - edges[1:-1])[:, None]
     return np.clip(np.minimum(rise, fall), 0, None)
-
-
-def cepstra(bands: Array) -> Array:
-    """Return linear-frequency cepstral coefficients with first and second differences, (T, 60)."""
-    from scipy.fft import dct
-
-    c = dct(bands, type=2, norm="ortho", axis=1)[:, :CEPSTRA]
-    first = _difference(c)
-    return np.concatenate([c, first, _difference(first)], axis=1)
-
-
-def _difference(x: Array) -> Array:
-    """The frame after less the frame before; the first and the last frame stand for those beyond."""
-    padded = np.concatenate([x[:1], x, x[-1:]])
-    difference: Array = padded[2:] - padded[:-2]
-    return difference

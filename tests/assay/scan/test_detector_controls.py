@@ -129,6 +129,61 @@ def test_the_controls_are_judged_as_a_pair(positive: Any, negative: Any, said: s
     assert result.behaved == (said is None)
 
 
+class Hears(Stub):
+    """Stands for a detector of speech, with two known positives."""
+
+    controls = (Control("recorded:a", "found"), Control("recorded:neural", "found"), Control("recorded:b", "clear"))
+
+
+@pytest.mark.parametrize(
+    ("vocoded", "neural", "said"),
+    [
+        (range(40, 80), range(60, 100), None),
+        (range(40, 80), range(40), "it does not tell two neural voices in pieces from one reading (b) in pieces)"),
+        (range(40), range(40, 80), "it does not tell one reading (a) in pieces from one reading (b) in pieces)"),
+        (range(40, 80), ["none"] * 40, "it scored 0 of the positive and 40 of the negative; 10 are needed)"),
+    ],
+)
+def test_a_detector_that_misses_one_of_its_positives_is_not_believed(
+    vocoded: Any, neural: Any, said: str | None, monkeypatch: Any
+) -> None:
+    items = {"recorded:a": vocoded, "recorded:neural": neural, "recorded:b": range(40)}
+    monkeypatch.setattr(detector_controls, "_files", lambda source, _: (Path(str(item)) for item in items[source]))
+    stub: Any = Hears()
+    result = detector_controls._shown("own.stub", stub)
+    why = doubt(result)
+    assert result.behaved == (said is None)
+    assert (why is None) if said is None else (why or "").endswith(said)
+
+
+def test_a_detector_without_a_known_negative_is_not_believed(monkeypatch: Any) -> None:
+    monkeypatch.setattr(detector_controls, "_files", lambda *_: iter([Path("1")] * 40))
+    stub: Any = Stub()
+    monkeypatch.setattr(Stub, "controls", (Control("reference:x", "found"),))
+    assert "no known negative" in (doubt(detector_controls._shown("own.stub", stub)) or "")
+
+
+@pytest.mark.slow
+def test_a_scan_of_speech_says_that_its_detector_does_not_see_neural_voices(tmp_path: Path, monkeypatch: Any) -> None:
+    import shutil
+
+    monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "speech").mkdir()
+    for name in ("neural", "sonnet"):
+        shutil.copy(detector_controls.RECORDINGS / f"{name}.ogg", tmp_path / "speech")
+    run = tmp_path / "run"
+    result, _ = run_scan([str(tmp_path / "speech")], out=run, workers=1)
+    (shown,) = result.controls
+    assert not shown.behaved
+    assert shown.controls == ("recorded:neural", "recorded:sonnet")
+    assert result.verdicts == {"deepfake.spectro": {"abstain": 2}}
+    for row in rows(run):
+        (said,) = row["detections"]
+        assert "two neural voices" in said["reasons"][0]
+        assert said["score"] is not None
+        assert said["likelihood_ratio"] is None
+
+
 @pytest.mark.slow
 def test_controls_are_shown_and_kept(tmp_path: Path, monkeypatch: Any) -> None:
     from guardrails.core.registry import load_detector

@@ -197,11 +197,6 @@ def test_detectors_are_chosen_by_glob_id_and_argument() -> None:
         run_scan(["."], engine="rays")
 
 
-def test_the_baseline_that_fails_by_design_is_left_out_unless_it_is_asked_for() -> None:
-    assert "deepfake.lfcc" not in chosen([])
-    assert chosen(["deepfake.lfcc"]) == ["deepfake.lfcc"]
-
-
 def test_what_is_no_verdict_is_an_abstention() -> None:
     row = detection_row("own.a", Detection("", 0.1, 0.1, "real", ("dark",)))  # type: ignore[arg-type]
     assert row["verdict"] == "abstain"
