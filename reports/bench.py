@@ -96,7 +96,7 @@ def _plain(value: Any) -> Any:
 
 def to_markdown(result: BenchResult) -> str:
     """Return the tables of a paper: mean and worst AUC, the matrix of families, robustness, calibration."""
-    parts = [f"# Detectors of generated pictures\n\n{_in_markdown(_said(result))}\n"]
+    parts = [f"# Detectors compared\n\n{_in_markdown(_said(result))}\n"]
     for title, columns, rows in _tables(result):
         parts.append(f"## {title}\n\n{_table(columns, rows)}\n")
     for grid in _grids(result):
@@ -135,12 +135,12 @@ def to_html(result: BenchResult) -> str:
 
 def _said(result: BenchResult) -> str:
     s = result.settings
-    pictures = ", ".join(f"{row.family} {row.n}" for row in result.data)
+    items = ", ".join(f"{row.family} {row.n}" for row in result.data)
     baseline = " deepfake.metadata reads the original files: its score shows how much their metadata reveal."
     return visible(
-        f"{len(s.detectors)} detectors, {len(s.perturbations)} changes, seed {s.seed}. Pictures: {pictures}."
+        f"{len(s.detectors)} detectors, {len(s.perturbations)} changes, seed {s.seed}. Items: {items}."
         f" Before anything else {s.encoded}. Intervals are 95%, over sources."
-        " A shipped detector may have been trained on some of these pictures or families: its card names them."
+        " A shipped detector may have been trained on some of these items or families: its card names them."
         f"{baseline if 'deepfake.metadata' in s.detectors else ''}"
     )
 
@@ -167,10 +167,19 @@ def _tables(result: BenchResult) -> Iterator[tuple[str, list[str], list[list[str
         (tables.left_out_means, "With each family left out"),
     ):
         if rows:
-            columns = ["detector", "change", "families", "mean AUC", "worst family", "its AUC"]
+            kinds = any(r.kind for r in rows)
+            columns = [
+                "detector",
+                *(["kind"] if kinds else []),
+                "change",
+                "families",
+                "mean AUC",
+                "worst family",
+                "its AUC",
+            ]
             yield title, columns, [
                 [
-                    r.detector, r.perturbation, str(r.families),
+                    r.detector, *([r.kind or "all"] if kinds else []), r.perturbation, str(r.families),
                     _interval(r.mean_auc, r.mean_low, r.mean_high), r.worst,
                     _interval(r.worst_auc, r.worst_low, r.worst_high),
                 ]
@@ -209,7 +218,7 @@ def _tables(result: BenchResult) -> Iterator[tuple[str, list[str], list[list[str
         ],
     )
     yield (
-        "Real pictures called synthetic, by source",
+        "Real items called synthetic, by source",
         ["detector", "source", "n", "share", "abstained"],
         [
             [

@@ -1,4 +1,4 @@
-"""``guardrails bench``: detectors of pictures, compared."""
+"""``guardrails bench``: detectors of pictures and of speech, compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def bench(
     data: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Folders with manifest.csv, or with real/SOURCE/ and generated/FAMILY/.", show_default=False
+            help="Folders with manifest.csv (pictures or recordings), or with real/SOURCE/ and generated/FAMILY/.",
+            show_default=False,
         ),
     ] = None,
     detectors: Annotated[
@@ -49,9 +50,10 @@ def bench(
     ] = 64,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same tables.")] = 0,
 ) -> None:
-    """Compare image detectors over generators and image changes; write tables for a paper, with seeds and hashes.
+    """Compare image detectors over generators and changes, and speech detectors over recordings; write tables.
 
-    Both classes pass through one random crop and JPEG first, so that the format of files is not what is measured.
+    Both classes of pictures pass through one random crop and JPEG first, and recordings are read at one rate, so that
+    the format of files is not what is measured.
     """
     from reports import render
     from reports.cost import use_line

@@ -13,7 +13,7 @@ class Spectro(AudioDetector):
     limits = (
         "Recognizes vocoders similar to those in its training data: an unseen one of the library's own at an "
         "equal error rate of .06 [.01, .12], WORLD at .19 [.10, .29]. On neural speech of 62 systems it is no "
-        "better than chance (AUC .54 [.47, .60]) and it fails its control with neural voices, so it ships without "
+        "better than chance (AUC .55 [.48, .61]) and it fails its control with neural voices, so it ships without "
         "verdicts: fit or calibrate it on your own speech."
     )
     stem = "spectro"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import ConfigurationError
 from ...core.seeding import derive_seed
@@ -24,17 +24,14 @@ from ...core.targets import ImageTarget
 from ...kit.pictures.manifest import NAME, read_manifest
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
-
-    Image = NDArray[np.uint8]
 
 COLUMNS = ("label", "family", "source")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture of a benchmark.
+    """One picture or recording of a benchmark.
 
     Attributes
     ----------
@@ -49,9 +46,11 @@ class Item:
     group : str
         The data that it came in: a generated picture is compared with the real ones of its own group.
     read : callable
-        Returns the pixels; raises ContentError.
+        Returns the pixels, or the samples at 16 kHz; raises ContentError.
     path : Path, optional
         Of a file.
+    kind : str
+        Of the system that made a recording, such as ``tts``.
     """
 
     name: str
@@ -59,8 +58,9 @@ class Item:
     family: str
     source: str
     group: str
-    read: Callable[[], Image]
+    read: Callable[[], NDArray[Any]]
     path: Path | None = None
+    kind: str = ""
 
 
 def generator_items(patterns: Sequence[str], n: int, *, seed: int) -> list[Item]:

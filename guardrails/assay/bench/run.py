@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +24,11 @@ from ...core.results.bench import (
 )
 from ...core.targets import Modality
 from ...kit.pictures.changes import STANDARD, Perturbation
+from ...kit.sound import RATE
 from ..meter import Meter
 from ..sources import sources_sha256, versions
 from .data import Item, data_sha256, folder_items, generator_items
+from .recordings import heard, holds_recordings, recording_items, recording_tables
 from .scores import FORMATS, Scores, scored
 from .tables import Parts, across, calibration, false_alarms, left_out, means, shipped
 
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 
 N = 64
 LEAST = 10
+WHAT = {Modality.IMAGE: "pictures", Modality.AUDIO: "recordings"}
+ENCODED = {
+    Modality.IMAGE: f"both classes of pictures: one crop of 80–100%, saved as {'/'.join(FORMATS)} 70–95",
+    Modality.AUDIO: "both classes of recordings: one channel at 16 kHz",
+}
 
 
 def bench(
@@ -49,14 +56,15 @@ def bench(
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> BenchResult:
-    """Run detectors of pictures over generators and changes.
+    """Run detectors of pictures over generators and changes, and detectors of speech over recordings.
 
     Parameters
     ----------
     data : sequence of path
-        Folders of pictures: see `bench_data`.
+        Folders of pictures (see `data`) or of recordings (see `recordings`).
     detectors : sequence of str
-        Globs of ids, or ``ID:ARGUMENT``. Default: every detector of pictures that needs no argument and can run here.
+        Globs of ids, or ``ID:ARGUMENT``. Default: every detector of what the data are that needs no
+        argument and can run here.
     generators : sequence of str
         Globs of reference generators of pictures. Default: all of them, or none where data are given.
     perturbations : sequence of str
@@ -80,65 +88,100 @@ def bench(
     ConfigurationError
         For a pattern that names nothing, a folder that is none, too few families or sources.
     """
-    chosen, skipped = _detectors(detectors)
+    folders, patterns = [Path(folder) for folder in data], list(generators) or ([] if data else ["*"])
+    speech = [folder for folder in folders if holds_recordings(folder)]
+    there = {Modality.AUDIO} if speech else set()
+    if patterns or len(speech) < len(folders):
+        there.add(Modality.IMAGE)
+    chosen, skipped = _detectors(detectors, there)
     changes = _changes(perturbations)
-    patterns = list(generators) or ([] if data else ["*"])
-    items = [item for folder in data for item in folder_items(Path(folder))]
-    items += generator_items(patterns, n, seed=seed) if patterns else []
-    begun = time.perf_counter()
+    pictures = [item for folder in folders if folder not in speech for item in folder_items(folder)]
+    pictures += generator_items(patterns, n, seed=seed) if patterns else []
+    recordings = [item for folder in speech for item in recording_items(folder)]
+    begun, results = time.perf_counter(), []
     with Meter() as meter:
-        scores = scored(items, chosen, changes, seed=seed, progress=progress)
-        if not scores.items:
-            raise ConfigurationError(f"none of the {len(items)} pictures could be read: {scores.unread[0][1]}")
-        parts = Parts(scores.items)
-        tables = _tables(scores, parts, chosen, leave_one_family_out)
-        cost = meter.lap(time.perf_counter() - begun, len(items))
+        if pictures:
+            seeing = _of(chosen, Modality.IMAGE)
+            scores = scored(pictures, seeing, changes, seed=seed, progress=progress)
+            parts = _parts(scores, "pictures")
+            results.append((scores, parts, _tables(scores, parts, seeing, leave_one_family_out)))
+        if recordings:
+            scores = heard(recordings, _of(chosen, Modality.AUDIO), progress=progress)
+            parts = _parts(scores, "recordings")
+            results.append((scores, parts, recording_tables(scores, parts)))
+        cost = meter.lap(time.perf_counter() - begun, len(pictures) + len(recordings))
+    read = [item for scores, _, _ in results for item in scores.items]
     return BenchResult(
         settings=BenchSettings(
             detectors=list(chosen), generators=patterns, perturbations=[change.name for change in changes],
             data=[Path(folder).name for folder in data], leave_one_family_out=leave_one_family_out, n=n, seed=seed,
-            encoded=f"both classes: one crop of 80–100%, saved as {'/'.join(FORMATS)} 70–95",
+            encoded=" and ".join(ENCODED[kind] for kind in sorted(there)),
         ),
         versions=versions() | {"guardrails-audit": __version__},
-        hashes=Hashes(sources=sources_sha256(), data=data_sha256(scores.items)),
-        data=_counts(scores, parts),
-        tables=tables,
-        left_out=skipped + [LeftOut(what=name, why=why) for name, why in scores.unread],
+        hashes=Hashes(sources=sources_sha256(), data=data_sha256(read)),
+        data=[row for scores, parts, _ in results for row in _counts(scores, parts)],
+        tables=_joined([tables for _, _, tables in results]),
+        left_out=skipped + [LeftOut(what=name, why=why) for scores, _, _ in results for name, why in scores.unread],
         cost=cost,
     )  # fmt: skip
 
 
-def _detectors(patterns: Sequence[str]) -> tuple[dict[str, Detector], list[LeftOut]]:
+def _of(chosen: dict[str, Detector], kind: Modality) -> dict[str, Detector]:
+    return {name: detector for name, detector in chosen.items() if kind in detector.modalities}
+
+
+def _parts(scores: Scores, what: str) -> Parts:
+    if not scores.items:
+        raise ConfigurationError(f"none of the {len(scores.unread)} {what} could be read: {scores.unread[0][1]}")
+    return Parts(scores.items)
+
+
+def _joined(several: Sequence[Tables]) -> Tables:
+    return Tables(**{name: [row for one in several for row in getattr(one, name)] for name in Tables.model_fields})
+
+
+def _detectors(patterns: Sequence[str], there: Set[Modality]) -> tuple[dict[str, Detector], list[LeftOut]]:
     """The detectors, and why others that were not named one by one are left out."""
     chosen: dict[str, Detector] = {}
     skipped: list[LeftOut] = []
-    pictures = [id for id, cls in known_detectors().items() if Modality.IMAGE in cls.modalities]
+    what = " or ".join(WHAT[kind] for kind in sorted(there, reverse=True))
+    able = [id for id, cls in known_detectors().items() if there & cls.modalities]
     for pattern in patterns or ["*"]:
-        if ":" in pattern or pattern in pictures:
-            chosen[pattern] = _ready(pattern)
+        if ":" in pattern or pattern in able:
+            chosen[pattern] = _ready(pattern, there)
             continue
-        matching = [id for id in pictures if fnmatchcase(id, pattern)]
+        matching = [id for id in able if fnmatchcase(id, pattern)]
         if not matching:
-            raise ConfigurationError(f"no detector of pictures is called '{pattern}'; see: guardrails list detectors")
+            raise ConfigurationError(f"no detector of {what} is called '{pattern}'; see: guardrails list detectors")
         for id in matching:
             try:
-                chosen[id] = _ready(id)
+                chosen[id] = _ready(id, there)
             except (GuardrailsError, TypeError) as error:
                 needs = f"it needs {known_detectors()[id].takes}" if isinstance(error, TypeError) else str(error)
                 skipped.append(LeftOut(what=id, why=needs))
     if not chosen:
         raise ConfigurationError(f"no detector can run here: {'; '.join(f'{s.what}: {s.why}' for s in skipped)}")
+    for kind in sorted(there):
+        if not _of(chosen, kind):
+            raise ConfigurationError(f"none of {', '.join(chosen)} reads {WHAT[kind]}, which the data hold")
     return chosen, skipped
 
 
-def _ready(name: str) -> Detector:
-    """Load a detector and try it on a small picture, so that missing weights are found before the long part."""
+def _ready(name: str, there: Set[Modality]) -> Detector:
+    """Load a detector and try it on a small item, so that missing weights are found before the long part."""
     import numpy as np
 
-    detector = load_detector(name)
-    if Modality.IMAGE not in detector.modalities:
-        raise ConfigurationError(f"{name} reads no pictures; guardrails bench compares detectors of pictures")
-    detector.score([np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)])
+    detector, rng = load_detector(name), np.random.default_rng(0)
+    kinds = there & detector.modalities
+    if not kinds:
+        what = " and no ".join(WHAT[kind] for kind in sorted(there, reverse=True))
+        raise ConfigurationError(
+            f"{name} reads no {what}; guardrails bench compares detectors of pictures or of speech"
+        )
+    if Modality.IMAGE in kinds:
+        detector.score([rng.integers(0, 256, (128, 128, 3)).astype(np.uint8)])
+    else:
+        detector.score([(rng.normal(0, 0.1, RATE), RATE)])
     return detector
 
 
@@ -211,7 +254,7 @@ def _strength(name: str, values: Sequence[float]) -> StrengthRow:
 
 
 def _counts(scores: Scores, parts: Parts) -> list[FamilyCount]:
-    """How many pictures of which family and group there are."""
+    """How many items of which family and group there are."""
     rows: list[FamilyCount] = []
     for family in [*parts.families, "real"]:
         here = [item for item in scores.items if item.family == family and item.label == int(family != "real")]

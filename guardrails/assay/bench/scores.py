@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...core.detector import Detector
+from ...core.detector import Detection, Detector
 from ...core.errors import ContentError
 from ...core.seeding import derive_seed32
 from ...deepfake.images.picture import Picture
@@ -76,13 +76,14 @@ def scored(
             one = Picture(item.name, path=item.path, pixels=changed)
             out.severity.setdefault(change.name, []).append(measured)
             for name, detector in detectors.items():
-                _keep(out, name, change.name, detector.score([one])[0])
+                keep(out, name, change.name, detector.score([one])[0])
             one.drop_pixels()
             out.described.setdefault(change.name, []).append(one)
     return out
 
 
-def _keep(out: Scores, detector: str, change: str, detection: Any) -> None:
+def keep(out: Scores, detector: str, change: str, detection: Detection) -> None:
+    """Add what a detector says of an item."""
     key = (detector, change)
     number = float("nan")
     out.score.setdefault(key, []).append(number if detection.score is None else detection.score)

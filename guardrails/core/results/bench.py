@@ -91,7 +91,7 @@ class AcrossRow(_Part):
 
 
 class MeanRow(_Part):
-    """The mean of a detector over the families under a change, and the worst of them."""
+    """The mean of a detector over the families under a change, and the worst of them; `kind`: over that kind alone."""
 
     detector: str
     perturbation: Change
@@ -103,6 +103,7 @@ class MeanRow(_Part):
     worst_auc: float
     worst_low: float
     worst_high: float
+    kind: str = ""
 
 
 class CalibrationRow(_Part):
