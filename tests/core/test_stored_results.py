@@ -180,11 +180,18 @@ def earlier() -> dict[str, Any]:
 
 def test_a_benchmark_of_the_first_version_is_read() -> None:
     result = BenchResult.from_json(json.dumps(earlier()))
-    assert result.schema_version == "2.0"
+    assert result.schema_version == "2.1"
     assert [row.auc for row in result.tables.shipped] == [row.auc for row in kinds.bench().tables.shipped]
     assert result.settings == kinds.bench().settings
     with pytest.raises(ConfigurationError, match="it has no schema_version"):
         BenchResult.from_json(json.dumps(earlier() | {"schema": "guardrails-bench/9"}))
+
+
+def test_a_benchmark_before_there_were_kinds_is_read() -> None:
+    document = json.loads(kinds.bench().to_json()) | {"schema_version": "2.0"}
+    for row in document["tables"]["means"]:
+        del row["kind"]
+    assert BenchResult.from_json(json.dumps(document)) == kinds.bench()
 
 
 def test_a_later_benchmark_is_read_as_far_as_it_is_known_or_refused() -> None:

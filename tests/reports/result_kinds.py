@@ -111,7 +111,7 @@ def bench() -> BenchResult:
         )
     rows["severity"].append({"perturbation": "none", "n": 0, "mean": None})
     document = {
-            "schema_version": "2.0",
+            "schema_version": "2.1",
             "settings": {
                 "detectors": list(HOSTILE), "generators": list(HOSTILE), "perturbations": ["none"],
                 "data": list(HOSTILE), "leave_one_family_out": False, "n": 20, "seed": 0, "encoded": HOSTILE[0],
