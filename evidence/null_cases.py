@@ -58,6 +58,9 @@ CHAT, PLAIN_CHAT = "reference:chat,bias=1", "reference:chat"
 TEXT, TABLE, PICTURES = "reference:gpt-text,memorize=1", "reference:tabular,leak=1", "reference:vae-medical,memorize=1"
 _REAL = "outputs are compared with held-out pictures, so that the null is a model as good as the law: real pictures"
 _DEALT = "in each run the answers are dealt to the groups at random; both signs of a difference count as an alarm"
+DECISIONS, VECTORS = "decisions:tabular,group_bias=1", "reference:vectors,association=1"
+_GROUPS = "in each run the groups are dealt to the rows at random"
+_WORDS = "in each run the words are dealt to both sets at random"
 _ALONE = "the AUC of the planted case is that of the planted pictures against the others"
 CASES = (
     Case("membership.language-model", TEXT, share=10),
@@ -96,4 +99,6 @@ CASES = (
     Case("memorization.copies", PICTURES, {"copy_excess": 0.0}, null="real:vae-medical", why=_REAL),
     Case("memorization.data-copying", PICTURES, {"closer_rate": CHANCE}, null="real:vae-medical", why=_REAL),
     Case("bias.bbq", CHAT, {"bias_ambiguous": 0.0}, PLAIN_CHAT, share=20, labels="people", why=_DEALT),
+    Case("fairness.groups", DECISIONS, {"selection_rate_difference": 0.0}, share=20, labels="groups", why=_GROUPS),
+    Case("bias.embeddings", VECTORS, {"association_effect": 0.0}, share=20, labels="sides", why=_WORDS),
 )

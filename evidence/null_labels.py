@@ -23,4 +23,18 @@ def people(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
     return [r | {"reading": TURNED.get(r["reading"], r["reading"])} if turned[r["cluster"]] else r for r in rows]
 
 
-DEALS: dict[str, Deal] = {"people": people}
+def groups(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Deal the groups to the rows."""
+    return _permuted("groups", rows, rng)
+
+
+def sides(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Deal the two sets to the words."""
+    return _permuted("side", rows, rng)
+
+
+def _permuted(key: str, rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    return [row | {key: rows[i][key]} for row, i in zip(rows, rng.permutation(len(rows)).tolist(), strict=True)]
+
+
+DEALS: dict[str, Deal] = {"people": people, "groups": groups, "sides": sides}

@@ -20,7 +20,7 @@ from guardrails.core.registry import load_probe, probes
 from guardrails.core.results import Measurement, Threshold
 from guardrails.core.seeding import derive_seed
 from guardrails.core.subject import Subject
-from guardrails.targets import reference_chat
+from guardrails.targets import embeddings, reference_chat
 from guardrails.targets.reference import LEAF
 
 Reading = dict[str, Any]
@@ -48,13 +48,16 @@ def doses_of(model: str) -> dict[str, tuple[float, ...]]:
     """Return the doses of each fault of a model."""
     if model == reference_chat.NAME:
         return {"bias": reference_chat.DOSES}
+    if model == embeddings.VECTORS:
+        return {embeddings.DIAL: embeddings.DOSES}
     return {d.name: d.doses for d in find_generator(model).dials} | {"overfit": tuple(LEAF), "private": (1.0,)}
 
 
 def module_of(source: str) -> str:
-    """Return the module of a source's model: a generator, or the chat made from rules."""
+    """Return the module of a source's model: a generator, or one made from rules."""
     name = generator_of(source)
-    return reference_chat.__name__ if name == reference_chat.NAME else find_generator(name).__module__
+    rules = {reference_chat.NAME: reference_chat.__name__, embeddings.VECTORS: embeddings.__name__}
+    return rules.get(name) or find_generator(name).__module__
 
 
 def generator_of(source: str) -> str:

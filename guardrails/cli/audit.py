@@ -61,6 +61,9 @@ def audit(
     descriptor: Annotated[
         Path | None, typer.Option(help="An ONNX or TorchScript model for comparing pictures.")
     ] = None,
+    groups: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Columns of a table whose groups are compared, such as sex,race.")
+    ] = None,
     columns: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="Use only these columns of a table; may be repeated.")
     ] = None,
@@ -161,6 +164,7 @@ def audit(
         "options": _set(set_),
         "recognizers": recognizers,
         "descriptor": descriptor,
+        "groups": groups,
         "columns": _columns(columns),
         "ignore_columns": _columns(ignore_columns),
         "roles": _roles(role),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from .conversations import Chat
 from .errors import TargetError
@@ -31,6 +31,8 @@ class Access(StrEnum):
     SAMPLING = "sampling"
     CONVERSATIONS = "conversations"
     LOGPROBS = "logprobs"
+    PREDICTIONS = "predictions"
+    EMBEDDINGS = "embeddings"
     WEIGHTS = "weights"
     TRAINING_DATA = "training-data"
     HOLDOUT = "holdout"
@@ -103,6 +105,15 @@ class MomentsTarget(LanguageModelTarget, Protocol):
 
     def token_moments(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
         """Return, per sequence, log p of every token but the first, and mean and spread of log p: (length − 1, 3)."""
+        ...
+
+
+@runtime_checkable
+class EmbeddingTarget(Target, Protocol):
+    """What turns texts into vectors (`EMBEDDINGS`)."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[Any]:
+        """Return the vector of each text, (N, D)."""
         ...
 
 
@@ -191,6 +202,45 @@ class SoundTarget(Target, Protocol):
     def sample_sounds(self, n: int, *, seed: int) -> Sequence[NDArray[np.float32]]:
         """Return n recordings, (samples,) each, in −1 … 1."""
         ...
+
+
+@runtime_checkable
+class PredictingTarget(Target, Protocol):
+    """A classifier of rows whose predicted labels can be read (`PREDICTIONS`)."""
+
+    def label(self, columns: Any) -> Any:
+        """Return which of a table's columns is the label.
+
+        Raises
+        ------
+        ConfigurationError
+            Where the table lacks a feature, or holds nothing but features.
+        """
+        ...
+
+    def predict(self, table: pd.DataFrame) -> NDArray[Any]:
+        """Return the label that it predicts for each row, (N,)."""
+        ...
+
+
+class DecidedRows(NamedTuple):
+    """Which columns of the rows that a target makes hold decisions: its attribute ``decided``, where it says so.
+
+    Attributes
+    ----------
+    groups, crossed : tuple of str
+        Columns of groups, and those to cross.
+    prediction, label : str
+        Columns of decisions and of true labels.
+    positive : str
+        The value that counts as selected.
+    """
+
+    groups: tuple[str, ...]
+    crossed: tuple[str, ...]
+    prediction: str
+    label: str
+    positive: str
 
 
 @runtime_checkable

@@ -16,6 +16,7 @@ from ..core.errors import STOPS, ConfigurationError, GuardrailsError, TargetErro
 from ..core.seeding import derive_seed32
 from ..core.targets import Access, Modality, Target
 from .chat_texts import ChatTexts
+from .embeddings import EmbeddingCallable, embeds
 from .estimator import EstimatorTarget, is_estimator
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def callable_target(thing: Any, *, name: str | None = None) -> Target:
         One that may be called from several threads says in ``concurrent_batches`` of how many (1 to 64).
         Pictures are arrays (H, W), (H, W, 3) or (3, H, W), uint8 or floats in 0–1, or PIL images. Or a fitted
         classifier of scikit-learn: see `guardrails.targets.estimator`. Or a `guardrails.core.conversations.Chat`.
+        Or an object that embeds texts, with ``embed(texts)`` or ``encode(texts)``.
     name : str, optional
         Default: ``python:`` with its module and name.
 
@@ -92,6 +94,8 @@ def callable_target(thing: Any, *, name: str | None = None) -> Target:
         return EstimatorTarget(thing, name)
     if callable(getattr(thing, "reply", None)):
         return ChatTexts(thing)
+    if embeds(thing):
+        return EmbeddingCallable(thing, name)
     kind = next((m for m in METHODS if callable(getattr(thing, m, None))), None)
     if kind is None and not callable(thing):
         raise TargetError(

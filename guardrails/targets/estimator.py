@@ -56,7 +56,7 @@ class EstimatorTarget:
     """
 
     modality = Modality.TABLE
-    access = frozenset({Access.LOGPROBS, Access.RETRAINING})
+    access = frozenset({Access.LOGPROBS, Access.PREDICTIONS, Access.RETRAINING})
 
     def __init__(self, estimator: Any, name: str) -> None:
         self.estimator, self.name = estimator, name
@@ -93,7 +93,7 @@ class EstimatorTarget:
         ConfigurationError
             Where the table lacks a feature of the estimator, or holds nothing but features.
         """
-        columns, features = list(columns), self._features
+        columns, features = list(columns), self.features
         if missing := [name for name in features if name not in columns]:
             named = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
             raise ConfigurationError(f"the table lacks {len(missing)} of the features that {self.name} uses: {named}")
@@ -130,6 +130,21 @@ class EstimatorTarget:
         of_label = np.where(places < 0, 0.0, proba[np.arange(len(table)), places])
         return np.minimum(of_label, 1.0)
 
+    def predict(self, table: pd.DataFrame) -> NDArray[Any]:
+        """Return the label that it predicts for each row, (N,).
+
+        Raises
+        ------
+        TargetError
+            Where it fails, or returns another number of labels.
+        """
+        x, _ = self.split(table)
+        with self._guarded("predict"):
+            predicted = np.asarray(self.estimator.predict(x))
+        if predicted.shape != (len(table),):
+            raise TargetError(f"{self.name}: predict returned shape {predicted.shape}; {(len(table),)} is needed")
+        return predicted
+
     def retrained(self, table: pd.DataFrame, *, seed: int) -> Self:
         """Return a target with the same settings, trained anew on the rows of a table; its chance is of this seed.
 
@@ -149,13 +164,14 @@ class EstimatorTarget:
         return type(self)(estimator, self.name)
 
     @property
-    def _features(self) -> list[Any]:
+    def features(self) -> list[Any]:
+        """The columns that it was fitted to; empty where it was fitted to an array."""
         names = getattr(self.estimator, "feature_names_in_", None)
         return [] if names is None else list(names)
 
     def split(self, table: pd.DataFrame) -> tuple[Any, NDArray[Any]]:
         """Return features and labels, the features as the estimator was fitted: a data frame or an array."""
-        label, features = self.label(table.columns), self._features
+        label, features = self.label(table.columns), self.features
         y = table[label].infer_objects().to_numpy()
         return (table[features] if features else table.drop(columns=label).to_numpy()), y
 

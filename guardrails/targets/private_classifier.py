@@ -85,7 +85,7 @@ class PrivateClassifier:
 class PrivatelyTrained(EstimatorTarget):
     """A classifier that is audited as it is: to train it again takes its own training, which counts ε."""
 
-    access = frozenset({Access.LOGPROBS})
+    access = frozenset({Access.LOGPROBS, Access.PREDICTIONS})
 
 
 def features(table: pd.DataFrame, card: Mapping[str, Any]) -> Floats:

@@ -11,7 +11,8 @@ from generators.base import WEIGHTS, Generator, find_generator, generators, stem
 from ..core.errors import ConfigurationError
 from ..core.seeding import derive_seed
 from ..core.subject import Subject
-from ..core.targets import Access, Modality, Target
+from ..core.targets import Access, DecidedRows, Modality, Target
+from .embeddings import VECTORS, PlantedVectors, planted_vectors
 from .estimator import EstimatorTarget
 from .language.causal_model import CausalTarget, refuse_lone_surrogate
 from .private_classifier import PrivateClassifier, PrivatelyTrained
@@ -113,6 +114,23 @@ class ReferenceTable(_Reference):
         """Return n rows."""
         drawn: Any = self.generator.sample(n, seed=seed)
         rows: pd.DataFrame = drawn
+        return rows
+
+
+class DecidedTable(_Reference):
+    """Decisions about the applicants of a reference table, with what came of each: ``decisions:tabular,group_bias=1``.
+
+    A control. Beside the columns of the table it has ``deserved``: approved where the applicant did not default.
+    """
+
+    modality = Modality.TABLE
+    access = frozenset({Access.OUTPUTS})
+    decided = DecidedRows(("group",), ("group", "region"), "decision", "deserved", "approved")
+
+    def sample_rows(self, n: int, *, seed: int) -> pd.DataFrame:
+        """Return n rows."""
+        drawn: Any = self.generator.sample(n, seed=seed)
+        rows: pd.DataFrame = drawn.assign(deserved=drawn["defaulted"].map({"no": "approved", "yes": "refused"}))
         return rows
 
 
@@ -227,9 +245,10 @@ def parse(spec: str) -> tuple[str, dict[str, float | str]]:
 
 
 def load(spec: str) -> Any:
-    """Return the target that ``reference:<spec>`` names: a generator, or the chat of `reference_chat`."""
+    """Return the target that ``reference:<spec>`` names: a generator, the chat of rules, or the planted vectors."""
     name, settings = parse(spec)
-    return load_chat(settings) if name == CHAT else reference_target(name, settings)
+    rules = {CHAT: load_chat, VECTORS: planted_vectors}
+    return rules[name](settings) if name in rules else reference_target(name, settings)
 
 
 def load_real(name: str) -> RealImages:
@@ -259,6 +278,8 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
     spec : str
         ``reference:gpt-text,memorize=1``, with or without the scheme; ``real:gan-art``; or
         ``canaries:gpt-text,memorize=1``: the same model, with its canaries for corpus and others for holdout; or
+        ``reference:vectors,association=1``: embeddings with a planted association; or
+        ``decisions:tabular,group_bias=1``: the rows of a generator of tables as decisions about groups; or
         ``classifier:tabular,overfit=1`` or ``classifier:tabular,private=1``: a classifier trained on the corpus of a
         generator of tables.
     reference_items : int
@@ -272,10 +293,12 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
     """
     if spec.startswith("canaries:"):
         return _canaries(spec.removeprefix("canaries:"))
+    if spec.startswith("decisions:"):
+        return _decisions(spec.removeprefix("decisions:"))
     if spec.startswith("classifier:"):
         return _classifier(spec.removeprefix("classifier:"))
     target = load_real(spec.removeprefix("real:")) if spec.startswith("real:") else load(spec)
-    if isinstance(target, ReferenceChatTarget):
+    if isinstance(target, ReferenceChatTarget | PlantedVectors):
         return Subject(target)
     generator: Generator = target.generator
     name = generator.name
@@ -321,6 +344,18 @@ def _canaries(spec: str) -> Subject:
         holdout=[canary.text for canary in unplanted(UNPLANTED)],
         data_names={"corpus": f"canaries of {generator.name}", "holdout": "canaries that were not planted"},
     )
+
+
+def _decisions(spec: str) -> Subject:
+    """Return a reference generator of applicants, whose rows say which decision was made and what it should have been.
+
+    It brings no other data: each row is fresh.
+    """
+    name, settings = parse(spec)
+    generator = find_generator(name).load(**settings)
+    if name != "tabular":
+        raise ConfigurationError(f"decisions:{spec}: only tabular makes decisions about groups")
+    return Subject(target=DecidedTable(name, settings, generator))
 
 
 def _classifier(spec: str) -> Subject:

@@ -122,6 +122,14 @@ def test_a_split_deals_each_row_once_and_keeps_the_sizes():
     assert len({r["item"] for r in few}) == 20
 
 
+def test_what_is_dealt_anew_stays_the_same_in_sum_and_alone_changes():
+    rows = [{"item": i, "side": "x" if i < 30 else "y", "s": float(i)} for i in range(60)]
+    dealt = null_runs.dealt("sides", rows, np.random.default_rng(3))
+    assert [(r["item"], r["s"]) for r in dealt] == [(r["item"], r["s"]) for r in rows]
+    assert Counter(r["side"] for r in dealt) == {"x": 30, "y": 30}
+    assert 5 < sum(a["side"] != b["side"] for a, b in zip(dealt, rows, strict=True)) < 55
+
+
 @pytest.mark.parametrize("source", ["reference:gpt-text,memorize=1", "canaries:gpt-text,memorize=1"])
 def test_null_documents_stand_in_no_corpus(source):
     case = next(c for c in nulls.CASES if c.asked == source)

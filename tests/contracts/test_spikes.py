@@ -30,6 +30,7 @@ from guardrails.memorization.symbols.copied_symbols import SymbolicCopies
 from guardrails.targets.estimator import EstimatorTarget
 from guardrails.targets.language.causal_model import CausalTarget
 from guardrails.targets.reference_chat import ReferenceChat
+from guardrails.targets.spikes import SpikedEmbeddings
 
 SPIKED = [name for name in probes() if load_probe(name).spike_what]
 VOCABULARY = 4096
@@ -99,6 +100,10 @@ def kind(probe: Probe) -> str:
         return "answers"
     if isinstance(probe, SymbolicCopies):
         return "symbols"
+    if Access.EMBEDDINGS in probe.requires:
+        return "embeddings"
+    if Access.PREDICTIONS in probe.requires:
+        return "decisions"
     if Access.RETRAINING in probe.requires:
         return "classifier"
     return {Modality.TEXT: "text", Modality.IMAGE: "pictures", Modality.TABLE: "table"}[min(probe.modalities)]
@@ -231,6 +236,23 @@ def returned_prompts(patch: pytest.MonkeyPatch, name: str) -> None:
     patch.setattr(ReferenceChat, "_answer", lambda self, prompt, rng: prompt)
 
 
+def turned_decisions(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Read the decision about a row from the row three below it."""
+    from guardrails.fairness.metrics import sources
+
+    whole = sources._rows
+
+    def rows(table: Any, groups: Any, predicted: Any, true: Any) -> Any:
+        return whole(table, groups, [*predicted[3:], *predicted[:3]], true)
+
+    patch.setattr(sources, "_rows", rows)
+
+
+def constant_vectors(patch: pytest.MonkeyPatch, name: str) -> None:
+    whole = SpikedEmbeddings.embed
+    patch.setattr(SpikedEmbeddings, "embed", lambda self, texts: np.tile(whole(self, texts)[:1], (len(texts), 1)))
+
+
 BREAKS: dict[str, tuple[Break, ...]] = {
     "answers": (returned_prompts,),
     "text": (constant_probabilities, echoed_prompts, closed_texts, lost_digits),
@@ -238,6 +260,8 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "table": (shifted_columns,),
     "symbols": (other_texts,),
     "classifier": (constant_answers,),
+    "decisions": (turned_decisions,),
+    "embeddings": (constant_vectors,),
 }
 
 

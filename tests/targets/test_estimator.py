@@ -40,7 +40,7 @@ def test_a_fitted_classifier_is_a_target_that_can_be_trained_again() -> None:
     target = load_target(fitted(LogisticRegression()))
     assert isinstance(target, EstimatorTarget)
     assert target.modality is Modality.TABLE
-    assert target.access == {Access.LOGPROBS, Access.RETRAINING}
+    assert target.access == {Access.LOGPROBS, Access.PREDICTIONS, Access.RETRAINING}
     assert set(target.identity()) == {"estimator", "settings"}
     assert target.identity() != load_target(fitted(LogisticRegression(C=2))).identity()
 

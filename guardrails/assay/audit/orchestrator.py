@@ -59,6 +59,7 @@ def run_audit(
     options: Mapping[str, Any] | None = None,
     recognizers: str | Path | None = None,
     descriptor: str | Path | None = None,
+    groups: str | None = None,
     columns: str | Sequence[str] = (),
     ignore_columns: str | Sequence[str] = (),
     roles: Mapping[str, str | Sequence[str]] | None = None,
@@ -95,6 +96,9 @@ def run_audit(
     descriptor : str or Path, optional
         An ONNX or TorchScript file that describes pictures in place of the copy descriptor that ships
         (`guardrails.kit.pictures.user_descriptor`): the short form of ``memorization.copies.descriptor``.
+    groups : str, optional
+        The columns of a table whose groups are compared, with commas: the short form of the option ``columns`` of
+        ``fairness.groups``.
     columns, ignore_columns : str or sequence of str, optional
         The columns of a table to use, and those to leave out. A text is split at its commas.
     roles : dict of str to str or sequence of str, optional
@@ -145,8 +149,9 @@ def run_audit(
     objects = {"target": target, "corpus": corpus, "holdout": holdout, "reference": reference, "prompts": prompts}
     settled = {
         "text_field": text_field, "options": options, "recognizers": recognizers, "descriptor": descriptor,
-        "policy": policy, "columns": columns, "ignore_columns": ignore_columns, "roles": roles, "probes": probes,
-        "budget": budget, "seed": seed, "fail_on": fail_on, "endpoint": dict(endpoint) if endpoint else None,
+        "groups": groups, "policy": policy, "columns": columns, "ignore_columns": ignore_columns, "roles": roles,
+        "probes": probes, "budget": budget, "seed": seed, "fail_on": fail_on,
+        "endpoint": dict(endpoint) if endpoint else None,
     }  # fmt: skip
     if resume is not None:
         named = {name: name_of(value) for name, value in objects.items()}

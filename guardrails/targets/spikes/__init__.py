@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from .chats import RepeatingChat
 from .classifier import remembering_classifier
+from .decisions import deciding_by_group
+from .embeddings import SpikedEmbeddings
 from .images import SpikedImages
 from .language_model import SpikedLanguageModel, given_back, spiked_language_model
 from .table import SpikedTable
@@ -20,10 +22,12 @@ __all__ = [
     "PlacedTexts",
     "RepeatingChat",
     "ReplacedTexts",
+    "SpikedEmbeddings",
     "SpikedImages",
     "SpikedLanguageModel",
     "SpikedTable",
     "SpikedTexts",
+    "deciding_by_group",
     "given_back",
     "remembering_classifier",
     "spiked_language_model",

@@ -1,0 +1,1 @@
+"""Association tests of embeddings: the statistic, the sets of words, and what embeds a text."""

@@ -1,0 +1,1 @@
+"""Probes that compare how decisions fall on groups of people."""
