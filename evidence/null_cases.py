@@ -61,7 +61,9 @@ _DEALT = "in each run the answers are dealt to the groups at random; both signs 
 DECISIONS, VECTORS = "decisions:tabular,group_bias=1", "reference:vectors,association=1"
 _GROUPS = "in each run the groups are dealt to the rows at random"
 _WORDS = "in each run the words are dealt to both sets at random"
+_TURNED = "in each run all translations of a profession are turned to the other gender with a chance of one half"
 _ALONE = "the AUC of the planted case is that of the planted pictures against the others"
+TRANSLATOR = "reference:translator,gender_bias=1"
 CASES = (
     Case("membership.language-model", TEXT, share=10),
     Case("membership.generative-image", PICTURES, share=20, draw=200, planted=vae_medical.MEMORIZED, why=_ALONE),
@@ -101,4 +103,14 @@ CASES = (
     Case("bias.bbq", CHAT, {"bias_ambiguous": 0.0}, PLAIN_CHAT, share=20, labels="people", why=_DEALT),
     Case("fairness.groups", DECISIONS, {"selection_rate_difference": 0.0}, share=20, labels="groups", why=_GROUPS),
     Case("bias.embeddings", VECTORS, {"association_effect": 0.0}, share=20, labels="sides", why=_WORDS),
+    Case("bias.decisions", CHAT, {"decision_gap": 0.0}, PLAIN_CHAT, share=20, labels="answers", why=_DEALT),
+    Case(
+        "bias.translation",
+        TRANSLATOR,
+        {"stereotype_gap": 0.0},
+        "reference:translator",
+        share=20,
+        labels="genders",
+        why=_TURNED,
+    ),
 )

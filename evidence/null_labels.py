@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from guardrails.bias.grammatical_gender.cases import built_in
+from guardrails.bias.grammatical_gender.stereotyped import turned
 from guardrails.core.batch import Row
 
 Deal = Callable[[Sequence[Row], np.random.Generator], list[Row]]
@@ -37,4 +40,37 @@ def _permuted(key: str, rows: Sequence[Row], rng: np.random.Generator) -> list[R
     return [row | {key: rows[i][key]} for row, i in zip(rows, rng.permutation(len(rows)).tolist(), strict=True)]
 
 
-DEALS: dict[str, Deal] = {"people": people, "groups": groups, "sides": sides}
+def answers(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Deal the answers to a prompt to the groups of its feature."""
+    prompts: dict[tuple[Any, ...], list[int]] = {}
+    for i, r in enumerate(rows):
+        prompts.setdefault((r["feature"], r["case"], r["record"]), []).append(i)
+    out = list(rows)
+    for places in prompts.values():
+        for place, other in zip(places, rng.permutation(places), strict=True):
+            out[place] = rows[place] | {"group": rows[int(other)]["group"]}
+    return out
+
+
+def genders(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Turn, or not, all Spanish translations of a profession to the other gender."""
+    jobs = [built_in()[r["n"]].profession for r in rows]
+    chosen = {job: rng.random() < 0.5 for job in sorted(set(jobs))}
+    return [
+        r | {"translation": _other(r["translation"], job)} if chosen[job] else r
+        for r, job in zip(rows, jobs, strict=True)
+    ]
+
+
+def _other(text: str, job: str) -> str:
+    woman = turned(text, job, "female", "es")
+    return woman if woman != text else turned(text, job, "male", "es")
+
+
+DEALS: dict[str, Deal] = {
+    "people": people,
+    "groups": groups,
+    "sides": sides,
+    "answers": answers,
+    "genders": genders,
+}

@@ -104,6 +104,23 @@ class ReferenceText(_Reference):
         return list(self.generator.sample(n, seed=seed))
 
 
+class ReferenceTranslator(ReferenceText):
+    """The reference translator: a prompt is an English sentence, and the continuation its translation."""
+
+    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
+
+    @property
+    def translates_into(self) -> str:
+        """The language: ``es`` or ``de``."""
+        return str(self.generator.properties["language"])
+
+    def generate(
+        self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 1.0, seed: int = 0
+    ) -> list[str]:
+        """Return the translation of each prompt, whole whatever `max_new_tokens` says."""
+        return list(self.generator.translate(prompts, temperature=temperature, seed=seed))
+
+
 class ReferenceTable(_Reference):
     """A reference generator of tables."""
 
@@ -216,6 +233,8 @@ def reference_target(name: str, settings: Settings | None = None) -> ReferenceTa
     if generator.modality not in _KINDS:
         raise ConfigurationError(f"{name} makes {generator.modality}, which no probe reads yet")
     kind = ReferenceLanguageModel if generator.causal else _KINDS[generator.modality]
+    if hasattr(generator, "translate"):
+        kind = ReferenceTranslator
     target: ReferenceTarget = kind(name, settings or {}, generator)
     return target
 

@@ -246,3 +246,34 @@ def test_people_are_exchanged_in_whole_templates():
     assert len(turned) == 4
     assert {change for _, change in turned} == {True, False}
     assert all(d["reading"] == "unknown" for r, d in pairs if r["reading"] == "unknown")
+
+
+def test_answers_to_a_prompt_are_dealt_to_its_groups():
+    rows = [
+        {"feature": "age", "case": k % 3, "record": 0, "group": "old" if k % 2 else "young", "decision": str(k)}
+        for k in range(24)
+    ]
+    dealt = null_runs.dealt("answers", rows, np.random.default_rng(0))
+    assert [r["decision"] for r in dealt] == [r["decision"] for r in rows]
+    assert any(r["group"] != d["group"] for r, d in zip(rows, dealt, strict=True))
+    for case in range(3):
+        before, after = (Counter(r["group"] for r in some if r["case"] == case) for some in (rows, dealt))
+        assert before == after
+
+
+def test_all_translations_of_a_profession_change_their_gender_together():
+    names = {"nurse": ("La enfermera rió.", "El enfermero rió."), "cook": ("La cocinera rió.", "El cocinero rió.")}
+    cases = null_runs.dealt.__globals__["built_in"]()
+    places = [n for n, case in enumerate(cases) if case.profession in names][:40]
+    rows = [{"n": n, "translation": names[cases[n].profession][n % 2]} for n in places]
+    seen = set()
+    for seed in range(12):
+        dealt = null_runs.dealt("genders", rows, np.random.default_rng(seed))
+        turned = {}
+        for row, after in zip(rows, dealt, strict=True):
+            forms = names[cases[row["n"]].profession]
+            assert after["translation"] in forms
+            turned.setdefault(cases[row["n"]].profession, set()).add(row["translation"] != after["translation"])
+        assert all(len(changes) == 1 for changes in turned.values())
+        seen |= {change for changes in turned.values() for change in changes}
+    assert seen == {True, False}

@@ -29,6 +29,7 @@ from guardrails.core.targets import Access, Modality
 from guardrails.memorization.symbols.copied_symbols import SymbolicCopies
 from guardrails.targets.estimator import EstimatorTarget
 from guardrails.targets.language.causal_model import CausalTarget
+from guardrails.targets.reference import ReferenceTranslator
 from guardrails.targets.reference_chat import ReferenceChat
 from guardrails.targets.spikes import SpikedEmbeddings
 
@@ -98,6 +99,8 @@ class Gallery:
 def kind(probe: Probe) -> str:
     if any(control.source.startswith("reference:chat") for control in probe.controls):
         return "answers"
+    if any(control.source.startswith("reference:translator") for control in probe.controls):
+        return "translations"
     if isinstance(probe, SymbolicCopies):
         return "symbols"
     if Access.EMBEDDINGS in probe.requires:
@@ -253,8 +256,13 @@ def constant_vectors(patch: pytest.MonkeyPatch, name: str) -> None:
     patch.setattr(SpikedEmbeddings, "embed", lambda self, texts: np.tile(whole(self, texts)[:1], (len(texts), 1)))
 
 
+def returned_sentences(patch: pytest.MonkeyPatch, name: str) -> None:
+    patch.setattr(ReferenceTranslator, "generate", lambda self, prompts, **_: list(prompts))
+
+
 BREAKS: dict[str, tuple[Break, ...]] = {
     "answers": (returned_prompts,),
+    "translations": (returned_sentences,),
     "text": (constant_probabilities, echoed_prompts, closed_texts, lost_digits),
     "pictures": (other_pictures,),
     "table": (shifted_columns,),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardrails.bias.replies.logistic import exchanged_p, jackknifed, log_odds_ratio
 from guardrails.bias.replies.scores import (
     Contrast,
     detectable,
@@ -79,3 +80,51 @@ def test_the_detectable_size_is_told_four_times_in_five() -> None:
         for i in range(60)
     ]
     assert 0.62 <= np.mean(told) <= 0.95
+
+
+def counts(rng: np.random.Generator, shift: float, n: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    level = rng.normal(0, 1, 36)
+    p = 1 / (1 + np.exp(-(level[:, None] + np.array([0.0, shift]))))
+    total = np.full((36, 2), float(n))
+    return rng.binomial(n, p).astype(float), total, np.repeat(np.arange(12), 3)
+
+
+def test_the_log_odds_ratio_agrees_with_an_unpenalised_fit_where_answers_are_many() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    yes, total, _ = counts(np.random.default_rng(0), -0.8, 200)
+    design = np.vstack([np.r_[np.eye(36)[i], g] for i in range(36) for g in (0, 1) for _ in (0, 1)])
+    label = np.tile([1, 0], 72)
+    weight = np.stack([yes, total - yes], axis=-1).ravel()
+    oracle = LogisticRegression(C=1e6, fit_intercept=False, tol=1e-10, max_iter=5000).fit(design, label, weight)
+    assert log_odds_ratio(yes, total) == pytest.approx(oracle.coef_[0, -1], abs=0.01)
+
+
+def test_one_prompt_has_the_log_odds_ratio_with_half_an_answer_in_each_cell() -> None:
+    yes, total = np.array([[7.0, 2.0]]), np.array([[10.0, 10.0]])
+    expected = np.log((2.5 / 8.5) / (7.5 / 3.5))
+    assert log_odds_ratio(yes, total) == pytest.approx(expected, abs=1e-6)
+
+
+def test_its_interval_covers_a_known_shift() -> None:
+    rng = np.random.default_rng(2)
+    covered = 0
+    for _ in range(60):
+        yes, total, cases = counts(rng, -0.8)
+        interval = jackknifed(yes, total, cases, confidence=0.95)
+        covered += interval.low <= -0.8 <= interval.high
+    assert covered >= 53
+
+
+def test_answers_that_are_all_alike_leave_doubt() -> None:
+    total = np.full((12, 2), 3.0)
+    interval = jackknifed(total, total, np.arange(12), confidence=0.95)
+    assert interval.value == pytest.approx(0, abs=1e-6)
+    assert interval.low < -0.5 < 0.5 < interval.high
+
+
+def test_the_exchange_of_labels_is_uniform_without_a_difference() -> None:
+    rng = np.random.default_rng(3)
+    values = [exchanged_p(*counts(rng, 0.0)[:2], seed=i, resamples=200) for i in range(100)]
+    assert sum(p <= 0.05 for p in values) <= 12
+    assert exchanged_p(*counts(rng, -1.0)[:2], seed=0) < 0.001

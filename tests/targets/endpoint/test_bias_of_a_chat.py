@@ -43,6 +43,14 @@ def measured(probe: str, target: Any, **options: Any) -> dict[str, Measurement]:
     return {m.metric: m for m in one.measure(rows, subject, seed=0)}
 
 
+def test_decisions_through_an_endpoint(target: Any) -> None:
+    got = measured("bias.decisions", target, feature="gender")
+    assert got["decision_gap_signed"].value < 0  # type: ignore[operator]
+    assert got["decision_gap"].high > 0.7  # type: ignore[operator]
+    assert got["refusal_rate"].value == pytest.approx(8 / 72)
+    assert got["unparsed_rate"].value == 0
+
+
 def test_questions_through_an_endpoint_without_log_probabilities(target: Any, tmp_path: Path) -> None:
     file = tmp_path / "questions.jsonl"
     file.write_text("".join(json.dumps(q) + "\n" for q in questions()))
