@@ -102,6 +102,9 @@ CASES = (
     Case("memorization.data-copying", PICTURES, {"closer_rate": CHANCE}, null="real:vae-medical", why=_REAL),
     Case("bias.bbq", CHAT, {"bias_ambiguous": 0.0}, PLAIN_CHAT, share=20, labels="people", why=_DEALT),
     Case("fairness.groups", DECISIONS, {"selection_rate_difference": 0.0}, share=20, labels="groups", why=_GROUPS),
+    Case(
+        "fairness.intersections", DECISIONS, {"selection_rate_difference": 0.0}, share=20, labels="groups", why=_GROUPS
+    ),
     Case("bias.embeddings", VECTORS, {"association_effect": 0.0}, share=20, labels="sides", why=_WORDS),
     Case("bias.decisions", CHAT, {"decision_gap": 0.0}, PLAIN_CHAT, share=20, labels="answers", why=_DEALT),
     Case(

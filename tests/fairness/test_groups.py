@@ -209,6 +209,8 @@ def test_what_is_missing_is_named() -> None:
     model, _ = classifier(table, ["x"])
     asked = load_probe("fairness.groups", {"columns": "sex"})
     assert "--holdout" in asked.missing(Subject(load_target(model)))[0]
+    crossed = load_probe("fairness.intersections", {"columns": "sex", "prediction": "decided"})
+    assert "second column" in crossed.missing(bare)[0]
 
 
 def test_a_table_is_no_table_of_decisions_unless_groups_are_named() -> None:
@@ -228,6 +230,15 @@ def test_what_a_policy_has_limits_for_holds_together() -> None:
     assert (both.low, both.high) == pytest.approx(newcombe(*m, *f, confidence=0.975)[1:])
     gated = {metric for probe, metric in load_policy("default").thresholds if probe == "fairness.groups"}
     assert gated == {*Groups.gated}
+
+
+def test_combinations_of_groups_are_groups() -> None:
+    table = people(4000)
+    values = of_table(table, probe="fairness.intersections", columns="sex,race")
+    rates = (table["decided"] == "yes").groupby([table["sex"], table["race"]]).mean()
+    headline = values["selection_rate_difference"]
+    assert headline.value == pytest.approx(rates.max() - rates.min())
+    assert "sex × race = m & " in headline.explanation
 
 
 def test_each_column_has_its_largest_gaps_in_a_table() -> None:
@@ -258,6 +269,15 @@ def test_intervals_cover_the_gap_on_the_card_in_nineteen_of_twenty_seeds(dose: f
     truth = reference_subject(source).target.generator.card["truth"]["group_bias"]["value"]
     measured = [readings(source, "fairness.groups", 500, seed) for seed in range(200)]
     assert sum(m.low <= truth <= m.high for m in measured) >= 180
+
+
+@pytest.mark.slow
+def test_intervals_of_combinations_cover_their_largest_gap() -> None:
+    source = "decisions:tabular,group_bias=0.5"
+    every = reference_subject(source).target.sample_rows(400_000, seed=900)
+    rates = (every["decision"] == "approved").groupby([every["group"], every["region"]]).mean()
+    measured = [readings(source, "fairness.intersections", 1000, seed) for seed in range(100)]
+    assert sum(m.low <= rates.max() - rates.min() <= m.high for m in measured) >= 90
 
 
 @pytest.mark.parametrize("kind", ["table", "classifier"])

@@ -14,7 +14,7 @@ from ...core.registry import probes
 T = TypeVar("T")
 SHORT: dict[str, tuple[str, ...]] = {
     "descriptor": ("memorization.copies.descriptor",),
-    "groups": ("fairness.groups.columns",),
+    "groups": ("fairness.groups.columns", "fairness.intersections.columns"),
     "recognizers": ("privacy.completion.recognizers", "privacy.pii.recognizers"),
 }
 """Options of the command line, of a plan and of `audit` that stand for options of probes."""

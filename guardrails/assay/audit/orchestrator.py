@@ -98,7 +98,7 @@ def run_audit(
         (`guardrails.kit.pictures.user_descriptor`): the short form of ``memorization.copies.descriptor``.
     groups : str, optional
         The columns of a table whose groups are compared, with commas: the short form of the option ``columns`` of
-        ``fairness.groups``.
+        ``fairness.groups`` and ``fairness.intersections``.
     columns, ignore_columns : str or sequence of str, optional
         The columns of a table to use, and those to leave out. A text is split at its commas.
     roles : dict of str to str or sequence of str, optional
