@@ -38,7 +38,7 @@ def smollm2() -> Any:
 def bare(model: Any, sequences: Sequence[Sequence[int]], budget: int) -> None:
     with torch.inference_mode():
         for group in scoring.batches([len(s) for s in sequences], budget):
-            tokens, mask = scoring._pad([sequences[i] for i in group], model.device, side="right")
+            tokens, mask = scoring.pad([sequences[i] for i in group], model.device, side="right")
             model(input_ids=tokens, attention_mask=mask, use_cache=False)
 
 
