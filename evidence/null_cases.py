@@ -62,6 +62,8 @@ DECISIONS, VECTORS = "decisions:tabular,group_bias=1", "reference:vectors,associ
 _GROUPS = "in each run the groups are dealt to the rows at random"
 _WORDS = "in each run the words are dealt to both sets at random"
 _TURNED = "in each run all translations of a profession are turned to the other gender with a chance of one half"
+BIASED = "reference:gpt-text,bias=1"
+_EXCHANGED = "in each run, the stereotyping side of each template's pairs is drawn at random"
 _ALONE = "the AUC of the planted case is that of the planted pictures against the others"
 TRANSLATOR = "reference:translator,gender_bias=1"
 CASES = (
@@ -116,4 +118,5 @@ CASES = (
         labels="genders",
         why=_TURNED,
     ),
+    Case("bias.stereotype-pairs", BIASED, {"stereotype_share": CHANCE}, share=20, labels="sentences", why=_EXCHANGED),
 )

@@ -67,10 +67,24 @@ def _other(text: str, job: str) -> str:
     return woman if woman != text else turned(text, job, "male", "es")
 
 
+def sentences(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Exchange, or not, both sentences in all pairs of a template."""
+    turned = _coins(rows, "template", rng)
+    return [
+        r | {"scores": {scorer: pair[::-1] for scorer, pair in r["scores"].items()}} if turned[r["template"]] else r
+        for r in rows
+    ]
+
+
+def _coins(rows: Sequence[Row], field: str, rng: np.random.Generator) -> dict[str, bool]:
+    return {name: bool(rng.random() < 0.5) for name in sorted({r[field] for r in rows})}
+
+
 DEALS: dict[str, Deal] = {
     "people": people,
     "groups": groups,
     "sides": sides,
     "answers": answers,
     "genders": genders,
+    "sentences": sentences,
 }

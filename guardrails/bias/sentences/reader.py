@@ -23,9 +23,9 @@ def read_pairs(language: str, path: Path | None = None) -> tuple[Pair, ...]:
     """Return the minimal pairs of a language.
 
     Each template and each pair of terms give four sentences: both terms with both attributes. The term is swapped
-    beside each attribute, and the attribute beside each term. Each sentence is therefore once the more stereotypical
-    one of a pair and once the less stereotypical one, and a scorer that looks only at the term, or only at the
-    attribute, prefers either side equally often.
+    beside each attribute, and the attribute beside each term. Each term and each attribute is therefore as often in
+    the more stereotypical sentence as in the other, and a scorer that looks only at the term, or only at the attribute,
+    prefers either side equally often.
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""Sentences that are compared by their log-probabilities: items, scorers, statistics of preferences."""
