@@ -52,6 +52,6 @@ def scores(fit: np.ndarray, labels: np.ndarray, weights: np.ndarray, new: np.nda
         model = GaussianMixture(COMPONENTS, covariance_type="diag", reg_covar=1e-3, max_iter=40, random_state=0)
         with warnings.catch_warnings():  # 40 rounds are enough: the likelihood is flat long before it stands still
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(fit[drawn, rng.integers(FRAMES, size=len(drawn))])
-        density.append(model.score_samples(new.reshape(-1, new.shape[-1])).reshape(new.shape[:2]))
+            model.fit(fit[drawn, rng.integers(FRAMES, size=len(drawn))].astype(np.float64))
+        density.append(model.score_samples(new.reshape(-1, new.shape[-1]).astype(np.float64)).reshape(new.shape[:2]))
     return (density[1] - density[0]).mean(axis=1)
