@@ -17,6 +17,8 @@ def test_the_outcome_that_ships_is_of_these_sources_and_weights(name: str) -> No
 @pytest.mark.parametrize("name", DEFAULT)
 def test_an_outcome_says_what_it_was_measured_on(name: str) -> None:
     outcome = shipped_outcomes._stated()[name]["outcome"]
-    assert outcome["behaved"]
+    # deepfake.spectro does not tell neural voices from a recording: its rows abstain and say so.
+    assert outcome["behaved"] == (name != "deepfake.spectro")
+    assert outcome["behaved"] or "does not tell" in outcome["reason"]
     assert min(outcome["n"]) >= 10
     assert "against" in outcome["measured_on"]

@@ -168,7 +168,7 @@ def test_it_classifies_as_its_card_says() -> None:
     assert card["holdout"]["private"]["auc"] > card["holdout"]["not_private"]["auc"] - 0.05
     assert card["spent_epsilon"] <= card["claimed_epsilon"] == 1
     assert card["epsilon_lower_bound"]["private"] <= 1 < card["epsilon_lower_bound"]["not_private_overfitted"]
-    assert given.target.access == {Access.LOGPROBS}
+    assert given.target.access == {Access.LOGPROBS, Access.PREDICTIONS}
 
 
 def test_probabilities_are_those_of_the_network() -> None:
