@@ -25,13 +25,11 @@ def test_a_real_language_model_from_a_package(test_data, tmp_path):
     assert len(paragraphs) == PARAGRAPHS
     corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in paragraphs), encoding="utf-8")
     words = ("--corpus", str(corpus), "--budget", "quick", "--out", str(run))
-    code, said, error = audit("package:smollm2", *words, "--probes", "memorization.extraction", "--probes", "bias.*")
+    probes = ("--probes", "memorization.extraction", "--probes", "bias.counterfactual")  # the others take minutes
+    code, said, error = audit("package:smollm2", *words, *probes)
     assert code in (0, 1, 3), said + error
-    by_id = findings(run)
-    assert by_id["bias.bbq/bias_ambiguous"]["status"] == "not-assessed"  # no questions are given
-    assert by_id["bias.counterfactual/association_gap"]["status"] != "not-assessed"
-    for finding in by_id.values():
-        if finding["threshold"] and finding["status"] != "not-assessed":
+    for finding in findings(run).values():
+        if finding["threshold"]:
             assert finding["measurement"]["low"] <= finding["measurement"]["value"] <= finding["measurement"]["high"]
             if finding["id"] != "memorization.extraction/extraction_rate_duplicated":  # no spike is planted for it
                 assert finding["spike"]["recovery"] > 0.9
