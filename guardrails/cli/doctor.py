@@ -83,7 +83,7 @@ def _own_packages() -> Check:
 
 def opencv() -> Check:
     """Import OpenCV in a process of its own, since a missing system library may end that process."""
-    command = [sys.executable, "-c", "import cv2; print(cv2.__version__)"]
+    command = [sys.executable, "-P", "-c", "import cv2; print(cv2.__version__)"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SLOW_IMPORT_SECONDS, check=False)
     if done.returncode == 0:
         return Check("OpenCV loads", True, done.stdout.strip())

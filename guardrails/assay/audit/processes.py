@@ -19,6 +19,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from ...core.batch import Batch, Row
 from ...core.errors import JournalError
+from ..child_process import command, search_path
 from .engine import Collected, Measured, Series, one_by_one
 from .worker import THREADS, Job, Planned, Worker, sendable
 
@@ -200,10 +201,9 @@ class _Child:
 
     def __init__(self, job: Job) -> None:
         self.sources: set[str] = set()
-        environment = os.environ | dict.fromkeys(THREADS, "1")
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        environment = os.environ | dict.fromkeys(THREADS, "1") | search_path()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            command(__name__), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         )
         with suppress(OSError):  # it is dead already, which the first batch says
             self._send(job)

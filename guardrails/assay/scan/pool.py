@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from ...core.errors import ConfigurationError, TargetError
+from ..child_process import command, search_path
 from .watch import PATIENCE, Patience, Watch, memory_each
 
 A = TypeVar("A")
@@ -77,10 +77,9 @@ class Worker:
 
     def _start(self) -> subprocess.Popen[str]:
         """Start a process that finds what this one finds. Not a fork: nothing of this process can be in its way."""
-        environment = os.environ | dict.fromkeys(THREADS, "1") | QUIET | MEMORY
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        environment = os.environ | dict.fromkeys(THREADS, "1") | QUIET | MEMORY | search_path()
         self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "guardrails.assay.scan.worker", json.dumps(self.detectors)],
+            command("guardrails.assay.scan.worker", json.dumps(self.detectors)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="ascii", env=environment,
         )  # fmt: skip
         ready = _exchange(process, None)
