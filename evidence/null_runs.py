@@ -26,7 +26,7 @@ from guardrails.core.seeding import derive_seed
 from guardrails.core.subject import Subject
 from guardrails.membership.reference_models import scored
 from guardrails.membership.separation import TOP, Attacks, best
-from guardrails.targets.reference import UNPLANTED
+from guardrails.targets.reference_data import UNPLANTED
 
 DECIMALS = 4
 

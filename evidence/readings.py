@@ -21,7 +21,7 @@ from guardrails.core.results import Measurement, Threshold
 from guardrails.core.seeding import derive_seed
 from guardrails.core.subject import Subject
 from guardrails.targets import embeddings, reference_chat
-from guardrails.targets.reference import LEAF
+from guardrails.targets.reference_data import LEAF
 
 Reading = dict[str, Any]
 """source, seed, value, low, high, n, errors (where there are any) and status."""
@@ -72,7 +72,7 @@ def generator_of(source: str) -> str:
 def code_files(probe: Probe) -> set[Path]:
     """Return the Python files that decide a reading: those of the probe, of targets and of its sources' generators."""
     models = {module_of(source) for source in sources(probe)}
-    files = closure({type(probe).__module__, "guardrails.core.asking", "guardrails.targets.reference", *models})
+    files = closure({type(probe).__module__, "guardrails.core.asking", "guardrails.targets.reference_data", *models})
     return files | {Path(__file__).resolve()}
 
 

@@ -17,7 +17,7 @@ from guardrails.core.registry import load_detector
 from guardrails.core.seeding import derive_seed32
 from guardrails.deepfake.speech.spectra import Spectra, spectra
 from guardrails.kit.sound import RATE, read_sound
-from guardrails.targets.reference import reference_subject
+from guardrails.targets.reference_data import reference_subject
 from guardrails.training.material import speech_sets as sets
 from guardrails.training.material.speech_channel import passed
 from guardrails.training.speech import figures

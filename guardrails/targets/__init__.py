@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import ConfigurationError, did_you_mean
 from ..core.targets import Target
 from .data import check_form, load_data, read_as
-from .reference import reference_subject
+from .reference_data import reference_subject
 
 if TYPE_CHECKING:
     from .endpoint.options import EndpointOptions

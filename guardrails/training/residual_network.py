@@ -171,7 +171,7 @@ def altered(picture: Image, rng: np.random.Generator) -> Image:
 
 def small_pairs(seed: int) -> list[Pair]:
     """Pair outputs of our generators with pictures of what they learnt from; every real picture is its own source."""
-    from ..targets.reference import reference_subject
+    from ..targets.reference_data import reference_subject
 
     out = []
     for name in GENERATORS:

@@ -97,7 +97,7 @@ def test_an_interrupted_build_says_how_to_go_on(
 def test_an_audit_with_an_index_finds_what_the_model_knows_by_heart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from guardrails.targets.reference import reference_subject
+    from guardrails.targets.reference_data import reference_subject
 
     corpus = tmp_path / "corpus.jsonl"
     items = reference_subject("reference:gpt-text").corpus
