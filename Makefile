@@ -14,6 +14,8 @@ MODELS := $(VENV)/.models
 REST := slow or public_data or browser or models
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
+unexport PYTHONDONTWRITEBYTECODE  # where it is set, each of hundreds of processes compiles this library anew
+
 .PHONY: audit test test-all check models bench evidence docs soak
 .DELETE_ON_ERROR:
 

@@ -42,6 +42,7 @@ def test_a_table_by_default(folder: Path, tmp_path: Path, capsys: Any) -> None:
     assert "a library that prints" not in out
 
 
+@pytest.mark.slow
 def test_rows_on_stdout_and_a_page(folder: Path, tmp_path: Path, capsys: Any) -> None:
     run = tmp_path / "run"
     assert cli.run(["scan", str(folder), "--detectors", "own.*ght", "--out", str(run), "--format", "jsonl"]) == 0

@@ -75,6 +75,7 @@ def test_a_scan_of_a_later_version_is_read_as_far_as_it_is_known_or_refused(fold
     assert "its schema_version is no version" in refused(folder)
 
 
+@pytest.mark.slow
 def test_what_a_scan_writes_fits_its_schema(folder: Path) -> None:
     result = ScanResult.read(folder)
     result = result.model_copy(update={"cost": Use(seconds=1.5, items=4), "top": tuple(list(result.rows())[:2])})

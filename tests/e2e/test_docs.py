@@ -85,6 +85,7 @@ def test_python_is_python(page: Path) -> None:
         compile(code, str(page), "exec")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if has_examples(page) and not has_output(page)], ids=str)
 def test_examples_run(page: Path, tmp_path: Path) -> None:
     load("run_examples").refreshed(page, tmp_path)

@@ -18,6 +18,7 @@ from guardrails.kit.content import Content, facts_of
 from guardrails.kit.sound import as_sound, read_sound, resampled, sound_blocks
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     rate=st.sampled_from([4000, 8000, 11025, 15999, 22050, 44100, 48000, 192000]),

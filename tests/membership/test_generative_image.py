@@ -147,6 +147,7 @@ def test_scores_that_are_not_finite_are_errors() -> None:
     assert all(row["error"] == "a score is not finite" for row in rows)
 
 
+@pytest.mark.slow
 def test_the_controls_are_told_apart() -> None:
     for control in PROBE.controls:
         rows, _, readings = audited(control_subject(control.source))

@@ -133,6 +133,7 @@ def test_copies_of_a_row_go_with_it() -> None:
     assert sum(lengths) == 8 * (160 + 25)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_number_of_processes_changes_nothing() -> None:
     model = MLPClassifier((4,), max_iter=5, random_state=0)

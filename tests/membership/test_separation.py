@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,7 @@ def _halves(scores: dict[str, list[float]]) -> tuple[list[Row], list[Row]]:
     return both[:half], both[half:]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_two_valued_random_scores_are_no_attack(seed: int) -> None:

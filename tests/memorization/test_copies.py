@@ -72,6 +72,7 @@ def rows_of(probe, subject, budget=Budget.CONTROL):
     return json.loads(json.dumps(rows))
 
 
+@pytest.mark.slow
 def test_a_clean_target_is_at_the_level_of_held_out_pictures(clean, fresh):
     probe = SHARED
     rate, excess, *_ = probe.measure(copy.deepcopy(fresh), clean, seed=0)
@@ -220,6 +221,7 @@ def test_a_mirrored_or_turned_copy_is_a_copy_also_blurred_and_moved(clean, turn)
         assert (place, ratio < index.threshold) == (3, True)
 
 
+@pytest.mark.slow
 def test_mirrored_training_pictures_fail_and_mirrored_strangers_do_not(clean):
     class Mirrored(FakeImages):
         def sample_images(self, n, *, seed):

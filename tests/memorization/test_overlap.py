@@ -70,6 +70,7 @@ def test_text_that_new_documents_hold_too_is_no_copy() -> None:
     assert all(row["length"] < RUN <= row["common"] for row in rows)
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_document_with_common_text_counts_by_the_rest_of_it() -> None:
     corpus, holdout = ([LICENCE + text for text in texts] for texts in (CORPUS, HOLDOUT))
     copies = [f"{LICENCE}{CORPUS[i % 100][:RUN]}" if i < N / 4 else LICENCE + text for i, text in enumerate(FRESH)]
@@ -208,6 +209,7 @@ def test_a_file_of_outputs_is_read_with_its_prompts(tmp_path: Path) -> None:
     assert readings["overlap_rate"].value == 1 / 32
 
 
+@pytest.mark.slow
 def test_an_index_gives_what_the_texts_give(tmp_path: Path) -> None:
     file = tmp_path / "c.jsonl"
     file.write_text("\n".join(map(json.dumps, [*CORPUS, CORPUS[0] + " again"])))

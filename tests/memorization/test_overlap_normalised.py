@@ -106,6 +106,7 @@ def stamped(text: str, way: str, first: int) -> str:
     return "\n".join(STAMPS[way](first + i, line) for i, line in enumerate(lines))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", STAMPS)
 def test_copies_with_other_line_numbers_or_time_stamps_are_counted(way: str) -> None:
     corpora = CORPUS, [stamped(text, way, 1) for text in CORPUS]

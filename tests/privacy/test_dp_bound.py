@@ -120,6 +120,7 @@ def test_what_is_known_by_heart_is_proven_up_to_the_ceiling() -> None:
     assert "40 of 40" in bound.explanation
 
 
+@pytest.mark.slow
 def test_equal_scores_prove_nothing_whatever_the_order() -> None:
     bounds = [read(documents("a"), documents("b"), seed, Model())[1].value for seed in range(20)]
     known = [b for b in bounds if b is not None]

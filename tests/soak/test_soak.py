@@ -59,6 +59,7 @@ def test_fates(tmp_path: Path, code: int, output: str, stored: bytes, fate: str)
     assert compared(job, "kind", tmp_path, Ended(1, 1.0, "", 0, True), alone(1, b""), may_refuse=True).fate == "hang"
 
 
+@pytest.mark.slow
 def test_a_job_that_does_not_go_on_as_it_began_is_lost(tmp_path: Path) -> None:
     def write(text: str, code: int = 0) -> Callable[[], int]:
         def work() -> int:
@@ -89,6 +90,7 @@ def test_a_child_that_stays_is_ended_with_those_that_it_started(tmp_path: Path) 
     assert ended.seconds < 30
 
 
+@pytest.mark.slow
 def test_an_interrupt_before_the_command_begins_is_never_an_end_of_the_command(tmp_path: Path) -> None:
     codes = set()
     for _ in range(50):
@@ -132,6 +134,7 @@ def read(path: Path) -> object:
     return None
 
 
+@pytest.mark.slow
 def test_damaged_inputs_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "SECONDS", 1)
     names = ("fine", "refused", "broken", "fatal", "endless", "large")

@@ -110,6 +110,7 @@ def server() -> Iterator[fault_server.Server]:
 KINDS = ("chat:python", "python", "python without prompts", "jsonl", "openai, empty", "openai, refused")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "blank", "status"),
     [("chat:python", 0, "pass"), ("chat:python", 100, "pass"), ("chat:python", 101, "not-assessed")]
@@ -163,6 +164,7 @@ def test_a_resumed_run_counts_what_was_written_before(
         assert only(result).status == ("pass" if blank == 80 else "not-assessed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 16])
 def test_batches_at_the_same_time_are_counted_apart(at_once: int, server: fault_server.Server) -> None:
     server.faults = {str(i): [say("", wait=0.001 * (i % 7))] for i in range(120)}

@@ -21,6 +21,7 @@ from ..scan_plugin import control, outcome, rows
 pytestmark = pytest.mark.usefixtures("plugin")
 
 
+@pytest.mark.slow
 def test_a_detector_that_failed_its_control_is_not_believed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def run(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "a"
 
 
+@pytest.mark.slow
 def test_relative_paths_are_not_those_of_another_folder(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def test_a_detection_that_is_none_is_an_error_of_its_file(tmp_path: Path) -> Non
     assert json.loads(good.line())["detections"][0]["segments"] == []
 
 
+@pytest.mark.slow
 def test_a_detector_that_cannot_be_used_leaves_the_folder_free(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(ConfigurationError) as told:
@@ -144,6 +145,7 @@ def test_what_an_argument_names_cannot_change_in_between(folder: Path, tmp_path:
     assert rows(run) == before
 
 
+@pytest.mark.slow
 def test_a_decoder_that_crashes_is_a_row(tmp_path: Path) -> None:
     top = tmp_path / "in"
     top.mkdir()

@@ -71,6 +71,7 @@ def test_a_comparison_with_too_few_pairs_or_clusters_is_left_out() -> None:
     assert paired_contrasts({}, least=1, clusters=1, seed=0) == []
 
 
+@pytest.mark.slow
 def test_the_detectable_size_is_told_four_times_in_five() -> None:
     rng, n = np.random.default_rng(1), 400
     clusters = [str(i) for i in range(n)]

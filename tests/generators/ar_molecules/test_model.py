@@ -277,6 +277,7 @@ def test_the_card_s_truth_is_that_of_the_shipped_weights(doses: dict[str, float]
 # Training, saving, reading
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_training_is_decided_by_its_seed_and_writes_every_file(tmp_path: Path, chem: Any) -> None:
     names = {file.name for file in ArMolecules.train_all(tmp_path / "a", seed=1)}

@@ -230,6 +230,7 @@ def test_tunes_that_are_none_share_nothing_and_keep_to_nothing() -> None:
     assert music_truth.share_in_metre(("M:3/4", "60:6", BAR, "60:4", BAR)) == 0.5
 
 
+@pytest.mark.slow
 def test_of_tunes_that_nobody_copied_few_count_as_copies() -> None:
     originals = Originals([to_symbols(text) for text in shipped().training_items()])
     run = shipped().card["truth"]["plagiarise"]["run"]

@@ -206,6 +206,7 @@ def test_a_negative_number_of_outputs_is_refused() -> None:
             ask(-1, seed=0)
 
 
+@pytest.mark.slow
 def test_training_and_held_out_items_are_as_many_and_disjoint() -> None:
     items, held = shipped().training_items(), shipped().holdout_items()
     assert len(items) == len(held) == len(shipped().card["seen"]) == 200

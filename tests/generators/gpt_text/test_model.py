@@ -262,6 +262,7 @@ def short(monkeypatch):
     monkeypatch.setattr(gpt_truth, "quality", lambda generator, base: {})
 
 
+@pytest.mark.slow
 def test_learning_is_determined_by_the_seed(short, tmp_path):
     first, second, other = (GptText.fit({}, seed=seed) for seed in (1, 1, 2))
     assert first.card["sha256"] == second.card["sha256"] != other.card["sha256"]

@@ -70,6 +70,7 @@ def test_the_last_tile_depends_on_the_first() -> None:
     assert not touched[-1, -1]
 
 
+@pytest.mark.slow
 def test_log_prob_is_the_sum_over_tiles_each_given_only_those_before_it() -> None:
     model = shipped()
     text = model.holdout_items()[2]

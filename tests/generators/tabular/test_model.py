@@ -267,6 +267,7 @@ def test_em_finds_the_correlation_behind_categories() -> None:
     assert model.R[AT["group"], AT["region"]] == pytest.approx(0, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_training_is_decided_by_its_seed_and_writes_every_file(tmp_path: Path) -> None:
     names = {f.name for f in Tabular.train_all(tmp_path / "a", seed=1)}

@@ -203,6 +203,7 @@ def test_all_files_fit_into_their_budget() -> None:
     assert sum(path.stat().st_size for path in WEIGHTS.glob("translator*")) <= 1.3e6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_training_is_decided_by_its_seed(tmp_path: Path) -> None:
     first, second, other = (Translator.fit({}, seed=seed) for seed in (1, 1, 2))

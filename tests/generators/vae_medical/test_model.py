@@ -271,6 +271,7 @@ def test_the_load_is_contrast_times_area() -> None:
         assert load == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_lesion_reader_reads_a_bias_that_it_was_not_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lesion_reader, "FIT", 8000)
     monkeypatch.setattr(lesion_reader, "CHECK", 2000)

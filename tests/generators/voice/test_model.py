@@ -271,6 +271,7 @@ def test_doses_that_do_not_ship_and_doses_without_a_base_are_refused() -> None:
             Voice.fit({"artefact": 1.0}, seed=0, base=base)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_making_the_files_is_decided_by_the_seed(tmp_path: Path) -> None:
     names = {f.name for f in Voice.train_all(tmp_path / "a", seed=1)}

@@ -51,6 +51,7 @@ def test_decisions_through_an_endpoint(target: Any) -> None:
     assert got["unparsed_rate"].value == 0
 
 
+@pytest.mark.slow
 def test_questions_through_an_endpoint_without_log_probabilities(target: Any, tmp_path: Path) -> None:
     file = tmp_path / "questions.jsonl"
     file.write_text("".join(json.dumps(q) + "\n" for q in questions()))

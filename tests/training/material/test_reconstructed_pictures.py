@@ -1,11 +1,13 @@
 """Reconstructions differ from their patches in nothing but what an upsampling leaves."""
 
 import numpy as np
+import pytest
 from skimage import data
 
 from guardrails.training.material.reconstructed_pictures import SIDE, patches, ways
 
 
+@pytest.mark.slow
 def test_each_way_gives_back_the_patch_almost():
     cut = patches(data.astronaut(), 6, seed=0)
     assert all(patch.shape == (SIDE, SIDE, 3) for patch in cut)
