@@ -50,6 +50,7 @@ class Processes:
         self._job = job
         self._children: list[_Child] = []
         self._done_by: dict[str, _Child] = {}
+        self._opened_by: dict[str, set[_Child]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +72,7 @@ class Processes:
             Where a process is lost.
         """
         planned = [(series, batches) for series, batches in work if batches]
-        sources = Sources(_by_source(planned))
+        sources = Sources(_by_source(planned), self._opened_by)
         self._start(len(planned), len(sources))
         if not self._children:
             yield from ((series, done) for series, batches in planned for done in one_by_one(series, batches))
@@ -94,7 +95,7 @@ class Processes:
         JournalError
             Where a process is lost.
         """
-        sources = Sources(_by_source((series, None) for series in work))
+        sources = Sources(_by_source((series, None) for series in work), self._opened_by)
         self._start(sources.series, len(sources))
 
         def plan(child: _Child, series: Series, _: None) -> Iterator[Planned | None]:
@@ -121,7 +122,7 @@ class Processes:
         def measure(child: _Child, series: Series, rows: Sequence[Row]) -> Iterator[Measured]:
             yield child.measure(series.name, rows)
 
-        yield from self._side_by_side(Sources(series_of, self._done_by), measure)
+        yield from self._side_by_side(Sources(series_of, self._opened_by, self._done_by), measure)
 
     def _side_by_side(
         self, sources: Sources[T], work: Callable[[_Child, Series, T], Iterator[Done]]
@@ -158,13 +159,21 @@ class Sources(Generic[T]):
     ----------
     work : mapping
         By source.
+    opened_by : dict
+        By generator, the processes that have sources of it open. It is kept up to date.
     done_by : mapping, optional
         The processes that have sources open: no other gets these.
     """
 
-    def __init__(self, work: Mapping[str, list[tuple[Series, T]]], done_by: Mapping[str, _Child] | None = None) -> None:
+    def __init__(
+        self,
+        work: Mapping[str, list[tuple[Series, T]]],
+        opened_by: dict[str, set[_Child]],
+        done_by: Mapping[str, _Child] | None = None,
+    ) -> None:
         self._work = dict(sorted(work.items(), key=lambda item: len(item[1]), reverse=True))
         self._done_by = done_by or {}
+        self._opened_by = opened_by
         self._lock = Lock()
 
     @property
@@ -176,15 +185,23 @@ class Sources(Generic[T]):
         return len(self._work)
 
     def next(self, child: _Child) -> list[tuple[Series, T]] | None:
-        """Return the work of a next source: one that the process has open, else of a generator of which it has one."""
+        """Return the work of a next source.
+
+        One that the process has open, else of a generator of which it has one, else of one that no other process has:
+        two doses of a generator share its corpus, and what probes build of it.
+        """
         with self._lock:
             free = [source for source in self._work if self._done_by.get(source, child) is child]
             if not free:
                 return None
-            known = {generator(source) for source in child.sources}
-            source = max(free, key=lambda source: (source in child.sources, generator(source) in known))
+            source = max(free, key=lambda source: self._nearness(source, child))
             child.sources.add(source)
+            self._opened_by.setdefault(generator(source), set()).add(child)
             return self._work.pop(source)
+
+    def _nearness(self, source: str, child: _Child) -> tuple[bool, bool, bool]:
+        have = self._opened_by.get(generator(source), set())
+        return source in child.sources, child in have, not have
 
 
 def generator(source: str) -> str:

@@ -74,7 +74,7 @@ def series(name: str) -> Series:
 
 def test_a_process_does_sources_of_a_generator_that_it_knows_and_else_the_one_of_most_series() -> None:
     names = ["one|x:a", "one|x:b,dose=1", "one|x:b", "two|x:b", "one|y:a,dose=1", "one|x:c"]
-    sources = Sources(_by_source((series(name), i) for i, name in enumerate(names)))
+    sources = Sources(_by_source((series(name), i) for i, name in enumerate(names)), {})
     assert len(sources) == 5
     first, second = children()
     assert [what for _, what in sources.next(first) or []] == [2, 3]
@@ -86,10 +86,21 @@ def test_a_process_does_sources_of_a_generator_that_it_knows_and_else_the_one_of
     assert second.sources == {"x:a", "y:a,dose=1", "x:c"}
 
 
+def test_a_process_that_knows_none_of_the_generators_takes_one_that_no_other_has() -> None:
+    names = ["one|x:b", "two|x:b", "one|x:b,dose=1", "two|x:b,dose=1", "one|x:a"]
+    opened: dict[str, set[Any]] = {}
+    sources = Sources(_by_source((series(name), name) for name in names), opened)
+    first, second = children()
+    assert [what for _, what in sources.next(first) or []] == names[:2]
+    assert [what for _, what in sources.next(second) or []] == names[4:]
+    assert opened == {"b": {first}, "a": {second}}
+    assert [what for _, what in sources.next(second) or []] == names[2:4]  # rather than wait
+
+
 def test_a_source_is_measured_by_the_process_that_has_it_open() -> None:
     first, second = children()
     work = _by_source((series(name), name) for name in ("one|x:a", "one|x:b"))
-    sources = Sources(work, {"x:a": second, "x:b": first})
+    sources = Sources(work, {}, {"x:a": second, "x:b": first})
     assert sources.next(first) == work["x:b"]
     assert sources.next(first) is None
     assert sources.next(second) == work["x:a"]
