@@ -96,7 +96,7 @@ def install(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     from guardrails.core import registry
 
     subjects = {"fake:always": Subject(FakeTarget(1.0)), "fake:never": Subject(FakeTarget(0.0))}
-    rules = policy.Policy("default", "0" * 64, {(FakeProbe.id, "yes_rate"): THRESHOLD})
+    rules = policy.Policy("default", {(FakeProbe.id, "yes_rate"): THRESHOLD})
     for module in (registry, plan, policy):
         monkeypatch.setattr(module, "probes", lambda: {FakeProbe.id: FakeProbe})
     for module in (scope, controls):

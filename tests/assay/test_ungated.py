@@ -37,7 +37,7 @@ def gating(monkeypatch, tmp_path):
 
     def install(chosen, default):
         policies = {
-            name: policy.Policy(name, "0" * 64, {("fake.yes", t.metric): t for t in thresholds})
+            name: policy.Policy(name, {("fake.yes", t.metric): t for t in thresholds})
             for name, thresholds in (("own.toml", chosen), ("default", default))
         }
         for module in (policy, plan, scope, controls):
@@ -114,7 +114,8 @@ def test_a_run_is_not_resumed_under_another_policy(gating, tmp_path, monkeypatch
     target = fakes.FakeTarget(0.0)
     run_audit(target, policy="own.toml", out=tmp_path / "run")
     assert run_audit(target, resume=tmp_path / "run")[0].exit_code == 0
-    laxer = policy.Policy("own.toml", "1" * 64, {("fake.yes", "yes_rate"): fakes.THRESHOLD})
+    limit = fakes.THRESHOLD.model_copy(update={"limit": 2 * fakes.THRESHOLD.limit})
+    laxer = policy.Policy("own.toml", {("fake.yes", "yes_rate"): limit})
     monkeypatch.setattr(scope, "load_policy", lambda name: laxer)
     with pytest.raises(ConfigurationError, match=r"policy own\.toml changed since the run in .* began"):
         run_audit(target, resume=tmp_path / "run")

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Literal
 
 from ...core.probe import Probe
-from ...core.results import ControlOutcome, Finding, Measurement, Power, Severity, SpikeOutcome, Status, Threshold
+from ...core.results import (
+    ControlOutcome,
+    Finding,
+    FrameworkRef,
+    Measurement,
+    Power,
+    Severity,
+    SpikeOutcome,
+    Status,
+    Threshold,
+)
 from ..policy.policy import Policy, frameworks, judge
 from .options import of_probe
 from .plan import Settings
@@ -105,12 +115,19 @@ def _finding(
         controls=reading.controls,
         spike=reading.spike if metric == probe.headline else None,
         power=_powers().get(probe.id),
-        frameworks=tuple(frameworks()[key] for key in probe.frameworks if key in frameworks()),
+        frameworks=_cited(probe, policy),
         advice=probe.advice if status in (Status.FAIL, Status.INCONCLUSIVE) else "",
         options=of_probe(settings.options, probe.id),
         command=settings.command(probe=probe.id) if settings.target else settings.command(),
         expected=reading.expected,
     )
+
+
+def _cited(probe: Probe, policy: Policy) -> tuple[FrameworkRef, ...]:
+    """Return the controls of the policy that name a probe or, if the policy has none, those that the probe cites."""
+    if policy.controls:
+        return tuple(c.reference for c in policy.controls if probe.id in c.probes)
+    return tuple(frameworks()[key] for key in probe.frameworks if key in frameworks())
 
 
 def _status(

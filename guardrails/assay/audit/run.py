@@ -128,6 +128,7 @@ class Run:
             not_tested=not_tested(findings),
             policy=policy.name,
             policy_sha256=policy.sha256,
+            policy_record=policy.record,
             seed=settings.seed,
             budget=settings.budget.value,
             command=settings.command(),

@@ -5,11 +5,10 @@ A policy file may extend another: its rows then add to those of the other, chang
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +17,21 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from ...core.errors import ConfigurationError, ContentError, did_you_mean
 from ...core.probe import Probe
 from ...core.registry import probes
-from ...core.results import FrameworkRef, Measurement, Severity, Status, Threshold
+from ...core.results import (
+    FrameworkControl,
+    FrameworkRef,
+    Measurement,
+    PolicyRecord,
+    PolicyThreshold,
+    Severity,
+    Status,
+    Threshold,
+)
 from ...core.statistics import needed_n
 from ...core.statistics.intervals import score_interval
 from ...kit.io import shown
 from ...kit.settings_file import parse_toml, read_bounded
+from .control_rows import VISIBLE, ControlRow, Header, controls_of
 
 POLICIES = Path(__file__).parent / "shipped"
 LONGEST_CHAIN = 20
@@ -33,8 +42,7 @@ UP_TO_ONE = frozenset({"share", "share of guesses", "risk", "AUC"})
 
 
 Word = Annotated[str, StringConstraints(pattern=r"^[\w.-]+$", max_length=100)]
-Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+$", max_length=100)]
-"""Text that may be printed: no control characters, which could rewrite what a terminal shows."""
+Line = Annotated[str, StringConstraints(pattern=VISIBLE, max_length=100)]
 
 
 class _Row(BaseModel):
@@ -62,6 +70,8 @@ class _PolicyFile(BaseModel):
     description: str
     extends: str | None = None
     threshold: list[_Row] = []
+    framework: Header = Header()
+    control: list[ControlRow] = []
 
 
 Key = tuple[str, str]
@@ -70,7 +80,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Policy:
-    """Thresholds by (probe, metric), and the hash of the files they came from.
+    """Thresholds by (probe, metric), and the controls of frameworks that findings give evidence for.
 
     Attributes
     ----------
@@ -81,11 +91,37 @@ class Policy:
     """
 
     name: str
-    sha256: str
     thresholds: Mapping[Key, Threshold]
+    description: str = ""
+    controls: tuple[FrameworkControl, ...] = ()
     extends: tuple[str, ...] = ()
     changed: tuple[Key, ...] = field(default=())
     removed: tuple[Key, ...] = field(default=())
+
+    @classmethod
+    def of(cls, record: PolicyRecord) -> Policy:
+        """Return the policy that a result holds, to judge its measurements again."""
+        thresholds = {
+            (t.probe, t.metric): Threshold.model_validate(t.model_dump(exclude={"probe"})) for t in record.thresholds
+        }
+        return cls(record.name, thresholds, record.description, record.controls, record.extends)
+
+    @cached_property
+    def record(self) -> PolicyRecord:
+        """The policy as a result holds it."""
+        rows = sorted(self.thresholds.items())
+        return PolicyRecord(
+            name=self.name,
+            description=self.description,
+            extends=self.extends,
+            thresholds=tuple(PolicyThreshold(probe=probe, **t.model_dump()) for (probe, _), t in rows),
+            controls=self.controls,
+        )
+
+    @property
+    def sha256(self) -> str:
+        """The hash of `record`: what counts in a policy, not how its file is written."""
+        return self.record.sha256
 
     def threshold(self, probe: str, metric: str) -> Threshold | None:
         """Return the threshold for a metric, or None where the policy does not gate it."""
@@ -127,26 +163,46 @@ def _load(name_or_file: str | Path, folder: Path, below: tuple[Path, ...]) -> Po
         raise ConfigurationError(f"policy {path} extends itself: {chain}")
     if len(below) > LONGEST_CHAIN:
         raise ConfigurationError(f"policy {path}: more than {LONGEST_CHAIN} policies extend each other")
-    data, text = read_toml(path, "policy")
+    data, _ = read_toml(path, "policy")
     try:
         file = _PolicyFile.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError(f"policy {path}:", *mistakes(error)) from error
+    base = Policy("", _brought() if place == POLICIES / "default.toml" else {})
     if file.extends is not None:
+        _check_inside(path, file.extends)
         base = _load(file.extends, path.parent, (*below, place))
-        sha256 = hashlib.sha256(text + base.sha256.encode()).hexdigest()
-        names = (base.name, *base.extends)
-    else:
-        brought = _brought() if path.parent == POLICIES and path.stem == "default" else {}
-        more = repr(sorted(brought.items())).encode() if brought else b""
-        base, sha256, names = Policy("", "", brought), hashlib.sha256(text + more).hexdigest(), ()
     thresholds, wrong = _applied(file.threshold, base.thresholds)
+    controls, more = controls_of(file.control, file.framework, base.controls, probes())
     if not thresholds and not wrong:
         wrong.append("  it gates nothing; give at least one [[threshold]]")
-    if wrong:
-        raise ConfigurationError(f"policy {path}:", *wrong)
-    changed = tuple(r.key for r in file.threshold if r.gate and r.key in base.thresholds)
-    return Policy(file.name, sha256, thresholds, names, changed, tuple(r.key for r in file.threshold if not r.gate))
+    if wrong + more:
+        raise ConfigurationError(f"policy {path}:", *wrong, *more)
+    return Policy(
+        file.name,
+        thresholds,
+        file.description,
+        controls,
+        (base.name, *base.extends) if base.name else (),
+        tuple(r.key for r in file.threshold if r.gate and r.key in base.thresholds),
+        tuple(r.key for r in file.threshold if not r.gate),
+    )
+
+
+def _check_inside(path: Path, extends: str) -> None:
+    """Refuse to extend a file that is not in the folder of the policy or below: a policy can come from anyone.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    if not extends.endswith(".toml"):
+        return
+    folder, place = os.path.realpath(path.parent), os.path.realpath(path.parent / extends)
+    if os.path.commonpath([folder, place]) != folder:
+        raise ConfigurationError(
+            f"policy {path}: extends '{extends}', which is outside of its folder; put both files into one folder"
+        )
 
 
 def _path(name_or_file: str | Path, folder: Path) -> Path:

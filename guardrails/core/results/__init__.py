@@ -14,6 +14,7 @@ from .finding import (
     Threshold,
 )
 from .measurement import Baseline, Evidence, Measurement, Point, Series, finite
+from .policy import FrameworkControl, PolicyRecord, PolicyThreshold
 from .schema import json_schema
 
 __all__ = [
@@ -24,11 +25,14 @@ __all__ = [
     "Cost",
     "Evidence",
     "Finding",
+    "FrameworkControl",
     "FrameworkRef",
     "InputRecord",
     "Measurement",
     "NotTested",
     "Point",
+    "PolicyRecord",
+    "PolicyThreshold",
     "Power",
     "ProbeCost",
     "Requests",

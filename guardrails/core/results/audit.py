@@ -17,6 +17,7 @@ from .cost import Cost
 from .finding import STATUS_ORDER, Finding, Severity, Status
 from .measurement import Frozen
 from .migrate import VERSIONS, extra_of, migrated
+from .policy import PolicyRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +85,9 @@ class AuditResult(Frozen):
     not_tested: tuple[NotTested, ...]
     policy: str
     policy_sha256: str
+    policy_record: PolicyRecord | None = Field(
+        default=None, description="the policy whole; `policy_sha256` is its hash. None in results before schema 1.5"
+    )
     seed: int
     budget: str
     command: str

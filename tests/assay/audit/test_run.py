@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from guardrails.assay.audit.findings import Reading, findings_of
 from guardrails.assay.audit.journal import Journal
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.plan import make_settings
-from guardrails.assay.policy.policy import Policy
+from guardrails.assay.policy.policy import Policy, judge
 from guardrails.assay.sources import sources_sha256, versions
 from guardrails.core.errors import ConfigurationError, TargetError
 from guardrails.core.results import AuditResult, Status
@@ -60,6 +61,27 @@ def test_rate_to_status_to_exit_code(fake, tmp_path, rate, status, code):
     assert [f.status for f in result.findings] == [status]
     assert result.exit_code == code
     assert AuditResult.from_json((folder / "result.json").read_text()) == result
+
+
+def test_the_policy_is_hashed_before_the_first_sample_and_stands_whole_in_the_result(fake, tmp_path):
+    hashes = []
+
+    class Watched(fake.FakeTarget):
+        def answer(self, item, seed):
+            if not hashes:  # an immutable connection: the run has the journal open
+                with sqlite3.connect(f"file:{tmp_path / 'run' / 'journal.sqlite'}?mode=ro", uri=True) as db:
+                    hashes.append(db.execute("SELECT body FROM log WHERE kind = 'set' AND name = 'policy'").fetchall())
+            return super().answer(item, seed)
+
+    result, _ = run_audit(Watched(0.1), out=tmp_path / "run")
+    assert [json.loads(body) for (body,) in hashes[0]] == [result.policy_sha256]
+    assert result.policy_record.sha256 == result.policy_sha256
+    stored = AuditResult.from_json((tmp_path / "run" / "result.json").read_text())
+    frozen = Policy.of(stored.policy_record)
+    assert frozen.sha256 == stored.policy_sha256
+    for finding in stored.findings:
+        threshold = frozen.threshold(finding.probe, finding.measurement.metric)
+        assert (threshold, judge(finding.measurement, threshold)[0]) == (finding.threshold, finding.status)
 
 
 def test_controls_are_checked_and_cached(fake, tmp_path):
@@ -196,7 +218,7 @@ def test_a_control_is_judged_by_the_headline_alone(fake):
     probe = fake.FakeProbe()
     (headline,) = probe.measure([{"yes": True}] * 50, None, seed=0)
     other = headline.model_copy(update={"metric": "other", "value": 0.0, "low": 0.0, "high": 0.1})
-    rules = Policy("two", "0" * 64, {(probe.id, metric): fake.THRESHOLD for metric in ("yes_rate", "other")})
+    rules = Policy("two", {(probe.id, metric): fake.THRESHOLD for metric in ("yes_rate", "other")})
     for expected, gated in ((None, ["yes_rate", "other"]), ("found", ["yes_rate"])):
         findings = findings_of(Reading(probe, (headline, other), expected=expected), rules, make_settings({}))
         assert [f.measurement.metric for f in findings] == gated

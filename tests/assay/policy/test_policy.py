@@ -1,3 +1,4 @@
+import json
 import os
 import re
 
@@ -6,10 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from guardrails.assay.policy.check import mistakes_in
-from guardrails.assay.policy.policy import frameworks, judge, load_policy, policy_names
+from guardrails.assay.policy.policy import Policy, frameworks, judge, load_policy, policy_names
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.registry import probes
-from guardrails.core.results import Measurement, Status, Threshold
+from guardrails.core.results import Measurement, PolicyRecord, Status, Threshold
 from guardrails.core.statistics import needed_n, wilson
 
 LIMIT = Threshold(metric="rate", limit=0.1, origin="a test's own choice")
@@ -142,6 +143,29 @@ def test_unknown_names_get_the_nearest_known_one():
         load_policy("missing.toml")
 
 
+def test_the_hash_is_of_what_a_policy_says_and_not_of_how_its_file_is_written(tmp_path):
+    rows = [row(**NEW), row("memorization.overlap", "overlap_rate", gate=False)]
+    policy = load_policy(policy_file(tmp_path, *rows))
+    again = load_policy(policy_file(tmp_path, "# a comment", *reversed(rows)))
+    stricter = load_policy(policy_file(tmp_path, row(**NEW | {"limit": 0.02}), rows[1]))
+    assert policy.sha256 == again.sha256 != stricter.sha256
+    record = PolicyRecord.model_validate_json(policy.record.model_dump_json())
+    assert Policy.of(record).sha256 == record.sha256 == policy.sha256
+    assert dict(Policy.of(record).thresholds) == dict(policy.thresholds)
+    assert len(record.thresholds) == len(load_policy("default").thresholds) - 1
+
+
+@given(st.integers(0, 2), st.floats(0, 1), st.sampled_from(["limit", "origin", "severity", "required", "metric"]))
+def test_every_field_of_a_threshold_counts_in_the_hash(place, limit, field):
+    record = load_policy("default").record
+    other = {"limit": limit, "origin": "someone else said so", "severity": "low", "required": "x", "metric": "other"}
+    changed = json.loads(record.model_dump_json())
+    before = changed["thresholds"][place][field]
+    changed["thresholds"][place][field] = not before if field == "required" else other[field]
+    same = before == changed["thresholds"][place][field]
+    assert (PolicyRecord.model_validate(changed).sha256 == record.sha256) is same
+
+
 @pytest.mark.parametrize("name", policy_names())
 def test_shipped_policies_gate_known_probes_and_every_headline(name):
     policy = load_policy(name)
@@ -203,6 +227,20 @@ def test_a_chain_of_policies_is_followed_from_where_each_file_lies(tmp_path):
     before = policy.sha256
     policy_file(tmp_path / "house", row(**NEW | {"limit": 0.02}), name="base")
     assert load_policy(path).sha256 != before
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_file_outside_of_the_folder_is_not_read(tmp_path, link):
+    policy_file(tmp_path, row(**NEW), name="secret")
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    if link:
+        (folder / "inside.toml").symlink_to(tmp_path / "secret.toml")
+    for extends in (
+        ["inside.toml"] if link else ["../secret.toml", str(tmp_path / "secret.toml"), "a/../../secret.toml"]
+    ):
+        with pytest.raises(ConfigurationError, match="outside of its folder"):
+            load_policy(policy_file(folder, extends=extends))
 
 
 def test_a_policy_that_extends_itself_is_refused(tmp_path):
