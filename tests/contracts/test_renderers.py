@@ -15,6 +15,7 @@ from typing import Any
 
 import junitparser
 import pytest
+from huggingface_hub import ModelCard
 
 import reports
 from guardrails.core import plug_ins
@@ -22,7 +23,9 @@ from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Status
 from guardrails.core.results.bench import BenchResult
 from guardrails.core.results.scan import FilePictures, ScanResult
+from guardrails.core.visible import is_hidden
 from reports import registry
+from reports.outcomes import outcome_of
 from reports.renderer import Renderer
 
 sys.path.append(str(Path(__file__).parents[1] / "reports"))
@@ -103,10 +106,43 @@ def harmless_json(content: bytes) -> None:
     assert json.loads(content)
 
 
+def harmless_texts(document: Any) -> None:
+    """Whoever shows a text of a document that other tools read shows all of it, on one line, and opens no address."""
+    for key, text in kinds.texts(document):
+        if key == "description" and document.get("data_type") == "AVID":
+            text = text.replace("\n", "")
+        assert [c for c in text if is_hidden(c)] == []
+        if key in ("href", "url"):
+            assert re.match(r"https://|#|media/", text), text
+
+
+def harmless_document(content: bytes) -> None:
+    harmless_texts(json.loads(content))
+
+
+def harmless_model_card(content: bytes) -> None:
+    card = ModelCard(content.decode())
+    assert set(card.data.to_dict()) <= {"model-index"}
+    harmless_texts(card.data.to_dict())
+    assert "<" not in content.decode()
+    assert card.text.count("\n## ") + card.text.startswith("## ") == 1
+
+
 HARMLESS = {
-    "csv": harmless_csv, "html": harmless_html, "json": harmless_json, "junit": harmless_junit,
-    "markdown": harmless_markdown, "sarif": harmless_sarif,
+    "avid": harmless_document, "csv": harmless_csv, "cyclonedx": harmless_document,
+    "every-eval-ever": harmless_document, "html": harmless_html, "json": harmless_json, "junit": harmless_junit,
+    "markdown": harmless_markdown, "model-card": harmless_model_card, "oscal": harmless_document,
+    "sarif": harmless_sarif,
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("format", reports.formats())
+def test_a_hostile_string_in_every_field_of_an_audit_stays_text(format: str) -> None:
+    for text in kinds.EVERYWHERE:
+        result = kinds.filled(factory.audit(), text)
+        content = reports.render(result, format)
+        assert reports.render(result, format) == content
+        HARMLESS[format](content)
 
 
 @EVERY
@@ -139,6 +175,8 @@ def audit_counts(format: str, result: AuditResult, content: bytes) -> None:
             assert passed == sum(finding.behaved for finding in result.findings)
         case "json":
             assert Counter(f["status"] for f in json.loads(content)["findings"]) == counts
+        case "oscal" | "cyclonedx" | "avid" | "every-eval-ever" | "model-card":
+            assert kinds.stated_outcomes(format, content) == Counter(outcome_of(f).word for f in result.findings)
         case _:
             text = re.sub(r"<[^>]*>|\\", " ", content.decode()) if format == "html" else content.decode()
             for status, words in (("fail", "fail"), ("pass", "pass"), ("not-assessed", "not assessed")):

@@ -7,11 +7,14 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import report_factory
+from pydantic import BaseModel
 
 from guardrails.core.results import AuditResult
 from guardrails.core.results.bench import BenchResult
@@ -32,6 +35,21 @@ HOSTILE = (
     "{0} {1}",
     "&#0; &amp; <!ENTITY x SYSTEM 'file:///etc/passwd'>",
 )
+EVERYWHERE = (
+    "\u200f\u202e\u2066txt.exe\u2069",
+    "</script><script>alert(1)</script>",
+    "=cmd|'/C calc'!A0;@SUM(A1)",
+    "\udc80\ud800 half pairs \udfff",
+    "\x00\x1b]0;title\x07\x9b31m\x85\u2028\u2029",
+    "\n---\nmodel-index: []\n---\n# heading\n\n| a |\n|---|\n",
+    "!!python/object/apply:os.system ['id'] &a *a {x: [y, %s] # \\",
+    "javascript:alert(1)",
+    "../../../etc/passwd",
+    "\U000e0041\ufeff\ufffe\uffff",
+    " ",
+    "",
+)
+"""Texts that stand in every field of a result at once."""
 VERDICTS = ("synthetic", "manipulated", "nothing found", "abstain")
 
 
@@ -45,6 +63,66 @@ def hostile_audit() -> AuditResult:
         for i, text in enumerate(HOSTILE)
     ]  # fmt: skip
     return result.model_copy(update={"findings": (*result.findings, *more), "command": HOSTILE[-2]})
+
+
+def filled(value: Any, text: str) -> Any:
+    """Return a result, or a part of one, with a text in every field that may hold any text."""
+    if isinstance(value, BaseModel):
+        free = {name: filled(getattr(value, name), text) for name in type(value).model_fields if name not in FIXED}
+        return value.model_copy(update=free)
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return text
+    if isinstance(value, tuple):
+        return tuple(filled(item, text) for item in value)
+    if isinstance(value, dict):
+        return {f"{name}{text}": filled(item, text) for name, item in value.items()}
+    return value
+
+
+FIXED = frozenset({"verdict", "confidence", "expected", "observed", "kind", "schema_version"})
+"""Fields that hold one of a few words."""
+
+
+def texts(document: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text of a document, the names of its fields too, each with the name of its field."""
+    if isinstance(document, str):
+        yield key, document
+    elif isinstance(document, dict):
+        for name, value in document.items():
+            yield "", name
+            yield from texts(value, key if name == "value" else name)
+    elif isinstance(document, list):
+        for item in document:
+            yield from texts(item, key)
+
+
+def stated_outcomes(format: str, content: bytes) -> Counter[str]:
+    """Return how many findings of each outcome a document states."""
+    if format == "model-card":
+        rows = [line for line in content.decode().splitlines() if line.startswith("| ")][1:]
+        return Counter(re.split(r"(?<!\\\\) \| ", row)[1] for row in rows)
+    document = json.loads(content)
+    match format:
+        case "oscal":
+            (result,) = document["assessment-results"]["results"]
+            props = [dict(_pairs(o["props"])) for o in result.get("observations", [])]
+            return Counter(p["outcome"] for p in props if p["outcome"] != "not-tested")
+        case "cyclonedx":
+            groups = [document["metadata"]["properties"]]
+            groups += [c["modelCard"]["properties"] for c in document["components"]]
+            pairs = [pair for group in groups for pair in _pairs(group)]
+            return Counter(value for name, value in pairs if name.startswith("guardrails:outcome:"))
+        case "avid":
+            return Counter(metric["results"]["outcome"] for metric in document["metrics"])
+        case _:
+            scores = Counter(r["score_details"]["details"]["outcome"] for r in document["evaluation_results"])
+            others = document["source_metadata"]["additional_details"]
+            lines = [line for name, line in others.items() if name.startswith("finding without a score ")]
+            return scores + Counter(re.findall(r": ([a-z-]+): no reading that counts", line)[0] for line in lines)
+
+
+def _pairs(properties: list[dict[str, str]]) -> list[tuple[str, str]]:
+    return [(p["name"], p["value"]) for p in properties]
 
 
 def detection(name: str, verdict: str, text: str) -> dict[str, Any]:
