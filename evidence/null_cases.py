@@ -109,6 +109,7 @@ CASES = (
     ),
     Case("bias.embeddings", VECTORS, {"association_effect": 0.0}, share=20, labels="sides", why=_WORDS),
     Case("bias.decisions", CHAT, {"decision_gap": 0.0}, PLAIN_CHAT, share=20, labels="answers", why=_DEALT),
+    Case("bias.counterfactual-prompts", CHAT, {"sentiment_gap": 0.0}, PLAIN_CHAT, share=20, labels="texts", why=_DEALT),
     Case(
         "bias.translation",
         TRANSLATOR,

@@ -80,6 +80,31 @@ def _coins(rows: Sequence[Row], field: str, rng: np.random.Generator) -> dict[st
     return {name: bool(rng.random() < 0.5) for name in sorted({r[field] for r in rows})}
 
 
+def texts(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Deal the texts of a prompt, two of one group and one of each that is compared with it, to their places."""
+    prompts: dict[tuple[Any, ...], list[int]] = {}
+    for i, r in enumerate(rows):
+        prompts.setdefault((r["feature"], r["prompt"], r["draw"]), []).append(i)
+    out = list(rows)
+    for places in prompts.values():
+        order = rng.permutation(2 + len(places)).tolist()
+        for k, place in enumerate(places):
+            out[place] = rows[place] | _of_three(
+                [rows[places[0]]] * 2 + [rows[i] for i in places], [order[0], order[1], order[2 + k]]
+            )
+    return out
+
+
+def _of_three(written: Sequence[Row], chosen: Sequence[int]) -> Row:
+    """Return the readings of three texts; of `written`, the first two rows hold the texts that all rows share."""
+
+    def of(values: Callable[[Row], Any]) -> list[Any]:
+        return [values(written[k])[min(k, 2)] for k in chosen]
+
+    scores = {name: of(lambda r, name=name: r["scores"][name]) for name in written[0]["scores"]}
+    return {"scores": scores} | {name: of(lambda r, name=name: r[name]) for name in ("refused", "words")}
+
+
 DEALS: dict[str, Deal] = {
     "people": people,
     "groups": groups,
@@ -87,4 +112,5 @@ DEALS: dict[str, Deal] = {
     "answers": answers,
     "genders": genders,
     "sentences": sentences,
+    "texts": texts,
 }

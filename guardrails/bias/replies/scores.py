@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,24 +103,3 @@ def largest_size(contrasts: Sequence[Contrast]) -> Interval:
 def largest(contrasts: Sequence[Contrast]) -> Contrast:
     """Return the contrast with the largest difference in size."""
     return max(contrasts, key=lambda contrast: abs(contrast.interval.value))
-
-
-def paired_contrasts(
-    differences: Mapping[str, tuple[Sequence[float], Sequence[str]]], *, least: int, clusters: int, seed: int
-) -> list[Contrast]:
-    """Return a contrast for each name that has enough pairs, from (differences in −1 … 1, clusters).
-
-    The intervals hold at once with 95% (Bonferroni over those that are compared).
-    """
-    from ...core.statistics import simultaneous
-
-    enough = {
-        name: pair for name, pair in differences.items() if len(pair[0]) >= least and len(set(pair[1])) >= clusters
-    }
-    confidence = simultaneous(0.95, max(1, len(enough)))
-    contrasts = []
-    for name, (values, labels) in enough.items():
-        interval = signed_mean(values, labels, confidence=confidence, seed=seed)
-        p = flipped_p(values, labels, seed=seed)
-        contrasts.append(Contrast(name, interval, p, len(values), detectable(interval, confidence)))
-    return contrasts

@@ -15,7 +15,6 @@ from guardrails.bias.replies.scores import (
     flipped_size,
     largest,
     largest_size,
-    paired_contrasts,
     signed_mean,
     size_of,
 )
@@ -60,15 +59,6 @@ def test_the_size_of_the_largest_holds_where_all_intervals_hold() -> None:
     assert largest_size(contrasts) == Interval(0.3, 0.2, 0.5)
     assert largest(contrasts).name == "b"
     assert size_of(Interval(-0.3, -0.4, -0.2)) == Interval(0.3, 0.2, 0.4)
-
-
-def test_a_comparison_with_too_few_pairs_or_clusters_is_left_out() -> None:
-    enough = ([0.1, -0.1] * 15, CLUSTERS[:30])
-    few = ([0.1] * 5, CLUSTERS[:5])
-    one_prompt = ([0.1] * 30, ["a"] * 30)
-    contrasts = paired_contrasts({"x": enough, "y": few, "z": one_prompt}, least=10, clusters=4, seed=0)
-    assert [c.name for c in contrasts] == ["x"]
-    assert paired_contrasts({}, least=1, clusters=1, seed=0) == []
 
 
 @pytest.mark.slow
