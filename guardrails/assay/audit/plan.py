@@ -19,6 +19,7 @@ from ...core.registry import load_probe, probes
 from ...core.results import Severity
 from ...kit.tables.choice import ROLES, Choice
 from ...targets.endpoint.options import EndpointOptions
+from ..policy.known_ids import wrong_ids
 from ..policy.policy import load_policy, mistakes, read_toml, unknown_probes
 from .options import SHORT, changed_options, given_options, of_probe, option_words, read_given
 
@@ -120,7 +121,8 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
         if probe in probes() and settings.probes and not any(fnmatch.fnmatch(probe, p) for p in settings.probes):
             wrong.append(f"  {name}: the probe {probe} is not among those chosen ({', '.join(settings.probes)})")
     try:
-        if unknown := unknown_probes(load_policy(settings.policy)):
+        policy = load_policy(settings.policy)
+        if unknown := unknown_probes(policy) + wrong_ids(policy.controls):
             raise ConfigurationError("; ".join(unknown))
     except ConfigurationError as error:
         wrong.append(f"  policy: {error}")

@@ -1,4 +1,4 @@
-"""What can be said of a policy before any audit: what it gates, and rows that name nothing there is."""
+"""What can be said of a policy before any audit: what it gates, and rows that name nothing that exists."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from ...core.errors import did_you_mean
 from ...core.probe import Probe
 from ...core.registry import probes
+from .known_ids import unknown_ids, wrong_ids
 from .policy import Policy, load_policy, unknown_probes
 
 
 def mistakes_in(policy: Policy) -> list[str]:
-    """Return a line for each unknown probe, and each metric that its probe does not declare.
+    """Return a line for each unknown probe or framework id, and each metric that its probe does not declare.
 
     A probe of another distribution that declares none may measure any: `rows` says so.
     """
@@ -20,7 +21,19 @@ def mistakes_in(policy: Policy) -> list[str]:
         cls = probes().get(name)
         if cls and cls.metrics and metric not in (known := known_metrics(cls)):
             wrong.append(f"{name} measures no '{metric}'.{did_you_mean(metric, known)}")
-    return wrong
+    return wrong + wrong_ids(policy.controls)
+
+
+def notes_on(policy: Policy) -> list[str]:
+    """Return a line for each thing that may be a mistake: ids that cannot be checked, probes that are not installed."""
+    absent = sorted({name for control in policy.controls for name in control.absent})
+    notes = [f"no probe '{name}' is installed: a gap of the controls that name it.{_near(name)}" for name in absent]
+    return unknown_ids(policy.controls) + notes
+
+
+def _near(name: str) -> str:
+    hint = "" if "*" in name else did_you_mean(name, probes())
+    return hint if hint.startswith(" Did you mean") else ""
 
 
 def known_metrics(cls: type[Probe]) -> set[str]:

@@ -76,12 +76,11 @@ def controls_of(
 def _mistakes(row: ControlRow, values: Mapping[str, Any]) -> list[str]:
     missing = [name for name in FROM_HEADER if name not in values]
     wrong = [f"{', '.join(missing)}: give it here, or for all controls in [framework]"] if missing else []
-    if row.testable and not row.probes:
-        wrong.append("probes: name those that give evidence for it; where no test can, say testable = false")
     if not row.testable and row.probes:
         wrong.append("testable = false takes no probes")
-    if not row.testable and len(row.gap) < 10:
-        wrong.append("testable = false needs its gap: why no technical test can give evidence for it")
+    if not row.probes and len(row.gap) < 10:
+        why = "no probe does" if row.testable else "no technical test can"
+        wrong.append(f"probes: name those that give evidence for it, or say in gap why {why}")
     return wrong
 
 
