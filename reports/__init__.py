@@ -24,7 +24,7 @@ def formats(kind: type[Result] = AuditResult) -> list[str]:
     """Return the names of the formats of one kind of result.
 
     >>> formats()
-    ['avid', 'csv', 'cyclonedx', 'every-eval-ever', 'html', 'json', 'junit', 'markdown', 'model-card', 'oscal', 'sarif']
+    ['avid', 'controls', 'csv', 'cyclonedx', 'every-eval-ever', 'html', 'json', 'junit', 'markdown', 'model-card', 'oscal', 'sarif']
     """
     from .registry import renderers
 

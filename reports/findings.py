@@ -341,6 +341,6 @@ def _frameworks(finding: Finding, trim: Trim) -> Part:
         for r in refs
     )
     links = tuple((trim.text(r.id, limit=200), r.source_url) for r in refs if ADDRESS.fullmatch(r.source_url))
-    columns = ("Framework", "Control", "Title", "Confidence in the mapping", "Read on")
+    columns = ("Framework", "Control", "Title", "Confidence in id and title", "Read on")
     table = Table("Controls that this finding gives evidence for: evidence, not legal advice", columns, rows, links)
     return Part(f"Framework controls ({len(finding.frameworks)})", (table,) if rows else ())

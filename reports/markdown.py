@@ -47,6 +47,8 @@ def _write(tree: Page) -> str:
     out += ["## What was not tested", _table(tree.not_tested) if tree.not_tested else "Nothing was named."]
     if tree.glance:
         out += ["## All checks at a glance", _table(tree.glance)]
+    if tree.controls:
+        out += ["## Controls of frameworks", *(_block(block) for block in tree.controls)]
     out.append("## Findings")
     for item in tree.items:
         out += _item(item)
@@ -124,7 +126,8 @@ def _cell(cell: str | Cell) -> str:
     if isinstance(cell, str):
         return escape(cell)
     parts = [_mark(cell.mark) if cell.mark else "", cell.text, f"({cell.below})" if cell.below else ""]
-    return escape(" ".join(p for p in parts if p))
+    lines = [escape(" ".join(p for p in parts if p)), *(_cell(line) for line in cell.lines)]
+    return "; ".join(line for line in lines if line)
 
 
 def _quote(text: str) -> str:

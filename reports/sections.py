@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from guardrails.core.results import AuditResult, Finding, Status, TargetRecord
 
+from .control_matrix import control_blocks
 from .cost import cost_table, duration, requests_table
 from .findings import OBSERVED, item, limit_of, mark_of, sentence_of, target_of, value_of
 from .text import clip
@@ -52,6 +53,7 @@ def page(result: AuditResult, caps: Caps = FULL) -> Page:
         scope=_scope(result, trim),
         not_tested=_not_tested(result, trim),
         glance=_glance(kept, anchors, trim, several=several),
+        controls=control_blocks(result, anchors, trim),
         items=_items(result, kept, anchors, trim, several=several),
         identity=_identity(result, trim),
         cut=trim.notes(),

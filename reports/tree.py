@@ -22,13 +22,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell that is more than text: with a mark before it, a smaller line below it, or a link within the page."""
+    """A cell that is more than text: with a mark before it, a smaller line or more lines below it, or a link."""
 
     text: str
     mark: Mark | None = None
     below: str = ""
     anchor: str = ""
     strong: bool = False
+    lines: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ class Page:
     scope: Facts
     not_tested: Table | None
     glance: Table | None
+    controls: tuple[Block, ...]
     items: tuple[Item, ...]
     identity: tuple[Part, ...]
     cut: tuple[str, ...]

@@ -129,7 +129,7 @@ def harmless_model_card(content: bytes) -> None:
 
 
 HARMLESS = {
-    "avid": harmless_document, "csv": harmless_csv, "cyclonedx": harmless_document,
+    "avid": harmless_document, "controls": harmless_document, "csv": harmless_csv, "cyclonedx": harmless_document,
     "every-eval-ever": harmless_document, "html": harmless_html, "json": harmless_json, "junit": harmless_junit,
     "markdown": harmless_markdown, "model-card": harmless_model_card, "oscal": harmless_document,
     "sarif": harmless_sarif,
@@ -177,6 +177,11 @@ def audit_counts(format: str, result: AuditResult, content: bytes) -> None:
             assert Counter(f["status"] for f in json.loads(content)["findings"]) == counts
         case "oscal" | "cyclonedx" | "avid" | "every-eval-ever" | "model-card":
             assert kinds.stated_outcomes(format, content) == Counter(outcome_of(f).word for f in result.findings)
+        case "controls":
+            assert result.policy_record is not None
+            named = {probe for control in result.policy_record.controls for probe in control.probes if control.testable}
+            shown = {(e["finding"], e["status"]) for c in json.loads(content)["controls"] for e in c["evidence"]}
+            assert shown == {(f.id, f.status.value) for f in result.findings if f.probe in named}
         case _:
             text = re.sub(r"<[^>]*>|\\", " ", content.decode()) if format == "html" else content.decode()
             for status, words in (("fail", "fail"), ("pass", "pass"), ("not-assessed", "not assessed")):

@@ -7,7 +7,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from report_parts import EXCERPT, POWER, controls, extraction, findings, measurement
+from report_parts import EXCERPT, POWER, controls, extraction, findings, framework_control, measurement, policy_record
 
 from guardrails.core.results import (
     AuditResult,
@@ -30,10 +30,12 @@ __all__ = [
     "controls",
     "extraction",
     "findings",
+    "framework_control",
     "hostile",
     "huge",
     "measurement",
     "png",
+    "policy_record",
     "self_check",
     "with_pictures",
 ]
@@ -65,6 +67,11 @@ def audit(**more: object) -> AuditResult:
         ),
         "policy": "default",
         "policy_sha256": "0b5e" * 16,
+        "policy_record": policy_record(
+            framework_control("R1", "memorization.extraction", "privacy.pii"),
+            framework_control("R2", absent=("misuse.*",), confidence="low"),
+            framework_control("R3", testable=False),
+        ),
         "seed": 0,
         "budget": "standard",
         "command": "guardrails audit hf:models/storyteller --corpus train.jsonl --holdout test.jsonl --seed 0",
@@ -183,6 +190,24 @@ def hostile() -> AuditResult:
         findings=tuple(out),
         not_tested=tuple(NotTested(what=p, why=p) for p in PAYLOADS),
         policy=every,
+        policy_record=policy_record(
+            *(
+                framework_control(
+                    p,
+                    p,
+                    framework=p,
+                    edition=p,
+                    title=p,
+                    source_url=p,
+                    retrieved=p,
+                    gap=p,
+                    absent=(p,),
+                    testable=i % 3 > 0,
+                )
+                for i, p in enumerate(PAYLOADS)
+            ),
+            name=every,
+        ),
         budget=every,
         command=every,
         environment=dict.fromkeys(PAYLOADS, every),

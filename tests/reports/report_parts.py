@@ -7,9 +7,12 @@ from guardrails.core.results import (
     ControlOutcome,
     Evidence,
     Finding,
+    FrameworkControl,
     FrameworkRef,
     Measurement,
     Point,
+    PolicyRecord,
+    PolicyThreshold,
     Power,
     Series,
     Severity,
@@ -237,3 +240,18 @@ def findings() -> tuple[Finding, ...]:
             reason="looks at image, not text",
         ),
     )
+
+
+def framework_control(id: str, *probes: str, **more: object) -> FrameworkControl:
+    fields: dict[str, object] = {
+        "framework": "House rules", "edition": "2026", "id": id, "title": f"The rule {id}", "probes": probes,
+        "source_url": "https://example.org/rules", "retrieved": "2026-11-30", "confidence": "high",
+        "gap": f"What nobody sees of {id}.",
+    }  # fmt: skip
+    return FrameworkControl.model_validate({**fields, **more})
+
+
+def policy_record(*controls: FrameworkControl, **more: object) -> PolicyRecord:
+    threshold = PolicyThreshold(probe="memorization.extraction", metric="verbatim_rate", limit=0.05, origin="a test's")
+    fields: dict[str, object] = {"name": "house", "thresholds": (threshold,), "controls": controls}
+    return PolicyRecord.model_validate({**fields, **more})
