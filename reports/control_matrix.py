@@ -7,16 +7,17 @@ issue found" only if every probe that it names was installed, and passed every l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from guardrails.core.results import AuditResult, Finding, FrameworkControl, Status
 
-from .findings import ADDRESS, MARKS, limit_of, sentence_of, target_of, value_of
+from .findings import MARKS, limit_of, sentence_of, target_of, value_of
 from .renderer import Renderer
-from .tree import Block, Cell, Mark, Prose, Table
+from .tree import Block, Cell, Facts, Mark, Prose, Table
 from .trim import Trim
 
 NOTE = "Evidence, not legal advice."
@@ -34,7 +35,7 @@ STATUSES = {
     "not-by-a-test": Mark("–", "Not by a test", "none"),
 }
 _NAMED = 6
-"""Findings of one control that have a line of their own."""
+"""Findings of one control that have a line of their own, and probes of one line that are named."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,14 @@ def control_blocks(result: AuditResult, anchors: Mapping[int, str], trim: Trim) 
         trim.text(f"Controls of {_names(rows)}, and what the findings are evidence for", limit=400),
         columns,
         tuple(_cells(row, anchors, trim) for row in tested),
-        _links(rows),
     )
     closed = Table(
         "What no technical test can evidence",
         ("Control", "Why"),
         tuple((_control(row, trim), trim.text(row.control.gap)) for row in untested),
     )
-    return (Prose(_introduction(result)), *(t for t in (table, closed) if t.rows))
+    sources = tuple((trim.text(name, limit=300), trim.text(source, limit=300)) for name, source in _sources(rows))
+    return (Prose(_introduction(result)), *(t for t in (table, closed) if t.rows), Facts(sources))
 
 
 def _introduction(result: AuditResult) -> str:
@@ -137,8 +138,12 @@ def _names(rows: Iterable[ControlRow]) -> str:
     return "; ".join(dict.fromkeys(f"{row.control.framework}, {row.control.edition}" for row in rows))
 
 
-def _links(rows: Iterable[ControlRow]) -> tuple[tuple[str, str], ...]:
-    return tuple((r.control.id, r.control.source_url) for r in rows if ADDRESS.fullmatch(r.control.source_url))
+def _sources(rows: Iterable[ControlRow]) -> list[tuple[str, str]]:
+    """Return each framework with where its ids and titles were read, and when."""
+    controls = [row.control for row in rows]
+    return list(
+        dict.fromkeys((f"Source: {c.framework}, {c.edition}", f"{c.source_url}, read {c.retrieved}") for c in controls)
+    )
 
 
 def _cells(row: ControlRow, anchors: Mapping[int, str], trim: Trim) -> tuple[str | Cell, ...]:
@@ -149,7 +154,9 @@ def _cells(row: ControlRow, anchors: Mapping[int, str], trim: Trim) -> tuple[str
 
 def _control(row: ControlRow, trim: Trim) -> Cell:
     sure = "" if row.control.confidence == "high" else f" (confidence in id and title: {row.control.confidence})"
-    return Cell(trim.text(row.control.id, limit=80), below=trim.text(f"{row.control.title}{sure}", limit=400))
+    probes = (Cell(trim.text(f"Probes: {_few(row.control.probes)}", limit=400)),) if row.control.probes else ()
+    title = trim.text(f"{row.control.title}{sure}", limit=400)
+    return Cell(trim.text(row.control.id, limit=80), below=title, lines=probes)
 
 
 def _evidence(row: ControlRow, anchors: Mapping[int, str], trim: Trim) -> list[Cell]:
@@ -185,12 +192,20 @@ def _known(row: ControlRow, anchors: Mapping[int, str], trim: Trim) -> list[Cell
     right = len(known) - len(wrong)
     return [
         *lines,
-        Cell(trim.text(f"{right} of {len(known)} known samples read right, by: {', '.join(names)}", limit=1000)),
+        Cell(trim.text(f"{right} of {len(known)} known samples read right, by: {_few(names)}", limit=1000)),
     ]
 
 
 def _probes(findings: Iterable[Finding]) -> str:
-    return ", ".join(dict.fromkeys(f.probe for f in findings))
+    return _few(list(dict.fromkeys(f.probe for f in findings)))
+
+
+def _few(probes: Sequence[str]) -> str:
+    """Return the names of a few probes, or how many of each family."""
+    if len(probes) <= _NAMED:
+        return ", ".join(probes)
+    families = Counter(probe.partition(".")[0] for probe in probes)
+    return ", ".join(f"{n} {family} probe{'s' if n > 1 else ''}" for family, n in sorted(families.items()))
 
 
 def gaps_of(row: ControlRow) -> list[str]:
@@ -202,7 +217,7 @@ def gaps_of(row: ControlRow) -> list[str]:
     ]
     if open_ := [f for f in row.with_status(Status.NOT_ASSESSED) if not f.control_failed]:
         lines.append(f"Not assessed: {_probes(open_)}")
-    lines.append(f"Not run: {', '.join(row.not_run)}" if row.not_run else "")
+    lines.append(f"Not run: {_few(row.not_run)}" if row.not_run else "")
     lines.append(f"Not installed: {', '.join(row.control.absent)}" if row.control.absent else "")
     return [line for line in (*lines, row.control.gap) if line]
 
@@ -243,5 +258,5 @@ def _values(row: ControlRow) -> dict[str, Any]:
         for f in row.findings
     ]
     control = row.control.reference.model_dump() | {"probes": row.control.probes}
-    status = {"status": row.status, "status_in_words": STATUSES[row.status].word}
-    return control | status | {"evidence": evidence, "gaps": gaps_of(row)}
+    status = {"status": row.status, "status_in_words": STATUSES[row.status].word, "not_run": row.not_run}
+    return control | status | {"absent": row.control.absent, "evidence": evidence, "gaps": gaps_of(row)}
