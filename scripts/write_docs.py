@@ -1,4 +1,4 @@
-"""Writes docs/probes.md and docs/generators.md from what each class says of itself, so that the two cannot differ."""
+"""Writes the pages of docs/ on probes, generators and frameworks from the classes and policies themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import ModuleType
 
 from generators.base import Generator, generators
 from guardrails.assay.audit.options import SHORT
-from guardrails.assay.policy.policy import load_policy
+from guardrails.assay.policy.policy import Policy, load_policy, policy_names
 from guardrails.core.control import Control
 from guardrails.core.detector import Detector
 from guardrails.core.probe import Probe
@@ -49,13 +49,46 @@ are reserved too.
 """
 
 
+COVERAGE = """\
+# Coverage of frameworks
+
+What the probes of this version can evidence of each control, and what they cannot. **Evidence, not legal advice**: see
+[policies for frameworks](policies.md#policies-for-frameworks).
+
+`make docs` writes this page from the shipped policies; `guardrails policy coverage NAME` prints the same.
+"""
+
+
 def pages() -> dict[Path, str]:
     """Return the text of each page."""
     parts = [PROBES]
     parts += [section for probe in probes().values() for section in _probe(probe)]
     parts += [section for detector in detectors().values() for section in _detector(detector)]
     models = [GENERATORS, *(section for cls in generators().values() for section in _generator(cls))]
-    return {DOCS / "probes.md": "\n".join(parts), DOCS / "generators.md": "\n".join(models)}
+    covered = [COVERAGE, *(section for name in policy_names() for section in _coverage(load_policy(name)))]
+    texts = {"probes": parts, "generators": models, "framework-coverage": covered}
+    return {DOCS / f"{name}.md": "\n".join(text) for name, text in texts.items()}
+
+
+def _coverage(policy: Policy) -> Iterator[str]:
+    if not policy.controls:
+        return
+    first = policy.controls[0]
+    tested, untested = ([c for c in policy.controls if c.testable is testable] for testable in (True, False))
+    yield f"## {policy.name}\n"
+    yield f"[{first.framework}]({first.source_url}), {first.edition}, read on {first.retrieved}.\n"
+    yield "| control | probes | gap | confidence |\n|---|---|---|---|"
+    for c in tested:
+        names = [f"`{name}`" for name in c.probes] or ["none"]
+        absent = f"; not in this version: {', '.join(f'`{name}`' for name in c.absent)}" if c.absent else ""
+        yield f"| {c.id} {_cell(c.title)} | {', '.join(names)}{absent} | {_cell(c.gap)} | {c.confidence} |"
+    yield "\nWhat no technical test can evidence:\n"
+    yield from (f"- {c.id} {_sentence(c.title)} {c.gap}" for c in untested)
+    yield ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _generator(cls: type[Generator]) -> Iterator[str]:
