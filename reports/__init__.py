@@ -23,8 +23,8 @@ _PART = ".guardrails-report-"
 def formats(kind: type[Result] = AuditResult) -> list[str]:
     """Return the names of the formats of one kind of result.
 
-    >>> formats()
-    ['avid', 'controls', 'csv', 'cyclonedx', 'every-eval-ever', 'html', 'json', 'junit', 'markdown', 'model-card', 'oscal', 'sarif']
+    >>> ", ".join(formats())
+    'avid, controls, csv, cyclonedx, every-eval-ever, html, json, junit, markdown, model-card, oscal, sarif'
     """
     from .registry import renderers
 

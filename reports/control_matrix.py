@@ -15,7 +15,8 @@ from typing import Any
 
 from guardrails.core.results import AuditResult, Finding, FrameworkControl, Status
 
-from .findings import MARKS, limit_of, sentence_of, target_of, value_of
+from .findings import ADDRESS, MARKS, limit_of, sentence_of, target_of, value_of
+from .outcomes import one_line
 from .renderer import Renderer
 from .tree import Block, Cell, Facts, Mark, Prose, Table
 from .trim import Trim
@@ -167,9 +168,14 @@ def _evidence(row: ControlRow, anchors: Mapping[int, str], trim: Trim) -> list[C
     lines = [_line(f, anchors, trim) for f in urgent[:_NAMED]]
     if len(urgent) > _NAMED:
         lines.append(Cell(f"and {len(urgent) - _NAMED} more that failed or are inconclusive"))
-    for status, word in ((Status.PASS, "Passed"), (Status.NOT_APPLICABLE, "Not applicable to this target")):
-        if findings := row.with_status(status):
-            lines.append(Cell(trim.text(f"{word}: {_probes(findings)}", limit=1000)))
+    mixed = {f.probe for f in urgent}
+    passed = row.with_status(Status.PASS)
+    alone = _probes(f for f in passed if f.probe not in mixed)
+    beside = ", ".join(f.id for f in passed if f.probe in mixed)
+    inapplicable = _probes(row.with_status(Status.NOT_APPLICABLE))
+    for word, names in (("Passed", alone), ("Passed", beside), ("Not applicable to this target", inapplicable)):
+        if names:
+            lines.append(Cell(trim.text(f"{word}: {names}", limit=1000)))
     return lines or [Cell("none")]
 
 
@@ -233,9 +239,9 @@ class AuditControls(Renderer[AuditResult]):
         values = {
             "note": NOTE,
             "kind": result.kind,
-            "targets": [target.name for target in result.targets],
-            "policy": result.policy,
-            "policy_sha256": result.policy_sha256,
+            "targets": [one_line(target.name) for target in result.targets],
+            "policy": one_line(result.policy),
+            "policy_sha256": one_line(result.policy_sha256),
             "result_sha256": json.loads(result.to_json())["sha256"],
             "controls": [_values(row) for row in control_rows(result)],
         }
@@ -245,10 +251,10 @@ class AuditControls(Renderer[AuditResult]):
 def _values(row: ControlRow) -> dict[str, Any]:
     evidence = [
         {
-            "finding": f.id,
+            "finding": one_line(f.id),
             "status": f.status.value,
             "behaved": f.behaved,
-            "why": sentence_of(f),
+            "why": one_line(sentence_of(f)),
             "value": f.measurement.value if f.measurement else None,
             "low": f.measurement.low if f.measurement else None,
             "high": f.measurement.high if f.measurement else None,
@@ -257,6 +263,13 @@ def _values(row: ControlRow) -> dict[str, Any]:
         }
         for f in row.findings
     ]
-    control = row.control.reference.model_dump() | {"probes": row.control.probes}
-    status = {"status": row.status, "status_in_words": STATUSES[row.status].word, "not_run": row.not_run}
-    return control | status | {"absent": row.control.absent, "evidence": evidence, "gaps": gaps_of(row)}
+    control = {name: one_line(text) for name, text in row.control.reference.model_dump().items()}
+    if not ADDRESS.fullmatch(row.control.source_url):  # a tool may show it as a link
+        control["source_url"] = ""
+    named = {"probes": row.control.probes, "absent": row.control.absent, "not_run": row.not_run}
+    return (
+        control
+        | {name: [one_line(probe) for probe in probes] for name, probes in named.items()}
+        | {"status": row.status, "status_in_words": STATUSES[row.status].word}
+        | {"evidence": evidence, "gaps": [one_line(gap) for gap in gaps_of(row)]}
+    )

@@ -30,7 +30,7 @@ BEHAVED = Mark("✓", "behaved", "good")
 MISBEHAVED = Mark("✕", "misbehaved", "bad")
 _ROLES: dict[str, tuple[Role, str]] = {"found": ("found", "faulty"), "clear": ("clear", "clean")}
 _CONTROLS_DRAWN = 8
-_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(/[^\s<>\"'\\]*)?")
+ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(/[^\s<>\"'\\]*)?")
 
 
 def target_of(finding: Finding) -> str:
@@ -340,7 +340,7 @@ def _frameworks(finding: Finding, trim: Trim) -> Part:
         tuple(trim.text(t, limit=200) for t in (f"{r.framework} {r.edition}", r.id, r.title, r.confidence, r.retrieved))
         for r in refs
     )
-    links = tuple((trim.text(r.id, limit=200), r.source_url) for r in refs if _ADDRESS.fullmatch(r.source_url))
+    links = tuple((trim.text(r.id, limit=200), r.source_url) for r in refs if ADDRESS.fullmatch(r.source_url))
     columns = ("Framework", "Control", "Title", "Confidence in id and title", "Read on")
     table = Table("Controls that this finding gives evidence for: evidence, not legal advice", columns, rows, links)
     return Part(f"Framework controls ({len(finding.frameworks)})", (table,) if rows else ())

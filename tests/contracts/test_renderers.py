@@ -25,7 +25,7 @@ from guardrails.core.results.bench import BenchResult
 from guardrails.core.results.scan import FilePictures, ScanResult
 from guardrails.core.visible import is_hidden
 from reports import registry
-from reports.outcomes import outcome_of
+from reports.outcomes import one_line, outcome_of
 from reports.renderer import Renderer
 
 sys.path.append(str(Path(__file__).parents[1] / "reports"))
@@ -181,7 +181,7 @@ def audit_counts(format: str, result: AuditResult, content: bytes) -> None:
             assert result.policy_record is not None
             named = {probe for control in result.policy_record.controls for probe in control.probes if control.testable}
             shown = {(e["finding"], e["status"]) for c in json.loads(content)["controls"] for e in c["evidence"]}
-            assert shown == {(f.id, f.status.value) for f in result.findings if f.probe in named}
+            assert shown == {(one_line(f.id), f.status.value) for f in result.findings if f.probe in named}
         case _:
             text = re.sub(r"<[^>]*>|\\", " ", content.decode()) if format == "html" else content.decode()
             for status, words in (("fail", "fail"), ("pass", "pass"), ("not-assessed", "not assessed")):

@@ -130,6 +130,17 @@ def test_a_report_shows_control_probes_status_evidence_and_gap(format: str) -> N
     assert not re.search(r"satisfied|compliant|certified", text, re.IGNORECASE)
 
 
+def test_a_probe_that_passed_one_limit_and_missed_another_is_named_by_its_findings() -> None:
+    both = (
+        extraction(id="a.p0/rate", probe="a.p0", status=I),
+        extraction(id="a.p0/copies", probe="a.p0", status=P),
+        extraction(id="a.p1/rate", probe="a.p1", status=P),
+    )
+    record = policy_record(framework_control("R1", "a.p0", "a.p1"))
+    text = render(audit(findings=both, policy_record=record), "markdown").decode().replace("\\", "")
+    assert "Passed: a.p1; Passed: a.p0/copies" in text
+
+
 @pytest.mark.parametrize("record", [None, policy_record()])
 def test_without_controls_there_is_no_section(record) -> None:
     stored = audit(policy_record=record)
@@ -150,5 +161,8 @@ def test_the_json_names_the_result_and_the_policy_that_it_is_of() -> None:
         ("a.p1/rate", "not-assessed"),
     ]
     assert row["gaps"][0] == "Not assessed: a.p1"
+    assert row["source_url"] == "https://example.org/rules"
+    script = result([P], "a.p0", source_url="javascript:alert(1)")
+    assert json.loads(render(script, "controls"))["controls"][0]["source_url"] == ""
     again = AuditResult.from_json(stored.to_json())
     assert render(again, "controls") == render(stored, "controls")
