@@ -44,7 +44,7 @@ def read_run(run: Path) -> tuple[Result, Path]:
     Raises
     ------
     ConfigurationError
-        Where there is no result there, or it is not one of this schema.
+        Where there is no result there, it is not one of this schema, or it contradicts itself.
     """
     from ..core.results.scan import ROWS, SUMMARY, ScanResult
 
@@ -78,14 +78,22 @@ def _first(error: ValidationError) -> str:
 def _parsed(file: Path) -> Result:
     from pydantic import ValidationError
 
+    from ..assay.audit.derivation import check_derivation
     from ..core.results import AuditResult
     from ..core.results.bench import BenchResult
 
     try:
         text = file.read_text(encoding="utf-8")
-        return BenchResult.from_json(text) if file.name == "bench.json" else AuditResult.from_json(text)
+        if file.name == "bench.json":
+            return BenchResult.from_json(text)
+        result = AuditResult.from_json(text)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValidationError, UnicodeDecodeError) as error:
         first = _first(error) if isinstance(error, ValidationError) else "not UTF-8 text"
         raise ConfigurationError(f"{file} is not a result of this version of guardrails: {first}") from error
+    try:
+        check_derivation(result)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file}: {error}") from error
+    return result

@@ -1,0 +1,105 @@
+"""Whether a stored result says what follows from its own measurements, limits and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...core.errors import ConfigurationError
+from ...core.results import AuditResult, Finding, Severity, Status
+from ..policy.policy import judge
+from .findings import self_check_verdict, verdict
+
+DECIDED = (Status.PASS, Status.FAIL, Status.INCONCLUSIVE)
+SHOWN = 3
+"""Contradictions that a message names."""
+
+
+def check_derivation(result: AuditResult) -> None:
+    """Refuse a result whose verdict or findings contradict what they are derived from.
+
+    Parameters
+    ----------
+    result : AuditResult
+        A stored result: its hash shows damage, and nothing of who wrote it.
+
+    Raises
+    ------
+    ConfigurationError
+        With the findings that contradict their measurement, limit or controls, or that the verdict contradicts.
+    """
+    mistakes = list(contradictions(result))
+    if mistakes:
+        more = f", and {len(mistakes) - SHOWN:,} more" if len(mistakes) > SHOWN else ""
+        raise ConfigurationError(f"the result contradicts itself: {'; '.join(mistakes[:SHOWN])}{more}")
+
+
+def contradictions(result: AuditResult) -> Iterator[str]:
+    """Yield each contradiction in a result: of its policy, of each finding, of its verdict."""
+    record = result.policy_record
+    if record is not None and record.sha256 != result.policy_sha256:
+        yield f"its policy '{record.name}' is not the one of its policy_sha256"
+    limits = (
+        None if record is None else {(t.probe, t.metric, t.limit, t.severity, t.required) for t in record.thresholds}
+    )
+    for finding in result.findings:
+        t = finding.threshold
+        if limits is not None and t and (finding.probe, t.metric, t.limit, t.severity, t.required) not in limits:
+            yield f"finding '{finding.id}' has a limit of {t.limit:g} for {t.metric} that its policy does not have"
+        elif (why := _contradiction(finding)) is not None:
+            yield f"finding '{finding.id}' {why}"
+        elif record is not None and finding.status is Status.PASS and _unseen(finding):  # earlier schemas let it pass
+            yield f"finding '{finding.id}' is pass although its spike was seen at no dose"
+    yield from _of_verdict(result)
+
+
+def _contradiction(finding: Finding) -> str | None:
+    status, m, t = finding.status, finding.measurement, finding.threshold
+    if status not in DECIDED:
+        return None
+    if m is None or t is None:
+        return f"is {status} without a {'measurement' if m is None else 'limit'}"
+    if finding.control_failed:
+        return f"is {status} although its control failed"
+    try:
+        derived, _ = judge(m, t)
+    except (ValueError, ArithmeticError) as error:
+        return f"cannot be judged: {error}"
+    if derived is not status:
+        return f"is {status}, and its interval [{m.low}, {m.high}] and limit {t.limit:g} say {derived}"
+    return None
+
+
+def _unseen(finding: Finding) -> bool:
+    return finding.spike is not None and finding.spike.smallest_dose is None
+
+
+def _of_verdict(result: AuditResult) -> Iterator[str]:
+    stated = (result.verdict, result.exit_code)
+    if result.kind == "self-check":
+        possible = [self_check_verdict(result.findings)]
+    else:
+        findings = [_with_severity_of_limit(finding) for finding in result.findings]
+        possible = [verdict(findings, severity) for severity in _fail_on(result)]
+    if stated not in possible:
+        word, code = possible[0]
+        verdict_stated = f"its verdict is {stated[0]} (exit code {stated[1]})"
+        yield f"{verdict_stated}, and its findings say {word} ({code}){_because(result)}"
+
+
+def _with_severity_of_limit(finding: Finding) -> Finding:
+    t = finding.threshold
+    return (
+        finding if t is None or t.severity is finding.severity else finding.model_copy(update={"severity": t.severity})
+    )
+
+
+def _fail_on(result: AuditResult) -> list[Severity]:
+    """Return the severity from which on a failed finding counted, or all that there are where it is not stated."""
+    known = getattr(result, "fail_on", None) if "fail_on" in result.model_fields_set else None
+    return list(Severity) if known is None else [known]
+
+
+def _because(result: AuditResult) -> str:
+    """Return the finding that matters most, which decides the verdict."""
+    first = next(iter(result.by_importance()), None)
+    return f": '{first.id}' is {'a failed control' if first.control_failed else first.status}" if first else ""
