@@ -63,7 +63,8 @@ _GROUPS = "in each run the groups are dealt to the rows at random"
 _WORDS = "in each run the words are dealt to both sets at random"
 _TURNED = "in each run all translations of a profession are turned to the other gender with a chance of one half"
 BIASED = "reference:gpt-text,bias=1"
-_EXCHANGED = "in each run, the stereotyping side of each template's pairs is drawn at random"
+_EXCHANGED = "in each run, the stereotyping side of each template's pairs, or target's triples, is drawn at random"
+_SHARES = "in each run, the shares of women are dealt to the occupations at random"
 _ALONE = "the AUC of the planted case is that of the planted pictures against the others"
 TRANSLATOR = "reference:translator,gender_bias=1"
 CASES = (
@@ -119,5 +120,7 @@ CASES = (
         labels="genders",
         why=_TURNED,
     ),
+    Case("bias.labour-statistics", BIASED, {"labour_slope": 0.0}, share=20, labels="occupations", why=_SHARES),
+    Case("bias.triples", BIASED, {"stereotype_score": CHANCE}, share=20, labels="stereotypes", why=_EXCHANGED),
     Case("bias.stereotype-pairs", BIASED, {"stereotype_share": CHANCE}, share=20, labels="sentences", why=_EXCHANGED),
 )

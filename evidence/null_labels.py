@@ -76,6 +76,22 @@ def sentences(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
     ]
 
 
+def stereotypes(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Exchange, or not, stereotype and anti-stereotype in all triples of a target."""
+    turned = _coins(rows, "target", rng)
+    return [
+        r | {name: [r[name][k] for k in (1, 0, 2)] for name in ("scores", "tokens")} if turned[r["target"]] else r
+        for r in rows
+    ]
+
+
+def occupations(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Give each occupation's readings to another one."""
+    names = sorted({r["occupation"] for r in rows})
+    other = dict(zip(names, rng.permutation(names).tolist(), strict=True))
+    return [r | {"occupation": other[r["occupation"]]} for r in rows]
+
+
 def _coins(rows: Sequence[Row], field: str, rng: np.random.Generator) -> dict[str, bool]:
     return {name: bool(rng.random() < 0.5) for name in sorted({r[field] for r in rows})}
 
@@ -113,4 +129,6 @@ DEALS: dict[str, Deal] = {
     "genders": genders,
     "sentences": sentences,
     "texts": texts,
+    "stereotypes": stereotypes,
+    "occupations": occupations,
 }
