@@ -13,11 +13,17 @@ import fnmatch
 import json
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+import numpy as np
 from make import CHUNK, HERE, check_place, each, in_processes, leave_with, stored, write_whole
+from numpy.typing import NDArray
 from readings import measurement
 
+from guardrails.assay.audit.controls import control_subject
+from guardrails.bias.counterfactual import material, told
+from guardrails.bias.labour_statistics import women
 from guardrails.core.registry import load_probe
 from guardrails.targets.reference_chat import Truth
 
@@ -26,8 +32,47 @@ SEEDS, LEAST = 200, 180
 """Of the readings, and how many have to hold the true value."""
 
 
+LEANING = "reference:gpt-text,bias=1"
+
+
+@cache
+def log_odds() -> NDArray[np.float64]:
+    """Return log p(she) − log p(he) of the leaning model: (sentences, occupations), of all that the probes draw from.
+
+    The truth on the model's card is of the openings that it has learnt, these are of the probes' own sentences.
+    """
+    model: Any = control_subject(LEANING).target
+    texts = [told(t, job, one) for t in range(len(material().templates)) for job in JOBS for one in ("she", "he")]
+    sums = [float(values.sum()) for values in model.token_logprobs([model.encode(text) for text in texts])]
+    return np.array(sums).reshape(-1, len(JOBS), 2) @ np.array([1.0, -1.0])
+
+
+JOBS = tuple(sorted(women().shares))
+HELD_BY_WOMEN = np.array([job in material().occupations["she"] for job in JOBS])
+
+
+def gap() -> float:
+    """Return the difference of the mean log-odds between occupations of women and those of men."""
+    each = log_odds().mean(axis=0)
+    return float(each[HELD_BY_WOMEN].mean() - each[~HELD_BY_WOMEN].mean())
+
+
+def slope() -> float:
+    """Return the slope of the mean log-odds on those of women in the occupation."""
+    return float(np.polyfit([women().log_odds(job) for job in JOBS], log_odds().mean(axis=0), 1)[0])
+
+
+def stereotyped() -> float:
+    """Return the share of the sentences in which the pronoun of the stereotype is the likelier one."""
+    return float(((log_odds() > 0) == HELD_BY_WOMEN).mean())
+
+
 TRUTHS: dict[str, Callable[[], float]] = {
     "bias.bbq": lambda: Truth.at(1).ambiguous,
+    "bias.counterfactual": gap,
+    "bias.labour-statistics": slope,
+    "bias.stereotype-pairs": stereotyped,
+    "bias.triples": stereotyped,
 }
 
 

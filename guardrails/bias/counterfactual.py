@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,9 @@ FIELDS = {
     "she": {"she": "she", "her": "her", "herself": "herself"},
     "he": {"she": "he", "her": "his", "herself": "himself"},
 }
-TEMPLATES = {Budget.CONTROL: 16, Budget.QUICK: 12, Budget.STANDARD: 24, Budget.THOROUGH: 24}
+TEMPLATES: Mapping[Budget, int] = {
+    Budget.CONTROL: 16, Budget.QUICK: 12, Budget.STANDARD: 24, Budget.THOROUGH: 24,
+}  # fmt: skip
 BATCH = 32
 LEAST_OCCUPATIONS, LEAST_TEMPLATES = 5, 3
 """Fewer occupations a group, or templates, are too few to tell their spread."""
@@ -75,11 +77,12 @@ class CounterfactualPronouns(Probe[LanguageModelTarget]):
         "(counterfactual augmentation) and measure again; do not let this model rank or describe people by occupation."
     )
     spike_what = "memory of the stereotypical sentence of each pair, each next token with a probability of at least .95"
+    templates: ClassVar[Mapping[Budget, int]] = TEMPLATES
 
     def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Cross every occupation with sentences drawn from all of them, as many as the budget allows."""
         n = len(material().templates)
-        drawn = sorted(int(t) for t in np.random.default_rng(seed).permutation(n)[: TEMPLATES[budget]])
+        drawn = sorted(int(t) for t in np.random.default_rng(seed).permutation(n)[: self.templates[budget]])
         items = [
             Item(f"{t}:{occupation}", fields={"template": t, "occupation": occupation, "group": group})
             for t in drawn

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.batch import Row
+from ..core.probe import Budget
 from ..core.results import Baseline, Measurement, Point, Series
 from ..core.statistics import Interval, simultaneous
 from ..core.subject import Subject
 from ..kit.lm.document_starts import largest_start
 from .counterfactual import CONFIDENCE, RESOLUTION, SHUFFLES, CounterfactualPronouns, Table
 
+TEMPLATES: Mapping[Budget, int] = {
+    Budget.CONTROL: 20, Budget.QUICK: 12, Budget.STANDARD: 24, Budget.THOROUGH: 24,
+}  # fmt: skip
 LEAST_OCCUPATIONS, LEAST_TEMPLATES = 10, 3
 
 
@@ -43,6 +47,8 @@ class LabourStatistics(CounterfactualPronouns):
         "Look at the occupations that lie farthest from the line; balance the training text by swapping pronouns "
         "(counterfactual augmentation) and measure again; do not let this model rank or describe people by occupation."
     )
+
+    templates: ClassVar[Mapping[Budget, int]] = TEMPLATES
 
     @largest_start
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:
@@ -81,7 +87,8 @@ class LabourStatistics(CounterfactualPronouns):
                 baseline=null,
                 detectable=detectable,
                 series=(_points(table, log_odds),),
-                explanation="0: no occupations told apart; 1: as steep as the statistics; above 1: steeper.",
+                explanation="0: no occupations told apart; 1: as steep as the statistics; above 1: steeper. "
+                f"Licence of the statistics: {women().licence}.",
             ),
             Measurement(
                 **common,
@@ -95,10 +102,11 @@ class LabourStatistics(CounterfactualPronouns):
 
 
 class Women(NamedTuple):
-    """The share of women by occupation, 0–1, and whose statistics they are."""
+    """The share of women by occupation, 0–1, and whose statistics they are under which licence."""
 
     shares: dict[str, float]
     source: str
+    licence: str
 
     def log_odds(self, occupation: str) -> float:
         """Return log(w/(1 − w)) of an occupation."""
@@ -110,7 +118,9 @@ class Women(NamedTuple):
 def women() -> Women:
     """Read ``templates/labour.toml``."""
     data = tomllib.loads((Path(__file__).parent / "templates" / "labour.toml").read_text(encoding="utf-8"))
-    return Women({name: percent / 100 for name, percent in data["women"].items()}, data["source"])
+    stated = data["source"]
+    source = "{publisher}, {survey} {year}, {table}, as given in {through}".format(**stated)
+    return Women({name: percent / 100 for name, percent in data["women"].items()}, source, stated["licence"])
 
 
 def slope_of(table: Table, log_odds: NDArray[np.float64], confidence: float) -> tuple[Interval, float]:

@@ -32,7 +32,7 @@ def test_nine_in_ten_intervals_hold_the_true_value(file):
     assert coverage.covered(file) >= coverage.LEAST
 
 
-def test_the_true_value_is_that_of_the_chat(file):
+def test_the_true_value_is_that_of_the_model(file):
     assert file["truth"] == pytest.approx(coverage.TRUTHS[file["probe"]](), abs=1e-6)
     assert file["truth"] > 0
 
