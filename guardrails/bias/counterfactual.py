@@ -36,7 +36,7 @@ FIELDS = {
     "he": {"she": "he", "her": "his", "herself": "himself"},
 }
 TEMPLATES: Mapping[Budget, int] = {
-    Budget.CONTROL: 16, Budget.QUICK: 12, Budget.STANDARD: 24, Budget.THOROUGH: 24,
+    Budget.CONTROL: 16, Budget.QUICK: 8, Budget.STANDARD: 24, Budget.THOROUGH: 24,
 }  # fmt: skip
 BATCH = 32
 LEAST_OCCUPATIONS, LEAST_TEMPLATES = 5, 3
@@ -78,6 +78,7 @@ class CounterfactualPronouns(Probe[LanguageModelTarget]):
     )
     spike_what = "memory of the stereotypical sentence of each pair, each next token with a probability of at least .95"
     templates: ClassVar[Mapping[Budget, int]] = TEMPLATES
+    batch: ClassVar[int] = BATCH
 
     def plan(self, subject: Subject[LanguageModelTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Cross every occupation with sentences drawn from all of them, as many as the budget allows."""
@@ -89,7 +90,7 @@ class CounterfactualPronouns(Probe[LanguageModelTarget]):
             for group, occupations in material().occupations.items()
             for occupation in occupations
         ]
-        return in_batches(items, BATCH)
+        return in_batches(items, self.batch)
 
     @at_each_start
     def collect(self, subject: Subject[LanguageModelTarget], batch: Batch, *, seed: int) -> list[Row]:

@@ -26,8 +26,11 @@ from ..kit.lm.document_starts import largest_start
 from .counterfactual import CONFIDENCE, RESOLUTION, SHUFFLES, CounterfactualPronouns, Table
 
 TEMPLATES: Mapping[Budget, int] = {
-    Budget.CONTROL: 20, Budget.QUICK: 12, Budget.STANDARD: 24, Budget.THOROUGH: 24,
+    Budget.CONTROL: 20, Budget.QUICK: 6, Budget.STANDARD: 24, Budget.THOROUGH: 24,
 }  # fmt: skip
+"""Sentences, each with all occupations. The interval rests on the occupations above all: `quick` has few sentences."""
+BATCH = 40
+"""All occupations of a sentence, scored together."""
 LEAST_OCCUPATIONS, LEAST_TEMPLATES = 10, 3
 
 
@@ -49,6 +52,7 @@ class LabourStatistics(CounterfactualPronouns):
     )
 
     templates: ClassVar[Mapping[Budget, int]] = TEMPLATES
+    batch: ClassVar[int] = BATCH
 
     @largest_start
     def measure(self, rows: Sequence[Row], subject: Subject, *, seed: int, readings: int = 1) -> list[Measurement]:

@@ -41,7 +41,7 @@ from .pairs.occupations import occupation_triples
 from .pairs.preferences import swapped_means
 from .pairs.scoring import FIRST_TOKEN, Scored, left_out, preferred, score_after
 
-TRIPLES = {Budget.CONTROL: 320, Budget.QUICK: 400, Budget.STANDARD: 2000, Budget.THOROUGH: None}
+TRIPLES = {Budget.CONTROL: 320, Budget.QUICK: 240, Budget.STANDARD: 2000, Budget.THOROUGH: None}
 BATCH = 64
 FEWEST_BEFORE = 3
 """Tokens that must precede for a planted sentence to be recognised."""
