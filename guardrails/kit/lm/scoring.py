@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -151,13 +152,25 @@ def _gather(states: torch.Tensor, following: torch.Tensor, head: Any) -> torch.T
     return out
 
 
+_SPLIT: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
 def _splits(model: Any) -> bool:
-    """Whether body and head, called apart, give the model's own logits: some models scale or cap them in between."""
+    """Whether body and head, called apart, give the model's own logits: some models scale or cap them in between.
+
+    Tried out once for each model, since it takes two passes over all weights.
+    """
+    if model.get_output_embeddings() is None or model.base_model is model:
+        return False
+    if model not in _SPLIT:
+        _SPLIT[model] = _split_works(model)
+    return _SPLIT[model]
+
+
+def _split_works(model: Any) -> bool:
     import torch
 
     head, body = model.get_output_embeddings(), model.base_model
-    if head is None or body is model:
-        return False
     tokens = torch.arange(2, device=model.device)[None]
     states = getattr(body(input_ids=tokens, use_cache=False), "last_hidden_state", None)
     if states is None or states.shape[:2] != (1, 2) or states.shape[-1] != head.weight.shape[-1]:

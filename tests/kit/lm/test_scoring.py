@@ -92,6 +92,18 @@ def test_head_and_body_are_taken_apart_only_where_that_gives_the_models_own_logi
         assert scoring._splits(model) == (model.config.model_type != "gemma2")
 
 
+def test_a_second_call_costs_no_more_passes_than_it_has_batches(model):
+    sequences = [[1, 2, 3], [4, 5, 6]]
+    scoring.token_logprobs(model, sequences)
+    passes = []
+    handle = model.base_model.register_forward_hook(lambda *_: passes.append(1))
+    try:
+        scoring.token_logprobs(model, sequences)
+    finally:
+        handle.remove()
+    assert len(passes) == 1
+
+
 @pytest.mark.parametrize("context", [24, 23])
 @pytest.mark.parametrize("length", [25, 36, 37, 70])
 def test_a_long_sequence_slides_by_half_a_context(model, context, length, monkeypatch):
