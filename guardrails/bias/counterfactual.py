@@ -77,6 +77,7 @@ class CounterfactualPronouns(Probe[LanguageModelTarget]):
         "(counterfactual augmentation) and measure again; do not let this model rank or describe people by occupation."
     )
     spike_what = "memory of the stereotypical sentence of each pair, each next token with a probability of at least .95"
+    spiked_items = 128
     templates: ClassVar[Mapping[Budget, int]] = TEMPLATES
     batch: ClassVar[int] = BATCH
 

@@ -69,6 +69,7 @@ class Decisions(Probe[TextTarget]):
         "advises, hide the feature from it and measure again."
     )
     spike_what = "the answer 'no' to every applicant of one group, and 'yes' to the group that it is compared with"
+    spiked_items = 128
 
     def plan(self, subject: Subject[TextTarget], budget: Budget, *, seed: int) -> list[Batch]:
         """Cross cases, records and groups; draws go round, so that the first batches hold every group."""

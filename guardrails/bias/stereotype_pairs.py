@@ -73,6 +73,7 @@ class StereotypePairs(Probe[LanguageModelTarget]):
         "augmentation and measure again."
     )
     spike_what = "memory of the stereotyping sentence of each pair, each next token with a probability of at least .95"
+    spiked_items = 128
 
     class Options(ProbeOptions):
         """Which pairs, and how they are scored."""

@@ -76,6 +76,7 @@ class StereotypeTriples(Probe[LanguageModelTarget]):
     spike_what = (
         "memory of the stereotyping sentence of each triple, each next token with a probability of at least .95"
     )
+    spiked_items = 128
 
     class Options(ProbeOptions):
         """Which triples, and how they are scored."""

@@ -75,6 +75,8 @@ class Probe(ABC, Generic[T]):
     """What to do where the finding fails."""
     spike_what: ClassVar[str] = ""
     """What the spike plants, in a reader's words; empty: this probe has no spike."""
+    spiked_items: ClassVar[int] = 256
+    """How many items are spiked, where there are so many: recovery is then known to about ±6 points."""
     stages: ClassVar[int] = 0
     """How many stages of follow-ups it may ask for at most: the further turns of its conversations."""
     shares_coverage: ClassVar[bool] = False

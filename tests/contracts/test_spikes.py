@@ -128,7 +128,7 @@ def outcome(name: str) -> tuple[SpikeOutcome, Status]:
     """Return how the spike of a probe comes out, and the finding."""
     probe, subject = load_probe(name), given(name)
     batches = probe.plan(subject, Budget.QUICK, seed=1)
-    chosen = batches_to_spike(batches)
+    chosen = batches_to_spike(batches, probe.spiked_items)
     planted = probe.spike(subject, chosen, seed=2)
     assert planted is not None
 

@@ -213,7 +213,7 @@ class Scope:
 
     def spike_plan(self, assay: Assay) -> list[Batch]:
         """Return what is collected of an assay once more, with a spike."""
-        return batches_to_spike(self.plan(assay))
+        return batches_to_spike(self.plan(assay), assay.probe.spiked_items)
 
 
 def _no_logprobs(probe: Probe, target: Target) -> str:

@@ -20,14 +20,12 @@ from ...core.targets import Target
 from ..policy.policy import judge
 
 DOSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
-SPIKED_ITEMS = 256
-"""Items that are spiked, where there are so many: recovery is then known to about ±6 points."""
 
 
-def batches_to_spike(batches: Sequence[Batch]) -> list[Batch]:
-    """Return the plan's first `SPIKED_ITEMS` items that can be planted, in batches of the same numbers."""
+def batches_to_spike(batches: Sequence[Batch], most: int = Probe.spiked_items) -> list[Batch]:
+    """Return the plan's first items that can be planted, `most` of them, in batches of the same numbers."""
     out: list[Batch] = []
-    left = SPIKED_ITEMS
+    left = most
     for batch in batches:
         planted = [item for item in batch.items if item.counted][:left]
         if planted:

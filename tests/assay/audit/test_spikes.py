@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails.assay.audit.orchestrator import run_audit
-from guardrails.assay.audit.spikes import SPIKED_ITEMS, batches_to_spike, mix, spike_kind, spike_outcome, unseen
+from guardrails.assay.audit.spikes import batches_to_spike, mix, spike_kind, spike_outcome, unseen
 from guardrails.cli._summary import print_summary
 from guardrails.core.batch import Arm, Batch, Item
 from guardrails.core.errors import TargetError
+from guardrails.core.probe import Probe
 from guardrails.core.results import Finding, SpikeOutcome, Status
 from guardrails.core.subject import Subject
 
@@ -143,13 +144,21 @@ def test_what_is_no_item_of_the_targets_own_is_not_spiked() -> None:
         Batch(1, items[::2]),
         Batch(2, tuple(replace(item, curve=True) for item in items)),
         Batch(3, (Item("model", Arm.MODELS), Item("r", Arm.REFERENCE))),
-        Batch(4, tuple(Item(str(i)) for i in range(2 * SPIKED_ITEMS))),
+        Batch(4, tuple(Item(str(i)) for i in range(2 * Probe.spiked_items))),
     ]
     chosen = batches_to_spike(batches)
     assert [b.index for b in chosen] == [0, 4]
     assert [item.id for item in chosen[0].items] == ["1", "3", "5"]
     assert chosen[0].payload["prefix"] == 8
-    assert len(chosen[1].items) == SPIKED_ITEMS - 3
+    assert len(chosen[1].items) == Probe.spiked_items - 3
+
+
+def test_a_probe_says_how_many_items_are_spiked(fake: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fake.FakeProbe, "spiked_items", 5)
+    spikes_with(fake, monkeypatch, fake.FakeTarget(1.0))
+    spike = audited(fake, tmp_path)[0].spike
+    assert spike is not None
+    assert spike.planted == 5
 
 
 def test_a_target_that_does_not_say_what_it_is_is_an_instrument_check(fake: Any) -> None:
