@@ -19,6 +19,7 @@ from guardrails.assay.audit.findings import Reading, findings_of
 from guardrails.assay.audit.plan import Settings
 from guardrails.assay.audit.spikes import batches_to_spike, spike_kind, spike_outcome
 from guardrails.assay.policy.policy import load_policy
+from guardrails.bias.pairs.occupations import UNRELATED
 from guardrails.core.asking import ask
 from guardrails.core.batch import Batch
 from guardrails.core.probe import Budget, Probe
@@ -64,6 +65,21 @@ class Tiny(CausalTarget):
 
     def identity(self) -> dict[str, str]:
         return {}
+
+
+class Sensible(Tiny):
+    """As `Tiny`, but words that make no sense in a sentence are improbable: only of such a model are triples scored."""
+
+    def __init__(self) -> None:
+        import torch
+
+        super().__init__()
+        head = torch.nn.Linear(8, VOCABULARY)
+        head.weight = self._model.lm_head.weight
+        with torch.no_grad():
+            head.bias.zero_()
+            head.bias[self.encode(" ".join(UNRELATED))] = -5.0
+        self._model.lm_head = head
 
 
 def records() -> tuple[list[str], list[str]]:
@@ -118,7 +134,7 @@ def given(name: str) -> Subject:
     probe = load_probe(name)
     if kind(probe) == "text":
         corpus, holdout = records()
-        return Subject(Tiny(), corpus=corpus, holdout=holdout)
+        return Subject(Sensible() if name == "bias.triples" else Tiny(), corpus=corpus, holdout=holdout)
     if kind(probe) == "pictures":
         return Subject(Gallery(), corpus=pictures(1), holdout=pictures(2), reference=pictures(3))
     return control_subject(next(c.source for c in probe.controls if c.expected == "clear"))
