@@ -76,8 +76,20 @@ def test_a_correlation_of_what_does_not_vary_is_not_known() -> None:
     assert low <= value <= high
 
 
-def test_the_statistics_name_their_source_and_agree_with_the_groups() -> None:
-    assert "Bureau of Labor Statistics" in women().source
+def test_the_report_names_publisher_year_table_and_licence() -> None:
+    told = audited(following(0.5))["labour_slope"]
+    for part in ("US Bureau of Labor Statistics", "2017", "table 11", "table 1)"):
+        assert part in told.method
+    assert "public domain" in told.explanation
+
+
+def test_quick_asks_few_sentences_about_every_occupation() -> None:
+    items = [item for b in PROBE.plan(Subject(following(0.0)), Budget.QUICK, seed=0) for item in b.items]
+    assert len(items) == 6 * 40
+    assert {item.fields["occupation"] for item in items} == set(women().shares)
+
+
+def test_the_statistics_agree_with_the_groups() -> None:
     groups = material().occupations
     assert set(women().shares) == {*groups["she"], *groups["he"]}
     assert all(women().shares[name] > 0.5 for name in groups["she"])
