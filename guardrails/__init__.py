@@ -92,20 +92,25 @@ __all__ = [
     "Subject",
     "Target",
     "TargetError",
+    "Verification",
     "__version__",
     "audit",
     "bench",
+    "bundle",
     "load_detector",
     "load_grader",
     "load_probe",
     "load_target",
     "render",
     "scan",
+    "verify",
 ]
 
 _HOMES = {
     "guardrails.assay.audit.orchestrator": ("audit",),
     "guardrails.assay.bench.run": ("bench",),
+    "guardrails.assay.bundle.verify": ("Verification", "verify"),
+    "guardrails.assay.bundle.write": ("bundle",),
     "guardrails.assay.scan.run": ("scan",),
     "guardrails.core.control": ("Control",),
     "guardrails.core.detector": ("Detection", "Detector"),
@@ -134,7 +139,7 @@ _HOMES = {
     "reports": ("render",),
     "reports.renderer": ("Renderer",),
 }
-_NEED_ALL_PACKAGES = frozenset({"audit", "bench", "load_target", "render", "scan"})
+_NEED_ALL_PACKAGES = frozenset({"audit", "bench", "bundle", "load_target", "render", "scan", "verify"})
 """What imports ``generators`` or ``reports``, whose place a file of the user's own of that name may take."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

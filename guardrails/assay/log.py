@@ -141,6 +141,12 @@ class Log(Database):
             for row in source.execute(f"SELECT * FROM {table}"):
                 self._db.execute(f"INSERT INTO {table} VALUES ({columns})", row)
 
+    def checksum(self, number: int) -> str:
+        """Return the checksum over an entry and all before it, in hexadecimal."""
+        with self._guard():
+            row = self._db.execute("SELECT sha256 FROM log WHERE number = ?", (number,)).fetchone()
+            return bytes(row[0]).hex()
+
     def body(self, number: int) -> str:
         """Return the JSON of an entry."""
         with self._guard():

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import audit, bench, doctor, generate, grade, index, listing, policy, report, scan, schema, train
+from . import audit, bench, bundle, doctor, generate, grade, index, listing, policy, report, scan, schema, train
 from ._screen import be_quiet, show
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ app.command("bench")(bench.bench)
 app.command("scan")(scan.scan)
 app.add_typer(train.app, name="train")
 app.command("report")(report.report)
+app.command("bundle")(bundle.bundle)
+app.command("verify")(bundle.verify)
 app.add_typer(policy.app, name="policy")
 app.command("list")(listing.list_)
 app.command("schema")(schema.schema)

@@ -122,6 +122,17 @@ class Journal(Log):
             raise JournalError(f"{self.path}: the follow-ups of {series} are not whole; start a new run")
         return planned
 
+    def before_collection(self) -> str | None:
+        """Return the checksum over all that was written before the first sample, or None where samples came first.
+
+        It covers the inputs' hashes, the policy, the settings and the whole plan: see `log`.
+        """
+        number = self._settings.get("planned")
+        sampled = min((n for rows in self._rows.values() for n in rows.values()), default=None)
+        if number is None or (sampled is not None and sampled < number):
+            return None
+        return self.checksum(number)
+
     def series(self) -> list[str]:
         """Return the names of all planned series."""
         return sorted(self._plan)

@@ -30,7 +30,7 @@ from ..resume import (
 )
 from ..run_folder import default_folder, make_folder, write_whole, writing
 from ..served import answers_kept
-from ..sources import sources_sha256
+from ..sources import all_versions, sources_sha256
 from .engine import Progress
 from .inputs import Inputs, Records, changes, check_apart
 from .journal import Journal
@@ -188,6 +188,7 @@ def run_audit(
             raise _holds_a_run(folder)
         begun = {
             "sources": sources_sha256(),
+            "environment": all_versions(),
             "started": _now(),
             "inputs": {name: record.model_dump() for name, record in records.items()},
             "policy": scope.policy.sha256,

@@ -1,0 +1,1 @@
+"""Evidence bundles: a run in one signed archive, and the check that nothing in it was altered."""

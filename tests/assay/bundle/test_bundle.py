@@ -1,0 +1,310 @@
+"""Whatever is altered in a bundle is found, and named; what is whole is verified offline."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import random
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from guardrails.assay.audit.orchestrator import run_audit
+from guardrails.assay.bundle import archive
+from guardrails.assay.bundle.envelope import canonical, pre_authentication, sealed
+from guardrails.assay.bundle.keys import key_id, new_key, private_key, public_key, to_pem
+from guardrails.assay.bundle.manifest import fits
+from guardrails.assay.bundle.verify import Verification, verify
+from guardrails.assay.bundle.write import EVAL_STATEMENT, MANIFEST, TEST_STATEMENT
+from guardrails.assay.bundle.write import bundle as write_bundle
+from guardrails.core.errors import ConfigurationError
+from guardrails.core.results import AuditResult
+
+from .. import fakes
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a finished audit, with a picture."""
+    folder = tmp_path_factory.mktemp("audited") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        fakes.install(patch)
+        run_audit(fakes.FakeTarget(0.0), out=folder)
+        (folder / "media").mkdir()
+        (folder / "media" / "one.png").write_bytes(bytes(range(256)) * 5)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(new_key(), tmp_path_factory.mktemp("keys") / "key.pem")
+
+
+def written(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, file: Path, password: bytes | None = None) -> Path:
+    lock = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock))
+    return file
+
+
+@pytest.fixture(scope="module")
+def bundle(run: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(run, tmp_path_factory.mktemp("bundles") / "b.tar", key=key).file
+
+
+def members(bundle: Path) -> dict[str, bytes]:
+    with tarfile.open(bundle) as opened:
+        return {info.name: opened.extractfile(info).read() for info in opened}  # type: ignore[union-attr]
+
+
+def packed(contents: dict[str, bytes], file: Path) -> Path:
+    """Write an archive as `write_bundle` does, of any contents."""
+    with file.open("wb") as stream:
+        for name, content in contents.items():
+            archive.add(stream, name, len(content), io.BytesIO(content))
+        stream.write(bytes(archive.end(stream.tell())))
+    return file
+
+
+def test_a_bundle_is_whole_and_names_its_signer(bundle: Path, key: Path) -> None:
+    seen = verify(bundle, key=key)
+    assert seen.problems == []
+    assert seen.remarks == []
+    assert seen.key_id == key_id(private_key(key).public_key())
+    assert seen.result is not None
+    assert seen.result.verdict == "pass"
+
+
+def test_without_a_key_the_signature_proves_integrity_alone(bundle: Path) -> None:
+    seen = verify(bundle)
+    assert seen.ok
+    assert any("not who signed" in remark for remark in seen.remarks)
+
+
+def test_tar_reads_it_and_it_is_the_same_each_time(bundle: Path, run: Path, key: Path, tmp_path: Path) -> None:
+    again = write_bundle(run, tmp_path / "again.tar", key=key)
+    assert again.file.read_bytes() == bundle.read_bytes()
+    contents = members(bundle)
+    assert contents["result.json"] == (run / "result.json").read_bytes()
+    assert contents["media/one.png"] == (run / "media" / "one.png").read_bytes()
+    assert b"\nnumpy==" in contents["environment.txt"]
+
+
+def test_two_hundred_flipped_bits_are_all_found(bundle: Path, key: Path, tmp_path: Path) -> None:
+    whole, rng = bundle.read_bytes(), random.Random(7)
+    file = tmp_path / "flipped.tar"
+    for place in [*rng.sample(range(len(whole)), 150), *range(0, 512, 16), *range(len(whole) - 18, len(whole))]:
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << rng.randrange(8)
+        file.write_bytes(flipped)
+        assert verify(file, key=key).problems, place
+
+
+def test_a_digest_beside_it_is_compared(bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(bundle, tmp_path / "b.tar"))
+    assert any("compared with nothing" in remark for remark in verify(copy).remarks)
+    (tmp_path / "b.tar.sha256").write_text("0" * 64 + "  b.tar\n")
+    assert verify(copy).problems == ["its SHA-256 is not the one in b.tar.sha256"]
+
+
+@pytest.mark.parametrize("cut", [0, 100, 5000, -1, -10240])
+def test_a_cut_off_bundle_is_none(bundle: Path, tmp_path: Path, cut: int) -> None:
+    file = tmp_path / "cut.tar"
+    file.write_bytes(bundle.read_bytes()[:cut])
+    assert verify(file).problems
+
+
+def test_what_follows_the_end_is_found(bundle: Path, tmp_path: Path) -> None:
+    file = tmp_path / "longer.tar"
+    file.write_bytes(bundle.read_bytes() + bytes(10240))
+    assert verify(file).problems == ["the archive does not end where it was written to end"]
+
+
+def test_an_altered_member_is_named(bundle: Path, tmp_path: Path) -> None:
+    contents = members(bundle)
+    contents["media/one.png"] = contents["media/one.png"].replace(b"\x07", b"\x08")
+    assert verify(packed(contents, tmp_path / "b.tar")).problems == ["media/one.png: altered: its SHA-256 is another"]
+
+
+def test_a_stripped_signature(bundle: Path, tmp_path: Path) -> None:
+    contents = members(bundle)
+    envelope = json.loads(contents[TEST_STATEMENT])
+    contents[TEST_STATEMENT] = canonical(envelope | {"signatures": []})
+    assert "its signature was removed" in " ".join(verify(packed(contents, tmp_path / "b.tar")).problems)
+
+
+def test_a_foreign_key(bundle: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.pem"
+    other.write_text(to_pem(new_key().public_key()))
+    seen = verify(bundle, key=other)
+    assert any("signed by another key" in problem for problem in seen.problems)
+    assert any("carries another key" in problem for problem in seen.problems)
+
+
+def test_a_whole_bundle_signed_anew_is_told_from_the_signer_s(
+    bundle: Path, run: Path, key: Path, tmp_path: Path
+) -> None:
+    forged = write_bundle(run, tmp_path / "forged.tar").file
+    assert verify(forged).ok
+    assert verify(forged, key=key).problems
+
+
+def test_a_swapped_result(bundle: Path, run: Path, tmp_path: Path) -> None:
+    contents = members(bundle)
+    result = AuditResult.from_json(contents["result.json"].decode())
+    contents["result.json"] = result.model_copy(update={"seed": 8}).to_json().encode()
+    problems = verify(packed(contents, tmp_path / "b.tar")).problems
+    assert any(problem.startswith("result.json") for problem in problems)
+
+
+def test_a_result_that_contradicts_itself_is_found_although_it_is_signed(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run, other)
+    result = AuditResult.from_json((other / "result.json").read_text())
+    worse = result.findings[0].measurement.model_copy(update={"value": 0.9, "low": 0.8, "high": 0.95})  # type: ignore[union-attr]
+    finding = result.findings[0].model_copy(update={"measurement": worse})
+    (other / "result.json").write_text(result.model_copy(update={"findings": (finding,)}).to_json())
+    seen = verify(write_bundle(other, tmp_path / "b.tar").file)
+    assert any("its measurement and controls come to fail" in problem for problem in seen.problems)
+    assert verify(other).problems == seen.problems
+
+
+def test_a_statement_about_another_run_is_found(bundle: Path, key: Path, tmp_path: Path) -> None:
+    contents = members(bundle)
+    value = json.loads(base64.b64decode(json.loads(contents[EVAL_STATEMENT])["payload"]))
+    value["predicate"]["claims"][0]["passed"] = False
+    contents[EVAL_STATEMENT] = sealed(value, private_key(key))
+    assert verify(packed(contents, tmp_path / "b.tar"), key=key).problems == [
+        f"{EVAL_STATEMENT} does not say what the result and the manifest say"
+    ]
+
+
+def test_withheld_samples_stay_by_digest(run: Path, key: Path, tmp_path: Path) -> None:
+    made = write_bundle(run, tmp_path / "b.tar", key=key, withhold_samples=True)
+    contents = members(made.file)
+    assert not {"journal.sqlite", "media/one.png"} & contents.keys()
+    withheld = json.loads(contents[MANIFEST])["withheld"]
+    assert {record["name"] for record in withheld} >= {"journal.sqlite", "media/one.png"}
+    rows = [json.loads(line) for line in contents["samples.jsonl"].splitlines()]
+    assert {(row["series"], row["item"]) for row in rows} >= {("fake.yes|target", "0000")}
+    seen = verify(made.file, key=key)
+    assert seen.ok
+    assert any("withheld" in remark for remark in seen.remarks)
+
+
+def test_the_eval_result_says_how_good_the_instrument_is(bundle: Path) -> None:
+    value = json.loads(base64.b64decode(json.loads(members(bundle)[EVAL_STATEMENT])["payload"]))
+    predicate = value["predicate"]
+    [instrument] = predicate["instruments"]
+    assert {control["expected"]: control["behaved"] for control in instrument["controls"]} == {
+        "found": True,
+        "clear": True,
+    }
+    assert instrument["spike"]["smallest_dose"] is not None
+    assert predicate["claims"][0]["passed"] is True
+    assert len(predicate["preRegistration"]["value"]) == 64
+
+
+def test_what_was_settled_before_the_first_sample_is_in_the_manifest(bundle: Path, run: Path) -> None:
+    before = json.loads(members(bundle)[MANIFEST])["before_collection"]
+    value = json.loads(base64.b64decode(json.loads(members(bundle)[EVAL_STATEMENT])["payload"]))
+    assert value["predicate"]["preRegistration"]["value"] == before
+
+
+def test_the_folder_of_a_run_is_not_signed(run: Path, key: Path) -> None:
+    seen = verify(run)
+    assert seen.ok
+    assert "not signed" in seen.remarks[0]
+    with pytest.raises(ConfigurationError, match="no signature"):
+        verify(run, key=key)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no key"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is no key"),
+        (b"ssh-rsa AAAA", "is no key"),
+        (b"\0" * 70000, "is no key"),
+    ],
+)
+def test_a_file_that_is_no_key(bundle: Path, run: Path, tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(content)
+    for attempt in (
+        lambda: verify(bundle, key=file),
+        lambda: write_bundle(run, tmp_path / "out.tar", key=file),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            attempt()
+    assert not (tmp_path / "out.tar").exists()
+
+
+def test_keys_of_another_kind_or_with_a_passphrase_are_refused(run: Path, tmp_path: Path) -> None:
+    other = written(ec.generate_private_key(ec.SECP256R1()), tmp_path / "ec.pem")
+    with pytest.raises(ConfigurationError, match="no private Ed25519 key"):
+        write_bundle(run, tmp_path / "b.tar", key=other)
+    locked = written(new_key(), tmp_path / "locked.pem", b"secret")
+    with pytest.raises(ConfigurationError, match="has a passphrase"):
+        write_bundle(run, tmp_path / "b.tar", key=locked)
+
+
+def test_openssh_keys_serve(run: Path, tmp_path: Path) -> None:
+    key = new_key()
+    private, public = tmp_path / "id", tmp_path / "id.pub"
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    )
+    assert key_id(public_key(public)) == key_id(key.public_key()) == key_id(public_key(private))
+    made = write_bundle(run, tmp_path / "b.tar", key=private)
+    assert verify(made.file, key=public).ok
+
+
+def test_nothing_is_overwritten_and_a_folder_without_a_result_is_named(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "b.tar").write_text("mine")
+    with pytest.raises(ConfigurationError, match="exists already"):
+        write_bundle(run, tmp_path / "b.tar")
+    with pytest.raises(ConfigurationError, match="finished audit"):
+        write_bundle(tmp_path, tmp_path / "c.tar")
+    assert (tmp_path / "b.tar").read_text() == "mine"
+
+
+def test_links_and_odd_names_in_a_run_are_refused(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run, other)
+    (other / "media" / "a\nb.png").write_bytes(b"x")
+    with pytest.raises(ConfigurationError, match="move it elsewhere"):
+        write_bundle(other, tmp_path / "b.tar")
+    (other / "media" / "a\nb.png").unlink()
+    (other / "media" / "passwd").symlink_to("/etc/passwd")
+    with pytest.raises(ConfigurationError, match="is a link"):
+        write_bundle(other, tmp_path / "b.tar")
+
+
+@pytest.mark.parametrize("content", [b"not a bundle", b"\x1f\x8b" + bytes(600), bytes(20480)])
+def test_a_file_that_is_no_bundle(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "b.tar"
+    file.write_bytes(content)
+    seen: Verification = verify(file)
+    assert seen.problems[0].startswith("not a bundle")
+
+
+def test_the_message_that_dsse_signs() -> None:
+    # The example of the specification (DSSE v1, protocol.md).
+    assert pre_authentication(b"hello world", "http://example.com/HelloWorld") == (
+        b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    )
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../b", ".x", "a//b", "a\\b", "a b", "ä", "x" * 101, "", "a/"])
+def test_names_that_leave_a_bundle(name: str) -> None:
+    assert not fits(name)
