@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOP := $(VENV)/.develop
 MODELS := $(VENV)/.models
 REST := slow or public_data or browser or models
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q --numprocesses 2 --dist loadscope --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q --durations=20 --durations-min=4 --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 unexport PYTHONDONTWRITEBYTECODE  # where it is set, each of hundreds of processes compiles this library anew
 
