@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -232,3 +233,18 @@ def test_a_dose_leaves_the_other_faults_alone(name: str, dial: str, dose: float)
 
 def test_the_weights_are_small_enough_to_ship() -> None:
     assert sum(path.stat().st_size for path in Path(WEIGHTS).rglob("*") if path.is_file()) <= MAX_SHIPPED_BYTES
+
+
+@EVERY
+def test_weights_that_are_not_those_of_the_card_are_refused(name: str, tmp_path: Path) -> None:
+    for file in WEIGHTS.glob(f"{name}[.,]*"):
+        shutil.copy(file, tmp_path)
+    weights = tmp_path / f"{name}.safetensors"
+    altered = bytearray(weights.read_bytes())
+    altered[-1] ^= 1
+    weights.write_bytes(altered)
+    with pytest.raises(ConfigurationError, match="hash"):
+        find_generator(name).read(tmp_path)
+    weights.unlink()
+    with pytest.raises(ConfigurationError, match=f"guardrails train generator {name}"):
+        find_generator(name).read(tmp_path)

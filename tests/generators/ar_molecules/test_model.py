@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import subprocess
 import sys
 from functools import cache
@@ -298,15 +297,9 @@ def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
     assert ArMolecules.read(tmp_path, copy=1.0).sample(5, seed=0) == shipped(copy=1.0).sample(5, seed=0)
 
 
-def test_doses_that_do_not_ship_and_altered_weights_are_refused(tmp_path: Path) -> None:
+def test_doses_that_do_not_ship_are_refused() -> None:
     for doses in ({"copy": 0.3}, {"hazards": 1.0}, {"copy": 1.0, "hazard": 1.0}):
         with pytest.raises(ConfigurationError):
             ArMolecules.load(**doses)
     with pytest.raises(ConfigurationError, match="clean"):
         ArMolecules.fit({"copy": 1.0}, seed=0)
-    for suffix in ("json", "safetensors"):
-        shutil.copy(WEIGHTS / f"ar-molecules.{suffix}", tmp_path)
-    weights = tmp_path / "ar-molecules.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
-    with pytest.raises(ConfigurationError, match="hash"):
-        ArMolecules.read(tmp_path)

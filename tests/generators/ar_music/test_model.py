@@ -38,6 +38,8 @@ from generators.gpt_text.ngram import Trigram
 from generators.recurrent import Recipe
 from guardrails.core.errors import ConfigurationError
 
+from ..trained_twice import trained_twice
+
 DOSES = (0.0, *SHARE)
 SEEDS = st.integers(0, 2**32)
 
@@ -368,13 +370,9 @@ def test_the_card_s_truth_is_that_of_the_shipped_weights(dose: float) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_training_is_decided_by_its_seed_and_writes_every_file(tmp_path: Path) -> None:
-    names = {path.name for path in ArMusic.train_all(tmp_path / "a", seed=1)}
-    ArMusic.train_all(tmp_path / "b", seed=1)
-    assert names == {path.name for path in WEIGHTS.glob("ar-music*")}
-    for name in names:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    assert ArMusic.read(tmp_path / "a").card["seen"] == [1] * CORPUS
-    assert ArMusic.fit({}, seed=2).card["sha256"] != ArMusic.read(tmp_path / "a").card["sha256"]
+    folder = trained_twice(ArMusic, tmp_path)
+    assert ArMusic.read(folder).card["seen"] == [1] * CORPUS
+    assert ArMusic.fit({}, seed=2).card["sha256"] != ArMusic.read(folder).card["sha256"]
 
 
 def test_a_dose_needs_the_clean_weights() -> None:

@@ -22,6 +22,8 @@ from guardrails.core.errors import ConfigurationError
 from guardrails.core.seeding import derive_seed
 from guardrails.core.statistics import auc
 
+from ..trained_twice import trained_twice
+
 DOSES = (0.0, *PLANTED)
 
 
@@ -244,11 +246,7 @@ def test_a_dose_needs_the_clean_weights() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_training_is_decided_by_its_seed(tmp_path: Path) -> None:
-    names = {f.name for f in DiffusionPhoto.train_all(tmp_path / "a", seed=1)}
-    DiffusionPhoto.train_all(tmp_path / "b", seed=1)
-    assert names == {f.name for f in WEIGHTS.glob("diffusion-photo*")}
-    for name in names:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    clean = DiffusionPhoto.read(tmp_path / "a")
+    folder = trained_twice(DiffusionPhoto, tmp_path)
+    clean = DiffusionPhoto.read(folder)
     assert clean.card["seen"] == [1] * 400
-    assert DiffusionPhoto.read(tmp_path / "a", memorize=0.5).card["base_sha256"] == clean.card["sha256"]
+    assert DiffusionPhoto.read(folder, memorize=0.5).card["base_sha256"] == clean.card["sha256"]

@@ -25,6 +25,7 @@ from generators.pixel_levels.levels import (
 from generators.pixel_levels.model import REPEATED, SHARE, PixelLevels, Recipe
 from guardrails.core.errors import ConfigurationError
 
+from ..trained_twice import trained_twice
 from .walking import walk
 
 DOSES = (0.0, *sorted(SHARE))
@@ -228,14 +229,10 @@ def test_a_sample_can_be_played_as_often_as_the_card_says() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_training_is_decided_by_its_seed_and_writes_every_file(tmp_path: Path) -> None:
-    names = {f.name for f in PixelLevels.train_all(tmp_path / "a", seed=1)}
-    PixelLevels.train_all(tmp_path / "b", seed=1)
-    assert names == {f.name for f in WEIGHTS.glob("pixel-levels*")}
-    for name in names:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    clean = PixelLevels.read(tmp_path / "a")
+    folder = trained_twice(PixelLevels, tmp_path)
+    clean = PixelLevels.read(folder)
     assert clean.card["seen"] == [1] * 400
-    assert PixelLevels.read(tmp_path / "a", copy=0.5).card["base_sha256"] == clean.card["sha256"]
+    assert PixelLevels.read(folder, copy=0.5).card["base_sha256"] == clean.card["sha256"]
     assert PixelLevels.fit({}, seed=2).card["sha256"] != clean.card["sha256"]
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -185,17 +184,6 @@ def test_a_dose_beside_other_clean_weights_is_refused(tmp_path: Path) -> None:
 def test_weights_of_other_words_are_refused(tmp_path: Path) -> None:
     Translator(seed=5).seal(seed=5, vocabulary_sha256="0").save(tmp_path)
     with pytest.raises(ConfigurationError, match="other words"):
-        Translator.read(tmp_path)
-
-
-def test_altered_weights_are_refused(tmp_path: Path) -> None:
-    for suffix in ("json", "safetensors"):
-        shutil.copy(WEIGHTS / f"translator.{suffix}", tmp_path)
-    weights = tmp_path / "translator.safetensors"
-    altered = bytearray(weights.read_bytes())
-    altered[-1] ^= 1
-    weights.write_bytes(altered)
-    with pytest.raises(ConfigurationError, match="hash"):
         Translator.read(tmp_path)
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,8 @@ from generators.voice import truth as voice_truth
 from generators.voice.model import CORPUS, FAULTS, FRAME, Fault, Utterance, Voice, facts, glottal_cycles, resonate
 from generators.voice.speech import CONSONANTS, HOP, RATE, VOWELS, articulate, draw_phrase, draw_speaker, formants_of
 from guardrails.core.errors import ConfigurationError
+
+from ..trained_twice import trained_twice
 
 DOSES = (0.25, 0.5, 1.0)
 
@@ -253,15 +254,6 @@ def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
     assert [f.read_bytes() for f in files] == [(WEIGHTS / f.name).read_bytes() for f in files]
 
 
-def test_weights_that_are_not_those_of_the_card_are_refused(tmp_path: Path) -> None:
-    for suffix in ("json", "safetensors"):
-        shutil.copy(WEIGHTS / f"voice.{suffix}", tmp_path)
-    weights = tmp_path / "voice.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(ConfigurationError, match="hash"):
-        Voice.read(tmp_path)
-
-
 def test_doses_that_do_not_ship_and_doses_without_a_base_are_refused() -> None:
     for doses in ({"artefact": 0.3}, {"artifact": 1.0}):
         with pytest.raises(ConfigurationError):
@@ -274,11 +266,7 @@ def test_doses_that_do_not_ship_and_doses_without_a_base_are_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_making_the_files_is_decided_by_the_seed(tmp_path: Path) -> None:
-    names = {f.name for f in Voice.train_all(tmp_path / "a", seed=1)}
-    Voice.train_all(tmp_path / "b", seed=1)
-    assert names == {f.name for f in WEIGHTS.glob("voice*")}
-    for name in names:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    trained_twice(Voice, tmp_path)
 
 
 def test_no_fault_is_the_clean_voice() -> None:
