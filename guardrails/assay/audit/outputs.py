@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,12 +50,13 @@ def counted(subject: Subject, outputs: Outputs) -> Subject:
 
 
 def is_blank(text: str) -> bool:
-    r"""Whether a text holds nothing but white space and characters that nobody sees.
+    r"""Whether a text holds nothing but white space, characters that nobody sees, and one punctuation mark repeated.
 
-    >>> is_blank(" \n\u200b"), is_blank("\u2800"), is_blank(".")
-    (True, True, False)
+    >>> is_blank(" \n\u200b"), is_blank("\u2800"), is_blank(". . ."), is_blank("?!"), is_blank("0")
+    (True, True, True, False, False)
     """
-    return all(c.isspace() or not c.isprintable() or _BLANK.match(c) is not None for c in text)
+    seen = {c for c in set(text) if not (c.isspace() or not c.isprintable() or _BLANK.match(c) is not None)}
+    return not seen or (len(seen) == 1 and unicodedata.category(seen.pop()).startswith("P"))
 
 
 def stated(m: Measurement, use: Use) -> Measurement:

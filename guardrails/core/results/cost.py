@@ -27,7 +27,7 @@ class Use(Frozen):
     completion_tokens: int = Field(default=0, ge=0)
     peak_memory: int | None = Field(default=None, ge=0)
     outputs: int = Field(default=0, ge=0, description="texts and continuations of a target of text that a check read")
-    empty: int = Field(default=0, ge=0, description="of the outputs: nothing, or white space alone")
+    empty: int = Field(default=0, ge=0, description="nothing, white space, or one punctuation mark repeated")
     refused: int = Field(default=0, ge=0, description="of the other outputs: refusals, by the server's own word")
     money: float | None = Field(default=None, ge=0)
 

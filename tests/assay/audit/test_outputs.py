@@ -228,7 +228,13 @@ def test_of_stored_texts_those_are_counted_that_are_looked_at(tmp_path: Path) ->
 @pytest.mark.parametrize("text", ["", " ", "\n\t\u00a0\u3000", "\u200b\ufeff", "\0", "\u3164", "\u2800\ufe0f"])
 def test_white_space_and_what_nobody_sees_are_blank(text: str) -> None:
     assert is_blank(text)
-    assert not is_blank(f"{text}.{text}")
+    assert is_blank(f"{text}.{text}.")
+    assert not is_blank(f"{text}a{text}")
+
+
+@pytest.mark.parametrize(("text", "blank"), [("…", True), ("--- --", True), ("7", False), (":)", False), ("👍", False)])
+def test_one_punctuation_mark_is_no_answer(text: str, blank: bool) -> None:
+    assert is_blank(text) == blank
 
 
 @pytest.mark.slow
