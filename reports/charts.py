@@ -133,7 +133,9 @@ def _intervals(chart: IntervalChart, key: str) -> str:
     if limit is not None:
         body += _limit_line(place(limit), top, bottom, f"limit {number(limit, chart.unit)}", chart.higher_is_worse)
     for i, dot in enumerate(chart.dots):
-        body += _dot_row(dot, place, top + _ROW * i + _ROW / 2, chart.unit)
+        body += _dot_row(dot, place, top + _ROW * i + _ROW / 2, "share" if share else "")
+    if chart.unit and not share:  # once, below: beside each reading it would run into the axis
+        body.append(_text(_cut(chart.unit, 34), 0, bottom + 18, font_size=12, class_="quiet"))
     return _frame(chart.title, describe(chart), bottom + 26, key, body)
 
 
@@ -165,7 +167,7 @@ def _limit_line(x: float, top: float, bottom: float, label: str, higher_is_worse
 
 def _dot_row(dot: Dot, place: Callable[[float], float], y: float, unit: str) -> list[str]:
     ours = dot.role == "own"
-    label = clip(dot.label, 31).split(" … ")[0] + ("…" if len(dot.label) > 31 else "")
+    label = _cut(dot.label, 31)
     out = [
         _text(label, 0, y - 3, font_weight=600 if ours else 400),
         _text(reading(dot.value, dot.low, dot.high, unit), 0, y + 13, font_size=12, class_="quiet"),
@@ -174,6 +176,10 @@ def _dot_row(dot: Dot, place: Callable[[float], float], y: float, unit: str) -> 
     if dot.low is not None and dot.high is not None:
         out.append(_whisker(place(dot.low), place(dot.high), y, 3.0 if ours else 1.75, tone))
     return [*out, _symbol(dot.role, place(dot.value), y, tone)]
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 def _whisker(x1: float, x2: float, y: float, width: float, tone: str) -> str:

@@ -37,7 +37,7 @@ def page(result: AuditResult, caps: Caps = FULL) -> Page:
     several = len(result.targets) > 1
     return Page(
         title=trim.text(f"{mark.word}: {_names(result)}", limit=200),
-        kicker="Self-check of the instruments" if result.kind == "self-check" else "Audit of a generative model",
+        kicker="Self-check of the instruments" if result.kind == "self-check" else "Audit",
         mark=mark,
         verdict=mark.word,
         sentence=trim.text(_sentence(result)),
@@ -195,7 +195,7 @@ def _audited(target: TargetRecord, trim: Trim) -> Facts:
         or "nothing: rates stand without a baseline of their own"
     )
     pairs = [
-        ("Makes", target.modality),
+        ("Modality", target.modality),
         ("Access", ", ".join(target.access) or "none"),
         ("Given beside it", given),
         *((f"{name.capitalize()} read as", reading) for name, reading in target.read_as.items()),
