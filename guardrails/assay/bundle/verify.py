@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ...core.errors import ConfigurationError, GuardrailsError, JournalError
 from ...core.results import AuditResult
 from ...kit.io import open_regular, shown
-from ..audit.consistency import contradictions
+from ..audit.derivation import contradictions
 from ..audit.journal import Journal
 from ..file_hash import hash_and_size
 from ..resume import JOURNAL
@@ -218,7 +218,7 @@ def _derived(text: bytes, seen: Verification) -> AuditResult | None:
         seen.problems.append(f"{RESULT}: {shown(why)}")
         return None
     seen.result = result
-    seen.problems += contradictions(result)
+    seen.problems += [f"{RESULT}: {sentence}" for sentence in contradictions(result)]
     seen.checked.append(f"{len(result.findings):,} findings, derived again from their measurements and the policy")
     return result
 
