@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...core.errors import ConfigurationError
-from ...core.results import AuditResult, Finding, Severity, Status
+from ...core.results import AuditResult, Finding, PolicyRecord, Severity, Status
 from ..policy.policy import judge
 from .findings import self_check_verdict, verdict
 
@@ -43,7 +43,9 @@ def contradictions(result: AuditResult) -> Iterator[str]:
     )
     for finding in result.findings:
         t = finding.threshold
-        if limits is not None and t and (finding.probe, t.metric, t.limit, t.severity, t.required) not in limits:
+        if record is not None and _ungated(finding, record):
+            yield f"finding '{finding.id}' has no limit, and its policy has one"
+        elif limits is not None and t and (finding.probe, t.metric, t.limit, t.severity, t.required) not in limits:
             yield f"finding '{finding.id}' has a limit of {t.limit:g} for {t.metric} that its policy does not have"
         elif (why := _contradiction(finding)) is not None:
             yield f"finding '{finding.id}' {why}"
@@ -54,7 +56,7 @@ def contradictions(result: AuditResult) -> Iterator[str]:
 
 def _contradiction(finding: Finding) -> str | None:
     status, m, t = finding.status, finding.measurement, finding.threshold
-    if status not in DECIDED:
+    if status not in DECIDED and not _hides_a_fail(finding):
         return None
     if m is None or t is None:
         return f"is {status} without a {'measurement' if m is None else 'limit'}"
@@ -67,6 +69,27 @@ def _contradiction(finding: Finding) -> str | None:
     if derived is not status:
         return f"is {status}, and its interval [{m.low}, {m.high}] and limit {t.limit:g} say {derived}"
     return None
+
+
+def _hides_a_fail(finding: Finding) -> bool:
+    """Whether a finding is open that no reason keeps open: a fault that is seen counts, whatever else is missing."""
+    m, t = finding.measurement, finding.threshold
+    return (
+        finding.status is Status.NOT_ASSESSED
+        and not finding.control_failed
+        and m is not None
+        and t is not None
+        and judge(m, t)[0] is Status.FAIL
+    )
+
+
+def _ungated(finding: Finding, policy: PolicyRecord) -> bool:
+    m = finding.measurement
+    return (
+        finding.threshold is None
+        and m is not None
+        and any((t.probe, t.metric) == (finding.probe, m.metric) for t in policy.thresholds)
+    )
 
 
 def _unseen(finding: Finding) -> bool:

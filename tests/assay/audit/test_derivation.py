@@ -130,3 +130,16 @@ def test_many_contradictions_are_counted(tmp_path: Path) -> None:
     wrong = tuple(factory.extraction(id=f"a.b/{i}", status="pass") for i in range(9))
     with pytest.raises(ConfigurationError, match=r"'a.b/2' .*, and 7 more$"):
         check_derivation(factory.audit(findings=wrong))
+
+
+def test_a_fail_that_is_stated_as_open_is_refused() -> None:
+    line = only(audit(status="not-assessed", reason="it was late", verdict="not-assessed", exit_code=3))
+    assert "say fail" in line
+
+
+def test_a_finding_that_lost_its_limit_is_refused() -> None:
+    row = PolicyThreshold(probe="memorization.extraction", **LIMIT.model_dump())
+    record = PolicyRecord(name="default", thresholds=(row,))
+    result = audit(threshold=None, status="not-assessed", severity="info", verdict="not-assessed", exit_code=3)
+    stated = result.model_copy(update={"policy_record": record, "policy_sha256": record.sha256})
+    assert only(stated).endswith("has no limit, and its policy has one")

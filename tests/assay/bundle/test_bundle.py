@@ -171,7 +171,7 @@ def test_a_result_that_contradicts_itself_is_found_although_it_is_signed(run: Pa
     finding = result.findings[0].model_copy(update={"measurement": worse})
     (other / "result.json").write_text(result.model_copy(update={"findings": (finding,)}).to_json())
     seen = verify(write_bundle(other, tmp_path / "b.tar").file)
-    assert any("its measurement and controls come to fail" in problem for problem in seen.problems)
+    assert any("say fail" in problem for problem in seen.problems)
     assert verify(other).problems == seen.problems
 
 
