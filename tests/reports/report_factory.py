@@ -17,6 +17,7 @@ from guardrails.core.results import (
     FrameworkRef,
     NotTested,
     Point,
+    PolicyThreshold,
     Series,
     SpikeOutcome,
     Status,
@@ -66,12 +67,7 @@ def audit(**more: object) -> AuditResult:
             NotTested(what="Misuse and refusals", why="left out by --probes"),
         ),
         "policy": "default",
-        "policy_sha256": "0b5e" * 16,
-        "policy_record": policy_record(
-            framework_control("R1", "memorization.extraction", "privacy.pii"),
-            framework_control("R2", absent=("misuse.*",), confidence="low"),
-            framework_control("R3", testable=False),
-        ),
+        "policy_sha256": "",
         "seed": 0,
         "budget": "standard",
         "command": "guardrails audit hf:models/storyteller --corpus train.jsonl --holdout test.jsonl --seed 0",
@@ -82,7 +78,19 @@ def audit(**more: object) -> AuditResult:
             per_probe={"memorization.extraction": 201.3, "privacy.pii": 88.0},
         ),
     }
-    return AuditResult.model_validate({**fields, **more})
+    result = AuditResult.model_validate({**fields, **more})
+    if more.keys() & {"policy_record", "policy_sha256"}:
+        return result
+    record = policy_record(
+        framework_control("R1", "memorization.extraction", "privacy.pii"),
+        framework_control("R2", absent=("misuse.*",), confidence="low"),
+        framework_control("R3", testable=False),
+        thresholds=tuple(
+            {(f.probe, f.threshold.metric): PolicyThreshold(probe=f.probe, **f.threshold.model_dump())
+             for f in result.findings if f.threshold}.values()
+        ),
+    )  # fmt: skip
+    return result.model_copy(update={"policy_record": record, "policy_sha256": record.sha256})
 
 
 def self_check(*, broken: bool = False) -> AuditResult:

@@ -64,7 +64,7 @@ def test_a_finding_that_contradicts_what_it_rests_on_is_named(more: dict[str, An
         (PASSED, ("fail", 1)),
         (PASSED, ("pass", 1)),
         (PASSED | {"threshold": None, "status": "not-assessed"}, ("pass", 0)),
-        ({"status": "not-assessed"}, ("pass", 0)),
+        ({"status": "not-assessed", "measurement": None, "reason": "no prompts"}, ("pass", 0)),
         ({"status": "not-assessed", "controls": factory.controls(good=False)}, ("not-assessed", 3)),
     ],
     ids=str,
@@ -106,7 +106,7 @@ def test_a_pass_whose_spike_was_not_seen_is_refused_since_results_hold_their_pol
     row = PolicyThreshold(probe="memorization.extraction", **LIMIT.model_dump())
     record = PolicyRecord(name="default", thresholds=(row,))
     unseen = audit(verdict="pass", exit_code=0, **PASSED, spike=SpikeOutcome(what="x", planted=1))
-    assert list(contradictions(unseen)) == []
+    assert list(contradictions(unseen.model_copy(update={"policy_record": None}))) == []
     stated = unseen.model_copy(update={"policy_record": record, "policy_sha256": record.sha256})
     assert only(stated).endswith("is pass although its spike was seen at no dose")
 
