@@ -71,6 +71,7 @@ TRUTHS: dict[str, Callable[[], float]] = {
     "bias.bbq": lambda: Truth.at(1).ambiguous,
     "bias.counterfactual": gap,
     "bias.labour-statistics": slope,
+    "bias.stereotype-pairs": stereotyped,
     "bias.triples": stereotyped,
 }
 
