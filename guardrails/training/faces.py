@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ..core.seeding import derive_seed, derive_seed32
 from ..deepfake.face import FaceManipulation, described
 from ..deepfake.faces.network import COMMAND, PLACES, FaceNet, crop, network, write_net
 from ..deepfake.images.fitted_head import Fitted, write
+from ..deepfake.images.kinds import Scope
 from ..kit.io import read_image, resize
 from ..kit.pictures.faces import Face, find_faces
 from .exams.faces import exam, overlap
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 PORTRAITS = "faceswap,method=self-blend"
 """Whose untouched portraits are learnt from: everyone in them is seen once."""
 BASIS = "cross-fitted on self-blended portraits and photographs"
+SCOPE = Scope(
+    frozenset(),
+    "its calibration and its control are drawn portraits; on 19 real swaps of four tools it was no better than chance",
+)
 STEPS, PAIRS = 900, 16
 PEOPLE, OTHERS, PLACED = 1200, 300, 30
 """Portraits for the network and for the head, and places of a photograph for the head."""
@@ -38,7 +44,8 @@ LEARN = (
 KEEP = ("moon", "coins", "hubble_deep_field", "clock", "grass")
 """scikit-image's photographs for the network and for the head."""
 FOLDER = "GUARDRAILS_PHOTOGRAPHS"
-"""Names the folder that `scripts/fetch_photographs.py` made; without it, scikit-image's photographs are all."""
+"""Names folders with photographs and a manifest, separated as in PATH: `scripts/fetch_photographs.py` makes one.
+Without it, scikit-image's photographs are all."""
 LARGEST = 1024
 """Longer side of a photograph, in pixels."""
 HEIGHTS = (40, 160)
@@ -182,11 +189,10 @@ def shipped_photographs(names: Sequence[str]) -> list[Base]:
 
 
 def fetched_photographs() -> list[list[Base]]:
-    """Return those of the folder `FOLDER` names, by the package they come from: once as a whole, once for each face."""
-    if not os.environ.get(FOLDER):
-        return []
+    """Return those of the folders `FOLDER` names, by the source they come from: once as a whole, once for each face."""
+    folders = [name for name in os.environ.get(FOLDER, "").split(os.pathsep) if name]
     packages: dict[str, list[Base]] = {}
-    for photograph in photographs(os.environ[FOLDER]):
+    for photograph in chain.from_iterable(map(photographs, folders)):
         image = read_image(photograph.path)
         height, width = image.shape[:2]
         if max(height, width) > LARGEST:
@@ -265,7 +271,7 @@ def train_shipped(folder: Path, seed: int = 0) -> list[Path]:
         "place_threshold_is": "log-likelihood ratio of a place; largest mean IoU on what the head was fitted to",
         "figures": exam(FaceManipulation.of(net, fitted), threshold, seed=derive_seed32(seed, "exam")),
     }
-    return [path, *write({FaceManipulation.id: fitted}, card, folder, "face")]
+    return [path, *write({FaceManipulation.id: replace(fitted, scope=SCOPE)}, card, folder, "face")]
 
 
 def _mean_overlap(faces: Described, cut: float) -> float:

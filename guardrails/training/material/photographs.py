@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...core.errors import ConfigurationError
 from ...kit.pictures.manifest import NAME, read_manifest
+from .pictures import permitted
 
 COLUMNS = (
     "path", "label", "family", "generator", "source", "commit", "source_path", "licence", "width", "height", "format",
@@ -43,7 +44,7 @@ class Photograph:
 
 
 def photographs(folder: str | os.PathLike[str]) -> Iterator[Photograph]:
-    """Yield the photographs that ``folder/manifest.csv`` lists, in its order.
+    """Yield the photographs that ``folder/manifest.csv`` lists and whose licence permits to learn from them, in order.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def photographs(folder: str | os.PathLike[str]) -> Iterator[Photograph]:
     if not (root / NAME).is_file():
         raise ConfigurationError(f"{root / NAME}: not there; scripts/fetch_photographs.py makes the folder")
     for row in read_manifest(root, ("label", "family", "source", "source_path", "licence")):
-        if row["label"] != "real" or row["family"] != "photograph":
+        if row["label"] != "real" or row["family"] != "photograph" or not permitted(row["licence"]):
             continue
         path = (root / row["path"]).resolve()
         if not path.is_relative_to(root) or not path.is_file():

@@ -72,6 +72,14 @@ def test_photographs_are_the_real_rows_in_the_order_of_the_manifest(tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize("licence", ["unclear", "CC BY-NC 4.0", "no licence file"])
+def test_a_photograph_whose_licence_does_not_permit_it_is_not_learnt_from(tmp_path: Path, licence: str) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(png())
+    manifest(tmp_path, {**ROW, "licence": licence}, {**ROW, "path": "b.png"})
+    assert [p.path.name for p in photographs(tmp_path)] == ["b.png"]
+
+
 @pytest.mark.parametrize("path", ["../outside.png", "/etc/passwd", "missing.png", ""])
 def test_a_row_that_names_no_file_below_the_folder_is_refused(tmp_path: Path, path: str) -> None:
     inside = tmp_path / "in"
