@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ...core.errors import ConfigurationError
-from ...core.results import AuditResult, Finding, PolicyRecord, Severity, Status
+from ...core.results import AuditResult, Finding, Measurement, PolicyRecord, Severity, Status, Threshold
 from ..policy.policy import judge
 from .findings import self_check_verdict, verdict
 
@@ -62,13 +63,25 @@ def _contradiction(finding: Finding) -> str | None:
         return f"is {status} without a {'measurement' if m is None else 'limit'}"
     if finding.control_failed:
         return f"is {status} although its control failed"
-    try:
-        derived, _ = judge(m, t)
-    except (ValueError, ArithmeticError) as error:
-        return f"cannot be judged: {error}"
+    derived = _derived(m, t)
+    if isinstance(derived, _Unjudged):
+        return f"cannot be judged: {derived.why}"
     if derived is not status:
         return f"is {status}, and its interval [{m.low}, {m.high}] and limit {t.limit:g} say {derived}"
     return None
+
+
+@dataclass(frozen=True)
+class _Unjudged:
+    why: str
+
+
+def _derived(m: Measurement, t: Threshold) -> Status | _Unjudged:
+    """Return the status that a measurement has by its limit; of impossible numbers, such as a share of 7, why not."""
+    try:
+        return judge(m, t)[0]
+    except (ValueError, ArithmeticError) as error:
+        return _Unjudged(str(error))
 
 
 def _hides_a_fail(finding: Finding) -> bool:
@@ -79,7 +92,7 @@ def _hides_a_fail(finding: Finding) -> bool:
         and not finding.control_failed
         and m is not None
         and t is not None
-        and judge(m, t)[0] is Status.FAIL
+        and _derived(m, t) is Status.FAIL
     )
 
 

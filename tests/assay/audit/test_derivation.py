@@ -84,6 +84,11 @@ def test_a_severity_below_that_of_the_limit_changes_no_verdict(monkeypatch: pyte
     assert "its findings say fail" in only(audit(severity="info", verdict="pass", exit_code=0))
 
 
+def test_a_number_that_cannot_be_is_no_defect_of_the_reader() -> None:
+    m = factory.measurement(1e308, 0.0, 1.2e308)
+    assert list(contradictions(audit(measurement=m, status="not-assessed", verdict="not-assessed", exit_code=3))) == []
+
+
 def test_a_self_check_that_missed_a_fault_is_no_pass() -> None:
     broken = factory.self_check(broken=True).model_copy(update={"verdict": "pass", "exit_code": 0})
     assert only(broken).startswith("its verdict is pass (exit code 0), and its findings say control-failed (4)")
