@@ -17,7 +17,7 @@ from ._new_folder import locked_folder
 from ._screen import note, show
 
 app = typer.Typer(
-    help="Train a reference generator, a detector or the copy descriptor again; deterministic for a given seed.",
+    help="Train a reference generator, a detector, a grader or the copy descriptor again; deterministic for a seed.",
     no_args_is_help=True,
 )
 
@@ -84,6 +84,19 @@ def descriptor(out: Out = None, seed: Seed = 0) -> None:
     from ..training.copy_descriptor import train_shipped
 
     _train(train_shipped, out or WEIGHTS, seed, "descriptor")
+
+
+@app.command("grader")
+def grader(
+    name: Annotated[str, typer.Argument(help="sentiment, regard or refusal")], out: Out = None, seed: Seed = 0
+) -> None:
+    """Train the head of a grader on the labelled texts of the library; its card has the error by cross-fitting."""
+    from ..graders.head import WEIGHTS
+    from ..training.graders import RECIPES, train_shipped
+
+    if name not in RECIPES:
+        raise ConfigurationError(f"the grader '{name}' has no head to train; known: {', '.join(RECIPES)}")
+    _train(functools.partial(train_shipped, name), out or WEIGHTS, seed, name)
 
 
 def _train(train: Callable[..., Iterable[Path]], folder: Path, seed: int, name: str) -> None:

@@ -171,4 +171,4 @@ def test_items_that_repeat_are_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_graders_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["list", "graders", "--json"]) == 0
     names = [entry["name"] for entry in json.loads(capsys.readouterr().out)]
-    assert names == ["hf:…", "judge:…", "python:…", "vader"]
+    assert names == ["hf:…", "judge:…", "python:…", "refusal", "regard", "sentiment", "toxicity", "vader"]

