@@ -40,7 +40,8 @@ def check(policy: Name, as_json: AsJson = False) -> None:
         echo_json(values | {"controls": len(read.controls), "notes": notes})
         return
     extends = f", extends {' and '.join(read.extends)}" if read.extends else ""
-    controls = f", {len(read.controls)} controls of frameworks" if read.controls else ""
+    n = len(read.controls)
+    controls = f", {n} control{'s' if n > 1 else ''} of frameworks" if n else ""
     show(f"policy {read.name}{extends}: {sum(row['gated'] for row in table)} thresholds{controls}")
     show(*map(_line, table))
     if notes:

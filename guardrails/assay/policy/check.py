@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ...core.errors import did_you_mean
@@ -9,6 +10,9 @@ from ...core.probe import Probe
 from ...core.registry import probes
 from .known_ids import unknown_ids, wrong_ids
 from .policy import Policy, load_policy, unknown_probes
+
+_UP_TO_ONE = re.compile(r"(^|_)(rate|share|auc|risk|precision|copies|overlap|loss)(_|$)")
+"""Words in the names of metrics between 0 and 1. An audit knows the unit, and judges nothing by a limit beyond."""
 
 
 def mistakes_in(policy: Policy) -> list[str]:
@@ -25,10 +29,15 @@ def mistakes_in(policy: Policy) -> list[str]:
 
 
 def notes_on(policy: Policy) -> list[str]:
-    """Return a line for each thing that may be a mistake: ids that cannot be checked, probes that are not installed."""
+    """Return a line for each possible mistake: an odd limit, an id that cannot be checked, a probe not installed."""
+    limits = [
+        f"{probe}/{metric}: the limit {threshold.limit:g} lies outside of 0 to 1; 5% is 0.05"
+        for (probe, metric), threshold in policy.thresholds.items()
+        if _UP_TO_ONE.search(metric) and not 0 <= threshold.limit <= 1
+    ]
     absent = sorted({name for control in policy.controls for name in control.absent})
     notes = [f"no probe '{name}' is installed: a gap of the controls that name it.{_near(name)}" for name in absent]
-    return unknown_ids(policy.controls) + notes
+    return limits + unknown_ids(policy.controls) + notes
 
 
 def _near(name: str) -> str:

@@ -35,6 +35,7 @@ from .control_rows import VISIBLE, ControlRow, Header, controls_of
 
 POLICIES = Path(__file__).parent / "shipped"
 LONGEST_CHAIN = 20
+MOST_MISTAKES = 100
 MAX_ERROR_SHARE = 0.05
 """Above this share of items that could not be assessed, a finding is not assessed."""
 UP_TO_ONE = frozenset({"share", "share of guesses", "risk", "AUC"})
@@ -67,11 +68,11 @@ class _PolicyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Line
-    description: str
-    extends: str | None = None
+    description: str = Field(max_length=2000)
+    extends: Annotated[str, StringConstraints(pattern=VISIBLE, max_length=500)] | None = None
     threshold: list[_Row] = []
     framework: Header = Header()
-    control: list[ControlRow] = []
+    control: list[ControlRow] = Field(default=[], max_length=1000)
 
 
 Key = tuple[str, str]
@@ -269,13 +270,14 @@ def read_toml(path: Path, what: str) -> tuple[dict[str, Any], bytes]:
 
 
 def mistakes(error: ValidationError) -> list[str]:
-    """Return every mistake of a file in one line each."""
+    """Return every mistake of a file in one line each; of very many, the first."""
     lines = []
-    for item in error.errors():
+    for item in error.errors()[:MOST_MISTAKES]:
         place = ".".join(str(part) for part in item["loc"])
         given = "" if item["type"] == "missing" else f" (given: {str(item['input'])[:60]!r})"
         lines.append(f"  {place}: {item['msg']}{given}")
-    return lines
+    more = error.error_count() - MOST_MISTAKES
+    return [*lines, f"  and {more:,} more"] if more > 0 else lines
 
 
 def judge(m: Measurement, threshold: Threshold, *, most: int | None = None) -> tuple[Status, str | None]:

@@ -193,8 +193,13 @@ def test_what_a_control_does_not_say_must_stand_in_the_header(tmp_path: Path) ->
         (HEAD.encode() + b".".join([b"a"] * 50_000) + b" = 1\n", "a name of more than 32 parts"),
         (HEAD.encode() + b"# " + b"x" * 1_000_000, "is larger than 1,000 kB"),
         (b"\xff\xfe\x00", "is not TOML"),
+        (HEAD.replace('"default"', '"a\\u0000b.toml"').encode(), "extends: String should match"),
+        (HEAD.replace('"default"', f'"{"a" * 600}.toml"').encode(), "extends: String should have at most 500"),
+        (HEAD.replace("a test's own", "d" * 3000).encode(), "description: String should have at most 2000"),
+        (b"".join(b"k%d = 1\n" % i for i in range(5000)), "and 4,902 more"),
+        (HEAD.encode() + b"[[control]]\n" * 1001, "control: List should have at most 1000"),
     ],
-    ids=["utf-16", "nested", "dotted", "huge", "bytes"],
+    ids=["utf-16", "nested", "dotted", "huge", "bytes", "nul", "path", "text", "keys", "controls"],
 )
 def test_a_hostile_file_is_refused_at_once(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "mine.toml").write_bytes(content)
@@ -270,6 +275,13 @@ def test_check_prints_notes_and_refuses_mistakes(tmp_path: Path) -> None:
         result = CliRunner().invoke(policy_command.app, [command, str(path)])
         assert isinstance(result.exception, ConfigurationError)
         assert "LLM11" in str(result.exception)
+
+
+def test_a_limit_that_no_share_can_reach_is_a_note(tmp_path: Path) -> None:
+    rows = '[[threshold]]\nprobe = "privacy.pii"\nmetric = "pii_leak_rate"\nlimit = 5\norigin = "five per cent"\n'
+    notes = notes_on(load_policy(written(tmp_path, rows)))
+    assert notes == ["privacy.pii/pii_leak_rate: the limit 5 lies outside of 0 to 1; 5% is 0.05"]
+    assert notes_on(load_policy("default")) == []
 
 
 def test_shipped_policies_are_small_enough_to_be_read() -> None:
