@@ -6,9 +6,11 @@ Every report renders from `AuditResult` and computes nothing. Change a field her
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
+from collections.abc import Iterator
 from importlib import import_module
+from itertools import islice
+from json import JSONEncoder
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = VERSIONS["audit"]
+PARTS = 1 << 16
+"""Of JSON, written at a time."""
 SHOWN = 16
 """Findings in the `repr` of a result: a screenful."""
 _SEVERITIES = tuple(Severity)
@@ -186,9 +190,19 @@ class AuditResult(Frozen):
 
 
 def _canonical(values: dict[str, Any]) -> str:
-    text = json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode() + "\n"  # a model may write half of a surrogate pair
+    return b"".join(_blocks(values)).decode()
 
 
 def _sha256(values: dict[str, Any]) -> str:
-    return hashlib.sha256(_canonical(values).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for block in _blocks(values):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(values: dict[str, Any]) -> Iterator[bytes]:
+    """Yield canonical JSON in blocks: as one list of parts, a large result takes many times its size."""
+    parts = JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).iterencode(values)
+    while block := "".join(islice(parts, PARTS)):
+        yield block.encode("utf-8", "replace")  # a model may write half of a surrogate pair
+    yield b"\n"
