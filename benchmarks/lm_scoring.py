@@ -16,7 +16,7 @@ import torch
 from guardrails.kit.lm import scoring
 
 BAR = 0.85
-BUDGETS = (512, 1024, 2048, 4096)
+BUDGETS = (128, 256, 512, 1024, 2048, 4096)
 
 
 def random_gpt2() -> Any:

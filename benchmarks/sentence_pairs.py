@@ -24,7 +24,7 @@ from guardrails.targets.package import load
 PAIRS = 1508
 """As many as CrowS-Pairs has."""
 HARNESS = "lm-evaluation-harness"
-SENTENCES = (16, 32, 64, 128)
+SENTENCES = (8, 16, 32, 64, 128)
 """Sizes of the harness's batches."""
 ROUNDING = 1e-2
 """Nats by which the sums of a sentence's log-probabilities may differ between both."""
