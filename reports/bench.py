@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guardrails.core.results.bench import AcrossRow, BenchResult, FamilyRow
+from guardrails.core.results.bench import AcrossRow, BenchResult, CalibrationRow, FamilyRow, MeanRow, VerdictsRow
 
 from .charts import CurveChart, CurvePoint, svg
 from .cost import use_line
@@ -94,6 +94,11 @@ def _plain(value: Any) -> Any:
     return cell(value)
 
 
+def summary_markdown(result: BenchResult) -> str:
+    """Return what sums a benchmark up, as Markdown: means, verdicts and calibration, by data set and by kind."""
+    return "\n".join(f"## {title}\n\n{_table(columns, rows)}\n" for title, columns, rows in summary_tables(result))
+
+
 def to_markdown(result: BenchResult) -> str:
     """Return the tables of a paper: mean and worst AUC, the matrix of families, robustness, calibration."""
     parts = [f"# Detectors compared\n\n{_in_markdown(_said(result))}\n"]
@@ -160,31 +165,66 @@ def _provenance(result: BenchResult) -> str:
     )
 
 
-def _tables(result: BenchResult) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+def summary_tables(result: BenchResult) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Yield the title, the columns and the rows of means, verdicts and calibration."""
     tables = result.tables
     for rows, title in (
         (tables.means, "As shipped: mean over families"),
         (tables.left_out_means, "With each family left out"),
     ):
         if rows:
-            kinds = any(r.kind for r in rows)
-            columns = [
-                "detector",
-                *(["kind"] if kinds else []),
-                "change",
-                "families",
-                "mean AUC",
-                "worst family",
-                "its AUC",
-            ]
-            yield title, columns, [
+            yield title, [*WHERE, "families", "generated", "real", "mean AUC", "worst family", "its AUC"], [
                 [
-                    r.detector, *([r.kind or "all"] if kinds else []), r.perturbation, str(r.families),
+                    *_where(r), str(r.families), _count(r.n_generated), _count(r.n_real),
                     _interval(r.mean_auc, r.mean_low, r.mean_high), r.worst,
                     _interval(r.worst_auc, r.worst_low, r.worst_high),
                 ]
                 for r in rows
             ]  # fmt: skip
+    if tables.verdicts:
+        columns = [
+            "items",
+            "n",
+            "of",
+            "synthetic",
+            "nothing found",
+            "abstained",
+            "mean share synthetic",
+            "largest share",
+        ]
+        yield "Verdicts on real items of so many sources, and on generated ones of so many families", [
+            *WHERE, *columns
+        ], [
+            [
+                *_where(r), r.label, str(r.n), str(r.units), str(r.synthetic), str(r.nothing_found), str(r.abstain),
+                _interval(*r.share), f"{r.worst}: {_interval(*r.worst_share)}" if r.worst else "–",
+            ]
+            for r in tables.verdicts
+        ]  # fmt: skip
+    if rated := [r for r in tables.calibration if r.n]:
+        yield "Calibration of the probabilities that were given", [*WHERE, "n", "debiased error", "Brier score"], [
+            [
+                *_where(r), str(r.n), _interval(r.error, r.error_low, r.error_high),
+                _interval(r.brier, r.brier_low, r.brier_high),
+            ]
+            for r in rated
+        ]  # fmt: skip
+
+
+WHERE = ("detector", "change", "data", "kind")
+
+
+def _where(row: MeanRow | VerdictsRow | CalibrationRow) -> list[str]:
+    return [row.detector, row.perturbation, row.data or "all", row.kind or "all"]
+
+
+def _count(n: int | None) -> str:
+    return "–" if n is None else str(n)
+
+
+def _tables(result: BenchResult) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    tables = result.tables
+    yield from summary_tables(result)
     columns = ["detector", "family", "generated", "real", "AUC", "TPR at 5% FPR", "called synthetic", "of real ones"]
     plain = [r for r in tables.shipped if r.perturbation == "none"]
     yield "As shipped, each family", columns, [
@@ -203,20 +243,6 @@ def _tables(result: BenchResult) -> Iterator[tuple[str, list[str], list[list[str
             ]
             for r in left
         ]  # fmt: skip
-    yield (
-        "Calibration, pooled",
-        ["detector", "change", "n", "debiased error", "Brier score"],
-        [
-            [
-                r.detector,
-                r.perturbation,
-                str(r.n),
-                _interval(r.error, r.error_low, r.error_high),
-                _interval(r.brier, r.brier_low, r.brier_high),
-            ]
-            for r in tables.calibration
-        ],
-    )
     yield (
         "Real items called synthetic, by source",
         ["detector", "source", "n", "share", "abstained"],
@@ -286,7 +312,7 @@ def _curves(result: BenchResult) -> Iterator[CurveChart]:
             kinds: dict[str, list[CurvePoint]] = {}
             for row in rows:
                 kind, _, strength = row.perturbation.partition("=")
-                if row.detector == detector and strength:
+                if row.detector == detector and strength and not (row.data or row.kind):
                     kinds.setdefault(kind, []).append(
                         CurvePoint(float(strength), row.mean_auc, row.mean_low, row.mean_high)
                     )

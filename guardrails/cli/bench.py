@@ -50,12 +50,13 @@ def bench(
     ] = 64,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same tables.")] = 0,
 ) -> None:
-    """Compare image detectors over generators and changes, and speech detectors over recordings; write tables.
+    """Compare image detectors over generators and changes, and speech detectors over recordings; print tables.
 
     Both classes of pictures pass through one random crop and JPEG first, and recordings are read at one rate, so that
     the format of files is not what is measured.
     """
     from reports import render
+    from reports.bench import summary_markdown
     from reports.cost import use_line
 
     from ..assay.bench.run import bench as run
@@ -69,6 +70,7 @@ def bench(
         formats = {"bench.json": "json", "bench.csv": "csv", "bench.md": "markdown", "bench.html": "html"}
         for name, format in formats.items():
             (out / name).write_bytes(render(result, format))
+    show(*summary_markdown(result).splitlines())
     show(*(str(out / name) for name in formats))
     if result.cost is not None:
         show(f"used: {use_line(result.cost)}")

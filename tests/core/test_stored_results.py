@@ -170,7 +170,7 @@ def earlier() -> dict[str, Any]:
     """Return a benchmark as the first version of the schema had it."""
     document = json.loads(kinds.bench().to_json()) | {"schema": "guardrails-bench/1"}
     del document["schema_version"], document["cost"]
-    for name in ("left_out", "left_out_means"):
+    for name in ("left_out", "left_out_means", "verdicts"):
         del document["tables"][name]
     for rows in document["tables"].values():
         for row in rows:
@@ -181,7 +181,7 @@ def earlier() -> dict[str, Any]:
 
 def test_a_benchmark_of_the_first_version_is_read() -> None:
     result = BenchResult.from_json(json.dumps(earlier()))
-    assert result.schema_version == "2.1"
+    assert result.schema_version == "2.2"
     assert [row.auc for row in result.tables.shipped] == [row.auc for row in kinds.bench().tables.shipped]
     assert result.settings == kinds.bench().settings
     with pytest.raises(ConfigurationError, match="it has no schema_version"):
@@ -193,6 +193,18 @@ def test_a_benchmark_before_there_were_kinds_is_read() -> None:
     for row in document["tables"]["means"]:
         del row["kind"]
     assert BenchResult.from_json(json.dumps(document)) == kinds.bench()
+
+
+def test_a_benchmark_before_verdicts_were_counted_is_read() -> None:
+    document = json.loads(kinds.bench().to_json()) | {"schema_version": "2.1"}
+    del document["tables"]["verdicts"]
+    for name, keys in (("means", ("data", "n_generated", "n_real")), ("calibration", ("data", "kind"))):
+        for row in document["tables"][name]:
+            for key in keys:
+                del row[key]
+    whole = kinds.bench()
+    expected = whole.model_copy(update={"tables": whole.tables.model_copy(update={"verdicts": []})})
+    assert BenchResult.from_json(json.dumps(document)) == expected
 
 
 def test_a_later_benchmark_is_read_as_far_as_it_is_known_or_refused() -> None:

@@ -170,6 +170,7 @@ def bench() -> BenchResult:
     """Return a benchmark in which every name is hostile."""
     rows: dict[str, list[dict[str, Any]]] = {
         "shipped": [], "means": [], "calibration": [], "false_alarms": [], "severity": [], "across": [],
+        "verdicts": [],
     }  # fmt: skip
     for text in HOSTILE:
         name = {"detector": text, "family": text, "perturbation": "none"}
@@ -184,12 +185,17 @@ def bench() -> BenchResult:
             for change in ("none", "jpeg=70", "jpeg=90")
         ]
         rows["calibration"].append({"detector": text, "perturbation": "none", "n": 1, "error": None, "brier": None})
+        rows["verdicts"].append({
+            "detector": text, "perturbation": "none", "data": text, "kind": text, "label": "real", "n": 20, "units": 1,
+            "synthetic": 1, "nothing_found": 9, "abstain": 10, "share": [0.05, 0.01, 0.2], "worst": text,
+            "worst_share": [0.05, 0.01, 0.2],
+        })  # fmt: skip
         rows["false_alarms"].append(
             {"detector": text, "source": text, "n": 1, "fpr": 0.5, "low": 0.1, "high": 0.9, "abstains": []}
         )
     rows["severity"].append({"perturbation": "none", "n": 0, "mean": None})
     document = {
-            "schema_version": "2.1",
+            "schema_version": "2.2",
             "settings": {
                 "detectors": list(HOSTILE), "generators": list(HOSTILE), "perturbations": ["none"],
                 "data": list(HOSTILE), "leave_one_family_out": False, "n": 20, "seed": 0, "encoded": HOSTILE[0],

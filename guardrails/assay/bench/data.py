@@ -50,7 +50,7 @@ class Item:
     path : Path, optional
         Of a file.
     kind : str
-        Of the system that made a recording, such as ``tts``.
+        Of the system that made a recording, such as ``tts``; of a picture, see `deepfake.images.kinds`; empty: any.
     """
 
     name: str

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from ...core.detector import Detector
 from ...core.errors import ConfigurationError, ContentError
-from ...core.results.bench import MeanRow, Tables
+from ...core.results.bench import Tables
 from ...kit.pictures.manifest import NAME, read_manifest
 from .data import Item
 from .scores import Scores, keep
-from .tables import Parts, calibration, false_alarms, means, shipped
+from .summaries import summaries
+from .tables import Parts, false_alarms, shipped
 
 COLUMNS = ("label", "system", "kind", "speaker", "source")
 CHANGE = "none"
@@ -83,15 +84,9 @@ def heard(
 
 
 def recording_tables(scores: Scores, parts: Parts) -> Tables:
-    """Return the tables: each system, means over all and over each kind, calibration, false alarms by source."""
-    rows, compared = zip(*shipped(scores, parts), strict=True)
-    kind_of = {item.family: item.kind for item in parts.items if item.label}
-    over: list[MeanRow] = list(means(rows, compared, parts.sources))
-    for kind in dict.fromkeys(kind_of[family] for family in parts.families):
-        of = [i for i, row in enumerate(rows) if kind_of[row.family] == kind]
-        some = means([rows[i] for i in of], [compared[i] for i in of], parts.sources)
-        over += [row.model_copy(update={"kind": kind}) for row in some]
+    """Return the tables: each system, false alarms by source, and the summaries."""
+    summed = summaries(scores)
     return Tables(
-        shipped=list(rows), means=over, calibration=list(calibration(scores, parts)),
-        false_alarms=list(false_alarms(scores, parts)), severity=[],
+        shipped=[row for row, _ in shipped(scores, parts)], means=summed.means, calibration=summed.calibration,
+        false_alarms=list(false_alarms(scores, parts)), severity=[], verdicts=summed.verdicts,
     )  # fmt: skip

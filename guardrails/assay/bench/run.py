@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence, Set
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ... import __version__
 from ...core.detector import Detector
@@ -29,12 +29,13 @@ from ..meter import Meter
 from ..sources import sources_sha256, versions
 from .data import Item, data_sha256, folder_items, generator_items
 from .recordings import heard, holds_recordings, recording_items, recording_tables
-from .scores import FORMATS, Scores, scored
-from .tables import Parts, across, calibration, false_alarms, left_out, means, shipped
+from .refits import Refits
+from .scores import FORMATS, Scores, fittable, scored
+from .summaries import summaries
+from .tables import Parts, across, false_alarms, left_out, means, shipped
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 N = 64
 LEAST = 10
@@ -194,16 +195,16 @@ def _changes(names: Sequence[str]) -> list[Perturbation]:
 
 
 def _tables(scores: Scores, parts: Parts, chosen: dict[str, Detector], leave_out: bool) -> Tables:
-    first, placed = zip(*shipped(scores, parts), strict=True)
-    changes = list(scores.severity)
+    changes, summed = list(scores.severity), summaries(scores)
     tables = Tables(
-        shipped=list(first),
-        means=list(means(first, placed, parts.sources)),
-        calibration=list(calibration(scores, parts)),
+        shipped=[row for row, _ in shipped(scores, parts)],
+        means=summed.means,
+        calibration=summed.calibration,
         false_alarms=list(false_alarms(scores, parts)),
         severity=[_strength(name, values) for name, values in scores.severity.items()],
+        verdicts=summed.verdicts,
     )
-    refit, able = Refits(scores, parts), fittable(chosen)
+    refit, able = Refits(scores, parts, LEAST), [name for name, detector in chosen.items() if fittable(detector)]
     if len(parts.families) > 1:
         tables = tables.model_copy(update={"across": list(across(refit, able, parts, LEAST))})
     if leave_out:
@@ -211,36 +212,6 @@ def _tables(scores: Scores, parts: Parts, chosen: dict[str, Detector], leave_out
         more = {"left_out": list(rows), "left_out_means": list(means(rows, compared, parts.sources))}
         tables = tables.model_copy(update=more)
     return tables
-
-
-def fittable(chosen: dict[str, Detector]) -> list[str]:
-    """Return the detectors whose head is fitted anew in moments."""
-    from ...deepfake.images.base import ImageDetector
-
-    return [name for name, detector in chosen.items() if isinstance(detector, ImageDetector)]
-
-
-class Refits:
-    """Fits detectors anew and scores with them; the last model is kept, since several changes ask for it in turn."""
-
-    def __init__(self, scores: Scores, parts: Parts) -> None:
-        self.scores, self.parts = scores, parts
-        self._last: tuple[Any, Detector] | None = None
-
-    def __call__(self, name: str, fit: NDArray[np.intp], rows: NDArray[np.intp], change: str) -> NDArray[np.float64]:
-        """Return scores of rows under a change by a model that was fitted to unchanged pictures."""
-        import numpy as np
-
-        key = (name, fit.tobytes())
-        if self._last is None or self._last[0] != key:
-            plain, sources = self.scores.described["none"], self.parts.sources
-            model = load_detector(name).fit(
-                [plain[i] for i in fit], self.parts.labels[fit].tolist(), sources=[sources[i] for i in fit]
-            )
-            self._last = (key, model)
-        pictures = self.scores.described[change]
-        detections = self._last[1].score([pictures[i] for i in rows])
-        return np.array([np.nan if d.score is None else d.score for d in detections])
 
 
 def _strength(name: str, values: Sequence[float]) -> StrengthRow:

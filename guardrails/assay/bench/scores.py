@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from ...core.detector import Detection, Detector
-from ...core.errors import ContentError
+from ...core.errors import ConfigurationError, ContentError
 from ...core.seeding import derive_seed32
+from ...deepfake.images.base import ImageDetector
+from ...deepfake.images.fixed_network import FixedDetector
+from ...deepfake.images.kinds import kind_of
 from ...deepfake.images.picture import Picture
 from ...kit.detection.protocol import encoded
 from ...kit.pictures.changes import Perturbation
@@ -18,7 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ...deepfake.images.base import Blocks
+
     Array = NDArray[np.float64]
+
+T = TypeVar("T")
 
 FORMATS = ("JPEG",)
 """Both classes are cropped and saved alike before anything else: otherwise the format of a file is what is measured."""
@@ -38,8 +45,8 @@ class Scores:
     verdict : dict of (detector, perturbation) to list of str
     severity : dict of perturbation to list of float
         What was measured.
-    described : dict of perturbation to list of Picture
-        Without pixels; for fitting anew.
+    blocks : dict of (detector, perturbation) to list of mapping or None
+        What the head of a detector is fitted to; None for a picture that it cannot describe.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -48,7 +55,18 @@ class Scores:
     probability: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     verdict: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     severity: dict[str, list[float]] = field(default_factory=dict)
-    described: dict[str, list[Picture]] = field(default_factory=dict)
+    blocks: dict[tuple[str, str], list[Blocks | None]] = field(default_factory=dict)
+
+    def only(self, rows: Sequence[int]) -> Scores:
+        """Return the scores of some items, without pictures and severity."""
+
+        def of(table: dict[tuple[str, str], list[T]]) -> dict[tuple[str, str], list[T]]:
+            return {key: [values[i] for i in rows] for key, values in table.items()}
+
+        return Scores(
+            items=[self.items[i] for i in rows], score=of(self.score), probability=of(self.probability),
+            verdict=of(self.verdict),
+        )  # fmt: skip
 
 
 def scored(
@@ -59,8 +77,11 @@ def scored(
     seed: int,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Scores:
-    """Score every picture with every detector under every change."""
-    out = Scores()
+    """Score every picture with every detector under every change.
+
+    Where a detector judges some kinds of pictures alone, each picture gets its kind, as it is without a change.
+    """
+    out, by_kind = Scores(), any(map(_judges_kinds, detectors.values()))
     for done, item in enumerate(items):
         if progress is not None:
             progress(done, len(items), item.name)
@@ -70,16 +91,47 @@ def scored(
         except (ContentError, ValueError) as error:
             out.unread.append((item.name, str(error)))
             continue
-        out.items.append(item)
         for change in changes:
             changed, measured = change.apply(picture, seed=item_seed)
             one = Picture(item.name, path=item.path, pixels=changed)
+            if change.name == "none":
+                out.items.append(_of_its_kind(item, one) if by_kind else item)
             out.severity.setdefault(change.name, []).append(measured)
             for name, detector in detectors.items():
                 keep(out, name, change.name, detector.score([one])[0])
-            one.drop_pixels()
-            out.described.setdefault(change.name, []).append(one)
+                if fittable(detector):
+                    out.blocks.setdefault((name, change.name), []).append(_blocks(detector, one))
     return out
+
+
+def fittable(detector: Detector) -> TypeGuard[ImageDetector]:
+    """Whether a detector has a head that is fitted anew in moments."""
+    return isinstance(detector, ImageDetector) and not isinstance(detector, FixedDetector)
+
+
+def _blocks(detector: ImageDetector, picture: Picture) -> Blocks | None:
+    try:
+        return detector.blocks(picture)
+    except ContentError:
+        return None
+
+
+def _judges_kinds(detector: Detector) -> bool:
+    """Whether a detector gives verdicts on some kinds of pictures and not on others: then it tells them apart."""
+    if not isinstance(detector, ImageDetector):
+        return False
+    try:
+        scope = detector.fitted.scope
+    except ConfigurationError:  # a network that was given has no head of ours
+        return False
+    return scope is not None and bool(scope.kinds)
+
+
+def _of_its_kind(item: Item, picture: Picture) -> Item:
+    try:
+        return replace(item, kind=kind_of(picture))
+    except ContentError:
+        return item
 
 
 def keep(out: Scores, detector: str, change: str, detection: Detection) -> None:

@@ -80,8 +80,8 @@ def shipped(scores: Scores, parts: Parts) -> Iterator[tuple[ShippedRow, Placed |
             row, placed = compared(x[made], x[real], made, real, parts.sources)
             yield ShippedRow(
                 detector=detector, perturbation=change, family=family, **row.model_dump(),
-                called_synthetic=_rate(called[made]), called_synthetic_of_real=_rate(called[real]),
-                abstains=_rate(verdicts[made] == "abstain"), abstains_on_real=_rate(verdicts[real] == "abstain"),
+                called_synthetic=rate(called[made]), called_synthetic_of_real=rate(called[real]),
+                abstains=rate(verdicts[made] == "abstain"), abstains_on_real=rate(verdicts[real] == "abstain"),
             ), placed  # fmt: skip
 
 
@@ -110,13 +110,14 @@ def compared(
     return row.model_copy(update=rate), placed
 
 
-def _rate(hits: Any) -> list[float]:
+def rate(hits: Any) -> list[float]:
+    """Return a share with Wilson's interval; nothing for no items."""
     return [round(x, 6) for x in wilson(int(np.sum(hits)), len(hits))] if len(hits) else []
 
 
 def left_out(
     refit: Refit, detectors: Sequence[str], changes: Sequence[str], parts: Parts
-) -> Iterator[tuple[FamilyRow, Placed]]:
+) -> Iterator[tuple[FamilyRow, Placed | None]]:
     """Yield detector × change × family: fitted to the other families and to real sources that are not compared.
 
     Raises
@@ -130,6 +131,9 @@ def left_out(
         for family in parts.families:
             made, real = parts.made(family), parts.real_for(family)
             for change, placed in _folds(refit, detector, family, changes, parts, made, real).items():
+                if placed is None:
+                    yield _not_fitted(detector, change, family, len(made), len(real)), None
+                    continue
                 interval = area(placed, parts.sources)
                 yield FamilyRow(
                     detector=detector, perturbation=change, family=family,
@@ -137,6 +141,14 @@ def left_out(
                     auc=interval.value, auc_low=interval.low, auc_high=interval.high,
                     **_found_at(placed, parts.sources),
                 ), placed  # fmt: skip
+
+
+def _not_fitted(detector: str, change: str, family: str, made: int, real: int) -> FamilyRow:
+    return FamilyRow(
+        detector=detector, perturbation=change, family=family, n_generated=0, n_real=0, unscored=made,
+        unscored_real=real, auc=None, auc_low=None, auc_high=None, tpr5=None, tpr5_low=None, tpr5_high=None,
+        reason="too few other pictures that it can describe",
+    )  # fmt: skip
 
 
 def _found_at(placed: Placed, sources: Sequence[str]) -> dict[str, Any]:
@@ -153,8 +165,8 @@ def _found_at(placed: Placed, sources: Sequence[str]) -> dict[str, Any]:
 
 def _folds(
     refit: Refit, detector: str, family: str, changes: Sequence[str], parts: Parts, made: Places, real: Places
-) -> dict[str, Placed]:
-    """Comparisons within one model at a time: scores of two models have no common scale."""
+) -> dict[str, Placed | None]:
+    """Comparisons within one model at a time: scores of two models have no common scale. None where nothing scored."""
     above: dict[str, list[Array]] = {change: [] for change in changes}
     order: list[Places] = []
     for k in range(parts.folds):
@@ -167,9 +179,13 @@ def _folds(
         for change in changes:
             scores = refit(detector, fit, np.concatenate([made, test]), change)
             a, b = scores[: len(made), None], scores[None, len(made) :]
-            above[change].append(np.where(np.isnan(a) | np.isnan(b), 0.5, (a > b) + 0.5 * (a == b)))
+            above[change].append(np.where(np.isnan(a) | np.isnan(b), np.nan, (a > b) + 0.5 * (a == b)))
     rows = np.concatenate(order)
-    return {change: Placed(np.concatenate(several, axis=1), made, rows) for change, several in above.items()}
+    joined = {change: np.concatenate(several, axis=1) for change, several in above.items()}
+    return {
+        change: None if np.isnan(x).all() else Placed(np.nan_to_num(x, nan=0.5), made, rows)
+        for change, x in joined.items()
+    }
 
 
 def across(refit: Refit, detectors: Sequence[str], parts: Parts, least: int) -> Iterator[AcrossRow]:
@@ -211,7 +227,8 @@ def means(rows: Sequence[FamilyRow], placed: Sequence[Placed | None], sources: S
             yield MeanRow(
                 detector=key[0], perturbation=key[1], families=len(there), mean_auc=mean.value, mean_low=mean.low,
                 mean_high=mean.high, worst=worst["family"], worst_auc=worst["auc"], worst_low=worst["auc_low"],
-                worst_high=worst["auc_high"],
+                worst_high=worst["auc_high"], n_generated=sum(len(p.generated) for _, p in there),
+                n_real=len({i for _, p in there for i in p.real.tolist()}),
             )  # fmt: skip
 
 
@@ -280,5 +297,5 @@ def false_alarms(scores: Scores, parts: Parts) -> Iterator[FalseAlarmsRow]:
             fpr = wilson(int(called[rows].sum()), len(rows))
             yield FalseAlarmsRow(
                 detector=detector, source=name, n=len(rows), fpr=fpr[0], low=fpr[1], high=fpr[2],
-                abstains=_rate(given[rows] == "abstain"),
+                abstains=rate(given[rows] == "abstain"),
             )  # fmt: skip

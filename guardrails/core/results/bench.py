@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
@@ -91,7 +91,10 @@ class AcrossRow(_Part):
 
 
 class MeanRow(_Part):
-    """The mean of a detector over the families under a change, and the worst of them; `kind`: over that kind alone."""
+    """The mean of a detector over the families under a change, and the worst of them.
+
+    `data` and `kind`: over these alone; empty: over all. `n_generated` and `n_real` count the items with a score.
+    """
 
     detector: str
     perturbation: Change
@@ -103,11 +106,17 @@ class MeanRow(_Part):
     worst_auc: float
     worst_low: float
     worst_high: float
+    data: str = ""
     kind: str = ""
+    n_generated: int | None = None
+    n_real: int | None = None
 
 
 class CalibrationRow(_Part):
-    """How well a detector's probabilities are calibrated; `without` counts pictures that got none."""
+    """How well a detector's probabilities are calibrated; `without` counts items that got none.
+
+    `data` and `kind`: on these alone; empty: on all.
+    """
 
     detector: str
     perturbation: Change
@@ -120,6 +129,30 @@ class CalibrationRow(_Part):
     brier_low: float | None = None
     brier_high: float | None = None
     reason: str = ""
+    data: str = ""
+    kind: str = ""
+
+
+class VerdictsRow(_Part):
+    """The verdicts of a detector on real or on generated items of a kind.
+
+    `share` is that called synthetic, as a mean over `units`: sources of real items, families of generated ones.
+    `worst` is the unit of twenty items or more with the largest share; empty where there is none.
+    """
+
+    detector: str
+    perturbation: Change
+    data: str
+    kind: str
+    label: Literal["real", "generated"]
+    n: int
+    units: int
+    synthetic: int
+    nothing_found: int
+    abstain: int
+    share: Rate
+    worst: str = ""
+    worst_share: Rate = []
 
 
 class FalseAlarmsRow(_Part):
@@ -155,6 +188,7 @@ class Tables(_Part):
     calibration: list[CalibrationRow]
     false_alarms: list[FalseAlarmsRow]
     severity: list[StrengthRow]
+    verdicts: list[VerdictsRow] = []
     across: list[AcrossRow] = []
     left_out: list[FamilyRow] = []
     left_out_means: list[MeanRow] = []

@@ -245,6 +245,25 @@ def test_a_spreadsheet_runs_no_cell():
     assert "'=cmd()" in reports.to_csv(result)
 
 
+def test_what_a_detector_cannot_describe_is_not_fitted_to(folder: Path):
+    result = bench(
+        [folder], detectors=["deepfake.npr", "deepfake.face"], leave_one_family_out=True
+    )  # no faces in noise
+    across_rows = {(r.detector, r.auc is None) for r in result.tables.across}
+    assert across_rows == {("deepfake.npr", True), ("deepfake.face", True)}  # six of each are too few for both
+    assert {(r.detector, r.auc is None) for r in result.tables.left_out} == {
+        ("deepfake.npr", False), ("deepfake.face", True),
+    }  # fmt: skip
+    assert {r.detector for r in result.tables.left_out_means} == {"deepfake.npr"}
+
+
+@pytest.mark.slow
+def test_generators_without_files_are_compared_by_every_detector_that_sees_pixels():
+    result = bench(generators=["gan-art", "diffusion-photo"], detectors=["deepfake.metadata", "deepfake.cnn"], n=24)
+    assert all(r.auc is None for r in result.tables.across if r.detector == "deepfake.metadata")
+    assert all(r.auc is not None for r in result.tables.across if r.detector == "deepfake.cnn")
+
+
 def test_one_command_makes_the_tables_of_a_paper(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     words = ["bench", str(folder), "--detectors", "deepfake.npr", "--detectors", "deepfake.radial"]
     words += ["--perturbations", "jpeg=*", "--leave-one-family-out"]
@@ -268,7 +287,9 @@ def test_one_command_makes_the_tables_of_a_paper(folder: Path, tmp_path: Path, c
     assert "guardrails bench data --detectors deepfake.npr --detectors deepfake.radial --perturbations" in text
     assert result["hashes"]["data"] in text
     assert "may have been trained on some of these" in text
-    capsys.readouterr()
+    printed = capsys.readouterr().out
+    assert "## As shipped: mean over families" in printed
+    assert printed.count("| deepfake.radial | jpeg=50 | all | all | 2 | 24 | 36 |") == 2 * 2  # as shipped, left out
     assert run([*words, "--out", str(tmp_path / "one")]) == 2
     assert "not an empty folder" in capsys.readouterr().err
 
