@@ -21,7 +21,7 @@ from ..deepfake.images.descriptors import DESCRIPTORS
 from ..deepfake.images.file_traces import metadata
 from ..deepfake.images.fitted_head import COMMAND, Fitted, read, write
 from ..kit.detection.linear_head import Head
-from ..kit.detection.protocol import FOLDS, mean_area, null_area
+from ..kit.detection.protocol import FOLDS, area, mean_area, null_area
 from .exams.comparison import beside
 from .exams.images import Rows, against_aims, areas, families, frozen
 from .material import pictures as examples
@@ -60,11 +60,14 @@ def train_shipped(folder: Path, seed: int, *, real: Sequence[Path] = (), generat
     Raises
     ------
     ConfigurationError
-        Where the null probe or the metadata baseline separates the classes, or a folder holds no pictures.
+        Where the null probe or the metadata baseline separates the classes, a folder holds no pictures, or a file is
+        given as real and as generated.
     """
-    given = examples.distinct(
-        [e for f in real for e in examples.of_folder(f, 0)] + [e for f in generated for e in examples.of_folder(f, 1)]
-    )
+    sides = [[e for f in fs for e in examples.of_folder(f, label)] for label, fs in enumerate((real, generated))]
+    given, unreadable = readable(examples.distinct([*sides[0], *sides[1]]))
+    for side, pictures in zip(("real", "generated"), sides, strict=True):
+        if pictures and not any(e.label == pictures[0].label for e in given):
+            raise ConfigurationError(f"none of the {len(pictures)} {side} pictures can be read: {unreadable[0]}")
     built_in = examples.built_in(given, seed=seed)
     judged = given if {e.label for e in given} == {0, 1} else [*given, *built_in]
     rows, left_out = described([*given, *built_in], seed=seed, encoder=the_encoder(), judged=judged)
@@ -73,20 +76,35 @@ def train_shipped(folder: Path, seed: int, *, real: Sequence[Path] = (), generat
     if (files := on_files(given)) is not None:
         heads["deepfake.metadata"] = fitted_on(files, files)
     learnt = [e for e in (*given, *built_in) if e.learnt]
-    sides = {"real": real, "generated": generated}
+    folders = {"real": real, "generated": generated}
     stated = figures(rows, heads_of(rows))
     compared = beside_in_use(rows, given)
     card = {
         "what": "ridge heads on descriptors of the traces beneath a picture, and on features of an encoder",
-        "command": " ".join([COMMAND, *(f"--{side} {f.name}" for side, fs in sides.items() for f in fs)]), "seed": seed,
+        "command": " ".join([COMMAND, *(f"--{side} {f.name}" for side, fs in folders.items() for f in fs)]),
+        "seed": seed,
         "learnt from": _counted(learnt), "only evaluated on": _counted([e for e in given if not e.learnt]),
-        "unreadable": left_out, "tests of the data": tests,
+        "unreadable": [*unreadable, *left_out], "tests of the data": tests,
         "figures": stated,
         "aims": {n: against_aims(stated[n], encoder=n == ENCODED) for n in ("deepfake.fusion", ENCODED) if n in stated},
         "figures of the method, where every row may be learnt from": of_method(rows),
         "beside the heads in use": compared,
     }  # fmt: skip
     return write(heads, card, folder)
+
+
+def readable(given: Sequence[Example]) -> tuple[list[Example], list[str]]:
+    """Return the pictures that can be read; print and return why the others cannot."""
+    whole, bad = [], []
+    for example in given:
+        try:
+            example.read()
+        except ContentError as error:
+            bad.append(str(error))
+            say(f"left out: {error}")
+        else:
+            whole.append(example)
+    return whole, bad
 
 
 def beside_in_use(rows: Rows, given: Sequence[Example]) -> dict[str, Any]:
@@ -167,9 +185,17 @@ def checked(rows: Rows, items: Sequence[Example], seed: int) -> dict[str, Any]:
         Where one of them separates the classes.
     """
     intervals = {"null probe": null_probe([e for e in items if not e.label], seed)}
-    intervals["metadata baseline"] = mean_area(families(rows.photographs().only({SIZE: SIZE})), rows.sources)
+    by_family = families(rows.photographs().only({SIZE: SIZE}))
+    intervals["metadata baseline"] = mean_area(by_family, rows.sources)
     for name, one in intervals.items():
         say(f"{name}: AUC {one.value:.3f} [{one.low:.3f}, {one.high:.3f}], refused where the lower end passes {BOUND}")
+    if len(by_family) == 1:
+        ((family, placed),) = by_family.items()
+        of = area(placed, rows.sources)
+        say(
+            f"with {family} alone the metadata baseline has no interval over families and refuses nothing;"
+            f" over its files the AUC is {of.value:.3f} [{of.low:.3f}, {of.high:.3f}]"
+        )
     bare = on_files(items)
     if bare is not None:
         before = mean_area(families(bare.photographs()), bare.sources)

@@ -187,6 +187,29 @@ def test_an_unreadable_file_is_named_and_left_out(tmp_path, monkeypatch):
     assert len(described.labels) == 6
 
 
+def test_files_that_cannot_be_read_are_told_before_anything_is_fitted(tmp_path, capsys):
+    place = folder(tmp_path / "holiday", 2, 64, 0)
+    (place / "bad.png").write_bytes(b"no picture")
+    whole, bad = training.readable(examples.of_folder(place, 0))
+    assert ([e.name for e in whole], len(bad)) == (["0.png", "1.png"], 1)
+    assert "left out: " in (said := capsys.readouterr().err)
+    assert "bad.png" in said
+    for path in place.glob("?.png"):
+        path.write_bytes(path.name.encode())
+    with pytest.raises(ConfigurationError, match=r"none of the 3 real pictures can be read: .*holiday/"):
+        training.train_shipped(tmp_path / "out", 0, real=[place])
+
+
+def test_the_baseline_of_one_family_refuses_nothing_and_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(training, "null_probe", lambda *_: Interval(0.5, 0.4, 0.6))
+    base = rows(signal=9.0)
+    part = replace(base, judged=np.array([not g.startswith("made") or g == "made 0" for g in base.groups]))
+    described = Rows({training.SIZE: part.blocks["x"]}, *[getattr(part, f) for f in FIELDS])
+    assert training.checked(described, [], 0)["metadata baseline"]["low"] == 0
+    assert "made 0 alone" in (said := capsys.readouterr().err)
+    assert "over its files the AUC is 1.000 [0.6" in said
+
+
 def in_use(monkeypatch, blocks, known=()):
     """Make a head in use that knows nothing, and has learnt from what is named."""
     flat = {name: np.zeros(x.shape[1]) for name, x in blocks.items()}
@@ -252,3 +275,14 @@ def test_an_aim_is_met_on_its_own_side():
     assert against_aims({"fpr at the frozen threshold": {"value": 0.05}}, encoder=True)["fpr at the frozen threshold"][
         "met"
     ]
+
+
+def test_a_file_that_is_given_as_both_classes_is_a_mistake(tmp_path):
+    one = folder(tmp_path / "holiday", 3, 64, 0)
+    with pytest.raises(ConfigurationError, match=r"0\.png, and 2 others are given as real and as generated"):
+        training.train_shipped(tmp_path / "out", 0, real=[one], generated=[one])
+    other = folder(tmp_path / "model", 1, 64, 5)
+    (other / "copy.png").write_bytes((one / "1.png").read_bytes())
+    with pytest.raises(ConfigurationError, match=r"copy\.png is given as real and as generated"):
+        training.train_shipped(tmp_path / "out", 0, real=[one], generated=[other])
+    assert not (tmp_path / "out").exists()

@@ -110,8 +110,9 @@ def fittable(detector: Detector) -> TypeGuard[ImageDetector]:
 
 
 def _blocks(detector: ImageDetector, picture: Picture) -> Blocks | None:
+    """Return copies: a vector may be a view of all that a network gave, a hundred times as large."""
     try:
-        return detector.blocks(picture)
+        return {name: vector.copy() for name, vector in detector.blocks(picture).items()}
     except ContentError:
         return None
 

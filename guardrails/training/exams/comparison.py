@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.statistics import Interval
+from ...core.statistics.intervals import score_interval
 from ...deepfake.images.fitted_head import cross_folds
 from ...kit.detection.protocol import CONFIDENCE, Placed, area, clustered_variance
 from .images import Kernels
@@ -44,9 +45,10 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What the interval supports."""
+        """What the intervals support: better is what is also better than chance."""
         if self.difference.low > 0:
-            return "better than the head in use"
+            better = "better than the head in use"
+            return better if self.anew.low > 0.5 else f"{better}, but not shown to be better than chance"
         return (
             "worse than the head in use" if self.difference.high < 0 else "not shown to be better than the head in use"
         )
@@ -129,7 +131,11 @@ def difference(one: Mapping[str, Placed], other: Mapping[str, Placed], sources: 
 
 
 def signed_interval(margins: Sequence[Margin]) -> Interval:
-    """Return Student's interval of a mean in −1 … 1 that varies with the clusters of two margins."""
+    """Return Student's interval of a mean in −1 … 1 that varies with the clusters of two margins.
+
+    Where nothing varies it is Wilson's, of as many trials as there are clusters in the margin that has the fewest: a
+    few pictures that agree are no proof.
+    """
     from scipy.special import stdtrit
 
     value = float(margins[0][0].mean())
@@ -138,7 +144,9 @@ def signed_interval(margins: Sequence[Margin]) -> Interval:
     if len(parts) < len(margins):
         return Interval(value, -1.0, 1.0)
     if not variance:
-        return Interval(value, value, value)
+        fewest = min(n for _, n in parts)
+        low, high = score_interval((value + 1) / 2, fewest, confidence=CONFIDENCE)[1:]
+        return Interval(value, 2 * low - 1, 2 * high - 1)
     freedom = variance**2 / sum(v**2 / (n - 1) for v, n in parts)
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * variance**0.5
     return Interval(value, max(value - half, -1.0), min(value + half, 1.0))

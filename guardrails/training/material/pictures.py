@@ -130,10 +130,22 @@ def _place(row: Mapping[str, str], label: int) -> tuple[str, str]:
 
 
 def distinct(examples: Sequence[Example]) -> list[Example]:
-    """Keep the first of several files with the same bytes: none is in two sources."""
+    """Keep the first of several files with the same bytes: none is in two sources.
+
+    Raises
+    ------
+    ConfigurationError
+        Where files are given as real and as generated.
+    """
     first: dict[str, Example] = {}
+    both = []
     for e in examples:
-        first.setdefault(e.name if e.path is None else hashlib.sha256(e.path.read_bytes()).hexdigest(), e)
+        key = e.name if e.path is None else hashlib.sha256(e.path.read_bytes()).hexdigest()
+        if first.setdefault(key, e).label != e.label:
+            both.append(e.path or e.name)
+    if both:
+        more = f", and {len(both) - 1} others are" if len(both) > 1 else " is"
+        raise ConfigurationError(f"{both[0]}{more} given as real and as generated: one of the two is wrong")
     return list(first.values())
 
 

@@ -102,7 +102,7 @@ class Sees(ImageDetector):
     fitted = SimpleNamespace(scope=None)  # type: ignore[assignment]
 
     def blocks(self, picture):
-        return {"mean": np.array([picture.pixels.mean(), 1.0])}
+        return {"mean": np.tile([picture.pixels.mean(), 1.0], (100, 1))[0]}  # a view, as of an encoder's output
 
     def score(self, items):
         return [SimpleNamespace(score=0.0, probability=None, verdict="abstain") for _ in items]
@@ -135,6 +135,7 @@ def test_heads_are_fitted_to_what_was_described_without_the_pixels() -> None:
         for label, several in ((1, made), (0, real)) for i, x in enumerate(several)
     ]  # fmt: skip
     out = scored(items, {"own": Sees()}, [Perturbation.parse("none")], seed=0)
+    assert all(one["mean"].base is None for one in out.blocks["own", "none"])
     out.blocks["own", "none"][0] = None  # it could not describe this one
     rows = np.arange(24)
     values = Refits(out, Parts(out.items), 10)("own", rows, rows, "none")

@@ -96,3 +96,22 @@ def test_figures_are_in_the_sentence():
         "better than the head in use: AUC 0.80 [0.70, 0.90] against 0.60 [0.50, 0.70], difference +0.20 [+0.10, +0.30];"
         " 15 real and 16 generated pictures, sources left out"
     )
+
+
+def test_better_than_a_head_that_errs_is_not_better_than_chance():
+    """Both classes were photographs: the head in use had them the wrong way round, the new one guesses."""
+    comparison = Comparison(
+        Interval(0.49, 0.29, 0.70), Interval(0.15, 0.05, 0.35), Interval(0.35, 0.07, 0.62), (15, 15)
+    )
+    assert comparison.verdict == "better than the head in use, but not shown to be better than chance"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_few_pictures_that_agree_are_no_proof(sign):
+    """Three outputs above ten photographs of two folders, for the new head alone: nothing varies, little is known."""
+    interval = signed_interval([(np.full(3, sign), ["a", "b", "c"]), (np.full(10, sign), ["s"] * 5 + ["t"] * 5)])
+    assert interval.value == sign
+    low, high = sorted((sign * interval.low, sign * interval.high))
+    assert (low, high) == (pytest.approx(-0.315, abs=0.001), pytest.approx(1))
+    many = signed_interval([(np.full(40, sign), list(range(40))), (np.full(40, sign), list(range(40)))])
+    assert min(sign * many.low, sign * many.high) > 0.8
