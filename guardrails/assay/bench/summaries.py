@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .tables import SYNTHETIC, Parts, calibration, means, rate, shipped
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LABELS: tuple[Literal["real", "generated"], ...] = ("real", "generated")
 LARGE = 20
 """Items of a source or family from which on its own share is told."""
 
@@ -67,7 +68,7 @@ def verdicts(scores: Scores, data: str, kind: str) -> Iterator[VerdictsRow]:
     units = np.array([item.family if item.label else item.source for item in scores.items])
     labels = np.array([item.label for item in scores.items])
     for (detector, change), given in scores.verdict.items():
-        for label, name in enumerate(("real", "generated")):
+        for label, name in enumerate(LABELS):
             rows = np.flatnonzero(labels == label)
             if not len(rows):
                 continue

@@ -6,6 +6,7 @@ detector's head stays as it is: it must not have learnt from any of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,8 +83,8 @@ def left_out(scores: Scores) -> LeftOut:
         for name, several in scores[side].items():
             rest = {**scores, side: {other: x for other, x in scores[side].items() if other != name}}
             calibration = calibration_of(rest)
-            given = calibration.verdicts(list(several))
-            counts[side][name] = {verdict: given.count(verdict) for verdict in VERDICTS}
+            given = Counter[str](calibration.verdicts(list(several)))
+            counts[side][name] = {verdict: given[verdict] for verdict in VERDICTS}
             rows += [(ratio, label) for ratio in calibration.log_ratio(list(several)).tolist()]
             clusters += [f"{side}/{name}"] * len(several)
     shares = {side: mean_interval([_shares(counts[side])]) for side in SIDES}

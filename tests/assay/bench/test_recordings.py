@@ -85,7 +85,9 @@ def test_each_system_is_compared_with_the_real_speech_and_means_are_by_kind(fold
     assert result.cost is not None
     assert result.cost.items == 32
     page = reports.to_markdown(result)
-    assert "| own.loudness | vocoder | none | 1 | 0.000" in page
+    assert "| own.loudness | none | all | vocoder | 1 | 8 | 8 | 0.000" in page
+    assert "| own.loudness | none | all | tts | generated | 16 | 2 | 16 | 0 | 0 | 1.000" in page
+    assert "| own.loudness | none | all | tts | real | 8 | 4 | 0 | 0 | 8 | 0.000" in page
     assert "at 16 kHz" in page
     assert BenchResult.from_json(result.to_json()) == result
 
