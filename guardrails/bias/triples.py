@@ -121,8 +121,9 @@ class StereotypeTriples(Probe[LanguageModelTarget]):
         scores = by_target(done, self.options.scorer)
         if len(done) < LEAST_TRIPLES or len(scores.ss) < LEAST_TARGETS or not len(scores.lms):
             reason = (
-                f"{len(done)} triples of {len(scores.ss)} targets; at least {LEAST_TRIPLES} of {LEAST_TARGETS} are "
-                "needed"
+                f"{len(done)} triples, {scores.ties} of them ties between stereotype and anti-stereotype, and "
+                f"{len(scores.ss)} targets with one that is none; at least {LEAST_TRIPLES} triples and "
+                f"{LEAST_TARGETS} such targets are needed"
             )
             return [_nothing(common, metric, len(done), reason) for metric in self.metrics]
         ss, lms = (_mean(values, CONFIDENCE, seed) for values in (scores.ss, scores.lms))

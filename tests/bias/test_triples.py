@@ -91,6 +91,7 @@ def test_a_constant_scorer_is_all_ties_and_gets_no_score(tmp_path: Path) -> None
     rows, readings = audited(stereoset(tmp_path / "dev.json"), WordScorer(lambda words, i: -1.0))
     assert len(rows) == 40
     assert {m.value for m in readings.values()} == {None}
+    assert "40 of them ties" in readings["stereotype_score"].reason
 
 
 def test_what_follows_a_context_is_scored_given_it(tmp_path: Path) -> None:
