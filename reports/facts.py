@@ -95,8 +95,11 @@ def summary_of(finding: Finding) -> str:
 
 
 def conclusion_of(finding: Finding) -> bool | None:
-    """Return True for a pass, False for a failure, None for what was not settled."""
-    return {"passed": True, "failed": False}.get(outcome_of(finding).state)
+    """Return True for a pass, False for a failure, excused or not, None for what was not settled."""
+    state = outcome_of(finding).state
+    if state == "skipped" and finding.status is Status.FAIL:  # waived, or known from a baseline: it failed all the same
+        return False
+    return {"passed": True, "failed": False}.get(state)
 
 
 def line_of(finding: Finding) -> str:

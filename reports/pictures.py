@@ -64,7 +64,8 @@ def why_not_shown(path: str, run_folder: Path | None) -> str | None:
     """
     if run_folder is None:
         pure = PurePosixPath(path)
-        return None if pure.parts[:1] == ("media",) and ".." not in pure.parts and "\0" not in path else OUTSIDE
+        within = len(pure.parts) > 1 and pure.parts[0] == "media" and ".." not in pure.parts and "\0" not in path
+        return None if within else OUTSIDE
     place = _place(path, run_folder)
     return place if isinstance(place, str) else None
 

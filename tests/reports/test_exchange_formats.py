@@ -116,14 +116,16 @@ def test_pictures_that_are_gone_or_lie_elsewhere_are_left_out_with_the_reason(fa
         "media/../outside.png",
         "media/link.png",
         "/etc/passwd",
+        "media",
     )
     m = factory.measurement(0.5, 0.4, 0.6, evidence=(Evidence(kind="images", caption="pairs", media=media),))
     result = one(factory, measurement=m)
     (observation,) = oscal(result, run_folder=tmp_path)["results"][0]["observations"]
     evidence = observation["relevant-evidence"]
-    assert [e.get("href") for e in evidence] == ["media/a%20b.png", None, None, None, None, None]
+    assert [e.get("href") for e in evidence] == ["media/a%20b.png", *[None] * 6]
     assert evidence[1]["remarks"] == "Left out: media/gone.png: the file is missing"
-    assert all("outside the run’s media folder" in e["remarks"] for e in evidence[2:])
+    assert all("outside the run’s media folder" in e["remarks"] for e in evidence[2:6])
+    assert evidence[6]["remarks"] == "Left out: media: the file is missing"
     (observation,) = oscal(result)["results"][0]["observations"]
     named = [e["href"] for e in observation["relevant-evidence"] if "href" in e]
     assert named == ["media/a%20b.png", "media/gone.png", "media/link.png"]  # without a folder, nothing is looked at
