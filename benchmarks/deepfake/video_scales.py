@@ -1,6 +1,6 @@
 """`deepfake.video` by scale and codec, on videos of photographs: what a change of the file alone does to its answers.
 
-    GUARDRAILS_TEST_DATA=… python benchmarks/deepfake/video_scales.py [--people 24]
+    GUARDRAILS_TEST_DATA=… python benchmarks/deepfake/video_scales.py [--people 30]
 
 A video is one photograph of a real face, 24 frames of 256 × 256 pixels in which the camera drifts, untouched and with
 another photograph's face blended into a stretch (`generators/faceswap`). Each is then written at several scales and by
@@ -178,7 +178,7 @@ def share(verdicts: Sequence[str], one: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--people", type=int, default=24, help="owners of photographs, at most")
+    parser.add_argument("--people", type=int, default=30, help="owners of photographs, at most")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     folder = Path(os.environ["GUARDRAILS_TEST_DATA"])

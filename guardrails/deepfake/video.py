@@ -67,12 +67,12 @@ class VideoFaces(Detector):
     id = "deepfake.video"
     title = "Manipulated faces in a video, and when"
     limits = (
-        "Trained on drawn people and the library's own forgeries; untested on real footage. Encoders shift its "
-        "scores, and enlarged videos look forged. It uses differences between a face and its surroundings or "
-        "between frames: it does not detect a video that was generated as a whole, or a forgery as fine-grained "
-        "and steady as the footage. Faces must be upright, seen from the front and at least an eighth of the "
-        "frame's shorter side; at most 12 frames per second are used, and a face must be tracked through 8 of "
-        "them."
+        "Trained on drawn people and the library's own forgeries, tested on these and on photographs over which a "
+        "camera drifts, and untested on real footage. Encoders shift its scores (docs/video.md). It uses differences "
+        "between a face and its surroundings or between frames: it does not detect a video that was generated as a "
+        "whole, or a forgery as fine-grained and steady as the footage. Faces must be upright, seen from the front "
+        "and at least an eighth of the frame's shorter side; at most 12 frames per second are used, and a face must "
+        "be tracked through 8 of them."
     )
     modalities = frozenset({Modality.VIDEO})
     controls: ClassVar[tuple[Control, ...]] = (Control(f"{RESERVED},forgery=0.5", "found"), Control(RESERVED, "clear"))

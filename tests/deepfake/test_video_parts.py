@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails.core.detector import Segment
-from guardrails.deepfake.videos.temporal_traces import WIDTHS, Gauge, context
+from guardrails.deepfake.videos.temporal_traces import ABSOLUTE, WIDTHS, Gauge, context
 from guardrails.deepfake.videos.timeline import (
     effective,
     joined,
@@ -155,7 +155,8 @@ def test_every_measure_is_finite_and_in_its_place() -> None:
     assert rows[0].shape == (sum(WIDTHS.values()),)
     assert np.isfinite(rows).all()
     blocks = context(np.array(rows, dtype=np.float64))
-    assert {name: x.shape for name, x in blocks.items()} == {name: (9, 5 * n) for name, n in WIDTHS.items()}
+    shapes = {name: (9, 5 * n - len(ABSOLUTE[name])) for name, n in WIDTHS.items()}
+    assert {name: x.shape for name, x in blocks.items()} == shapes
     edge = Gauge().step(shots[0][1], shots[1][1], Place(1.0, 1.0, 300.0))
     assert np.isfinite(edge).all()
 
@@ -169,3 +170,15 @@ def test_a_flash_in_the_face_alone_is_flicker() -> None:
     calm, bright = Gauge().step(before, after, place), Gauge().step(before, flash, place)
     assert abs(calm[start]) < 1
     assert bright[start] > 3
+
+
+def test_a_level_that_a_whole_track_shares_is_no_evidence() -> None:
+    rows = np.random.default_rng(0).normal(0, 1, (20, sum(WIDTHS.values())))
+    shifted, first = rows.copy(), 0
+    for name, width in WIDTHS.items():
+        shifted[:, [first + place for place in ABSOLUTE[name]]] += 2.0  # as enlarging or a codec does
+        first += width
+    before, after = context(rows), context(shifted)
+    for name in WIDTHS:
+        np.testing.assert_allclose(after[name], before[name], atol=1e-6)
+    assert any(np.abs(context(rows + 2.0)[name] - before[name]).max() > 1 for name in WIDTHS)

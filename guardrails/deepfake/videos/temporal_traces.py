@@ -11,7 +11,8 @@ From two frames that follow each other, both cut around the face's place in the 
   copy descriptor that ships, `kit.descriptor`: the library has no network of identities).
 - **face**: one frame alone: detail, colour and border of the face against what is around.
 
-`context` then tells each number's level around a frame, and how far it is from the rest of its track.
+`context` then tells each number's level around a frame, if it compares the face with something, and how far it is from
+the rest of its track.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ NEAR = 2
 """Frames to each side whose mean a level is."""
 WIDTHS = {"flow": 12, "flicker": 7, "jitter": 8, "face": 12}
 """Numbers a frame, by block."""
+ABSOLUTE = {"flow": (0, 1, 2, 6, 7, 8), "flicker": (0, 5, 6), "jitter": (0, 1, 2, 3, 4, 5, 6), "face": (4, 5, 6, 8, 9)}
+"""Numbers, by block, that compare the face with nothing: their level follows the size of the face, the codec, the light
+and the motion. Only their distance from the rest of the track is used."""
 EPSILON = 0.3
 """Levels of grey that are added before a logarithm."""
 
@@ -239,8 +243,9 @@ def context(rows: Array) -> dict[str, Array]:
     Returns
     -------
     dict of str to array
-        Block → (T, 5 × its width): the mean over five frames; its distance to the track's median, with its sign and
-        without; its distance to the track's upper fifth; the logarithm of the deviation within the five frames.
+        Block → (T, 5 × its width − its `ABSOLUTE` numbers): the mean over five frames, but for those; its distance to
+        the track's median, with its sign and without; its distance to the track's upper fifth; the logarithm of the
+        deviation within the five frames.
     """
     from scipy.ndimage import uniform_filter1d
 
@@ -252,5 +257,8 @@ def context(rows: Array) -> dict[str, Array]:
     above = level - np.quantile(level, 0.8, axis=0)
     parts = [level, off, np.abs(off), above, np.log(0.05 + spread)]
     ends = np.cumsum(list(WIDTHS.values()))[:-1]
-    cut = [np.split(part, ends, axis=1) for part in parts]
-    return {name: np.concatenate([part[k] for part in cut], axis=1) for k, name in enumerate(WIDTHS)}
+    levels, *others = (np.split(part, ends, axis=1) for part in parts)
+    return {
+        name: np.concatenate([np.delete(levels[k], ABSOLUTE[name], axis=1), *(part[k] for part in others)], axis=1)
+        for k, name in enumerate(WIDTHS)
+    }
