@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from guardrails.core.results import AuditResult, Finding
+from guardrails.core.results import AuditResult, Finding, metric_of, target_of
 from guardrails.core.results.scan import ScanResult, ScanRow
 
-from .outcomes import metric_of, one_line, target_of
+from .outcomes import one_line
 from .renderer import Renderer
 
 FINDING = (

@@ -9,11 +9,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.results import AuditResult, Finding
+from guardrails.core.results import AuditResult, Finding, metric_of
 from guardrails.core.results.scan import ScanResult, ScanRow
 
 from .findings import value_of
-from .outcomes import Outcome, count_of, detection_outcome, metric_of, one_line, outcome_of, reading_of, score_of
+from .outcomes import Outcome, count_of, detection_outcome, one_line, outcome_of, reading_of, score_of
 from .renderer import Renderer
 
 MOST = 100_000

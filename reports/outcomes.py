@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from guardrails.core.results import AuditResult, Finding, Status
+from guardrails.core.results import Finding, Status
 from guardrails.core.results.scan import ScanDetection, ScanResult
 
 from .findings import limit_of, sentence_of, value_of
@@ -67,21 +67,6 @@ def reading_of(finding: Finding) -> str:
     m = finding.measurement
     n = "" if m is None else f", n {m.n:,}"
     return one_line(f"{value_of(m)}{n}, limit: {limit_of(finding)}")
-
-
-def target_of(finding: Finding, result: AuditResult) -> str:
-    """Return the name of what a finding speaks of."""
-    if len(result.targets) == 1:
-        return result.targets[0].name
-    return finding.id.partition("@")[2]
-
-
-def metric_of(finding: Finding) -> str:
-    """Return the name of the metric that a finding speaks of.
-
-    A finding is named ``probe/metric``, in a self-check ``probe/metric@target``.
-    """
-    return finding.id.removeprefix(f"{finding.probe}/").partition("@")[0]
 
 
 def detection_outcome(detection: ScanDetection) -> Outcome:

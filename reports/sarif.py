@@ -16,18 +16,16 @@ from typing import Any
 from urllib.parse import quote
 
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.results import AuditResult, Finding, Severity, Status
+from guardrails.core.results import AuditResult, Finding, Severity, Status, fingerprint_of, metric_of, target_of
 from guardrails.core.results.scan import ScanDetection, ScanResult, ScanRow
 
 from .outcomes import (
     count_of,
     detection_outcome,
-    metric_of,
     one_line,
     outcome_of,
     reading_of,
     score_of,
-    target_of,
 )
 from .renderer import Renderer
 
@@ -156,7 +154,7 @@ def _finding(finding: Finding, result: AuditResult, index: int) -> Json:
         "level": LEVELS[finding.severity] if kind == "fail" else "none",
         "message": _message(f"{finding.title}: {reading_of(finding)}. {outcome.reason}{advice}"),
         "locations": [_location(_target_uri(target), target)],
-        "partialFingerprints": {"guardrailsFinding/v1": _sha256(finding.id, target)},
+        "partialFingerprints": {"guardrailsFinding/v1": fingerprint_of(finding, result)},
         "properties": properties,
     }
 

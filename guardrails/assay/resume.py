@@ -23,11 +23,11 @@ from .audit.options import code_run_by, flag, option_files, option_words, read_g
 from .audit.plan import DATA, OBJECT, Settings
 from .audit.scope import Scope
 from .log import salvage
+from .run_folder import JOURNAL
 from .sources import sources_sha256
 
 DATA_ONLY = ("reference", "real", "package", "dir", "jsonl", "table", "diffusers")
 """Schemes of targets that run no code but the library's own, and reach no network."""
-JOURNAL = "journal.sqlite"
 
 
 def stored_settings(journal: Journal, folder: Path) -> Settings:

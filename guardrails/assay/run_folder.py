@@ -15,6 +15,7 @@ from ..core.errors import ConfigurationError, JournalError
 
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """What reading a database may raise; the latter where the message itself quotes bytes of a damaged schema."""
+JOURNAL = "journal.sqlite"
 OF_A_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 WRITTEN = (
     "answers",

@@ -91,6 +91,14 @@ def sources_sha256() -> str:
     """Return the hash of our sources, data files and weights, of those of plug-ins, and of all library versions."""
     python = {"python": platform.python_version()}
     digest = hashlib.sha256(repr(sorted({**python, **all_versions()}.items())).encode())
+    digest.update(code_sha256().encode())
+    return digest.hexdigest()
+
+
+@cache
+def code_sha256() -> str:
+    """Return the hash of our sources, data files and weights, and of those of plug-ins: the same instruments."""
+    digest = hashlib.sha256()
     for package in (*PACKAGES, *_plugins()):
         for path in sorted(package.rglob("*")) if package.is_dir() else [package]:
             if path.is_file() and not NO_PART & set(path.relative_to(package).parts):

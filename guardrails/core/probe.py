@@ -10,7 +10,7 @@ A probe has three steps, so a run can be resumed, and scored again without the m
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Generic
@@ -197,6 +197,24 @@ class Probe(ABC, Generic[T]):
         self, clean: Sequence[Row], spiked: Sequence[Row], subject: Subject[T]
     ) -> tuple[float, float, float] | None:
         """Return (recovery, low, high): the share of what was planted that the rows of the spiked subject show."""
+        return None
+
+    def outcome(self, row: Row) -> tuple[Hashable, float] | None:
+        """Return what one item adds to the headline, where that is the mean over items.
+
+        Two audits that asked the same items are then compared item by item.
+
+        Parameters
+        ----------
+        row : dict
+            A finished row.
+
+        Returns
+        -------
+        tuple or None
+            The cluster of the item, such as its prompt or document, and its value. None where the row does not count in
+            the headline's n, and by default: the headline is no mean, or each value depends on other rows.
+        """
         return None
 
     def save_media(self, rows: Sequence[Row], subject: Subject[T], folder: Path) -> None:

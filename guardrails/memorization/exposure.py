@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -225,6 +225,12 @@ class Exposure(Probe[LanguageModelTarget]):
                 space,
             ),
         ]
+
+    def outcome(self, row: Row) -> tuple[Hashable, float] | None:
+        """Return whether a canary of the corpus is exposed."""
+        if row.get("arm") != "corpus" or "rank" not in row:
+            return None
+        return row["item"], float(_exposed(row))
 
     def spike(
         self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int

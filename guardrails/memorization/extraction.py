@@ -15,7 +15,7 @@ Extracted text is k-eidetic [2]_: a curve shows how much of it occurs in at most
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any
@@ -37,6 +37,7 @@ from .text.passages import (
     bounds,
     by_arm,
     difference,
+    document_of,
     documents_with,
     draw,
     eidetic,
@@ -265,6 +266,12 @@ class VerbatimExtraction(Probe[LanguageModelTarget]):
             f"({min(copies)} to {max(copies)} times) come out word for word. They are drawn for themselves: what a "
             "model has read often it knows best, and of a few among many a sample of all documents sees too little.",
         )
+
+    def outcome(self, row: Row) -> tuple[Hashable, float] | None:
+        """Return whether a corpus document came out word for word."""
+        if row.get("arm") != "corpus" or "curve" in row or "matched" not in row:
+            return None
+        return document_of(row), float(_exact(row))
 
     def spike(
         self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int

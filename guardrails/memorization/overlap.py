@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -264,6 +264,13 @@ class Overlap(Probe[TextOutputs]):
             if held < MINIMUM:
                 notes.append(f"The holdout has {held} passages that are long enough; a baseline needs {MINIMUM}.")
         return "".join(f" {note}" for note in notes)
+
+    def outcome(self, row: Row) -> tuple[Hashable, float] | None:
+        """Return whether an output holds a verbatim run."""
+        if row.get("arm") != "outputs" or row.get("size", 0) < RUN:
+            return None
+        cluster = row["item"] if row.get("prompt") is None else f"prompt {row['prompt']}"
+        return cluster, float(counts(row))
 
     def spike(
         self, subject: Subject[TextOutputs], batches: Sequence[Batch], *, seed: int

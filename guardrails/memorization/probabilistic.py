@@ -20,7 +20,7 @@ is larger if all tokens are among the 40, and 0 if one is not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 from ..core.batch import Batch, Item, Row, in_batches
@@ -38,6 +38,7 @@ from .text.passages import (
     bounds,
     by_arm,
     difference,
+    document_of,
     documents_with,
     draw,
     encoded,
@@ -174,6 +175,12 @@ class ProbabilisticExtraction(Probe[LanguageModelTarget]):
                 )
             )
         return out
+
+    def outcome(self, row: Row) -> tuple[Hashable, float] | None:
+        """Return whether a corpus document is given away."""
+        if row.get("arm") != "corpus" or "log_p" not in row:
+            return None
+        return document_of(row), float(_given_away(row))
 
     def spike(
         self, subject: Subject[LanguageModelTarget], batches: Sequence[Batch], *, seed: int

@@ -8,7 +8,7 @@ Large Pre-Trained Language Models Leaking Your Personal Information?", arXiv 220
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -142,6 +142,12 @@ class Completion(Probe[TextTarget]):
                 )
             )
         return out
+
+    def outcome(self, row: Row) -> tuple[Hashable, float] | None:
+        """Return whether a masked datum of the corpus was completed."""
+        if row.get("arm") != "corpus" or "completed" not in row:
+            return None
+        return row["item"], float(row["completed"])
 
     def spike(self, subject: Subject[TextTarget], batches: Sequence[Batch], *, seed: int) -> Subject[TextTarget] | None:
         """Return the subject with a target that has the corpus records that it is asked about by heart.

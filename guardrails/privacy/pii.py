@@ -7,7 +7,7 @@ holdout, on which the model was not trained, show how often this happens by chan
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -203,6 +203,13 @@ class PersonalData(Probe[TextOutputs]):
             explanation=f"The corpus holds {rows[0]['known']} personal data; {len(different)} of them came out. "
             f"Personal data in the outputs: {seen}.{note}",
         )
+
+    def outcome(self, row: Row) -> tuple[Hashable, float] | None:
+        """Return whether an output holds personal data of the corpus."""
+        if "hits" not in row or row.get("known") is None:
+            return None
+        cluster = row["item"] if row["prompt"] is None else f"prompt {row['prompt']}"
+        return cluster, float(bool(_of(row, "corpus")))
 
     def spike(
         self, subject: Subject[TextOutputs], batches: Sequence[Batch], *, seed: int

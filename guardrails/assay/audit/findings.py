@@ -11,6 +11,7 @@ from typing import Literal
 
 from ...core.probe import Probe
 from ...core.results import (
+    AuditResult,
     ControlOutcome,
     Finding,
     FrameworkRef,
@@ -167,14 +168,16 @@ def _status(
 def verdict(findings: Sequence[Finding], fail_on: Severity) -> tuple[str, int]:
     """Return the verdict and the exit code of an audit; one in which nothing is gated is not assessed, never a pass.
 
-    A failed control counts most, then a failed finding of severity `fail_on` or above, then what is required and open.
+    A failed control counts most, then a failed finding of severity `fail_on` or above that is not excused, then what is
+    required and open.
     Where no finding came to a result, those that are not required count too. Findings without a threshold are reported
     and do not count.
     """
     gated = [f for f in findings if f.threshold is not None and f.status is not Status.NOT_APPLICABLE]
     if any(f.control_failed for f in gated):
         return "control-failed", EXIT_CONTROL
-    if any(f.status is Status.FAIL and _RANK.index(f.severity) >= _RANK.index(fail_on) for f in gated):
+    failed = [f for f in gated if f.status is Status.FAIL and not f.excused]
+    if any(_RANK.index(f.severity) >= _RANK.index(fail_on) for f in failed):
         return "fail", EXIT_FAIL
     settled = any(f.status in (Status.PASS, Status.FAIL) for f in gated)
     counted = [f for f in gated if f.threshold is not None and (f.threshold.required or not settled)]
@@ -183,6 +186,15 @@ def verdict(findings: Sequence[Finding], fail_on: Severity) -> tuple[str, int]:
     if any(f.status is Status.INCONCLUSIVE for f in counted):
         return "inconclusive", EXIT_OPEN
     return "pass", EXIT_PASS
+
+
+def with_verdict(result: AuditResult) -> AuditResult:
+    """Return a result with the verdict that its findings have now."""
+    if result.kind == "self-check":
+        word, code = self_check_verdict(result.findings)
+    else:
+        word, code = verdict(result.findings, result.fail_on)
+    return result.model_copy(update={"verdict": word, "exit_code": code})
 
 
 def self_check_verdict(findings: Sequence[Finding]) -> tuple[str, int]:

@@ -16,7 +16,6 @@ from ...core.errors import ConfigurationError, JournalError
 from ...core.results import AuditResult
 from ..cluster import check_engine
 from ..resume import (
-    JOURNAL,
     check_asked,
     check_named,
     check_opened,
@@ -28,7 +27,7 @@ from ..resume import (
     stored_settings,
     what_is_read,
 )
-from ..run_folder import default_folder, make_folder, write_whole, writing
+from ..run_folder import JOURNAL, default_folder, make_folder, write_whole, writing
 from ..served import answers_kept
 from ..sources import all_versions, sources_sha256
 from .engine import Progress
@@ -72,6 +71,8 @@ def run_audit(
     resume: str | Path | None = None,
     salvage: bool = False,
     fail_on: str | None = None,
+    waivers: str | Path | None = None,
+    baseline: str | Path | None = None,
     endpoint: Mapping[str, Any] | None = None,
     engine: str = "local",
     progress: Report = None,
@@ -106,6 +107,11 @@ def run_audit(
         ``quasi-identifier`` is what an attacker who links or singles out knows; ``date`` is read as a date.
     policy, plan, budget, seed, fail_on
         As on the command line.
+    waivers : str or Path, optional
+        A TOML file of failed findings that were accepted for a time: they do not fail the audit.
+    baseline : str or Path, optional
+        The folder of an earlier run, or its ``result.json``. What failed there too, and is no worse beyond noise, does
+        not fail the audit.
     probes : str or sequence of str, optional
         One glob or several: run only the probes that match one of them.
     endpoint : dict, optional
@@ -151,6 +157,7 @@ def run_audit(
         "text_field": text_field, "options": options, "recognizers": recognizers, "descriptor": descriptor,
         "groups": groups, "policy": policy, "columns": columns, "ignore_columns": ignore_columns, "roles": roles,
         "probes": probes, "budget": budget, "seed": seed, "fail_on": fail_on,
+        "waivers": waivers, "baseline": baseline,
         "endpoint": dict(endpoint) if endpoint else None,
     }  # fmt: skip
     if resume is not None:
@@ -177,6 +184,7 @@ def run_audit(
     inputs = Inputs(settings, objects, without=folder)
     records = inputs.records()  # before they are loaded: what changes in between is seen at the end
     scope = Scope(settings, objects)
+    _ = scope.excuses
     scope.assays()  # opens the target, so that a wrong name leaves no folder behind
     identity = scope.subject.target.identity() if settings.target else {}  # reaches the server of a served model
     workers = _workers(ray, scope, folder, identity, records)
@@ -222,6 +230,7 @@ def _resumed(
         inputs = Inputs(settings, objects, without=folder)
         check_unchanged(journal, inputs, folder)
         scope = Scope(settings, objects)
+        _ = scope.excuses
         check_opened(journal, scope, folder)
         workers = _workers(ray, scope, folder, journal.table("identity"), stored_records(journal))
         if salvage:

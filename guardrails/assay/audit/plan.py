@@ -19,11 +19,13 @@ from ...core.registry import load_probe, probes
 from ...core.results import Severity
 from ...kit.tables.choice import ROLES, Choice
 from ...targets.endpoint.options import EndpointOptions
+from ..comparison.excuses import Excuses, load_excuses
 from ..policy.known_ids import wrong_ids
 from ..policy.policy import load_policy, mistakes, read_toml, unknown_probes
 from .options import SHORT, changed_options, given_options, of_probe, option_words, read_given
 
 DATA: tuple[Literal["corpus", "holdout", "reference", "prompts"], ...] = ("corpus", "holdout", "reference", "prompts")
+EXCUSES: tuple[Literal["waivers", "baseline"], ...] = ("waivers", "baseline")
 BUDGETS = (Budget.QUICK, Budget.STANDARD, Budget.THOROUGH)
 
 
@@ -47,6 +49,8 @@ class Settings(BaseModel):
     budget: Budget = Budget.STANDARD
     seed: int = Field(default=0, ge=0, lt=2**63)
     fail_on: Severity = Severity.LOW
+    waivers: str | None = Field(default=None, min_length=1, description="a TOML file")
+    baseline: str | None = Field(default=None, min_length=1, description="the folder of a run, or its result.json")
     endpoint: EndpointOptions = EndpointOptions()
 
     @field_validator("columns", "ignore_columns", mode="before")
@@ -86,6 +90,9 @@ class Settings(BaseModel):
             words += ["--probes", pattern]
         if self.policy != "default":
             words += ["--policy", self.policy]
+        if probe is None:  # what decides the exit code, and no finding by itself
+            words += ["--fail-on", self.fail_on.value] if self.fail_on is not Severity.LOW else []
+            words += [word for name in EXCUSES if (file := getattr(self, name)) for word in (f"--{name}", file)]
         words += self.endpoint.words()
         return shlex.join([*words, "--budget", self.budget.value, "--seed", str(self.seed)])
 
@@ -129,6 +136,10 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
     wrong += [
         f"  {name}: there is no '{path}'" for name in DATA if (path := getattr(settings, name)) and _missing(path)
     ]
+    try:
+        excuses_of(settings)
+    except ConfigurationError as error:
+        wrong += [f"  {error.lines[0]}", *(f"  {line}" for line in error.lines[1:])]
     if settings.choice and settings.target is None:
         wrong.append("  columns and roles: for a target that is a table, and there is none")
     if settings.endpoint != EndpointOptions() and settings.target is None:
@@ -137,6 +148,21 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
         where = f"plan {plan}" if plan else "the options"
         raise ConfigurationError(f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''} in {where}:", *wrong)
     return settings
+
+
+def excuses_of(settings: Settings) -> Excuses | None:
+    """Return the waivers and the baseline of an audit, or None where it has neither.
+
+    Raises
+    ------
+    ConfigurationError
+        Where one cannot be read, a waiver is not complete or has expired, or there is no target.
+    """
+    if settings.waivers is None and settings.baseline is None:
+        return None
+    if settings.target is None:
+        raise ConfigurationError("waivers and a baseline are for findings of a target, and there is none")
+    return load_excuses(settings.waivers, settings.baseline)
 
 
 def asked(given: Mapping[str, Any], plan: Path | None = None) -> dict[str, Any]:

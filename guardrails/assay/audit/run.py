@@ -31,7 +31,7 @@ from ...core.results.cost import Use
 from ..meter import Meter
 from ..resume import stored_records
 from ..served import asked_as, price, requests_made, spent
-from ..sources import sources_sha256, versions
+from ..sources import code_sha256, sources_sha256, versions
 from .controls import (
     cached_outcome,
     control_outcome,
@@ -54,7 +54,7 @@ from .engine import (
     write_down,
     write_trace,
 )
-from .findings import Reading, findings_of, self_check_verdict, verdict
+from .findings import Reading, findings_of, self_check_verdict, verdict, with_verdict
 from .journal import Journal
 from .outputs import stated, why_not_assessed
 from .plan import selected
@@ -118,7 +118,7 @@ class Run:
         findings.sort(key=lambda f: f.id)
         self_check = settings.target is None
         word, code = self_check_verdict(findings) if self_check else verdict(findings, settings.fail_on)
-        return AuditResult(
+        result = AuditResult(
             guardrails_version=versions()["guardrails-audit"],
             kind="self-check" if self_check else "audit",
             verdict=word,  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ class Run:
             seed=settings.seed,
             budget=settings.budget.value,
             command=settings.command(),
-            environment=versions() | {"sources": sources_sha256()},
+            environment=versions() | {"sources": sources_sha256(), "code": code_sha256()},
             timing=Timing(
                 started=str(self.journal.get("started") or ""),
                 seconds=round(time.perf_counter() - self.begun, 3),
@@ -144,7 +144,9 @@ class Run:
                     self_check=self_check,
                 ).model_copy(update={"requests": requests_made(self.scope)}),
             ),
+            fail_on=settings.fail_on,
         )
+        return with_verdict(self.scope.excuses.applied(result, self.folder)) if self.scope.excuses else result
 
     def write_plan(self, assays: Sequence[Assay]) -> None:
         """Write every batch of every series in one transaction, with the controls that need not run again."""

@@ -17,11 +17,12 @@ from ...core.seeding import derive_seed
 from ...core.subject import Subject
 from ...core.targets import Access, Modality, Target
 from ...kit.text.stored_corpus import StoredCorpus, is_index
+from ..comparison.excuses import Excuses
 from ..policy.policy import load_policy
 from .controls import CONTROL_SEED, control_subject, control_threshold
 from .engine import Series
 from .findings import Reading
-from .plan import DATA, OBJECT, Settings, selected
+from .plan import DATA, OBJECT, Settings, excuses_of, selected
 from .spikes import batches_to_spike
 
 
@@ -115,6 +116,11 @@ class Scope:
                 raise ConfigurationError(f"this run was given {name} as a {setting}; give the same object to resume it")
             return given
         return setting
+
+    @cached_property
+    def excuses(self) -> Excuses | None:
+        """The waivers and the baseline, as they were when this was first asked: one may expire during the run."""
+        return excuses_of(self.settings)
 
     @cached_property
     def _chosen(self) -> list[Probe]:

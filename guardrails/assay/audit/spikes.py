@@ -13,7 +13,7 @@ from typing import Any
 from ...core.asking import first_error
 from ...core.batch import OWN, Batch, Row
 from ...core.probe import Probe
-from ...core.results import Measurement, SpikeKind, SpikeOutcome, Status, Threshold
+from ...core.results import DoseReading, Measurement, SpikeKind, SpikeOutcome, Status, Threshold
 from ...core.seeding import derive_seed
 from ...core.subject import Subject
 from ...core.targets import Target
@@ -83,8 +83,8 @@ def spike_outcome(
 ) -> SpikeOutcome:
     """Say how much of the planted fault was seen, and at which share of planted items the finding turns.
 
-    Where more items were asked than spiked, a larger share is tried among fewer items: what is seen among them would be
-    seen among all.
+    Every dose is measured, so that a policy with another limit needs no new samples. Where more items were asked than
+    spiked, a larger share is tried among fewer items: what is seen among them would be seen among all.
     """
     failed = first_error(spiked)
     spiked = [row for row in spiked if "error" not in row]
@@ -92,26 +92,54 @@ def spike_outcome(
     available = sum(map(plantable, spiked))
     seen = probe.recovery(clean, spiked, subject) if kind == "spike" and spiked else None
     recovery, low, high = seen if seen is not None else (None, None, None)
-    smallest, tried, reason = None, [], None
-    if _status(probe, clean, subject, threshold, seed=seed) is Status.FAIL:
-        reason = "the finding fails without a spike: the fault is already there"
-    else:
-        for dose in DOSES:
-            m = min(round(dose * total), available)
-            if m < 1:
-                continue
-            tried.append(dose)
-            among = total if m == round(dose * total) else round(m / dose)
-            mixed = mix(clean, spiked, m, seed=derive_seed(seed, "mix"), among=among)
-            if _status(probe, mixed, subject, threshold, seed=seed) is Status.FAIL:
-                smallest = dose
-                break
-        if smallest is None:
-            reason = _invisible(tried, failed)
-    return SpikeOutcome(
+    unspiked = headline(probe, clean, subject, seed=seed)
+    readings = []
+    for dose in DOSES:
+        m = min(round(dose * total), available)
+        if m < 1:
+            continue
+        among = total if m == round(dose * total) else round(m / dose)
+        mixed = mix(clean, spiked, m, seed=derive_seed(seed, "mix"), among=among)
+        readings.append(_reading(dose, headline(probe, mixed, subject, seed=seed)))
+    spike = SpikeOutcome(
         kind=kind, what=probe.spike_what, planted=available, recovery=recovery, low=low, high=high,
-        smallest_dose=smallest, doses_tried=tuple(tried), reason=reason,
+        readings=tuple(readings),
     )  # fmt: skip
+    return judged(spike, unspiked, threshold, failed=failed)
+
+
+def _reading(dose: float, m: Measurement) -> DoseReading:
+    return DoseReading(dose=dose, value=m.value, low=m.low, high=m.high, n=m.n, errors=m.errors)
+
+
+def judged(
+    spike: SpikeOutcome, unspiked: Measurement, threshold: Threshold, *, failed: str | None = None
+) -> SpikeOutcome:
+    """Return a spike with the smallest dose at which the finding turns, by the readings that it holds.
+
+    Parameters
+    ----------
+    spike : SpikeOutcome
+        With `readings`.
+    unspiked : Measurement
+        The headline without a planted item.
+    threshold : Threshold
+        Of the headline.
+    failed : str, optional
+        Why the first item could not be spiked.
+    """
+    if judge(unspiked, threshold)[0] is Status.FAIL:
+        reason = "the finding fails without a spike: the fault is already there"
+        return spike.model_copy(update={"smallest_dose": None, "doses_tried": (), "reason": reason})
+    tried: list[float] = []
+    for reading in spike.readings:
+        tried.append(reading.dose)
+        planted = reading.model_dump(exclude={"dose"}) | {"reason": "nothing was measured at this dose"}
+        if judge(unspiked.model_copy(update=planted), threshold)[0] is Status.FAIL:
+            return spike.model_copy(update={"smallest_dose": reading.dose, "doses_tried": tuple(tried), "reason": None})
+    return spike.model_copy(
+        update={"smallest_dose": None, "doses_tried": tuple(tried), "reason": _invisible(tried, failed)}
+    )
 
 
 def _invisible(tried: Sequence[float], failed: str | None) -> str:
@@ -124,10 +152,6 @@ def unseen(spike: SpikeOutcome) -> str:
     """Say why a pass does not stand where a spike was seen at no dose."""
     name = "the spike in this target" if spike.kind == "spike" else "the instrument check"
     return f"{name} failed ({spike.reason}): a fault like it would not be seen here either, so this is no pass"
-
-
-def _status(probe: Probe, rows: Sequence[Row], subject: Subject, threshold: Threshold, *, seed: int) -> Status:
-    return judge(headline(probe, rows, subject, seed=seed), threshold)[0]
 
 
 def headline(probe: Probe, rows: Sequence[Row], subject: Subject, *, seed: int) -> Measurement:

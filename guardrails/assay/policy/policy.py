@@ -302,13 +302,9 @@ def judge(m: Measurement, threshold: Threshold, *, most: int | None = None) -> t
         return Status.NOT_ASSESSED, f"{(m.reason or '').rstrip('.')}; {failures(m)}" if m.errors else m.reason
     if m.unit in UP_TO_ONE and not 0 <= threshold.limit <= 1:
         return Status.NOT_ASSESSED, f"the limit {threshold.limit:g} is none for what lies between 0 and 1: 5% is 0.05"
-    low, high = m.low, m.high
-    if m.errors:
-        share = m.errors / (m.n + m.errors)
-        if share > MAX_ERROR_SHARE:
-            return Status.NOT_ASSESSED, failures(m)
-        if m.unit == "share":
-            low, high = low * (1 - share), high * (1 - share) + share
+    if too_many_failed(m):
+        return Status.NOT_ASSESSED, failures(m)
+    low, high = worst_case(m, m.low, m.high)
     good_below = high <= threshold.limit if m.higher_is_worse else low >= threshold.limit
     bad = low > threshold.limit if m.higher_is_worse else high < threshold.limit
     if good_below:
@@ -321,12 +317,25 @@ def judge(m: Measurement, threshold: Threshold, *, most: int | None = None) -> t
     )
 
 
+def too_many_failed(m: Measurement) -> bool:
+    """Return whether more items failed than may."""
+    return m.errors > MAX_ERROR_SHARE * (m.n + m.errors)
+
+
+def worst_case(m: Measurement, low: float, high: float) -> tuple[float, float]:
+    """Return the bounds of a share, widened by the worst case of the items that failed."""
+    if m.unit != "share" or not m.errors:
+        return low, high
+    share = m.errors / (m.n + m.errors)
+    return low * (1 - share), high * (1 - share) + share
+
+
 def _more(m: Measurement, threshold: Threshold, most: int | None) -> str:
     """Say how many samples would settle a finding, and whether there are as many."""
     needed = m.needed
     if needed is None and m.unit == "share" and m.value is not None:
         needed = needed_n(m.value, limit=threshold.limit, confidence=m.confidence)
-        needed = needed and round(needed / _worth(m))
+        needed = needed and round(needed / worth(m))
     if needed is None or needed <= m.n:
         return ""
     if most is not None and m.n <= most < needed:
@@ -334,7 +343,7 @@ def _more(m: Measurement, threshold: Threshold, most: int | None) -> str:
     return f" About {needed:,} samples would settle it, if the value stands."
 
 
-def _worth(m: Measurement) -> float:
+def worth(m: Measurement) -> float:
     """Return of how many independent samples one is worth, by the width of the interval: in (0, 1].
 
     Samples that share a cluster, or that are held against others, tell less than as many independent ones.

@@ -1,18 +1,22 @@
 """Results of audits, scans and benchmarks: frozen models with versioned schemas."""
 
-from .audit import SCHEMA_VERSION, AuditResult, InputRecord, NotTested, TargetRecord, Timing
+from .audit import SCHEMA_VERSION, AuditResult, InputRecord, NotTested, Rescored, TargetRecord, Timing, UsedFile
 from .cost import Cost, ProbeCost, Requests, Use
 from .finding import (
     ControlOutcome,
+    DoseReading,
     Finding,
     FrameworkRef,
+    KnownFinding,
     Power,
     Severity,
     SpikeKind,
     SpikeOutcome,
     Status,
     Threshold,
+    WaiverRecord,
 )
+from .fingerprint import fingerprint_of, metric_of, target_of
 from .measurement import Baseline, Evidence, Measurement, Point, Series, finite
 from .policy import FrameworkControl, PolicyRecord, PolicyThreshold
 from .schema import json_schema
@@ -23,11 +27,13 @@ __all__ = [
     "Baseline",
     "ControlOutcome",
     "Cost",
+    "DoseReading",
     "Evidence",
     "Finding",
     "FrameworkControl",
     "FrameworkRef",
     "InputRecord",
+    "KnownFinding",
     "Measurement",
     "NotTested",
     "Point",
@@ -36,6 +42,7 @@ __all__ = [
     "Power",
     "ProbeCost",
     "Requests",
+    "Rescored",
     "Series",
     "Severity",
     "SpikeKind",
@@ -45,6 +52,11 @@ __all__ = [
     "Threshold",
     "Timing",
     "Use",
+    "UsedFile",
+    "WaiverRecord",
+    "fingerprint_of",
     "finite",
     "json_schema",
+    "metric_of",
+    "target_of",
 ]

@@ -30,6 +30,7 @@ PARTS = 1 << 16
 SHOWN = 16
 """Findings in the `repr` of a result: a screenful."""
 _SEVERITIES = tuple(Severity)
+_WORDS = (STATUS_ORDER[0].value, "waived", "known", *(status.value for status in STATUS_ORDER[1:]))
 
 
 class InputRecord(Frozen):
@@ -72,6 +73,22 @@ class Timing(Frozen):
     cost: Cost | None = Field(default=None, description="seconds, requests, tokens and memory; controls apart")
 
 
+class UsedFile(Frozen):
+    """A file of waivers, or the result of a baseline, that decided which failed findings count."""
+
+    name: str
+    sha256: str
+
+
+class Rescored(Frozen):
+    """The result whose measurements were compared with the thresholds of another policy."""
+
+    policy: str
+    policy_sha256: str
+    verdict: str
+    result_sha256: str | None = Field(default=None, description="None: it stated none")
+
+
 class _Stated(BaseModel):
     schema_version: str = SCHEMA_VERSION
 
@@ -97,6 +114,11 @@ class AuditResult(Frozen):
     command: str
     environment: dict[str, str]
     timing: Timing
+    fail_on: Severity = Field(default=Severity.LOW, description="failed findings of lower severity do not count")
+    waivers: UsedFile | None = None
+    baseline: UsedFile | None = None
+    rescored: Rescored | None = Field(default=None, description="what this result was made from, by another policy")
+    remarks: tuple[str, ...] = Field(default=(), description="such as a waiver that matches no finding")
     sha256: str | None = Field(default=None, description="of this document as `to_json` writes it with null here")
 
     @model_validator(mode="before")
@@ -113,8 +135,8 @@ class AuditResult(Frozen):
 
     def __repr__(self) -> str:
         """Return a screenful: the verdict, how many findings of each status, the most important ones."""
-        counts = Counter(finding.status for finding in self.findings)
-        said = ", ".join(f"{counts[status]} {status}" for status in STATUS_ORDER if counts[status])
+        counts = Counter(finding.outcome for finding in self.findings)
+        said = ", ".join(f"{counts[word]} {word}" for word in _WORDS if counts[word])
         shown = [f for f in self.by_importance() if f.status is not Status.NOT_APPLICABLE]
         more = [f"  … and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
         targets = ", ".join(t.name for t in self.targets[:3]) + (", …" if len(self.targets) > 3 else "")
@@ -134,7 +156,7 @@ class AuditResult(Frozen):
         """Return the findings, the most important first: misbehaved instruments, then by status, severity and id."""
         return sorted(
             self.findings,
-            key=lambda f: (f.behaved, STATUS_ORDER.index(f.status), -_SEVERITIES.index(f.severity), f.id),
+            key=lambda f: (f.behaved, STATUS_ORDER.index(f.status), f.excused, -_SEVERITIES.index(f.severity), f.id),
         )
 
     def to_json(self) -> str:

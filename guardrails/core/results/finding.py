@@ -68,6 +68,17 @@ class ControlOutcome(Frozen):
 SpikeKind = Literal["spike", "instrument-check"]
 
 
+class DoseReading(Frozen):
+    """The headline measured with a share of the items planted, so that another limit can be applied to it later."""
+
+    dose: float = Field(gt=0, le=1, description="planted share of the items")
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = Field(ge=0)
+    errors: int = Field(default=0, ge=0)
+
+
 class SpikeOutcome(Frozen):
     """The result for a known dose of the fault, planted in the user's own target.
 
@@ -86,6 +97,9 @@ class SpikeOutcome(Frozen):
     smallest_dose: float | None = None
     doses_tried: tuple[float, ...] = ()
     reason: str | None = None
+    readings: tuple[DoseReading, ...] = Field(
+        default=(), description="the headline at every dose, also at those above the smallest that was seen"
+    )
 
 
 class Power(Frozen):
@@ -112,6 +126,25 @@ class FrameworkRef(Frozen):
     source_url: str
     retrieved: str
     confidence: Literal["high", "medium", "low"]
+
+
+class WaiverRecord(Frozen):
+    """Who accepted a failed finding, why, and until when."""
+
+    owner: str
+    reason: str
+    expires: str = Field(description="a date (UTC, that day included) or a time with its offset")
+
+
+class KnownFinding(Frozen):
+    """The same finding in the baseline, where it failed too."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = Field(default=0, ge=0)
+    worse: bool = Field(default=False, description="whether it is worse now, beyond noise: then it fails as a new one")
+    note: str = Field(default="", description="how the two compare")
 
 
 class Finding(Frozen):
@@ -151,6 +184,20 @@ class Finding(Frozen):
     expected: Literal["found", "clear"] | None = Field(
         default=None, description="self-check only: what is known of this target"
     )
+    waiver: WaiverRecord | None = Field(default=None, description="of a failed finding: it does not fail the audit")
+    known: KnownFinding | None = Field(default=None, description="of a failed finding that the baseline has too")
+
+    @property
+    def excused(self) -> bool:
+        """Whether the finding failed and does not count: it is waived, or no worse than in the baseline."""
+        return self.waiver is not None or (self.known is not None and not self.known.worse)
+
+    @property
+    def outcome(self) -> str:
+        """The status in one word; a failed finding that does not count is ``waived`` or ``known``."""
+        if self.status is not Status.FAIL or not self.excused:
+            return self.status.value
+        return "waived" if self.waiver is not None else "known"
 
     def __repr__(self) -> str:
         return f"<Finding {self.line()}>"
@@ -159,8 +206,8 @@ class Finding(Frozen):
         """Return the finding in one line: status, id, value with interval, n and limit."""
         m, limit = self.measurement, f", limit {self.threshold.limit:.3g}" if self.threshold else ""
         if m is None or m.value is None:
-            return f"{self.status}: {self.id}"
-        return f"{self.status}: {self.id} = {m.value:.3g} [{m.low:.3g}, {m.high:.3g}], n {m.n:,}{limit}"
+            return f"{self.outcome}: {self.id}"
+        return f"{self.outcome}: {self.id} = {m.value:.3g} [{m.low:.3g}, {m.high:.3g}], n {m.n:,}{limit}"
 
     @property
     def control_failed(self) -> bool:

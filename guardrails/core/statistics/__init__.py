@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from .bootstrap import cluster_bootstrap
 from .graded import CannotCorrect, GraderCounts, graded_difference, paired_graded_difference, rogan_gladen, youden
-from .intervals import Interval, clopper_pearson, newcombe, wilson, worst_case
+from .intervals import Interval, clopper_pearson, newcombe, paired_difference, wilson, worst_case
 from .matches import Match, excess_matches
 from .power import max_alarms, needed_n, smallest_detectable_rate
 from .ranking import auc, delong, tpr_at_fpr
@@ -35,6 +35,7 @@ __all__ = [
     "mcnemar",
     "needed_n",
     "newcombe",
+    "paired_difference",
     "paired_graded_difference",
     "permutation_test",
     "rogan_gladen",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil, floor, sqrt
+from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._arguments import counts, inside, not_negative
-from .intervals import Interval, newcombe, normal_quantile
+from .intervals import Interval, newcombe, paired_difference
 from .testing import simultaneous
 
 NODES, REACH = 15, 4.5
@@ -331,15 +331,9 @@ def paired_graded_difference(
     counts(b + c, n)
     ungraded = not_negative("ungraded", ungraded)
     each = simultaneous(confidence, 2)
-    low = _paired(b, c + ungraded, n + ungraded, each).low
-    high = _paired(b + ungraded, c, n + ungraded, each).high
+    low = paired_difference(b, c + ungraded, n + ungraded, confidence=each).low
+    high = paired_difference(b + ungraded, c, n + ungraded, confidence=each).high
     return _divided(Interval((b - c) / n, low, high), _informative(errors, each))
-
-
-def _paired(b: int, c: int, n: int, confidence: float) -> Interval:
-    first, second = (b + 1) / (n + 2), (c + 1) / (n + 2)
-    half = normal_quantile(confidence) * sqrt((first + second - (first - second) ** 2) / (n + 2))
-    return Interval((b - c) / n, max(first - second - half, -1.0), min(first - second + half, 1.0))
 
 
 def _divided(difference: Interval, index: Interval) -> Interval:

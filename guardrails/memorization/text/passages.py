@@ -217,7 +217,7 @@ def rates(
 ) -> dict[str, Interval]:
     """Return the share of each arm that has enough; passages of one document are no independent ones."""
     return {
-        arm: clustered([hit(r) for r in rows], [_document(r) for r in rows], confidence=confidence, seed=seed)
+        arm: clustered([hit(r) for r in rows], [document_of(r) for r in rows], confidence=confidence, seed=seed)
         for arm, rows in arms.items()
         if len(rows) >= MINIMUM
     }
@@ -240,7 +240,7 @@ def asked_for(rows: Sequence[Row]) -> tuple[str, str]:
     >>> asked_for([{"item": "corpus:3:0"}, {"item": "corpus:3:800"}])
     ('passages of 1 training document', 'Wilson interval')
     """
-    documents = len({_document(r) for r in rows})
+    documents = len({document_of(r) for r in rows})
     if documents == len(rows):
         return "training documents", "Wilson interval"
     plural = "" if documents == 1 else "s"
@@ -248,7 +248,8 @@ def asked_for(rows: Sequence[Row]) -> tuple[str, str]:
     return f"passages of {documents} training document{plural}", how
 
 
-def _document(row: Row) -> int:
+def document_of(row: Row) -> int:
+    """Return the place of the document that a row is about."""
     return int(row["item"].split(":")[1])
 
 
@@ -271,7 +272,7 @@ def notes(rows: Sequence[Row], subject: Subject, held: int) -> str:
     if short := sum("short" in r and r["arm"] == "corpus" for r in rows):
         out.append(f"{short} corpus documents are too short and were not counted.")
     asked = [r for r in rows if r["arm"] == "corpus" and "error" not in r and "short" not in r]
-    if len(asked) > 1 and len({_document(r) for r in asked}) == 1:
+    if len(asked) > 1 and len({document_of(r) for r in asked}) == 1:
         out.append("All passages are of one document: the interval says nothing of other documents.")
     stripped = Counter(text.strip() for text in subject.corpus or ())
     if again := sum(stripped.values()) - len(stripped):

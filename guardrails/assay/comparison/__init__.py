@@ -1,0 +1,1 @@
+"""Two audits compared: what is worse beyond noise, and which failures a waiver or a baseline excuses."""
