@@ -38,7 +38,7 @@ def render(
 
     Parameters
     ----------
-    result : AuditResult, ScanResult or BenchResult
+    result : AuditResult, ScanResult, BenchResult or Comparison
         What to render.
     format : str
         One of `formats` of this kind of result; ``md`` is short for ``markdown``.
@@ -73,7 +73,9 @@ def render(
             )
         raise ConfigurationError(f"unknown report format '{format}'.{did_you_mean(format, known)}")
     if kind is None:
-        raise ConfigurationError(f"a {type(result).__name__} is no result of an audit, a scan or a benchmark")
+        raise ConfigurationError(
+            f"a {type(result).__name__} is no result of an audit, a scan, a benchmark or a comparison"
+        )
     content = _content(renderers()[format, kind], result, None if run_folder is None else Path(run_folder))
     if not isinstance(content, bytes):
         raise ConfigurationError(f"the renderer of '{format}' returned {type(content).__name__}, not bytes")

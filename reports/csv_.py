@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from guardrails.core.results import AuditResult, Finding, metric_of, target_of
+from guardrails.core.results import AuditResult, Finding, fingerprint_of, metric_of, target_of
 from guardrails.core.results.scan import ScanResult, ScanRow
 
 from .outcomes import one_line
@@ -18,6 +18,7 @@ from .renderer import Renderer
 FINDING = (
     "target", "probe", "metric", "title", "outcome", "severity", "estimate", "low", "high", "n", "unit", "method",
     "baseline", "baseline_low", "baseline_high", "baseline_what", "limit", "errors", "expected", "reason",
+    "waiver_owner", "waiver_reason", "waiver_expires", "known", "fingerprint",
     "probe_seconds", "probe_requests", "probe_prompt_tokens", "probe_completion_tokens", "probe_peak_memory",
 )  # fmt: skip
 USED = ("seconds", "requests", "prompt_tokens", "completion_tokens", "peak_memory")
@@ -84,10 +85,15 @@ def _finding(finding: Finding, result: AuditResult) -> dict[str, Any]:
     cost = result.timing.cost.per_probe.get(_probe_of(finding)) if result.timing.cost else None
     row: dict[str, Any] = {
         "target": target_of(finding, result), "probe": finding.probe, "metric": metric_of(finding),
-        "title": finding.title, "outcome": finding.status.value, "severity": finding.severity.value,
+        "title": finding.title, "outcome": finding.outcome, "severity": finding.severity.value,
         "limit": limit.limit if limit else None, "expected": finding.expected,
         "reason": finding.reason or (m.reason if m else None),
     }  # fmt: skip
+    row["fingerprint"] = fingerprint_of(finding, result)
+    if w := finding.waiver:
+        row |= {"waiver_owner": w.owner, "waiver_reason": w.reason, "waiver_expires": w.expires}
+    if finding.known is not None:
+        row["known"] = finding.known.note
     if cost is not None:  # of the probe's reading: it stands beside each of its findings
         use = cost.reading
         row |= {f"probe_{name}": getattr(use, name) for name in USED}

@@ -19,6 +19,8 @@ MARKS = {
     Status.NOT_ASSESSED: Mark("○", "Not assessed", "none"),
     Status.NOT_APPLICABLE: Mark("–", "Not applicable", "none"),
 }
+EXCUSED = {"waived": Mark("◇", "Waived", "unsure"), "known": Mark("≈", "Known", "unsure")}
+"""Failed findings that do not fail the audit."""
 OBSERVED = {
     Status.FAIL: "found",
     Status.PASS: "clear",
@@ -40,6 +42,8 @@ def target_of(finding: Finding) -> str:
 
 def mark_of(finding: Finding) -> Mark:
     """Return the status; in a self-check, whether it is what is known of the target."""
+    if finding.outcome in EXCUSED:
+        return EXCUSED[finding.outcome]
     if finding.expected is None or finding.status in (Status.NOT_ASSESSED, Status.NOT_APPLICABLE):
         return MARKS[finding.status]
     right, wrong = {"found": ("Found, as planted", "Missed"), "clear": ("No alarm, none planted", "False alarm")}[
@@ -72,10 +76,20 @@ def sentence_of(finding: Finding) -> str:
     bad, good = ("above", "below") if m.higher_is_worse else ("below", "above")
     limit = f"the limit of {number(threshold.limit, m.unit)}"
     if finding.status is Status.FAIL:
-        return f"The whole interval lies {bad} {limit}."
+        return f"The whole interval lies {bad} {limit}.{excuse_of(finding)}"
     if finding.status is Status.PASS:
         return f"The whole interval lies {good} {limit}."
     return f"The interval straddles {limit}, so this run cannot tell."
+
+
+def excuse_of(finding: Finding) -> str:
+    """Return, after a space, who waived a failed finding or how it compares with the baseline; else nothing."""
+    if w := finding.waiver:
+        return f" Waived until {w.expires} by {w.owner}: {w.reason}"
+    if k := finding.known:
+        word = "Known" if finding.excused else "Failed before"
+        return f" {word}: it failed in the baseline; {k.note}."
+    return ""
 
 
 def item(finding: Finding, anchor: str, trim: Trim, *, about: str, is_open: bool) -> Item:
@@ -110,6 +124,11 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
     if threshold:
         facts.append(("Limit", f"{limit_of(finding)}, {threshold.severity} severity. {threshold.origin}"))
         facts.append(("Required", "yes, by the policy" if threshold.required else "no"))
+    if w := finding.waiver:
+        facts.append(("Waived", f"by {w.owner} until {w.expires}: {w.reason}"))
+    if k := finding.known:
+        unit = m.unit if m else ""
+        facts.append(("In the baseline", f"fail, {reading(k.value, k.low, k.high, unit)}, n = {k.n:,}. {k.note}"))
     if finding.options:
         values = "; ".join(f"{name} = {value}" for name, value in finding.options.items())
         facts.append(("How it was set", f"{values}; everything else, by default. The controls were run with the same"))

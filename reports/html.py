@@ -60,6 +60,12 @@ def _render(result: AuditResult, caps: Caps, run_folder: Path | None) -> str:
     )
 
 
+def page_of(template: str, context: dict[str, Any]) -> str:
+    """Return a page from a template, with the style sheet that all pages share."""
+    style = _style()
+    return _environment().get_template(template).render(**context, style=_markup(style), style_hash=csp_hash(style))
+
+
 def _picture_paths(tree: Page) -> list[str]:
     blocks = [block for item in tree.items for part in item.parts for block in part.blocks]
     return [path for block in blocks if isinstance(block, Pictures) for path in block.paths]

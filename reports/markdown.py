@@ -42,13 +42,13 @@ def _write(tree: Page) -> str:
         out += [f"## {tree.headlines_title}", "\n".join(lines + ([f"- {tree.more}"] if tree.more else []))]
     out.append("## What was audited")
     for name, blocks in tree.audited:
-        out += [f"**{escape(name)}**", *(_block(block) for block in blocks)]
+        out += [f"**{escape(name)}**", *(block_text(block) for block in blocks)]
     out.append(_facts(tree.scope))
     out += ["## What was not tested", _table(tree.not_tested) if tree.not_tested else "Nothing was named."]
     if tree.glance:
         out += ["## All checks at a glance", _table(tree.glance)]
     if tree.controls:
-        out += ["## Controls of frameworks", *(_block(block) for block in tree.controls)]
+        out += ["## Controls of frameworks", *(block_text(block) for block in tree.controls)]
     out.append("## Findings")
     for item in tree.items:
         out += _item(item)
@@ -83,17 +83,18 @@ def _mark(mark: Mark) -> str:
 def _item(item: Item) -> list[str]:
     out = [f"### {item.mark.symbol} {escape(item.title)}", f"{escape(item.about)}"]
     out.append(f"**{escape(item.mark.word)}: {escape(item.reading)}.** {escape(item.sentence)}")
-    out += [_block(block) for block in item.lead]
+    out += [block_text(block) for block in item.lead]
     for part in item.parts:
         out += _part(part, "####")
     return out
 
 
 def _part(part: Part, heading: str) -> list[str]:
-    return [f"{heading} {escape(part.title)}", *(_block(block) for block in part.blocks)]
+    return [f"{heading} {escape(part.title)}", *(block_text(block) for block in part.blocks)]
 
 
-def _block(block: Block) -> str:
+def block_text(block: Block) -> str:
+    """Return a block as Markdown."""
     match block:
         case Prose(text=text):
             return escape(text)

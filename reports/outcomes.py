@@ -54,7 +54,7 @@ def outcome_of(finding: Finding) -> Outcome:
     if finding.expected or finding.status is Status.PASS:
         return Outcome("passed", finding.status.value, reason)
     if finding.status is Status.FAIL:
-        return Outcome("failed", "fail", reason)
+        return Outcome("skipped" if finding.excused else "failed", finding.outcome, reason)
     m = finding.measurement
     # Some items may fail; where too many did, the policy gives that as the reason.
     if finding.status is Status.NOT_ASSESSED and m is not None and m.errors and m.failed in (finding.reason or ""):

@@ -8,13 +8,14 @@ from typing import ClassVar, Generic, TypeVar
 
 from guardrails.core.results import AuditResult
 from guardrails.core.results.bench import BenchResult
+from guardrails.core.results.comparison import Comparison
 from guardrails.core.results.scan import ScanResult
 
-Result = AuditResult | ScanResult | BenchResult
-KINDS: dict[type[Result], str] = {AuditResult: "audit", ScanResult: "scan", BenchResult: "bench"}
+Result = AuditResult | ScanResult | BenchResult | Comparison
+KINDS: dict[type[Result], str] = {AuditResult: "audit", ScanResult: "scan", BenchResult: "bench", Comparison: "compare"}
 """The kinds of result, and the command that each comes from."""
 
-R = TypeVar("R", AuditResult, ScanResult, BenchResult)
+R = TypeVar("R", AuditResult, ScanResult, BenchResult, Comparison)
 
 
 class Renderer(ABC, Generic[R]):
@@ -28,7 +29,7 @@ class Renderer(ABC, Generic[R]):
     format : str
         The value of ``--format``: lower-case letters, digits and hyphens.
     accepts : type
-        `AuditResult`, `ScanResult` or `BenchResult`. No other renderer has this format for this kind.
+        `AuditResult`, `ScanResult`, `BenchResult` or `Comparison`. No other renderer has this format for this kind.
     title : str
         What the format is for, in one line, as ``guardrails list formats`` shows it.
     """
@@ -43,7 +44,7 @@ class Renderer(ABC, Generic[R]):
 
         Parameters
         ----------
-        result : AuditResult, ScanResult or BenchResult
+        result : AuditResult, ScanResult, BenchResult or Comparison
             Of the kind that `accepts` names.
         run_folder : Path, optional
             The run's folder; its ``media/`` holds the pictures of an audit.

@@ -138,7 +138,9 @@ def _finding(finding: Finding, result: AuditResult, index: int) -> Json:
     outcome, m = outcome_of(finding), finding.measurement
     kind = "notApplicable" if finding.status is Status.NOT_APPLICABLE else KINDS[outcome.state]
     advice = f" {finding.advice}" if finding.advice and outcome.state == "failed" else ""
-    properties: Json = {"outcome": finding.status.value, "severity": finding.severity.value}
+    if finding.excused:  # it did fail
+        kind = "fail"
+    properties: Json = {"outcome": finding.outcome, "severity": finding.severity.value}
     if finding.expected:
         properties["expected"] = finding.expected
     if m is not None:
@@ -147,7 +149,7 @@ def _finding(finding: Finding, result: AuditResult, index: int) -> Json:
     if finding.threshold is not None:
         properties |= {"limit": finding.threshold.limit, "limitOrigin": one_line(finding.threshold.origin)}
     target = target_of(finding, result)
-    return {
+    return _excuse(finding, result) | {
         "ruleId": _rule_id(finding),
         "ruleIndex": index,
         "kind": kind,
@@ -157,6 +159,18 @@ def _finding(finding: Finding, result: AuditResult, index: int) -> Json:
         "partialFingerprints": {"guardrailsFinding/v1": fingerprint_of(finding, result)},
         "properties": properties,
     }
+
+
+def _excuse(finding: Finding, result: AuditResult) -> Json:
+    """Return what SARIF says of a waiver and of the baseline."""
+    out: Json = {}
+    if w := finding.waiver:
+        why = one_line(f"{w.reason} (owner {w.owner}, until {w.expires})")
+        out["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
+    if result.baseline is not None and finding.status is Status.FAIL:
+        known = finding.known
+        out["baselineState"] = "new" if known is None else "updated" if known.worse else "unchanged"
+    return out
 
 
 def _detection(row: ScanRow, detection: ScanDetection, index: int) -> Json:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
-from guardrails.core.results import AuditResult, Finding, Status, TargetRecord
+from guardrails.core.results import AuditResult, Finding, Rescored, Status, TargetRecord
 
 from .control_matrix import control_blocks
 from .cost import cost_table, duration, requests_table
@@ -61,9 +61,12 @@ def page(result: AuditResult, caps: Caps = FULL) -> Page:
 
 
 def _verdict(result: AuditResult) -> Mark:
-    if result.verdict == "pass" and result.kind == "audit" and any(f.status is Status.FAIL for f in result.findings):
-        return Mark("?", "Only lesser issues were found", "unsure")
-    failed = sum(f.status is Status.FAIL for f in result.findings)
+    failures = [f for f in result.findings if f.status is Status.FAIL]
+    if result.verdict == "pass" and result.kind == "audit" and failures:
+        kinds = {f.outcome if f.excused else "lesser" for f in failures}
+        words = [word for word in ("lesser", "waived", "known") if word in kinds]
+        return Mark("?", f"Only {' and '.join(words)} issues were found", "unsure")
+    failed = sum(not f.excused for f in failures)
     if result.verdict == "fail" and failed > 1:
         return Mark("✕", f"{failed} issues were found", "bad")
     return _VERDICTS[result.verdict][result.kind == "self-check"]
@@ -86,13 +89,17 @@ def _sentence(result: AuditResult) -> str:
     if result.kind == "self-check":
         return _self_check_sentence(result.findings)
     name = _names(result)
+    excused = sum(f.excused for f in result.findings)
     if result.verdict == "fail":
         return (
             f"{counts[Status.FAIL]} of {ran} checks of {name} failed: the whole interval of the reading "
-            "lies on the wrong side of its limit."
+            f"lies on the wrong side of its limit.{f' {excused} of them are waived or known.' if excused else ''}"
         )
     lesser = counts[Status.FAIL]
-    said = f"{lesser} of {ran} checks of {name} failed, none so severely that the audit fails" if lesser else ""
+    why = "none so severely that the audit fails"
+    if excused:
+        why = f"{excused} of which are waived or known" + (f"; {why} for the others" if excused < lesser else "")
+    said = f"{lesser} of {ran} checks of {name} failed, {why}" if lesser else ""
     said = said or f"None of {ran} checks of {name} found an issue"
     unsure, missing = counts[Status.INCONCLUSIVE], counts[Status.NOT_ASSESSED]
     if unsure or missing:
@@ -125,7 +132,7 @@ def _headlines(result: AuditResult, findings: Sequence[Finding]) -> tuple[str, l
         (Status.INCONCLUSIVE, "Undecided findings"),
         (Status.NOT_ASSESSED, "What was not assessed"),
     ):
-        chosen = [f for f in findings if f.status is status]
+        chosen = [f for f in findings if f.status is status and not f.excused]
         if chosen:
             return title, chosen
     return "What was checked", [f for f in findings if f.status is Status.PASS]
@@ -210,13 +217,22 @@ def _requests(result: AuditResult, trim: Trim) -> tuple[Block, ...]:
 
 
 def _scope(result: AuditResult, trim: Trim) -> Facts:
+    files = (("Waivers", result.waivers), ("Baseline", result.baseline))
     pairs = (
         ("Policy", result.policy),
         ("Budget", result.budget),
         ("Seed", str(result.seed)),
+        ("Fails from", f"{result.fail_on} severity on"),
+        *((name, f"{file.name} ({file.sha256[:12]})") for name, file in files if file),
+        *([("Rescored", _rescored(result.rescored))] if result.rescored else []),
+        *(("Remark", remark) for remark in result.remarks),
         ("Run", f"{result.timing.started}, {duration(result.timing.seconds)}"),
     )
-    return Facts(tuple((k, trim.text(v, limit=200)) for k, v in pairs))
+    return Facts(tuple((k, trim.text(v, limit=400)) for k, v in trim.take(pairs, trim.caps.rows, "remarks")))
+
+
+def _rescored(before: Rescored) -> str:
+    return f"from measurements judged by policy {before.policy} ({before.policy_sha256[:12]}): {before.verdict}"
 
 
 def _not_tested(result: AuditResult, trim: Trim) -> Table | None:

@@ -224,8 +224,16 @@ def locked(path: Path) -> sqlite3.Connection:
 
 def default_folder(name: str) -> Path:
     """Return where a run goes if nothing else is said: ``guardrails-runs/<time>-<name>``, the name as a file's."""
-    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", name).strip("-.")[:60]
-    return Path("guardrails-runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{name}"
+    return Path("guardrails-runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{file_name(name)}"
+
+
+def file_name(name: str) -> str:
+    """Return a name as a part of a file's name.
+
+    >>> file_name("hf:models/mine")
+    'hf-models-mine'
+    """
+    return re.sub(r"[^A-Za-z0-9.=-]+", "-", name).strip("-.")[:60]
 
 
 def make_folder(folder: Path) -> None:

@@ -9,7 +9,24 @@ from typing import Annotated, Any
 
 import typer
 
-from . import audit, bench, bundle, doctor, generate, grade, index, listing, policy, report, scan, schema, train
+from . import (
+    audit,
+    bench,
+    bundle,
+    compare,
+    doctor,
+    generate,
+    grade,
+    index,
+    listing,
+    policy,
+    report,
+    rescore,
+    scan,
+    schema,
+    train,
+    waivers,
+)
 from ._screen import be_quiet, show
 
 app = typer.Typer(
@@ -31,7 +48,10 @@ app.add_typer(train.app, name="train")
 app.command("report")(report.report)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(bundle.verify)
+app.command("compare")(compare.compare)
+app.command("rescore")(rescore.rescore)
 app.add_typer(policy.app, name="policy")
+app.add_typer(waivers.app, name="waivers")
 app.command("list")(listing.list_)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
@@ -56,7 +76,7 @@ def _with_quiet(command: Callable[..., Any]) -> Callable[..., Any]:
     return quietly
 
 
-for group in (app, train.app, policy.app):
+for group in (app, train.app, policy.app, waivers.app):
     for registered in group.registered_commands:
         assert registered.callback is not None
         registered.callback = _with_quiet(registered.callback)

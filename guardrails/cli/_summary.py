@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from ..core.results import AuditResult, Finding
 
 GOOD, BAD, OPEN, DIM = "green", "bold red", "yellow", "dim"
-STYLES = {"pass": GOOD, "fail": BAD, "inconclusive": OPEN, "not-assessed": OPEN, "not-applicable": DIM}
+STYLES = {
+    "pass": GOOD,
+    "fail": BAD,
+    "waived": OPEN,
+    "known": OPEN,
+    "inconclusive": OPEN,
+    "not-assessed": OPEN,
+    "not-applicable": DIM,
+}
 VERDICTS = {
+    "excused": "passed: nothing fails but what is waived or known",
     "pass": "passed: every required reading is on the right side of its limit",
     "fail": "failed: at least one reading is on the wrong side of its limit",
     "inconclusive": "inconclusive: no failure counts, but the samples do not settle everything that is required",
@@ -43,7 +52,7 @@ def _audit_table(result: AuditResult) -> Table:
     for finding in result.by_importance():
         if finding.status == "not-applicable":
             continue
-        status = Text(finding.status, STYLES[finding.status])
+        status = Text(finding.outcome, STYLES[finding.outcome])
         table.add_row(status, finding.title, *_numbers(finding), _controls(finding))
     return table
 
@@ -51,8 +60,11 @@ def _audit_table(result: AuditResult) -> Table:
 def _audit_lines(result: AuditResult) -> list[str]:
     lines = [f"{name} read as: {said}" for t in result.targets for name, said in t.read_as.items()]
     lines += _spike_lines(result)
-    lines.append(VERDICTS[result.verdict])
-    lesser = sum(finding.status == "fail" for finding in result.findings)
+    excused = result.verdict == "pass" and any(finding.excused for finding in result.findings)
+    lines.append(VERDICTS["excused" if excused else result.verdict])
+    lines += [f"{f.id} fails: {_excuse(f)}" for f in result.findings if f.excused]
+    lines += result.remarks
+    lesser = sum(finding.status == "fail" and not finding.excused for finding in result.findings)
     if lesser and result.verdict not in ("fail", "control-failed"):
         lines.append(f"failed, but not so severely that the audit fails: {lesser}")
     silent = sum(finding.status == "not-applicable" for finding in result.findings)
@@ -61,6 +73,12 @@ def _audit_lines(result: AuditResult) -> list[str]:
     if result.not_tested:
         lines.append(f"not tested: {len(result.not_tested)} (the report says what, and why)")
     return lines
+
+
+def _excuse(finding: Finding) -> str:
+    if w := finding.waiver:
+        return f"waived until {w.expires} by {w.owner}: {w.reason}"
+    return "known from the baseline; " + (finding.known.note if finding.known else "")
 
 
 def _spike_lines(result: AuditResult) -> list[str]:

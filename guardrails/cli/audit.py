@@ -94,6 +94,13 @@ def audit(
     fail_on: Annotated[
         str | None, typer.Option(metavar="SEVERITY", help="Fail only on findings of at least this severity.")
     ] = None,
+    waivers: Annotated[
+        Path | None, typer.Option(help="A TOML file of failed findings that are accepted for a time.")
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="An earlier audit: what failed there and is no worse does not fail this one."),
+    ] = None,
     api_key_env: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The environment variable that holds the key.", rich_help_panel=ENDPOINT),
@@ -174,6 +181,8 @@ def audit(
         "budget": budget.value if budget else None,
         "seed": seed,
         "fail_on": fail_on,
+        "waivers": waivers,
+        "baseline": baseline,
         "endpoint": endpoint or None,
     }
     options = {name: value for name, value in given.items() if value is not None}  # a plan fills in the others

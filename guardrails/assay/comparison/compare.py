@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ...core.results import AuditResult, Finding, Status, fingerprint_of
 from ...core.results.comparison import Change, ComparedFinding, ComparedRun, Comparison, Reading
@@ -112,7 +113,7 @@ def _compared(
     shown = pair.after or pair.before
     assert shown is not None
     m = shown.measurement
-    fields = {
+    fields: dict[str, Any] = {
         "id": shown.id,
         "fingerprint": fingerprint_of(shown, after if pair.after else before),
         "title": shown.title,
