@@ -28,7 +28,8 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="T
 
     from ..assay.policy.waivers import load_waivers
 
-    now, wrong = datetime.now(UTC), []
+    now = datetime.now(UTC)
+    wrong: list[str] = []
     for file in files:
         try:
             read = load_waivers(file, now=now)

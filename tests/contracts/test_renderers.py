@@ -22,6 +22,7 @@ from guardrails.core import plug_ins
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Status
 from guardrails.core.results.bench import BenchResult
+from guardrails.core.results.comparison import Comparison
 from guardrails.core.results.scan import FilePictures, ScanResult
 from guardrails.core.visible import is_hidden
 from reports import registry
@@ -43,9 +44,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[type, list[Any]]:
     scan = kinds.scan(folder)
     shown = sum(bool(row.detections) for row in scan.rows())
     return {
-        AuditResult: [factory.audit(), factory.self_check(broken=True), kinds.hostile_audit()],
+        AuditResult: [
+            factory.audit(),
+            factory.self_check(broken=True),
+            kinds.hostile_audit(),
+            kinds.excused_audit(),
+        ],
         ScanResult: [scan, scan.model_copy(update={"pictures": (FilePictures(thumbnail="AAAA"),) * shown})],
         BenchResult: [kinds.bench()],
+        Comparison: [kinds.comparison()],
     }
 
 
@@ -152,7 +159,7 @@ def test_no_outcome_is_lost(format: str, kind: type, results: dict[type, list[An
 
 
 def audit_counts(format: str, result: AuditResult, content: bytes) -> None:
-    counts = Counter(finding.status.value for finding in result.findings)
+    counts = Counter(finding.outcome for finding in result.findings)
     match format:
         case "csv":
             assert Counter(row["outcome"] for row in kinds.csv_rows(content)) == counts | Counter(
@@ -174,7 +181,9 @@ def audit_counts(format: str, result: AuditResult, content: bytes) -> None:
             passed = sum(kinds.junit_word(case) == "pass" for case in cases)
             assert passed == sum(finding.behaved for finding in result.findings)
         case "json":
-            assert Counter(f["status"] for f in json.loads(content)["findings"]) == counts
+            findings = json.loads(content)["findings"]
+            assert Counter(f["status"] for f in findings) == Counter(f.status.value for f in result.findings)
+            assert sum(f["waiver"] is not None for f in findings) == counts["waived"]
         case "oscal" | "cyclonedx" | "avid" | "every-eval-ever" | "model-card":
             assert kinds.stated_outcomes(format, content) == Counter(outcome_of(f).word for f in result.findings)
         case "controls":
@@ -184,7 +193,9 @@ def audit_counts(format: str, result: AuditResult, content: bytes) -> None:
             assert shown == {(one_line(f.id), f.status.value) for f in result.findings if f.probe in named}
         case _:
             text = re.sub(r"<[^>]*>|\\", " ", content.decode()) if format == "html" else content.decode()
-            for status, words in (("fail", "fail"), ("pass", "pass"), ("not-assessed", "not assessed")):
+            shown = {"not-assessed": "not assessed"}
+            for status in ("fail", "pass", "waived", "known", "not-assessed"):
+                words = shown.get(status, status)
                 if counts[status] and result.kind == "audit":
                     assert re.search(rf"\b{counts[status]}\s+{words}\b", text), (status, format)
 
@@ -229,7 +240,20 @@ def bench_counts(format: str, result: BenchResult, content: bytes) -> None:
             assert content.count(b"0.500 [0.40, 0.60]") >= len(tables["shipped"])
 
 
-COUNTS: dict[type, Any] = {AuditResult: audit_counts, ScanResult: scan_counts, BenchResult: bench_counts}
+def comparison_counts(format: str, result: Comparison, content: bytes) -> None:
+    changes = Counter(finding.change for finding in result.findings)
+    if format == "json":
+        assert Counter(finding["change"] for finding in json.loads(content)["findings"]) == changes
+        return
+    for change, n in changes.items():
+        words = {"unchanged": "Unchanged within noise", "not-comparable": "Not comparable"}
+        word = words.get(change, change.capitalize())
+        assert len(re.findall(rf"(?:\| \S+ |>\s*){word}(?: \||</span>)", content.decode())) >= n, change
+
+
+COUNTS: dict[type, Any] = {
+    AuditResult: audit_counts, ScanResult: scan_counts, BenchResult: bench_counts, Comparison: comparison_counts,
+}  # fmt: skip
 
 
 def test_every_kind_and_the_formats_of_this_page_are_covered() -> None:
@@ -298,7 +322,7 @@ def test_a_plug_in_is_one_format_among_the_others(plug_in: Any) -> None:
     [
         (Taken, "another renderer has the format 'html' for results of audit"),
         (Named, "no word of lower-case letters"),
-        (Wrong, "none of AuditResult, ScanResult, BenchResult; it has no title"),
+        (Wrong, "none of AuditResult, ScanResult, BenchResult, Comparison; it has no title"),
         (Partial, r"it has no render\(\)"),
         (dict, "it is no Renderer class"),
     ],

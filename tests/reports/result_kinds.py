@@ -16,8 +16,9 @@ from xml.etree import ElementTree
 import report_factory
 from pydantic import BaseModel
 
-from guardrails.core.results import AuditResult
+from guardrails.core.results import AuditResult, KnownFinding, Rescored, Status, UsedFile, WaiverRecord
 from guardrails.core.results.bench import BenchResult
+from guardrails.core.results.comparison import CHANGES, Comparison
 from guardrails.core.results.scan import ScanResult
 
 HOSTILE = (
@@ -164,6 +165,47 @@ def scan(folder: Path) -> ScanResult:
     (folder / "scan.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="ascii")
     (folder / "summary.json").write_text(json.dumps(summary), encoding="ascii")
     return ScanResult.read(folder)
+
+
+def excused_audit() -> AuditResult:
+    """Return an audit whose failed findings are waived and known, with hostile words in every field of both."""
+    result = report_factory.audit()
+    failed = next(finding for finding in result.findings if finding.status is Status.FAIL)
+    findings = [
+        failed.model_copy(update={"id": f"{failed.probe}/{i}", "waiver": WaiverRecord(owner=p, reason=p, expires=p)})
+        for i, p in enumerate(HOSTILE)
+    ]
+    findings += [
+        failed.model_copy(update={"id": f"{failed.probe}/known{i}", "known": KnownFinding(note=p, worse=bool(i % 2))})
+        for i, p in enumerate(HOSTILE)
+    ]
+    file = UsedFile(name=HOSTILE[0], sha256=HOSTILE[1])
+    more = {"waivers": file, "baseline": file, "remarks": HOSTILE, "findings": tuple(findings)}
+    before = Rescored(policy=HOSTILE[0], policy_sha256=HOSTILE[1], verdict=HOSTILE[2], result_sha256=HOSTILE[3])
+    return result.model_copy(update={**more, "rescored": before})
+
+
+def comparison() -> Comparison:
+    """Return a comparison in which every free string is hostile."""
+    run = {
+        "targets": HOSTILE, "verdict": HOSTILE[0], "policy": HOSTILE[1], "policy_sha256": HOSTILE[2],
+        "budget": HOSTILE[3], "seed": 0, "started": HOSTILE[4], "guardrails_version": HOSTILE[5],
+    }  # fmt: skip
+    side = {"outcome": "fail", "value": 0.5, "low": 0.25, "high": 0.75, "n": 12}
+    findings = [
+        {
+            "id": text, "fingerprint": text, "title": text, "change": CHANGES[i % len(CHANGES)], "reason": text,
+            "unit": "share" if i % 3 else text, "before": side if i % 2 else None, "after": side | {"outcome": text},
+            "difference": 0.1, "low": -0.1, "high": 0.3, "p": 0.5, "method": text,
+        }
+        for i, text in enumerate(HOSTILE)
+    ]  # fmt: skip
+    return Comparison.model_validate(
+        {
+            "guardrails_version": HOSTILE[0], "verdict": "worse", "exit_code": 1, "level": 0.05, "before": run,
+            "after": run, "notes": HOSTILE, "findings": findings,
+        }
+    )  # fmt: skip
 
 
 def bench() -> BenchResult:
