@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from .assay.audit.orchestrator import audit
     from .assay.bench.run import bench
+    from .assay.comparison.compare import compare
     from .assay.scan.run import scan
     from .core.control import Control
     from .core.detector import Detection, Detector
@@ -97,6 +98,7 @@ __all__ = [
     "audit",
     "bench",
     "bundle",
+    "compare",
     "load_detector",
     "load_grader",
     "load_probe",
@@ -111,6 +113,7 @@ _HOMES = {
     "guardrails.assay.bench.run": ("bench",),
     "guardrails.assay.bundle.verify": ("Verification", "verify"),
     "guardrails.assay.bundle.write": ("bundle",),
+    "guardrails.assay.comparison.compare": ("compare",),
     "guardrails.assay.scan.run": ("scan",),
     "guardrails.core.control": ("Control",),
     "guardrails.core.detector": ("Detection", "Detector"),
@@ -139,7 +142,7 @@ _HOMES = {
     "reports": ("render",),
     "reports.renderer": ("Renderer",),
 }
-_NEED_ALL_PACKAGES = frozenset({"audit", "bench", "bundle", "load_target", "render", "scan", "verify"})
+_NEED_ALL_PACKAGES = frozenset({"audit", "bench", "bundle", "compare", "load_target", "render", "scan", "verify"})
 """What imports ``generators`` or ``reports``, whose place a file of the user's own of that name may take."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

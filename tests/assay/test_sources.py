@@ -25,7 +25,9 @@ MODULES = {  # the names of modules that differ from those of their distribution
 
 @pytest.fixture(autouse=True)
 def _forget():
-    cached = (sources.versions, sources.all_versions, sources.sources_sha256, sources._opencv)
+    cached = (
+        sources.versions, sources.all_versions, sources.sources_sha256, sources.code_sha256, sources._opencv,
+    )  # fmt: skip
     for function in cached:
         function.cache_clear()
     yield
@@ -72,6 +74,7 @@ def test_another_version_of_any_library_is_another_hash(monkeypatch):
 def _clear():
     sources.all_versions.cache_clear()
     sources.sources_sha256.cache_clear()
+    sources.code_sha256.cache_clear()
 
 
 @pytest.mark.parametrize(

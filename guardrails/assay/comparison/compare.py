@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ...core.results import AuditResult, Finding, Status, fingerprint_of
 from ...core.results.comparison import Change, ComparedFinding, ComparedRun, Comparison, Reading
 from ...core.statistics import holm
 from ..sources import DISTRIBUTION, versions
-from ..stored_audit import StoredAudit
+from ..stored_audit import StoredAudit, read_audit
 from .comparable import check_runs, notes_on, other_instruments, why_not
 from .differences import Difference, two_sample
 from .pairs import Samples, difference_by_item, probes_of, same_data, samples_of
 
+Audit = str | Path | AuditResult | StoredAudit
 LEVEL = 0.05
 """The chance that any of the findings that did not change is called worse or better."""
 EXIT_CODES = {"worse": 1, "not-worse": 0, "nothing-compared": 3}
@@ -30,7 +32,7 @@ class _Pair:
     difference: Difference | None = None
 
 
-def compare(before: StoredAudit, after: StoredAudit) -> Comparison:
+def compare(before: Audit, after: Audit) -> Comparison:
     """Return what is worse, better, or unchanged within noise.
 
     The chance that any finding is called worse or better although none changed is at most 5% (Holm's procedure over the
@@ -38,14 +40,17 @@ def compare(before: StoredAudit, after: StoredAudit) -> Comparison:
 
     Parameters
     ----------
-    before, after : StoredAudit
-        With both journals in their folders, audits that asked the same items are compared item by item.
+    before, after : str, Path, AuditResult or StoredAudit
+        The folder of an audit, its ``result.json``, or its result. With both journals in their folders, audits that
+        asked the same items are compared item by item.
 
     Raises
     ------
     ConfigurationError
-        Where nothing can be compared: an audit and a self-check, or targets of two modalities.
+        Where nothing can be compared: an audit and a self-check, or targets of two modalities; where there is no
+        result.
     """
+    before, after = _stored(before), _stored(after)
     first, second = before.result, after.result
     check_runs(first, second)
     pairs = _differences(before, after)
@@ -69,6 +74,12 @@ def compare(before: StoredAudit, after: StoredAudit) -> Comparison:
         notes=notes_on(first, second),
         findings=findings,
     )
+
+
+def _stored(audit: Audit) -> StoredAudit:
+    if isinstance(audit, StoredAudit):
+        return audit
+    return StoredAudit(audit) if isinstance(audit, AuditResult) else read_audit(audit)
 
 
 def _confidence(rank: int, rejected: int, tested: int) -> float:
