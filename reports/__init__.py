@@ -24,7 +24,7 @@ def formats(kind: type[Result] = AuditResult) -> list[str]:
     """Return the names of the formats of one kind of result.
 
     >>> ", ".join(formats())
-    'avid, controls, csv, cyclonedx, every-eval-ever, html, json, junit, markdown, model-card, oscal, sarif'
+    'avid, controls, csv, cyclonedx, every-eval-ever, html, json, junit, markdown, model-card, oscal, sarif, summary'
     """
     from .registry import renderers
 

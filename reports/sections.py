@@ -60,6 +60,11 @@ def page(result: AuditResult, caps: Caps = FULL) -> Page:
     )
 
 
+def sentence_and_mark(result: AuditResult) -> tuple[Mark, str]:
+    """Return the verdict, and in one sentence how many checks it rests on."""
+    return _verdict(result), _sentence(result)
+
+
 def _verdict(result: AuditResult) -> Mark:
     failures = [f for f in result.findings if f.status is Status.FAIL]
     if result.verdict == "pass" and result.kind == "audit" and failures:

@@ -139,7 +139,7 @@ HARMLESS = {
     "avid": harmless_document, "controls": harmless_document, "csv": harmless_csv, "cyclonedx": harmless_document,
     "every-eval-ever": harmless_document, "html": harmless_html, "json": harmless_json, "junit": harmless_junit,
     "markdown": harmless_markdown, "model-card": harmless_model_card, "oscal": harmless_document,
-    "sarif": harmless_sarif,
+    "sarif": harmless_sarif, "summary": harmless_markdown,
 }  # fmt: skip
 
 
@@ -193,6 +193,7 @@ def audit_counts(format: str, result: AuditResult, content: bytes) -> None:
             assert shown == {(one_line(f.id), f.status.value) for f in result.findings if f.probe in named}
         case _:
             text = re.sub(r"<[^>]*>|\\", " ", content.decode()) if format == "html" else content.decode()
+            text = re.sub(r"(\d) \S (?=\w)", r"\1 ", text) if format == "summary" else text
             shown = {"not-assessed": "not assessed"}
             for status in ("fail", "pass", "waived", "known", "not-assessed"):
                 words = shown.get(status, status)
