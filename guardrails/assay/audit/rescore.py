@@ -30,7 +30,7 @@ from .spikes import judged
 
 POLICY_REASONS = ("policy '", "the limit ", "failed its control")
 """How the reasons begin that a policy or a control gives, not the reading."""
-STORED = ("title", "question", "limits", "risk", "power", "frameworks", "options")
+STORED = ("title", "question", "limits", "risk", "power", "options")
 """What a finding keeps of the audit that measured it."""
 
 
@@ -80,6 +80,7 @@ def rescore(
             "not_tested": (*(gap for gap in not_tested(findings) if not gap.why.startswith("not selected")), *kept),
             "policy": policy.name,
             "policy_sha256": policy.sha256,
+            "policy_record": policy.record,
             "fail_on": fail_on or before.fail_on,
             "command": command or before.command,
             "rescored": Rescored(
