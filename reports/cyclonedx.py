@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from guardrails.core.results import AuditResult, Finding, TargetRecord
+from guardrails.core.results import AuditResult, Finding, TargetRecord, target_of
 
 from .facts import (
     Fact,
@@ -26,7 +26,7 @@ from .facts import (
     started,
     text_of,
 )
-from .outcomes import one_line, target_of
+from .outcomes import one_line
 from .renderer import Renderer
 
 SCHEMA = "http://cyclonedx.org/schema/bom-1.7.schema.json"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from guardrails.core.results import AuditResult, Finding, Measurement
+from guardrails.core.results import AuditResult, Finding, Measurement, metric_of, target_of
 
 from .facts import (
     document_uuid,
@@ -24,7 +24,7 @@ from .facts import (
     started,
     text_of,
 )
-from .outcomes import metric_of, one_line, target_of
+from .outcomes import one_line
 from .renderer import Renderer
 
 VERSION = "0.3.0"

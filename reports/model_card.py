@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from guardrails.core.results import AuditResult, Finding, TargetRecord
+from guardrails.core.results import AuditResult, Finding, TargetRecord, metric_of, target_of
 
 from .facts import facts_of, gaps_of, name_of, reading_that_counts, run_facts, summary_of
 from .junit import xml_text
 from .markdown import escape
-from .outcomes import metric_of, one_line, outcome_of, target_of
+from .outcomes import one_line, outcome_of
 from .renderer import Renderer
 
 READ_FIRST = (

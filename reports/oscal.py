@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from guardrails.core.results import AuditResult, Evidence, Finding, TargetRecord
+from guardrails.core.results import AuditResult, Evidence, Finding, TargetRecord, metric_of, target_of
 
 from .facts import (
     Fact,
@@ -31,7 +31,7 @@ from .facts import (
     text_of,
     token,
 )
-from .outcomes import metric_of, one_line, target_of
+from .outcomes import one_line
 from .pictures import why_not_shown
 from .renderer import Renderer
 

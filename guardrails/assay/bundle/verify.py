@@ -18,7 +18,7 @@ from ...kit.io import open_regular, shown
 from ..audit.derivation import contradictions
 from ..audit.journal import Journal
 from ..file_hash import hash_and_size
-from ..resume import JOURNAL
+from ..run_folder import JOURNAL
 from . import archive
 from .envelope import EnvelopeError, opened
 from .keys import from_pem, key_id, public_key

@@ -17,8 +17,7 @@ from ...core.results import AuditResult
 from ..audit.engine import LOG
 from ..audit.journal import Journal
 from ..file_hash import hash_and_size
-from ..resume import JOURNAL
-from ..run_folder import FOLDERS, disk_errors, refuse_links
+from ..run_folder import FOLDERS, JOURNAL, disk_errors, refuse_links
 from . import archive
 from .envelope import canonical, sealed
 from .keys import key_id, new_key, private_key, to_pem
