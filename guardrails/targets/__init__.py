@@ -22,7 +22,7 @@ __all__ = ["CHAT", "ENDPOINTS", "SCHEMES", "check_form", "load_data", "load_targ
 SCHEMES = {
     "reference": "reference:load",
     "real": "reference:load_real",
-    "hf": "huggingface:HuggingFaceTarget",
+    "hf": "encoder_decoder:load",
     "diffusers": "diffusers:DiffusersTarget",
     "package": "package:load",
     "dir": "files:ImageFolderTarget",
