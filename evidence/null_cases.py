@@ -67,6 +67,10 @@ _EXCHANGED = "in each run, the stereotyping side of each template's pairs, or ta
 _SHARES = "in each run, the shares of women are dealt to the occupations at random"
 _ALONE = "the AUC of the planted case is that of the planted pictures against the others"
 TRANSLATOR = "reference:translator,gender_bias=1"
+PAINTINGS = "labelled:gan-art,collapse=1"
+_SHOWN = (
+    "in each run each picture is read as a labelled picture of a group that is drawn from all groups, equally often"
+)
 CASES = (
     Case("membership.language-model", TEXT, share=10),
     Case("membership.generative-image", PICTURES, share=20, draw=200, planted=vae_medical.MEMORIZED, why=_ALONE),
@@ -122,5 +126,6 @@ CASES = (
     ),
     Case("bias.labour-statistics", BIASED, {"labour_slope": 0.0}, share=20, labels="occupations", why=_SHARES),
     Case("bias.triples", BIASED, {"stereotype_score": CHANCE}, share=20, labels="stereotypes", why=_EXCHANGED),
+    Case("bias.images", PAINTINGS, {"share_gap": 0.0}, "labelled:gan-art", share=20, labels="shown", why=_SHOWN),
     Case("bias.stereotype-pairs", BIASED, {"stereotype_share": CHANCE}, share=20, labels="sentences", why=_EXCHANGED),
 )

@@ -119,6 +119,19 @@ def _of_three(written: Sequence[Row], chosen: Sequence[int]) -> Row:
 
     scores = {name: of(lambda r, name=name: r["scores"][name]) for name in written[0]["scores"]}
     return {"scores": scores} | {name: of(lambda r, name=name: r[name]) for name in ("refused", "words")}
+def shown(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Read each picture as a labelled one of a group that is drawn from all groups, equally often."""
+    known: dict[str, list[str]] = {}
+    for r in rows:
+        if "true" in r:
+            known.setdefault(r["true"], []).append(r["group"])
+    groups = sorted(known)
+
+    def drawn() -> str:
+        readings = known[groups[int(rng.integers(len(groups)))]]
+        return readings[int(rng.integers(len(readings)))]
+
+    return [r if "true" in r else r | {"group": drawn()} for r in rows]
 
 
 DEALS: dict[str, Deal] = {
@@ -131,4 +144,5 @@ DEALS: dict[str, Deal] = {
     "texts": texts,
     "stereotypes": stereotypes,
     "occupations": occupations,
+    "shown": shown,
 }

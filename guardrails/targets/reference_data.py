@@ -11,6 +11,7 @@ from ..core.errors import ConfigurationError
 from ..core.subject import Subject
 from .embeddings import PlantedVectors
 from .estimator import EstimatorTarget
+from .labelled_pictures import labelled_subject
 from .private_classifier import PrivateClassifier, PrivatelyTrained
 from .reference import DecidedTable, load, load_real, parse
 from .reference_chat import ReferenceChatTarget
@@ -34,7 +35,8 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
         ``reference:vectors,association=1``: embeddings with a planted association; or
         ``decisions:tabular,group_bias=1``: the rows of a generator of tables as decisions about groups; or
         ``classifier:tabular,overfit=1`` or ``classifier:tabular,private=1``: a classifier trained on the corpus of a
-        generator of tables.
+        generator of tables; or
+        ``labelled:gan-art,collapse=1``: paintings whose styles are known, with a model that reads them.
     reference_items : int
         How many fresh items of the law that it should have learnt.
 
@@ -50,6 +52,8 @@ def reference_subject(spec: str, *, reference_items: int = REFERENCE_ITEMS) -> S
         return _decisions(spec.removeprefix("decisions:"))
     if spec.startswith("classifier:"):
         return _classifier(spec.removeprefix("classifier:"))
+    if spec.startswith("labelled:"):
+        return labelled_subject(*parse(spec.removeprefix("labelled:")))
     target = load_real(spec.removeprefix("real:")) if spec.startswith("real:") else load(spec)
     if isinstance(target, ReferenceChatTarget | PlantedVectors):
         return Subject(target)

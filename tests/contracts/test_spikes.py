@@ -119,6 +119,8 @@ def kind(probe: Probe) -> str:
         return "translations"
     if isinstance(probe, SymbolicCopies):
         return "symbols"
+    if any(control.source.startswith("labelled:") for control in probe.controls):
+        return "labelled pictures"
     if Access.EMBEDDINGS in probe.requires:
         return "embeddings"
     if Access.PREDICTIONS in probe.requires:
@@ -276,7 +278,21 @@ def returned_sentences(patch: pytest.MonkeyPatch, name: str) -> None:
     patch.setattr(ReferenceTranslator, "generate", lambda self, prompts, **_: list(prompts))
 
 
+def other_paintings(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Read the groups of other paintings than those that were made."""
+    from guardrails.bias import images
+    from guardrails.kit.pictures.batches import fetch_pictures
+
+    strangers = iter(given(name).target.generator.reference_items(2000, seed=5))
+
+    def fetch(target: Any, batch: Batch, read: Any, *, seed: int) -> Any:
+        return fetch_pictures(target, batch, lambda _: read(next(strangers)), seed=seed)
+
+    patch.setattr(images, "fetch_pictures", fetch)
+
+
 BREAKS: dict[str, tuple[Break, ...]] = {
+    "labelled pictures": (other_paintings,),
     "answers": (returned_prompts,),
     "translations": (returned_sentences,),
     "text": (constant_probabilities, echoed_prompts, closed_texts, lost_digits),

@@ -1,0 +1,1 @@
+"""Parts of the probe of generated pictures."""
