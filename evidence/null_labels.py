@@ -119,6 +119,8 @@ def _of_three(written: Sequence[Row], chosen: Sequence[int]) -> Row:
 
     scores = {name: of(lambda r, name=name: r["scores"][name]) for name in written[0]["scores"]}
     return {"scores": scores} | {name: of(lambda r, name=name: r[name]) for name in ("refused", "words")}
+
+
 def shown(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
     """Read each picture as a labelled one of a group that is drawn from all groups, equally often."""
     known: dict[str, list[str]] = {}
