@@ -142,6 +142,13 @@ def test_the_groups_of_a_feature_share_the_texts_that_they_are_compared_with() -
     assert sum("an Asian person" in p for p in asked) == 12
 
 
+def test_a_request_says_that_a_text_is_to_begin() -> None:
+    asked: list[str] = []
+    rows_of(probe(feature="age"), Subject(Author(lambda p: asked.append(p) or KIND)), Budget.QUICK)
+    assert len(asked) == 3 * 12
+    assert all(p.endswith(".\nText:") for p in asked)
+
+
 def test_the_interval_of_the_headline_never_contradicts_its_test() -> None:
     """Texts are unkind at random, one in fifty: most differences are 0 and a few large, which misleads a bootstrap."""
     one, alarms = probe(), 0
