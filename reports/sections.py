@@ -98,7 +98,7 @@ def _sentence(result: AuditResult) -> str:
     if result.verdict == "fail":
         return (
             f"{counts[Status.FAIL]} of {ran} checks of {name} failed: the whole interval of the reading "
-            f"lies on the wrong side of its limit.{f' {excused} of them are waived or known.' if excused else ''}"
+            f"lies on the wrong side of its limit.{f' Waived or known: {excused}.' if excused else ''}"
         )
     lesser = counts[Status.FAIL]
     why = "none so severely that the audit fails"

@@ -115,7 +115,10 @@ def _with_difference(pair: _Pair, a: Mapping[str, Samples], b: Mapping[str, Samp
         return pair  # equal bounds: see `why_not`
     headline = x.id == f"{x.probe}/{x.measurement.metric}"
     by_item = difference_by_item(x, y, a.get(x.probe), b.get(y.probe)) if headline else None
-    return _Pair(x, y, None, by_item or two_sample(x.measurement, y.measurement))
+    difference = by_item or two_sample(x.measurement, y.measurement)
+    if not difference.usable:
+        return _Pair(x, y, "numbers so large, or intervals so narrow, that no difference can be computed")
+    return _Pair(x, y, None, difference)
 
 
 def _compared(

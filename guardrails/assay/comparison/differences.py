@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from math import hypot, sqrt
+from math import hypot, isfinite, sqrt
 
 from ...core.results import Measurement
 from ...core.statistics import mcnemar, paired_difference, permutation_test
@@ -42,6 +42,12 @@ class Difference:
     bounds: Callable[[float], Bounds]
     method: str
     pairs: int = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether it has bounds at every confidence: a result edited by hand may state numbers that overflow."""
+        (low, high), widest = self.bounds(0.95), self.bounds(MOST_CONFIDENT)
+        return all(map(isfinite, (self.value, *widest))) and low < high
 
 
 def two_sample(before: Measurement, after: Measurement) -> Difference:
@@ -120,7 +126,7 @@ def _excludes_zero(bounds: Bounds) -> bool:
 
 
 def paired(before: Sequence[float], after: Sequence[float], clusters: Sequence[Hashable]) -> Difference | None:
-    """Return the mean difference over the same items, or None where they are of one cluster.
+    """Return the mean difference over the same items, or None where they are of one cluster or all changed alike.
 
     Independent hits and misses: McNemar's exact test, Bonett and Price's interval. Else: a permutation of the sign of
     each cluster's difference, and Student's interval over clusters.
@@ -150,7 +156,7 @@ def paired(before: Sequence[float], after: Sequence[float], clusters: Sequence[H
     return _clustered(before, after, clusters)
 
 
-def _clustered(before: Sequence[float], after: Sequence[float], clusters: Sequence[Hashable]) -> Difference:
+def _clustered(before: Sequence[float], after: Sequence[float], clusters: Sequence[Hashable]) -> Difference | None:
     n = len(before)
     sums: dict[Hashable, list[float]] = {}
     for a, b, cluster in zip(before, after, clusters, strict=True):
@@ -160,6 +166,8 @@ def _clustered(before: Sequence[float], after: Sequence[float], clusters: Sequen
     value = sum(b - a for a, b, _ in sums.values()) / n
     spread = sum((b - a - value * size) ** 2 for a, b, size in sums.values())
     error = sqrt(groups / (groups - 1) * spread) / n
+    if error == 0:  # all clusters changed alike: of noise they say nothing
+        return None
 
     def bounds(confidence: float) -> Bounds:
         half = _t(confidence, groups - 1) * error

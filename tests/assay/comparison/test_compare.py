@@ -82,6 +82,27 @@ def test_items_of_one_document_are_no_independent_pairs() -> None:
     assert together is not None
     assert alone.p < 0.01 < together.p == 1.0  # one document of four differs
     assert paired(before, after, [1] * 40) is None
+    assert paired(before, before, [i // 10 for i in range(40)]) is None  # no noise is known: two samples tell it
+
+
+def test_the_same_run_of_clustered_items_twice_is_unchanged(tmp_path: Path) -> None:
+    one = run(tmp_path / "a", [i % 10 == 0 for i in range(60)], per_document=3)
+    change = only(compare(one, one))
+    assert (change.change, change.pairs) == ("unchanged", 0)
+    assert (change.low or 0) < 0 < (change.high or 0)
+
+
+@pytest.mark.parametrize(
+    "m",
+    [
+        measured(1e300, -1e308, 1e300, 1, unit="nats"), measured(0.5, 0.4, 0.6, 3, confidence=1 - 1e-16, unit="nats"),
+    ],
+)  # fmt: skip
+def test_numbers_that_overflow_are_not_compared(m: Any) -> None:
+    other = measured(1.0, 0.5, 1.5, 50, unit="nats")
+    comparison = compare(stored(finding(m)), stored(finding(other)))
+    assert only(comparison).change in ("not-comparable", "unchanged")
+    assert Comparison.from_json(comparison.to_json()) == comparison
 
 
 def test_audits_of_the_same_items_are_paired_by_their_journals(tmp_path: Path) -> None:
