@@ -1,0 +1,124 @@
+"""Figures of other tools as findings: under the same policy, with their origin, and with no controls of ours."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from ...core.results import Finding, Measurement, Severity, Status
+from ...core.results.finding import Origin
+from ...core.statistics import wilson
+from ..policy.policy import Policy, judge
+from .reading import ForeignReading, ForeignResult
+
+Z = 1.959963984540054
+LIMITS = (
+    "Measured by another tool. No control and no spike of this library was shown to its instrument: how often it is "
+    "wrong is not known here."
+)
+
+
+def foreign_findings(result: ForeignResult, policy: Policy, *, file: str, sha256: str) -> list[Finding]:
+    """Return a finding for each figure of a file.
+
+    A policy gates one by ``probe = "garak:dan.Dan_11_0 / mitigation.MitigationBypass"`` and the tool's metric; what it
+    does not gate is reported without a verdict.
+
+    Parameters
+    ----------
+    result : ForeignResult
+        What was read of the file.
+    policy : Policy
+        The limits.
+    file, sha256 : str
+        Of the file that was read.
+    """
+    origin = Origin(
+        tool=result.tool, version=result.version, file=file, sha256=sha256, target=result.target,
+        corrected=result.corrected,
+    )  # fmt: skip
+    names = Counter(_probe(result, reading) + "/" + reading.metric for reading in result.readings)
+    seen: Counter[str] = Counter()
+    findings = []
+    for reading in result.readings:
+        probe = _probe(result, reading)
+        name = f"{probe}/{reading.metric}"
+        seen[name] += 1
+        number = f" ({seen[name]})" if names[name] > 1 else ""
+        findings.append(_finding(result, reading, policy, origin, probe, f"{name}{number}"))
+    return findings
+
+
+def _probe(result: ForeignResult, reading: ForeignReading) -> str:
+    return f"{result.tool}:{reading.check}"
+
+
+def _finding(
+    result: ForeignResult, reading: ForeignReading, policy: Policy, origin: Origin, probe: str, name: str
+) -> Finding:
+    measurement = _measurement(result, reading, probe)
+    threshold = policy.threshold(probe, reading.metric)
+    if result.unfinished:
+        status, reason = Status.NOT_ASSESSED, result.unfinished
+    elif measurement.value is None:
+        status, reason = Status.NOT_ASSESSED, measurement.reason
+    elif threshold is None:
+        status = Status.NOT_ASSESSED
+        reason = f"policy '{policy.name}' has no threshold for this figure: reported without a verdict"
+    else:
+        status, reason = judge(measurement, threshold)
+    return Finding(
+        id=name,
+        probe=probe,
+        title=f"{result.tool}: {reading.check}",
+        limits=LIMITS,
+        status=status,
+        severity=threshold.severity if threshold else Severity.INFO,
+        risk=f"measured by {result.tool}",
+        reason=reason,
+        measurement=measurement,
+        threshold=threshold,
+        origin=origin,
+    )
+
+
+def _measurement(result: ForeignResult, reading: ForeignReading, probe: str) -> Measurement:
+    common = {
+        "probe": probe, "metric": reading.metric, "n": reading.n, "higher_is_worse": reading.higher_is_worse,
+        "errors": reading.unscored, "explanation": _explanation(result, reading),
+    }  # fmt: skip
+    if reading.hits is not None and reading.n:
+        value, low, high = wilson(reading.hits, reading.n)
+        method = f"Wilson's interval for {reading.hits:,} of {reading.n:,}"
+        return Measurement(**common, unit="share", value=value, low=low, high=high, method=method)  # type: ignore[arg-type]
+    if reading.value is not None and reading.stderr:
+        low, high = reading.value - Z * reading.stderr, reading.value + Z * reading.stderr
+        method = f"normal interval from the standard error that {result.tool} states"
+        return Measurement(**common, unit="", value=reading.value, low=low, high=high, method=method)  # type: ignore[arg-type]
+    if reading.value is None:
+        reason = "; ".join(reading.remarks) or f"{result.tool} states no value"
+    else:
+        reason = f"{result.tool} states {reading.value:.4g} without the counts or the standard error of an interval"
+    return Measurement(**common, unit="", value=None, method="none", reason=reason)  # type: ignore[arg-type]
+
+
+def _explanation(result: ForeignResult, reading: ForeignReading) -> str:
+    corrected = (
+        f"{result.tool} corrected it for the error of its own detector"
+        if result.corrected
+        else f"Not corrected for the error of {result.tool}'s detector or grader"
+    )
+    parts = [corrected, *reading.remarks, *result.remarks]
+    if reading.unscored:
+        parts.append(f"{reading.unscored:,} more samples failed or could not be scored, and count as neither")
+    return " ".join(f"{_capital(part)}." for part in parts)
+
+
+def _capital(sentence: str) -> str:
+    return re.sub(r"^\w", lambda m: m[0].upper(), sentence) if not sentence.startswith("garak") else sentence
+
+
+def target_names(results: Sequence[ForeignResult]) -> str:
+    """Return which targets several files are of, each once."""
+    return ", ".join(dict.fromkeys(result.target for result in results))
