@@ -101,6 +101,14 @@ def audit(
         Path | None,
         typer.Option(metavar="RUN", help="An earlier audit: what failed there and is no worse does not fail this one."),
     ] = None,
+    import_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="A result of garak, lm-evaluation-harness, inspect, promptfoo or every-eval-ever; may be repeated.",
+        ),
+    ] = None,
     api_key_env: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The environment variable that holds the key.", rich_help_panel=ENDPOINT),
@@ -183,6 +191,7 @@ def audit(
         "fail_on": fail_on,
         "waivers": waivers,
         "baseline": baseline,
+        "imports": tuple(map(str, import_)) if import_ else None,
         "endpoint": endpoint or None,
     }
     options = {name: value for name, value in given.items() if value is not None}  # a plan fills in the others
@@ -191,7 +200,7 @@ def audit(
         return
     from ..assay.run_folder import default_folder
 
-    folder = resume or out or default_folder(target or "self-check")
+    folder = resume or out or default_folder(target or ("imported" if import_ else "self-check"))
     if engine is Engine.RAY and (code := continue_in_child(_how_to_resume, folder)) is not None:
         raise typer.Exit(code)
     from reports import render

@@ -62,6 +62,7 @@ class Inputs:
         records: dict[str, InputRecord | None] = {name: self._record(name) for name in ("target", *DATA)}
         files = option_files(self._settings.options)
         records |= {name: self._path(str(path), path) for name, path in files.items() if os.path.exists(path)}
+        records |= {f"import {i}": self._path(file, Path(file)) for i, file in enumerate(self._settings.imports, 1)}
         return {name: record for name, record in records.items() if record is not None}
 
     def _record(self, name: str) -> InputRecord | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from ...core.errors import ConfigurationError, JournalError
 from ...core.results import AuditResult
 from ..cluster import check_engine
+from ..foreign.imported import imported_alone
 from ..resume import (
     check_asked,
     check_named,
@@ -73,6 +74,7 @@ def run_audit(
     fail_on: str | None = None,
     waivers: str | Path | None = None,
     baseline: str | Path | None = None,
+    imports: Sequence[str | Path] = (),
     endpoint: Mapping[str, Any] | None = None,
     engine: str = "local",
     progress: Report = None,
@@ -112,6 +114,9 @@ def run_audit(
     baseline : str or Path, optional
         The folder of an earlier run, or its ``result.json``. What failed there too, and is no worse beyond noise, does
         not fail the audit.
+    imports : sequence of str or Path, optional
+        Results of other tools (`guardrails.assay.foreign.load.load_foreign`): their figures stand in the report under
+        the same policy. Without a target nothing else is done.
     probes : str or sequence of str, optional
         One glob or several: run only the probes that match one of them.
     endpoint : dict, optional
@@ -157,7 +162,7 @@ def run_audit(
         "text_field": text_field, "options": options, "recognizers": recognizers, "descriptor": descriptor,
         "groups": groups, "policy": policy, "columns": columns, "ignore_columns": ignore_columns, "roles": roles,
         "probes": probes, "budget": budget, "seed": seed, "fail_on": fail_on,
-        "waivers": waivers, "baseline": baseline,
+        "waivers": waivers, "baseline": baseline, "imports": tuple(os.fspath(file) for file in imports),
         "endpoint": dict(endpoint) if endpoint else None,
     }  # fmt: skip
     if resume is not None:
@@ -175,6 +180,9 @@ def run_audit(
         raise ConfigurationError("--salvage restores a damaged run: name it with --resume")
     given = {k: name_of(v) for k, v in objects.items()} | settled
     settings = make_settings(given, Path(plan) if plan else None)
+    if settings.target is None and settings.imports:
+        folder = Path(out) if out else default_folder("imported")
+        return imported_alone(settings, folder), folder
     ray = _connected(engine, settings)
     if settings.target is None and tell:
         tell("no target is named: this is the self-check")
@@ -184,7 +192,7 @@ def run_audit(
     inputs = Inputs(settings, objects, without=folder)
     records = inputs.records()  # before they are loaded: what changes in between is seen at the end
     scope = Scope(settings, objects)
-    _ = scope.excuses
+    _ = scope.excuses, scope.imported
     scope.assays()  # opens the target, so that a wrong name leaves no folder behind
     identity = scope.subject.target.identity() if settings.target else {}  # reaches the server of a served model
     workers = _workers(ray, scope, folder, identity, records)
@@ -230,7 +238,7 @@ def _resumed(
         inputs = Inputs(settings, objects, without=folder)
         check_unchanged(journal, inputs, folder)
         scope = Scope(settings, objects)
-        _ = scope.excuses
+        _ = scope.excuses, scope.imported
         check_opened(journal, scope, folder)
         workers = _workers(ray, scope, folder, journal.table("identity"), stored_records(journal))
         if salvage:

@@ -51,6 +51,7 @@ class Settings(BaseModel):
     fail_on: Severity = Severity.LOW
     waivers: str | None = Field(default=None, min_length=1, description="a TOML file")
     baseline: str | None = Field(default=None, min_length=1, description="the folder of a run, or its result.json")
+    imports: tuple[str, ...] = Field(default=(), description="files with results of other tools")
     endpoint: EndpointOptions = EndpointOptions()
 
     @field_validator("columns", "ignore_columns", mode="before")
@@ -93,6 +94,7 @@ class Settings(BaseModel):
         if probe is None:  # what decides the exit code, and no finding by itself
             words += ["--fail-on", self.fail_on.value] if self.fail_on is not Severity.LOW else []
             words += [word for name in EXCUSES if (file := getattr(self, name)) for word in (f"--{name}", file)]
+            words += [word for file in self.imports for word in ("--import", file)]
         words += self.endpoint.words()
         return shlex.join([*words, "--budget", self.budget.value, "--seed", str(self.seed)])
 
@@ -140,6 +142,7 @@ def make_settings(given: Mapping[str, Any], plan: Path | None = None) -> Setting
         excuses_of(settings)
     except ConfigurationError as error:
         wrong += [f"  {error.lines[0]}", *(f"  {line}" for line in error.lines[1:])]
+    wrong += [f"  import: there is no '{path}'" for path in settings.imports if not Path(path).is_file()]
     if settings.choice and settings.target is None:
         wrong.append("  columns and roles: for a target that is a table, and there is none")
     if settings.endpoint != EndpointOptions() and settings.target is None:

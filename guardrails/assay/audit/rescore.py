@@ -19,6 +19,7 @@ from ...core.results import (
     Status,
 )
 from ..comparison.excuses import Excuses
+from ..foreign.findings import judged_by
 from ..policy.policy import Policy
 from ..stored_audit import StoredAudit
 from .controls import control_outcome, default_threshold
@@ -71,7 +72,10 @@ def rescore(
     findings: list[Finding] = []
     for probe in dict.fromkeys(finding.probe for finding in before.findings):
         old = [finding for finding in before.findings if finding.probe == probe]
-        findings += _rescored(old, before, policy, policy_name)
+        if old[0].origin is not None:
+            findings += [judged_by(finding, policy) for finding in old]
+        else:
+            findings += _rescored(old, before, policy, policy_name)
     findings.sort(key=lambda finding: finding.id)
     kept = [gap for gap in before.not_tested if gap.why.startswith("not selected")]
     result = before.model_copy(

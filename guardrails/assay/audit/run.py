@@ -28,6 +28,7 @@ from ...core.results import (
     Timing,
 )
 from ...core.results.cost import Use
+from ..foreign.imported import with_imports
 from ..meter import Meter
 from ..resume import stored_records
 from ..served import asked_as, price, requests_made, spent
@@ -146,6 +147,8 @@ class Run:
             ),
             fail_on=settings.fail_on,
         )
+        if self.scope.imported:
+            result = with_verdict(with_imports(result, self.scope.imported, policy))
         return with_verdict(self.scope.excuses.applied(result, self.folder)) if self.scope.excuses else result
 
     def write_plan(self, assays: Sequence[Assay]) -> None:

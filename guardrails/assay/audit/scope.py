@@ -18,6 +18,7 @@ from ...core.subject import Subject
 from ...core.targets import Access, Modality, Target
 from ...kit.text.stored_corpus import StoredCorpus, is_index
 from ..comparison.excuses import Excuses
+from ..foreign.imported import Imported, read_imports
 from ..policy.policy import load_policy
 from .controls import CONTROL_SEED, control_subject, control_threshold
 from .engine import Series
@@ -121,6 +122,11 @@ class Scope:
     def excuses(self) -> Excuses | None:
         """The waivers and the baseline, as they were when this was first asked: one may expire during the run."""
         return excuses_of(self.settings)
+
+    @cached_property
+    def imported(self) -> list[Imported]:
+        """Results of other tools."""
+        return read_imports(self.settings.imports)
 
     @cached_property
     def _chosen(self) -> list[Probe]:

@@ -13,6 +13,7 @@ from ..policy.policy import Policy, judge
 from .reading import ForeignReading, ForeignResult
 
 Z = 1.959963984540054
+UNGATED = "has no threshold for this figure: reported without a verdict"
 LIMITS = (
     "Measured by another tool. No control and no spike of this library was shown to its instrument: how often it is "
     "wrong is not known here."
@@ -58,29 +59,32 @@ def _finding(
     result: ForeignResult, reading: ForeignReading, policy: Policy, origin: Origin, probe: str, name: str
 ) -> Finding:
     measurement = _measurement(result, reading, probe)
-    threshold = policy.threshold(probe, reading.metric)
-    if result.unfinished:
-        status, reason = Status.NOT_ASSESSED, result.unfinished
-    elif measurement.value is None:
-        status, reason = Status.NOT_ASSESSED, measurement.reason
-    elif threshold is None:
-        status = Status.NOT_ASSESSED
-        reason = f"policy '{policy.name}' has no threshold for this figure: reported without a verdict"
-    else:
-        status, reason = judge(measurement, threshold)
-    return Finding(
+    finding = Finding(
         id=name,
         probe=probe,
         title=f"{result.tool}: {reading.check}",
         limits=LIMITS,
-        status=status,
-        severity=threshold.severity if threshold else Severity.INFO,
+        status=Status.NOT_ASSESSED,
+        severity=Severity.INFO,
         risk=f"measured by {result.tool}",
-        reason=reason,
+        reason=result.unfinished or measurement.reason,
         measurement=measurement,
-        threshold=threshold,
         origin=origin,
     )
+    return judged_by(finding, policy)
+
+
+def judged_by(finding: Finding, policy: Policy) -> Finding:
+    """Return the finding of another tool under a policy; what that tool left open stays open."""
+    m = finding.measurement
+    threshold = policy.threshold(finding.probe, m.metric) if m else None
+    severity = threshold.severity if threshold else Severity.INFO
+    status, reason = Status.NOT_ASSESSED, finding.reason
+    if threshold is None and (reason is None or reason.endswith(UNGATED)):
+        reason = f"policy '{policy.name}' {UNGATED}"
+    elif m and threshold and (finding.threshold is not None or reason is None or reason.endswith(UNGATED)):
+        status, reason = judge(m, threshold)
+    return finding.model_copy(update={"status": status, "reason": reason, "threshold": threshold, "severity": severity})
 
 
 def _measurement(result: ForeignResult, reading: ForeignReading, probe: str) -> Measurement:

@@ -71,7 +71,7 @@ def _read(path: Path) -> ForeignResult:
         raise refused(path, f"empty; expected {KNOWN}")
     if garak.is_garak(first):
         return garak.read(chain([first], (row for row in rows if isinstance(row, dict))))
-    document = first if isinstance(first, dict) else None
+    document = first if isinstance(first, dict) else {}
     if inspect_ai.is_inspect(document):
         return inspect_ai.read(inspect_ai.header(path))
     for fits, read in _READERS:

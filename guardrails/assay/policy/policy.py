@@ -42,7 +42,13 @@ UP_TO_ONE = frozenset({"share", "share of guesses", "risk", "AUC"})
 """Units of what lies between 0 and 1: a limit of 5, meant as 5%, would pass everything."""
 
 
+TOOLS = frozenset({"garak", "lm-evaluation-harness", "inspect", "promptfoo", "every-eval-ever"})
+"""Before a colon in the name of a probe: it is a check of that tool, whose results `--import` reads."""
+
 Word = Annotated[str, StringConstraints(pattern=r"^[\w.-]+$", max_length=100)]
+Check = Annotated[
+    str, StringConstraints(pattern=rf"^(?:[\w.-]{{1,100}}|(?:{'|'.join(sorted(TOOLS))}):[^\x00-\x1f\x7f]{{1,400}})$")
+]
 Line = Annotated[str, StringConstraints(pattern=VISIBLE, max_length=100)]
 
 
@@ -51,7 +57,7 @@ class _Row(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    probe: Word
+    probe: Check
     metric: Word
     gate: bool = True
     limit: float | None = Field(default=None, strict=True)
@@ -250,7 +256,7 @@ def _applied(rows: Sequence[_Row], base: Mapping[Key, Threshold]) -> tuple[dict[
 
 def unknown_probes(policy: Policy) -> list[str]:
     """Return a line for each probe that a policy gates and that there is not here."""
-    names = sorted({name for name, _ in policy.thresholds} - probes().keys())
+    names = sorted({name for name, _ in policy.thresholds if name.split(":")[0] not in TOOLS} - probes().keys())
     return [f"there is no probe '{name}'.{did_you_mean(name, probes())}" for name in names]
 
 

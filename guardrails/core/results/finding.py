@@ -147,6 +147,17 @@ class KnownFinding(Frozen):
     note: str = Field(default="", description="how the two compare")
 
 
+class Origin(Frozen):
+    """Which other tool measured a finding, and the file that says so."""
+
+    tool: str
+    version: str
+    file: str
+    sha256: str
+    target: str = Field(description="what was tested, in that tool's words")
+    corrected: bool = Field(description="whether that tool corrected the figure for its own detector's error")
+
+
 class Finding(Frozen):
     """A measurement compared with a threshold.
 
@@ -184,6 +195,7 @@ class Finding(Frozen):
     expected: Literal["found", "clear"] | None = Field(
         default=None, description="self-check only: what is known of this target"
     )
+    origin: Origin | None = Field(default=None, description="of a finding that another tool measured")
     waiver: WaiverRecord | None = Field(default=None, description="of a failed finding: it does not fail the audit")
     known: KnownFinding | None = Field(default=None, description="of a failed finding that the baseline has too")
 
