@@ -39,6 +39,7 @@ ITEMS = {
 def main(names: list[str]) -> int:
     """Write the cards of the detectors that were named, or of all that need no argument."""
     from guardrails.core.registry import detectors
+    from guardrails.deepfake.fusion import ENCODED
     from guardrails.deepfake.images.fitted_head import WEIGHTS
     from guardrails.training.exams.by_source import left_out
 
@@ -55,11 +56,29 @@ def main(names: list[str]) -> int:
                 cards[name] = {**cards.get(name, {}), "cost": cost}
             print(name, answer.stdout.strip(), flush=True)
     scores = json.loads((WEIGHTS / "by_source.json").read_text(encoding="utf-8"))["heads"]
-    for name, head in (("deepfake.fusion", "deepfake.fusion, encoder"), ("deepfake.features", "deepfake.features")):
+    for name, head in (("deepfake.fusion", ENCODED), ("deepfake.features", "deepfake.features")):
         if name in cards:
-            cards[name]["sources and families left out"] = left_out(scores[head]).stated()
+            cards[name] |= {"kinds": kinds_of(head), "sources and families left out": left_out(scores[head]).stated()}
     CARDS.write_text(json.dumps(cards, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
+
+
+def kinds_of(head: str) -> dict[str, Any]:
+    """Return what the calibration of a shipped head has of each kind of picture; None for a kind without verdicts."""
+    import numpy as np
+
+    from guardrails.deepfake.images.fitted_head import shipped
+    from guardrails.deepfake.images.kinds import DRAWING, FACE, PHOTOGRAPH
+    from guardrails.kit.detection.calibration import LEAST_RATIO
+
+    fitted = shipped(head)
+    calibration, scope = fitted.calibration, fitted.scope
+    low, high = (float(f"{np.exp(bound):.2g}") for bound in calibration.bounds)
+    verdicts = [*(["synthetic"] if high >= LEAST_RATIO else []), "nothing found", "abstain"]
+    known = {
+        "sources": calibration.real.n, "families": calibration.generated.n, "ratios": [low, high], "verdicts": verdicts,
+    }  # fmt: skip
+    return {kind: known if scope is None or kind in scope.kinds else None for kind in (PHOTOGRAPH, FACE, DRAWING)}
 
 
 def measure(name: str, place: Path) -> dict[str, Any] | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from generators.base import Generator, generators
 from guardrails.assay.audit.options import SHORT
@@ -17,7 +19,9 @@ from guardrails.core.detector import Detector
 from guardrails.core.probe import Probe
 from guardrails.core.registry import detectors, probes
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+CARDS_FILE = ROOT / "guardrails" / "deepfake" / "detector_cards.json"
 PROBES = """\
 # Probes and detectors
 
@@ -59,6 +63,32 @@ What the probes of this version can evidence of each control, and what they cann
 """
 
 
+CARDS = """\
+# Detector cards
+
+Memory and time of each detector, the kinds of pictures that it gives verdicts on, and what these verdicts are worth on
+sources that its calibration has not seen. The figures are in `guardrails/deepfake/detector_cards.json`; how each
+detector was trained is in its card in `guardrails/deepfake/weights`.
+
+`python scripts/write_detector_cards.py` measures, `make docs` writes this page.
+
+## Memory and time
+
+One thread of one process. Time is processor time, so it depends on the machine; the ratio to reading the same file with
+the library's own reader, in turns in the same process, depends on it less. Both are medians with the least and largest
+value. Memory is the peak of the process; in parentheses, after reading alone.
+"""
+LEFT_OUT = """
+## Sources and families left out
+
+Photographs without a face, each as it is and after one random crop, resize and encoding. Each source and each family is
+left out of the calibration in turn, and judged by it; no head learnt from any of them. The share is a mean over sources
+or families. The calibration error is that of the likelihood ratios, debiased; its interval is over sources and
+families. Pictures with a face and drawings get no ratio and no verdict, so they have neither false alarms nor a
+calibration error.
+"""
+
+
 def pages() -> dict[Path, str]:
     """Return the text of each page."""
     parts = [PROBES]
@@ -66,8 +96,69 @@ def pages() -> dict[Path, str]:
     parts += [section for detector in detectors().values() for section in _detector(detector)]
     models = [GENERATORS, *(section for cls in generators().values() for section in _generator(cls))]
     covered = [COVERAGE, *(section for name in policy_names() for section in _coverage(load_policy(name)))]
-    texts = {"probes": parts, "generators": models, "framework-coverage": covered}
+    cards = [CARDS, *_cards(json.loads(CARDS_FILE.read_text(encoding="utf-8")))]
+    texts = {"probes": parts, "generators": models, "framework-coverage": covered, "detector-cards": cards}
     return {DOCS / f"{name}.md": "\n".join(text) for name, text in texts.items()}
+
+
+def _cards(cards: Mapping[str, Any]) -> Iterator[str]:
+    """Costs, kinds, and verdicts on what was left out."""
+    costs = {name: card["cost"] for name, card in sorted(cards.items())}
+    for items in dict.fromkeys(cost["items"] for cost in costs.values()):
+        these = {name: cost for name, cost in costs.items() if cost["items"] == items}
+        one = next(iter(these.values()))
+        yield f"{_sentence(f'{items[0].upper()}{items[1:]}')} n = {one['n']}, {one['rounds']} times each.\n"
+        yield "| detector | seconds | times reading alone | seconds of the first, loading included | memory, MiB |"
+        yield "|---|---|---|---|---|"
+        for name, cost in these.items():
+            seconds, ratio = (_spread(cost[key]) for key in ("seconds", "times reading alone"))
+            first = cost["seconds of the first item, loading included"]
+            yield f"| `{name}` | {seconds} | {ratio} | {first:g} | {cost['MiB']} ({cost['MiB of reading alone']}) |"
+        yield ""
+    judged = {name: card for name, card in sorted(cards.items()) if "kinds" in card}
+    yield from _kinds(judged)
+    yield LEFT_OUT
+    yield "| detector | items | scores | synthetic | nothing found | abstained | share called synthetic |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, card in judged.items():
+        for side, units in (("real", "sources"), ("generated", "families")):
+            of = card["sources and families left out"][side]
+            counts = of["verdicts"]
+            columns = [sum(counts.values()), *(counts[v] for v in ("synthetic", "nothing found", "abstain"))]
+            items, share = f"{side}, {of[units]} {units}", _three(of["called synthetic"])
+            yield f"| `{name}` | {items} | {' | '.join(map(str, columns))} | {share} |"
+    yield ""
+    for name, card in judged.items():
+        of = card["sources and families left out"]
+        worst = of["real"]["worst source"]
+        yield (
+            f"- `{name}`: calibration error {_three(of['calibration error'])}, n = {of['scores']} scores; largest share"
+            f" of a source {worst['called synthetic']:g} ({worst['source']}, n = {worst['scores']})."
+        )
+    yield ""
+
+
+def _kinds(cards: Mapping[str, Any]) -> Iterator[str]:
+    yield "## Kinds of pictures\n"
+    yield "The shipped detectors that are not in this table give no verdict on any item; each says why in its rows.\n"
+    yield "| detector | kind | real sources | families | ratios that these support | verdicts that they support |"
+    yield "|---|---|---|---|---|---|"
+    for name, card in cards.items():
+        for kind, of in card["kinds"].items():
+            if of is None:
+                yield f"| `{name}` | {kind} | none | none | none | none |"
+                continue
+            low, high = of["ratios"]
+            verdicts = ", ".join(of["verdicts"])
+            yield f"| `{name}` | {kind} | {of['sources']} | {of['families']} | {low} to {high} | {verdicts} |"
+
+
+def _spread(of: Mapping[str, float]) -> str:
+    return f"{of['median']:g} [{of['least']:g}, {of['most']:g}]"
+
+
+def _three(of: Mapping[str, float]) -> str:
+    return f"{of['value']:.2f} [{of['low']:.2f}, {of['high']:.2f}]"
 
 
 def _coverage(policy: Policy) -> Iterator[str]:
