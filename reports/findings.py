@@ -121,7 +121,7 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     if finding.expected:
         facts.append(("Known of this target", f"the fault is {'planted' if finding.expected == 'found' else 'absent'}"))
-    if o := finding.origin:
+    if o := finding.measured_by:
         facts.append(("Measured by", f"{o.tool} {o.version}, of {o.target}; {o.file}, SHA-256 {o.sha256}"))
     if threshold:
         facts.append(("Limit", f"{limit_of(finding)}, {threshold.severity} severity. {threshold.origin}"))

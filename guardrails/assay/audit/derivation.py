@@ -89,7 +89,7 @@ def _hides_a_fail(finding: Finding) -> bool:
     m, t = finding.measurement, finding.threshold
     return (
         finding.status is Status.NOT_ASSESSED
-        and finding.origin is None  # a run of another tool that was cut off is never assessed
+        and finding.measured_by is None  # a run of another tool that was cut off is never assessed
         and not finding.control_failed
         and m is not None
         and t is not None

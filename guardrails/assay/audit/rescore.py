@@ -72,7 +72,7 @@ def rescore(
     findings: list[Finding] = []
     for probe in dict.fromkeys(finding.probe for finding in before.findings):
         old = [finding for finding in before.findings if finding.probe == probe]
-        if old[0].origin is not None:
+        if old[0].measured_by is not None:
             findings += [judged_by(finding, policy) for finding in old]
         else:
             findings += _rescored(old, before, policy, policy_name)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ...core.results import Finding, Measurement, Severity, Status
-from ...core.results.finding import Origin
+from ...core.results.finding import OtherTool
 from ...core.statistics import wilson
 from ..policy.policy import Policy, judge
 from .reading import ForeignReading, ForeignResult
@@ -35,7 +35,7 @@ def foreign_findings(result: ForeignResult, policy: Policy, *, file: str, sha256
     file, sha256 : str
         Of the file that was read.
     """
-    origin = Origin(
+    tool = OtherTool(
         tool=result.tool, version=result.version, file=file, sha256=sha256, target=result.target,
         corrected=result.corrected,
     )  # fmt: skip
@@ -47,7 +47,7 @@ def foreign_findings(result: ForeignResult, policy: Policy, *, file: str, sha256
         name = f"{probe}/{reading.metric}"
         seen[name] += 1
         number = f" ({seen[name]})" if names[name] > 1 else ""
-        findings.append(_finding(result, reading, policy, origin, probe, f"{name}{number}"))
+        findings.append(_finding(result, reading, policy, tool, probe, f"{name}{number}"))
     return findings
 
 
@@ -56,7 +56,7 @@ def _probe(result: ForeignResult, reading: ForeignReading) -> str:
 
 
 def _finding(
-    result: ForeignResult, reading: ForeignReading, policy: Policy, origin: Origin, probe: str, name: str
+    result: ForeignResult, reading: ForeignReading, policy: Policy, tool: OtherTool, probe: str, name: str
 ) -> Finding:
     measurement = _measurement(result, reading, probe)
     finding = Finding(
@@ -69,7 +69,7 @@ def _finding(
         risk=f"measured by {result.tool}",
         reason=result.unfinished or measurement.reason,
         measurement=measurement,
-        origin=origin,
+        measured_by=tool,
     )
     return judged_by(finding, policy)
 

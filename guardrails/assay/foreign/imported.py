@@ -118,11 +118,11 @@ def _gaps(findings: Sequence[Finding]) -> list[NotTested]:
     gaps = []
     ungated: Counter[str] = Counter()
     for finding in findings:
-        m, origin = finding.measurement, finding.origin
-        if finding.status != "not-assessed" or origin is None:
+        m, other = finding.measurement, finding.measured_by
+        if finding.status != "not-assessed" or other is None:
             continue
         if m is not None and m.value is not None and finding.threshold is None:
-            ungated[f"{origin.tool} ({origin.file})"] += 1
+            ungated[f"{other.tool} ({other.file})"] += 1
         else:
             gaps.append(NotTested(what=finding.title, why=finding.reason or ""))
     return gaps + [NotTested(what=f"{n:,} figures of {tool}", why=SHOWN) for tool, n in sorted(ungated.items())]

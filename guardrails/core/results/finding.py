@@ -147,7 +147,7 @@ class KnownFinding(Frozen):
     note: str = Field(default="", description="how the two compare")
 
 
-class Origin(Frozen):
+class OtherTool(Frozen):
     """Which other tool measured a finding, and the file that says so."""
 
     tool: str
@@ -195,7 +195,7 @@ class Finding(Frozen):
     expected: Literal["found", "clear"] | None = Field(
         default=None, description="self-check only: what is known of this target"
     )
-    origin: Origin | None = Field(default=None, description="of a finding that another tool measured")
+    measured_by: OtherTool | None = Field(default=None, description="the other tool that measured it")
     waiver: WaiverRecord | None = Field(default=None, description="of a failed finding: it does not fail the audit")
     known: KnownFinding | None = Field(default=None, description="of a failed finding that the baseline has too")
 

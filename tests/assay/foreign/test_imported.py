@@ -59,8 +59,8 @@ def test_a_limit_of_the_policy_gates_a_figure(limit: float, verdict: str, code: 
     [finding] = result.findings
     assert finding.measurement is not None
     assert (finding.measurement.value, finding.measurement.n) == (0.04, 500)
-    assert finding.origin is not None
-    assert (finding.origin.tool, finding.origin.corrected) == ("garak", False)
+    assert finding.measured_by is not None
+    assert (finding.measured_by.tool, finding.measured_by.corrected) == ("garak", False)
     assert list(contradictions(result)) == []
 
 

@@ -50,7 +50,7 @@ def earlier(written: dict[str, Any], version: str) -> str:
     since = {
         "1.0": ("exact", "read_as", "first_error", "inputs", "sha256", "cost"), "1.1": ("inputs", "sha256", "cost"),
         "1.2": ("cost",), "1.3": ("requests",), "1.4": ("policy_record",),
-        "1.5": ("waiver", "known", "waivers", "remarks", "fail_on", "rescored", "readings", "origin"),
+        "1.5": ("waiver", "known", "waivers", "remarks", "fail_on", "rescored", "readings", "measured_by"),
     }[version]  # fmt: skip
     values = without(written, *since) | {"schema_version": version}
     return json.dumps(values) if "sha256" in since else stored(values)
