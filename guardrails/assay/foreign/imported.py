@@ -97,6 +97,7 @@ def _record(imported: Imported) -> TargetRecord:
         name=tool.target,
         modality="text",
         access=(),
+        data={"import": imported.file},
         read_as={"import": f"a result of {tool.tool} {tool.version}, begun {tool.started or 'at an unknown time'}"},
         inputs={"import": file},
     )
@@ -125,4 +126,7 @@ def _gaps(findings: Sequence[Finding]) -> list[NotTested]:
             ungated[f"{other.tool} ({other.file})"] += 1
         else:
             gaps.append(NotTested(what=finding.title, why=finding.reason or ""))
-    return gaps + [NotTested(what=f"{n:,} figures of {tool}", why=SHOWN) for tool, n in sorted(ungated.items())]
+    return gaps + [
+        NotTested(what=f"{n:,} figure{'' if n == 1 else 's'} of {tool}", why=SHOWN)
+        for tool, n in sorted(ungated.items())
+    ]

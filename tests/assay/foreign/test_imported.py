@@ -67,7 +67,7 @@ def test_a_limit_of_the_policy_gates_a_figure(limit: float, verdict: str, code: 
 def test_without_a_limit_there_is_no_verdict(tmp_path: Path) -> None:
     result = audited(tmp_path, report(tmp_path))
     assert (result.verdict, result.exit_code) == ("not-assessed", 3)
-    assert [gap.what for gap in result.not_tested][1].startswith("1 figures of garak")
+    assert [gap.what for gap in result.not_tested][1].startswith("1 figure of garak")
 
 
 @pytest.mark.parametrize(
