@@ -60,7 +60,7 @@ def requests_table(requests: Requests, trim: Trim) -> Table:
         ("of these, empty", f"{requests.empty:,}"),
         ("Filtered by the server", f"{requests.filtered:,}"),
         ("Failed", f"{sum(requests.failed.values()):,}"),
-        *((f"of these, {trim.text(why, limit=80)}", f"{n:,}") for why, n in requests.failed.items()),
+        *((f"of these, {trim.text(why, limit=80)}", f"{n:,}") for why, n in sorted(requests.failed.items())),
         ("Not sent", f"{requests.not_sent:,}"),
         ("Stored answers used again", f"{requests.reused:,}"),
         ("Tokens in + out", f"{requests.prompt_tokens:,} + {requests.completion_tokens:,}"),
@@ -81,7 +81,7 @@ def requests_line(requests: Requests) -> str:
     """
     again = f" ({requests.repeated:,} again)" if requests.repeated else ""
     kinds = [f"{n:,} {what}" for n, what in ((requests.refused, "refused"), (requests.empty, "empty")) if n]
-    reasons = ", ".join(f"{why}: {n:,}" for why, n in requests.failed.items())
+    reasons = ", ".join(f"{why}: {n:,}" for why, n in sorted(requests.failed.items()))
     parts = [
         f"{requests.answered:,} answered" + (f" ({', '.join(kinds)})" if kinds else ""),
         f"{requests.filtered:,} filtered by the server" if requests.filtered else "",

@@ -24,6 +24,7 @@ from .facts import (
     reading_that_counts,
     run_facts,
     started,
+    target_facts,
     text_of,
 )
 from .outcomes import one_line
@@ -75,9 +76,6 @@ class AuditCycloneDx(Renderer[AuditResult]):
 
 
 def _model(position: int, target: TargetRecord, findings: Sequence[Finding], gaps: Sequence[str]) -> Json:
-    facts: dict[str, Fact] = {f"identity:{name}": text for name, text in target.identity.items()}
-    facts |= {f"read-as:{name}": text for name, text in target.read_as.items()}
-    facts |= {f"sha256:{name}": record.sha256 for name, record in target.inputs.items()}
     return {
         "type": "machine-learning-model",
         "bom-ref": f"target-{position}",
@@ -89,13 +87,14 @@ def _model(position: int, target: TargetRecord, findings: Sequence[Finding], gap
             "considerations": _considerations(findings, gaps),
             "properties": _outcomes(findings),
         },
-        "properties": _properties(facts),
+        "properties": _properties(target_facts(target)),
     }
 
 
 def _parameters(target: TargetRecord) -> Json:
     datasets = [
-        {"type": "dataset", "name": one_line(name), "description": one_line(text)} for name, text in target.data.items()
+        {"type": "dataset", "name": one_line(name), "description": one_line(text)}
+        for name, text in sorted(target.data.items())
     ]
     outputs = {"outputs": [{"format": one_line(target.modality)}]}
     return outputs | ({"datasets": datasets} if datasets else {})

@@ -12,6 +12,7 @@ from typing import Any
 from guardrails.core.results import AuditResult, Finding, Measurement, metric_of, target_of
 
 from .facts import (
+    data_of,
     document_uuid,
     facts_of,
     gaps_of,
@@ -22,6 +23,7 @@ from .facts import (
     reading_that_counts,
     run_facts,
     started,
+    target_facts,
     text_of,
 )
 from .outcomes import one_line
@@ -83,20 +85,16 @@ def _identity(result: AuditResult) -> dict[str, str]:
     if len(result.targets) != 1:
         return {"targets": str(len(result.targets))}
     (target,) = result.targets
-    facts = {f"identity {name}": text for name, text in target.identity.items()}
-    facts |= {f"read as {name}": text for name, text in target.read_as.items()}
-    facts |= {f"sha256 {name}": record.sha256 for name, record in target.inputs.items()}
-    return {"modality": one_line(target.modality)} | {one_line(name): one_line(text) for name, text in facts.items()}
+    return {"modality": one_line(target.modality)} | target_facts(target)
 
 
 def _score(finding: Finding, m: Measurement, result: AuditResult, identifier: str) -> Json:
     name = target_of(finding, result)
     target = next((target for target in result.targets if target.name == name), None)
-    data = "; ".join(f"{role}: {text}" for role, text in target.data.items()) if target else ""
     return {
         "evaluation_result_id": identifier,
         "evaluation_name": name_of(finding),
-        "source_data": {"dataset_name": one_line(data) or "none", "source_type": "other"},
+        "source_data": {"dataset_name": (data_of(target) if target else "") or "none", "source_type": "other"},
         "metric_config": {
             "evaluation_description": one_line(finding.question or finding.title),
             "metric_id": one_line(f"guardrails.{finding.probe}.{metric_of(finding)}"),

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from guardrails.core.results import AuditResult, Evidence, Finding, Measurement, Status
+from guardrails.core.results import AuditResult, Evidence, Finding, Measurement, Status, TargetRecord
 
 from .findings import sentence_of
 from .outcomes import one_line, outcome_of, reading_of
@@ -132,6 +132,21 @@ def run_facts(result: AuditResult) -> dict[str, Fact]:
         "command": result.command, "guardrails-version": result.guardrails_version,
     }  # fmt: skip
     return _known(facts)
+
+
+def target_facts(target: TargetRecord) -> dict[str, str]:
+    """Return what is known of a target, by name: its data, how each input was read, identity and hashes."""
+    facts = {f"data-{name}": text for name, text in target.data.items()}
+    facts |= {f"read-as-{name}": text for name, text in target.read_as.items()}
+    facts |= {f"identity-{name}": text for name, text in target.identity.items()}
+    facts |= {f"sha256-{name}": record.sha256 for name, record in target.inputs.items()}
+    lines = {one_line(name): one_line(text) for name, text in sorted(facts.items())}  # as a stored result has them
+    return {name: line for name, line in lines.items() if line}
+
+
+def data_of(target: TargetRecord) -> str:
+    """Return the data of a target in one line."""
+    return one_line("; ".join(f"{role}: {text}" for role, text in sorted(target.data.items())))
 
 
 def started(result: AuditResult) -> datetime | None:

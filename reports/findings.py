@@ -132,7 +132,7 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
         unit = m.unit if m else ""
         facts.append(("In the baseline", f"fail, {reading(k.value, k.low, k.high, unit)}, n = {k.n:,}. {k.note}"))
     if finding.options:
-        values = "; ".join(f"{name} = {value}" for name, value in finding.options.items())
+        values = "; ".join(f"{name} = {value}" for name, value in sorted(finding.options.items()))
         facts.append(("How it was set", f"{values}; everything else, by default. The controls were run with the same"))
     if m is None:
         return facts

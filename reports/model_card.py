@@ -13,7 +13,7 @@ from typing import Any
 
 from guardrails.core.results import AuditResult, Finding, TargetRecord, metric_of, target_of
 
-from .facts import facts_of, gaps_of, name_of, reading_that_counts, run_facts, summary_of
+from .facts import data_of, facts_of, gaps_of, name_of, reading_that_counts, run_facts, summary_of
 from .junit import xml_text
 from .markdown import escape
 from .outcomes import one_line, outcome_of
@@ -43,7 +43,7 @@ def _model(target: TargetRecord, result: AuditResult) -> dict[str, Any] | None:
     measured = [f for f in result.findings if target_of(f, result) == target.name and reading_that_counts(f)]
     if not measured:
         return None
-    data = one_line("; ".join(f"{role}: {text}" for role, text in target.data.items())) or "no data were given"
+    data = data_of(target) or "no data were given"
     results = {
         "task": {"type": "other", "name": one_line(f"guardrails {result.kind} of {target.modality}")},
         "dataset": {"type": "other", "name": data},

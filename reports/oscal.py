@@ -28,6 +28,7 @@ from .facts import (
     part_uuid,
     run_facts,
     started,
+    target_facts,
     text_of,
     token,
 )
@@ -130,15 +131,12 @@ def _result(result: AuditResult, document: UUID, time: str, run_folder: Path | N
 
 
 def _component(target: TargetRecord, uuid: str) -> Json:
-    facts = {f"input-{name}": text for name, text in (target.data | target.read_as).items()}
-    facts |= {f"identity-{name}": text for name, text in target.identity.items()}
-    facts |= {f"sha256-{name}": record.sha256 for name, record in target.inputs.items()}
     return {
         "uuid": uuid,
         "type": "software",
         "title": one_line(target.name) or "unnamed",
         "description": one_line(f"{target.modality}, audited with access: {', '.join(target.access)}"),
-        "props": _properties({"modality": target.modality} | facts),
+        "props": _properties({"modality": target.modality} | target_facts(target)),
         "status": {"state": "other", "remarks": "An audit does not know whether its target is in operation."},
     }
 

@@ -210,7 +210,7 @@ def _audited(target: TargetRecord, trim: Trim) -> Facts:
         ("Modality", target.modality),
         ("Access", ", ".join(target.access) or "none"),
         ("Given beside it", given),
-        *((f"{name.capitalize()} read as", reading) for name, reading in target.read_as.items()),
+        *((f"{name.capitalize()} read as", reading) for name, reading in sorted(target.read_as.items())),
     ]
     return Facts(tuple((trim.text(k, limit=80), trim.text(v, limit=600)) for k, v in pairs))
 
@@ -279,7 +279,7 @@ def _items(
 def _contents(target: TargetRecord) -> dict[str, str]:
     """Return the hash and the size of each input, in words."""
     said = {}
-    for name, record in target.inputs.items():
+    for name, record in sorted(target.inputs.items()):
         size = f"{record.bytes:,} bytes"
         if record.files:
             size = f"{record.files:,} file{'' if record.files == 1 else 's'} of {size}"

@@ -20,7 +20,7 @@ from huggingface_hub import ModelCard
 import reports
 from guardrails.core import plug_ins
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.results import AuditResult, Status
+from guardrails.core.results import AuditResult, Cost, InputRecord, ProbeCost, Requests, Status
 from guardrails.core.results.bench import BenchResult
 from guardrails.core.results.comparison import Comparison
 from guardrails.core.results.scan import FilePictures, ScanResult
@@ -63,6 +63,28 @@ def test_it_returns_the_same_bytes_again(format: str, kind: type, results: dict[
         assert isinstance(first, bytes)
         assert first
         assert reports.render(result, format) == first
+
+
+@pytest.mark.parametrize("format", reports.formats())
+def test_a_result_gives_the_same_bytes_after_it_was_stored(format: str) -> None:
+    audit = factory.audit()
+    names = ("target", "corpus", "holdout")  # stored, they are sorted
+    target = audit.targets[0].model_copy(
+        update={
+            "data": dict.fromkeys(names, "x.jsonl"),
+            "read_as": dict.fromkeys(names, "as lines"),
+            "identity": dict.fromkeys(names, "9f2c"),
+            "inputs": {name: InputRecord(name=name, sha256="ab12") for name in names},
+        }
+    )
+    requests = Requests(sent=3, failed=dict.fromkeys(names, 1))
+    cost = Cost(total=ProbeCost(), per_probe=dict.fromkeys(("privacy.pii", "bias.counterfactual"), ProbeCost()))
+    timing = audit.timing.model_copy(update={"cost": cost.model_copy(update={"requests": requests})})
+    options = {"z": 1, "a": 2}
+    findings = tuple(finding.model_copy(update={"options": options}) for finding in audit.findings)
+    environment = {"torch": "2", "python": "3"}
+    result = factory.audit(targets=(target,), findings=findings, timing=timing, environment=environment)
+    assert reports.render(AuditResult.from_json(result.to_json()), format) == reports.render(result, format)
 
 
 @EVERY
