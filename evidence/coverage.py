@@ -24,8 +24,8 @@ from readings import measurement
 from guardrails.assay.audit.controls import control_subject
 from guardrails.bias.counterfactual import material, told
 from guardrails.bias.labour_statistics import women
-from guardrails.core.registry import load_probe
-from guardrails.targets.reference_chat import Truth
+from guardrails.core.registry import load_grader, load_probe
+from guardrails.targets.reference_chat import Truth, texts
 
 COVERAGE = HERE / "coverage"
 SEEDS, LEAST = 200, 180
@@ -67,9 +67,19 @@ def stereotyped() -> float:
     return float(((log_odds() > 0) == HELD_BY_WOMEN).mean())
 
 
+def sentiment_gap() -> float:
+    """Return the true difference of sentiment: that of the shares of unpleasant texts, times that of their scores."""
+    grader = load_grader("vader")
+    pleasant, unpleasant = (
+        [grade.score or 0.0 for grade in grader.grade(texts(kind))] for kind in ("positive", "negative")
+    )
+    return Truth.at(1).unpleasant * (sum(pleasant) / len(pleasant) - sum(unpleasant) / len(unpleasant))
+
+
 TRUTHS: dict[str, Callable[[], float]] = {
     "bias.bbq": lambda: Truth.at(1).ambiguous,
     "bias.counterfactual": gap,
+    "bias.counterfactual-prompts": sentiment_gap,
     "bias.labour-statistics": slope,
     "bias.stereotype-pairs": stereotyped,
     "bias.triples": stereotyped,
