@@ -18,7 +18,7 @@ MARKS: dict[Change, Mark] = {
     "not-comparable": Mark("○", "Not comparable", "none"),
     "gone": Mark("–", "Gone", "unsure"),
     "better": Mark("✓", "Better", "good"),
-    "unchanged": Mark("=", "Unchanged within noise", "none"),
+    "unchanged": Mark("=", "Unchanged", "none"),
 }
 VERDICTS = {
     "worse": Mark("✕", "Worse", "bad"),
@@ -27,7 +27,7 @@ VERDICTS = {
 }
 MOST = 2000
 """Findings of one page."""
-COLUMNS = ("Change", "Finding", "Before", "After", "Difference [interval]", "p, adjusted", "How, or why not")
+COLUMNS = ("Finding", "Change", "Before", "After", "Difference [interval]", "p, adjusted", "How, or why not")
 TEXT = 600
 
 
@@ -138,8 +138,8 @@ def findings_table(result: Comparison) -> Table:
 
 def _row(finding: ComparedFinding) -> tuple[str | Cell, ...]:
     return (
-        Cell("", MARKS[finding.change]),
         Cell(_text(finding.title), below=_text(finding.id)),
+        Cell("", MARKS[finding.change]),
         reading_of(finding.before, finding.unit),
         reading_of(finding.after, finding.unit),
         difference_of(finding),

@@ -269,7 +269,7 @@ def comparison_counts(format: str, result: Comparison, content: bytes) -> None:
         assert Counter(finding["change"] for finding in json.loads(content)["findings"]) == changes
         return
     for change, n in changes.items():
-        words = {"unchanged": "Unchanged within noise", "not-comparable": "Not comparable"}
+        words = {"not-comparable": "Not comparable"}
         word = words.get(change, change.capitalize())
         assert len(re.findall(rf"(?:\| \S+ |>\s*){word}(?: \||</span>)", content.decode())) >= n, change
 
