@@ -41,8 +41,10 @@ def read_audit(run: str | Path) -> StoredAudit:
     Raises
     ------
     ConfigurationError
-        Where there is none, or it is not one of this schema.
+        Where there is none, it is not one of this schema, or it contradicts itself.
     """
+    from .audit.derivation import check_derivation  # it reads waivers and baselines by way of the settings
+
     path = Path(run)
     file = path / "result.json" if path.is_dir() else path
     if path.is_dir() and not file.is_file():
@@ -52,6 +54,7 @@ def read_audit(run: str | Path) -> StoredAudit:
     try:
         content = read_bounded(file, max_bytes=MAX_RESULT_BYTES)
         result = AuditResult.from_json(content.decode("utf-8"))
+        check_derivation(result)
     except ContentError as error:
         raise ConfigurationError(str(error)) from None
     except ConfigurationError as error:

@@ -1,5 +1,6 @@
 """Probes without a threshold, limits for what was not measured, and the Python entry point around a run."""
 
+import hashlib
 import importlib.util
 import inspect
 import json
@@ -15,7 +16,7 @@ from guardrails.assay.audit.orchestrator import audit, run_audit
 from guardrails.assay.policy import policy
 from guardrails.cli._summary import print_summary
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.results import AuditResult, Status, Threshold
+from guardrails.core.results import AuditResult, Status, Threshold, fingerprint_of
 
 
 def load_fakes():
@@ -223,3 +224,21 @@ def test_a_failure_below_the_severity_that_fails_is_said_beside_the_verdict(gati
     print_summary(result, folder / "report.html")
     assert result.exit_code == 0
     assert "failed, but not so severely that the audit fails: 1" in capsys.readouterr().out
+
+
+def test_waivers_and_a_baseline_decide_whether_a_failure_fails(gating, tmp_path, capsys):
+    gating((fakes.THRESHOLD,), (fakes.THRESHOLD,))
+    target, waivers = fakes.FakeTarget(1.0), tmp_path / "waivers.toml"
+    failed, folder = run_audit(target, policy="own.toml", out=tmp_path / "run")
+    assert failed.exit_code == 1
+    row = f'fingerprint = "{fingerprint_of(failed.findings[0], failed)}"\nowner = "Ada"\nreason = "as planted here"\n'
+    waivers.write_text(f"[[waiver]]\n{row}expires = 2999-01-01\n")
+    waived, _ = run_audit(target, policy="own.toml", waivers=waivers, out=tmp_path / "waived")
+    known, _ = run_audit(target, policy="own.toml", baseline=folder, out=tmp_path / "known")
+    assert [(r.exit_code, r.findings[0].outcome) for r in (waived, known)] == [(0, "waived"), (0, "known")]
+    assert f"--waivers {waivers}" in waived.command
+    assert waived.waivers.sha256 == hashlib.sha256(waivers.read_bytes()).hexdigest()
+    print_summary(waived, folder / "report.html")
+    assert "fails: waived until 2999-01-01 by Ada: as planted here" in capsys.readouterr().out
+    with pytest.raises(ConfigurationError, match="for findings of a target"):
+        run_audit(policy="own.toml", waivers=waivers, out=tmp_path / "self-check")

@@ -25,12 +25,13 @@ import result_kinds as kinds
 @pytest.fixture
 def runs(tmp_path: Path) -> dict[str, Path]:
     """Return the folders of an audit, a scan and a benchmark."""
-    folders = {name: tmp_path / name for name in ("audit", "scan", "bench")}
+    folders = {name: tmp_path / name for name in ("audit", "scan", "bench", "compare")}
     for folder in folders.values():
         folder.mkdir()
     (folders["audit"] / "result.json").write_text(factory.audit().to_json(), encoding="utf-8")
     kinds.scan(folders["scan"])
     (folders["bench"] / "bench.json").write_text(kinds.bench().to_json(), encoding="utf-8")
+    (folders["compare"] / "comparison.json").write_text(kinds.comparison().to_json(), encoding="utf-8")
     return folders
 
 

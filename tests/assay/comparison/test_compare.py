@@ -141,6 +141,7 @@ def test_without_the_same_items_two_samples_are_compared(what: str, tmp_path: Pa
 
 
 SAME = finding(rate(3, 100))
+VALID = finding(rate(0, 200))
 REASONS: dict[str, tuple[Any, str]] = {
     "not assessed": (
         finding(None, status=Status.NOT_ASSESSED, reason="missing: --corpus"),
@@ -236,14 +237,14 @@ def test_a_comparison_comes_back_as_it_was_written() -> None:
 
 def test_an_audit_of_an_earlier_schema_is_compared(tmp_path: Path) -> None:
     later = {"fail_on", "waivers", "baseline", "rescored", "remarks"}
-    document = edited(audit(SAME), schema_version="1.4")
+    document = edited(audit(VALID), schema_version="1.4")
     import json
 
     values = {key: value for key, value in json.loads(document).items() if key not in later}
     for one in values["findings"]:
         del one["waiver"], one["known"]
     (tmp_path / "old.json").write_text(json.dumps(values))
-    assert only(compare(read_audit(tmp_path / "old.json"), stored(SAME))).change == "unchanged"
+    assert only(compare(read_audit(tmp_path / "old.json"), stored(VALID))).change == "unchanged"
 
 
 @pytest.mark.parametrize(
@@ -254,6 +255,8 @@ def test_an_audit_of_an_earlier_schema_is_compared(tmp_path: Path) -> None:
         (b"\xff", "not UTF-8 text"),
         (edited(audit(SAME), schema_version="2.0"), "Upgrade guardrails"),
         (edited(audit(SAME), verdict="safe"), "verdict: Input should be"),
+        (edited(audit(SAME)), "is pass, and its interval"),
+        (edited(audit(VALID), verdict="fail", exit_code=1), "its verdict is fail"),
         (AuditResult.to_json(audit(SAME)).replace('"quick"', '"small"'), "not as it was written"),
     ],
 )

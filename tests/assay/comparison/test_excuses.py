@@ -134,7 +134,7 @@ def test_fail_on_leaves_lesser_failures_out() -> None:
 
 
 def test_a_baseline_is_the_result_of_a_target(tmp_path: Path) -> None:
-    (tmp_path / "result.json").write_text(audit(kind="self-check").to_json())
+    (tmp_path / "result.json").write_text(audit(kind="self-check", verdict="control-failed", exit_code=4).to_json())
     with pytest.raises(ConfigurationError, match="the result of a self-check, not of a target"):
         load_excuses(None, tmp_path)
     with pytest.raises(ConfigurationError, match=r"no result\.json in"):
