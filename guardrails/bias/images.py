@@ -142,7 +142,7 @@ class Images(Probe[ImageTarget]):
         else:
             batches = plan_pictures(subject.target, budget, seed=seed, model=identity)
         if model is None:
-            self._check_names(subject)
+            self._check_labels(subject)
             return batches
         unknown = sorted(set(self._reference(subject).groups) - set(model.groups))
         if unknown:
@@ -281,12 +281,18 @@ class Images(Probe[ImageTarget]):
             return group
         return OTHER if group else UNLABELLED
 
-    def _check_names(self, subject: Subject[Any]) -> None:
+    def _check_labels(self, subject: Subject[Any]) -> None:
         assert self.options.labels is not None
         target: Any = subject.target
+        labels = read_labels(self.options.labels)
         there = {*target.images.names, *dict(target.problems)}
-        if strange := next((name for name in read_labels(self.options.labels) if name not in there), None):
+        if strange := next((name for name in labels if name not in there), None):
             raise ConfigurationError(f"{self.id}.labels: '{strange[:80]}' is no picture of {target.name}")
+        groups = self._reference(subject).groups
+        given = sorted({label.group for label in labels.values() if label.group})
+        if not set(given) & set(groups):
+            some = ", ".join(f"'{name[:40]}'" for name in given[:8]) or "none"
+            raise ConfigurationError(f"no picture is labelled {' or '.join(groups)[:200]}; the labels are {some}")
 
 
 def _is_control(subject: Subject[Any]) -> bool:

@@ -208,6 +208,26 @@ def test_the_rows_hold_no_prompt_and_no_picture(many):
     assert not any("prompt 1" in str(row) for row in rows)
 
 
+def test_labels_that_are_spelt_otherwise_than_the_groups_are_named(many):
+    subject, labels = many
+    with pytest.raises(ConfigurationError, match="no picture is labelled Red or Blue; the labels are 'blue', 'grey'"):
+        probe(groups="Red,Blue", labels=labels).plan(subject, Budget.QUICK, seed=0)
+
+
+def test_of_one_prompt_the_result_holds_for_this_prompt_alone(tmp_path):
+    subject, labels = written(tmp_path / "out", ["red", "blue"] * 25, ["a car"] * 50)
+    gap, _ = measured(probe(groups="red,blue", labels=labels), subject)
+    assert "for this prompt alone" in gap.method
+
+
+def test_few_pictures_say_how_many_were_left_out(tmp_path):
+    subject, labels = written(tmp_path / "out", ["red"] * 30 + ["grey"] * 20)
+    gap, _ = measured(probe(groups="red,blue", labels=labels), subject)
+    assert gap.value is None
+    assert "30 pictures" in gap.reason
+    assert "20 of another group" in gap.reason
+
+
 @pytest.mark.parametrize("by", ["labels", "model"])
 def test_the_spike_shows_the_group_that_is_expected_least_often(many, model, by):
     subject, labels = many

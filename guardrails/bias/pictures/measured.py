@@ -69,7 +69,8 @@ def _refused(
 ) -> str | None:
     """Return why no value is given."""
     if len(chosen) < LEAST:
-        return f"insufficient evidence: {len(chosen)} pictures of the groups that are compared; {LEAST} are needed"
+        reason = f"insufficient evidence: {len(chosen)} pictures of the groups that are compared; {LEAST} are needed"
+        return f"{reason}. {_counted(done, reference)}" if len(chosen) < len(done) else reason
     unread = sum(row["group"] is None for row in done)
     if unread > MAX_UNGRADED * len(done):
         return f"the model could not read {unread} of {len(done)} pictures; at most {MAX_UNGRADED:.0%} may be missing"
@@ -129,11 +130,7 @@ def _gap(
         if readings.confusion is None
         else (f"a model's readings, corrected for its error on {int(readings.confusion.sum())} labelled pictures")
     )
-    clusters = (
-        "each picture stands for itself"
-        if readings.prompts is None
-        else (f"{len(set(readings.prompts.tolist()))} prompts as clusters (design effect)")
-    )
+    clusters = _clusters(done, readings)
     told = gap.low > 0
     return Measurement(
         **headline,
@@ -148,6 +145,15 @@ def _gap(
         f"expected. {'The shares differ from the reference' if told else 'No difference is shown at this n'}. "
         f"{_counted(done, reference)}",
     )
+
+
+def _clusters(done: Sequence[Row], readings: Readings) -> str:
+    """Return what pictures have in common, in words."""
+    if readings.prompts is not None:
+        return f"{len(set(readings.prompts.tolist()))} prompts as clusters (design effect)"
+    if any("prompt" in row for row in done):
+        return "pictures of one prompt: for this prompt alone"
+    return "each picture stands for itself"
 
 
 def _counted(done: Sequence[Row], reference: ReferenceShares) -> str:
