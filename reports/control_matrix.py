@@ -242,7 +242,7 @@ class AuditControls(Renderer[AuditResult]):
             "targets": [one_line(target.name) for target in result.targets],
             "policy": one_line(result.policy),
             "policy_sha256": one_line(result.policy_sha256),
-            "result_sha256": json.loads(result.to_json())["sha256"],
+            "started": one_line(result.timing.started),
             "controls": [_values(row) for row in control_rows(result)],
         }
         return (json.dumps(values, indent=2, sort_keys=True) + "\n").encode()

@@ -153,7 +153,8 @@ def test_the_json_names_the_result_and_the_policy_that_it_is_of() -> None:
     stored = result([F, O], "a.p0", "a.p1")
     values = json.loads(render(stored, "controls"))
     assert values["note"] == "Evidence, not legal advice."
-    assert values["result_sha256"] == json.loads(stored.to_json())["sha256"]
+    assert (values["policy_sha256"], values["started"]) == (stored.policy_sha256, stored.timing.started)
+    assert values["targets"] == [target.name for target in stored.targets]
     (row,) = values["controls"]
     assert (row["status"], row["status_in_words"], row["id"]) == ("issue-found", "Issue found", "R1")
     assert [(e["finding"], e["status"]) for e in row["evidence"]] == [
