@@ -60,6 +60,13 @@ def facts_of(finding: Finding) -> dict[str, Fact]:
     if power is not None:
         facts["power"] = f"{power.power} [{power.power_low}, {power.power_high}] of {power.runs} runs"
         facts["false-alarms"] = f"{power.false_alarms} [{power.false_alarms_low}, {power.false_alarms_high}]"
+    if waiver := finding.waiver:
+        facts["waived"] = f"until {waiver.expires} by {waiver.owner}: {waiver.reason}"
+    if finding.known is not None:
+        facts["in-the-baseline"] = f"failed too: {finding.known.note}"
+    if other := finding.measured_by:
+        corrected = "corrected" if other.corrected else "not corrected"
+        facts["measured-by"] = f"{other.tool} {other.version}, {corrected} for the error of its detector: {other.file}"
     facts["frameworks"] = "; ".join(f"{ref.framework} {ref.edition} {ref.id}" for ref in finding.frameworks)
     facts |= {"limits-of-the-check": finding.limits, "advice": finding.advice, "command": finding.command}
     return _known(facts)
@@ -129,6 +136,7 @@ def run_facts(result: AuditResult) -> dict[str, Fact]:
     facts: dict[str, Any] = {
         "verdict": result.verdict, "exit-code": result.exit_code, "kind": result.kind, "policy": result.policy,
         "policy-sha256": result.policy_sha256, "budget": result.budget, "seed": result.seed,
+        "fail-on": result.fail_on.value, "remarks": "; ".join(result.remarks),
         "command": result.command, "guardrails-version": result.guardrails_version,
     }  # fmt: skip
     return _known(facts)

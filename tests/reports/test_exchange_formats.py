@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reports
-from guardrails.core.results import AuditResult, Evidence, Status
+from guardrails.core.results import AuditResult, Evidence, OtherTool, Status, WaiverRecord
 from reports.facts import NAMESPACE, token
 from reports.junit import xml_text
 from reports.model_card import _scalar, _yaml
@@ -77,6 +77,22 @@ def test_a_pass_whose_control_failed_is_not_satisfied_and_has_no_number(factory)
     (model,) = document(broken, "cyclonedx")["components"]
     assert model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"] == []
     assert "model-index" not in reports.render(broken, "model-card").decode()
+
+
+def test_a_waived_failure_is_not_satisfied_and_says_who_waived_it(factory):
+    waiver = WaiverRecord(owner="Ada", reason="accepted for the pilot", expires="2027-01-31")
+    result = one(factory, waiver=waiver)
+    (finding,) = oscal(result)["results"][0]["findings"]
+    assert finding["target"]["status"]["state"] == "not-satisfied"
+    (metric,) = document(result, "avid")["metrics"]
+    assert (metric["results"]["outcome"], metric["results"]["status"]) == ("waived", "fail")
+    assert metric["results"]["waived"] == "until 2027-01-31 by Ada: accepted for the pilot"
+
+
+def test_a_figure_of_another_tool_names_the_tool(factory):
+    other = OtherTool(tool="garak", version="0.17.1", file="a.jsonl", sha256="0", target="x", corrected=False)
+    (metric,) = document(one(factory, measured_by=other), "avid")["metrics"]
+    assert metric["results"]["measured-by"] == "garak 0.17.1, not corrected for the error of its detector: a.jsonl"
 
 
 def test_what_an_oscal_document_refers_to_is_in_it(factory):

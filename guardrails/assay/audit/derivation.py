@@ -44,6 +44,10 @@ def contradictions(result: AuditResult) -> Iterator[str]:
     )
     for finding in result.findings:
         t = finding.threshold
+        if finding.waiver is not None and result.waivers is None:
+            yield f"finding '{finding.id}' is waived, and the result names no file of waivers"
+        if finding.known is not None and result.baseline is None:
+            yield f"finding '{finding.id}' is known, and the result names no baseline"
         if record is not None and _ungated(finding, record):
             yield f"finding '{finding.id}' has no limit, and its policy has one"
         elif limits is not None and t and (finding.probe, t.metric, t.limit, t.severity, t.required) not in limits:
@@ -132,8 +136,7 @@ def _with_severity_of_limit(finding: Finding) -> Finding:
 
 def _fail_on(result: AuditResult) -> list[Severity]:
     """Return the severity from which on a failed finding counted, or all that there are where it is not stated."""
-    known = getattr(result, "fail_on", None) if "fail_on" in result.model_fields_set else None
-    return list(Severity) if known is None else [known]
+    return [result.fail_on] if "fail_on" in result.model_fields_set else list(Severity)
 
 
 def _because(result: AuditResult) -> str:

@@ -12,7 +12,16 @@ import pytest
 from guardrails import cli
 from guardrails.assay.audit.derivation import check_derivation, contradictions
 from guardrails.core.errors import ConfigurationError
-from guardrails.core.results import AuditResult, PolicyRecord, PolicyThreshold, Severity, SpikeOutcome
+from guardrails.core.results import (
+    AuditResult,
+    KnownFinding,
+    PolicyRecord,
+    PolicyThreshold,
+    Severity,
+    SpikeOutcome,
+    UsedFile,
+    WaiverRecord,
+)
 
 sys.path.append(str(Path(__file__).parents[2] / "reports"))
 import report_factory as factory
@@ -87,6 +96,23 @@ def test_a_severity_below_that_of_the_limit_changes_no_verdict(monkeypatch: pyte
 def test_a_number_that_cannot_be_is_no_defect_of_the_reader() -> None:
     m = factory.measurement(1e308, 0.0, 1.2e308)
     assert list(contradictions(audit(measurement=m, status="not-assessed", verdict="not-assessed", exit_code=3))) == []
+
+
+def test_a_failure_of_high_severity_fails_where_fail_on_is_stated() -> None:
+    passed = audit(verdict="pass", exit_code=0)
+    assert list(contradictions(passed.model_copy(update={"fail_on": Severity.CRITICAL}))) == []
+    assert "its findings say fail" in only(passed.model_copy(update={"fail_on": Severity.HIGH}))
+
+
+def test_an_excuse_without_its_file_is_refused() -> None:
+    waiver = WaiverRecord(owner="Ada", reason="accepted for the pilot", expires="2027-01-31")
+    waived = audit(waiver=waiver, verdict="pass", exit_code=0)
+    assert only(waived).endswith("is waived, and the result names no file of waivers")
+    file = UsedFile(name="waivers.toml", sha256="ab12")
+    assert list(contradictions(waived.model_copy(update={"waivers": file}))) == []
+    known = audit(known=KnownFinding(), verdict="pass", exit_code=0)
+    assert only(known).endswith("is known, and the result names no baseline")
+    assert list(contradictions(known.model_copy(update={"baseline": file}))) == []
 
 
 def test_a_self_check_that_missed_a_fault_is_no_pass() -> None:
