@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
@@ -28,10 +29,13 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM
 
 from guardrails.assay.scan.listing import Listing
 from guardrails.assay.scan.local import local_rows
+from guardrails.assay.scan.pool import MEMORY
 from guardrails.assay.scan.worker import Examiner
 from guardrails.core.seeding import derive_seed32
 from guardrails.kit.io import read_image
 
+os.environ |= MEMORY
+"""The loop's processes handle memory as the scan's do: without it they read a picture in twice the time."""
 WIDTH, HEIGHT, QUALITY = 1632, 1224, 90
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "retina", "immunohistochemistry")
 TRACES = ("deepfake.radial", "deepfake.dct", "deepfake.npr", "deepfake.srm", "deepfake.colour")
@@ -77,7 +81,7 @@ def decode(path: Path) -> int:
 
 @contextmanager
 def _pool() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(WORKERS) as pool:
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         list(pool.map(decode, []))
         yield pool
 
