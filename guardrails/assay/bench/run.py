@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -89,7 +91,7 @@ def bench(
     ConfigurationError
         For a pattern that names nothing, a folder that is none, too few families or sources.
     """
-    folders, patterns = [Path(folder) for folder in data], list(generators) or ([] if data else ["*"])
+    folders, patterns = _folders(data), list(generators) or ([] if data else ["*"])
     speech = [folder for folder in folders if holds_recordings(folder)]
     there = {Modality.AUDIO} if speech else set()
     if patterns or len(speech) < len(folders):
@@ -115,7 +117,7 @@ def bench(
     return BenchResult(
         settings=BenchSettings(
             detectors=list(chosen), generators=patterns, perturbations=[change.name for change in changes],
-            data=[Path(folder).name for folder in data], leave_one_family_out=leave_one_family_out, n=n, seed=seed,
+            data=[folder.name for folder in folders], leave_one_family_out=leave_one_family_out, n=n, seed=seed,
             encoded=" and ".join(ENCODED[kind] for kind in sorted(there)),
         ),
         versions=versions() | {"guardrails-audit": __version__},
@@ -125,6 +127,17 @@ def bench(
         left_out=skipped + [LeftOut(what=name, why=why) for scores, _, _ in results for name, why in scores.unread],
         cost=cost,
     )  # fmt: skip
+
+
+def _folders(data: Sequence[Path]) -> list[Path]:
+    """Return the folders by their whole paths: their names tell their items apart."""
+    folders = [Path(os.path.abspath(folder)) for folder in data]
+    for name, n in Counter(folder.name for folder in folders).items():
+        if n > 1:
+            raise ConfigurationError(
+                f"{n} folders are called '{name}'; items and tables tell folders apart by their names"
+            )
+    return folders
 
 
 def _of(chosen: dict[str, Detector], kind: Modality) -> dict[str, Detector]:

@@ -217,6 +217,17 @@ def test_a_manifest_names_them_and_only_below_the_folder(folder: Path):
             folder_items(folder)
 
 
+def test_folders_of_one_name_are_a_mistake_and_the_current_one_has_a_name(folder: Path, tmp_path: Path, monkeypatch):
+    other = tmp_path / "other" / folder.name
+    other.mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="2 folders are called 'data'"):
+        bench([folder, other], detectors=["deepfake.npr"])
+    monkeypatch.chdir(folder)
+    result = bench([Path()], detectors=["deepfake.npr"])
+    assert result.settings.data == ["data"]
+    assert {group for row in result.data for group in row.groups} == {"data"}
+
+
 @pytest.mark.parametrize("name", ["", "real", "generated"])
 def test_a_folder_of_one_class_is_a_mistake(tmp_path: Path, name: str):
     (tmp_path / name).mkdir(exist_ok=True)
