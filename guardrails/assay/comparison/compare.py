@@ -97,12 +97,11 @@ def _differences(before: StoredAudit, after: StoredAudit) -> list[_Pair]:
         if {f.status for f in (x, y) if f} == {Status.NOT_APPLICABLE}:
             continue
         pairs.append(_Pair(x, y, None if x is None or y is None else why_not(x, y) or other))
-    comparable = [pair for pair in pairs if pair.before and pair.after and pair.why_not is None]
-    probes = (
-        probes_of([pair.after for pair in comparable if pair.after]) if same_data(before.result, after.result) else {}
-    )
+    both = [pair.before is not None and pair.after is not None and pair.why_not is None for pair in pairs]
+    paired = same_data(before.result, after.result)
+    probes = probes_of([p.after for p, known in zip(pairs, both, strict=True) if known and p.after]) if paired else {}
     samples = (samples_of(before.folder, probes), samples_of(after.folder, probes)) if probes else ({}, {})
-    return [_with_difference(pair, *samples) if pair in comparable else pair for pair in pairs]
+    return [_with_difference(p, *samples) if known else p for p, known in zip(pairs, both, strict=True)]
 
 
 def _with_difference(pair: _Pair, a: Mapping[str, Samples], b: Mapping[str, Samples]) -> _Pair:

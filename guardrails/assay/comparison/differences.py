@@ -115,7 +115,7 @@ def _p_value(value: float, bounds: Callable[[float], Bounds]) -> float:
     low, high = 0.0, MOST_CONFIDENT
     if _excludes_zero(bounds(high)):
         return 1 - high
-    for _ in range(60):
+    for _ in range(45):  # to the thirteenth digit
         middle = (low + high) / 2
         low, high = (middle, high) if middle > 0 and _excludes_zero(bounds(middle)) else (low, middle)
     return 1 - low
