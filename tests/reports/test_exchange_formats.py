@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reports
+from guardrails.assay.foreign.every_eval_ever import is_every_eval_ever, read
 from guardrails.core.results import AuditResult, Evidence, OtherTool, Status, WaiverRecord
 from reports.facts import NAMESPACE, token
 from reports.junit import xml_text
@@ -256,6 +257,15 @@ def test_every_eval_ever_names_what_has_no_score(factory):
     assert len(record["evaluation_results"]) == 4
     assert details["finding without a score 1"].startswith("privacy.membership/4: not-assessed: no reading that counts")
     assert details["not tested 4"] == "Not tested: Misuse and refusals: left out by --probes"
+
+
+def test_the_import_reads_the_scores_of_a_record(factory):
+    record = document(factory.audit(), "every-eval-ever")
+    assert is_every_eval_ever(record)
+    again = read(record)
+    values = [f.measurement.value for f in factory.findings() if f.measurement and f.measurement.value is not None]
+    assert [reading.value for reading in again.readings] == values
+    assert [reading.n for reading in again.readings] == [512, 480, 1024, 600]
 
 
 @pytest.mark.slow
