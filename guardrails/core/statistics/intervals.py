@@ -197,7 +197,7 @@ def paired_difference(b: int, c: int, n: int, *, confidence: float = 0.95) -> In
     Examples
     --------
     >>> [round(x, 3) for x in paired_difference(40, 10, 200)]
-    [0.15, 0.081, 0.216]
+    [0.15, 0.082, 0.215]
     """
     b, c = not_negative("b", b), not_negative("c", c)
     counts(b + c, n)
