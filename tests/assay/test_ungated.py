@@ -41,8 +41,9 @@ def gating(monkeypatch, tmp_path):
             name: policy.Policy(name, {("fake.yes", t.metric): t for t in thresholds})
             for name, thresholds in (("own.toml", chosen), ("default", default))
         }
+        shipped = policy.load_policy
         for module in (policy, plan, scope, controls):
-            monkeypatch.setattr(module, "load_policy", lambda name: policies[str(name)])
+            monkeypatch.setattr(module, "load_policy", lambda name: policies.get(str(name)) or shipped(name))
 
     return install
 
