@@ -27,6 +27,7 @@ def load_fakes():
 
 
 fakes = load_fakes()
+SHIPPED = policy.load_policy
 ELSE = Threshold(metric="another_rate", limit=0.1, origin="a test's own choice")
 
 
@@ -41,9 +42,8 @@ def gating(monkeypatch, tmp_path):
             name: policy.Policy(name, {("fake.yes", t.metric): t for t in thresholds})
             for name, thresholds in (("own.toml", chosen), ("default", default))
         }
-        shipped = policy.load_policy
         for module in (policy, plan, scope, controls):
-            monkeypatch.setattr(module, "load_policy", lambda name: policies.get(str(name)) or shipped(name))
+            monkeypatch.setattr(module, "load_policy", lambda name: policies.get(str(name)) or SHIPPED(name))
 
     return install
 
