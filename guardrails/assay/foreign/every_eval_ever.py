@@ -36,6 +36,7 @@ def read(document: dict[str, Any]) -> ForeignResult:
                 lower is True,
                 stderr=stderr or None,
                 remarks=remarks,
+                interval=_interval(table(uncertainty.get("confidence_interval"))),
             )
         )
     tool = words(source.get("source_organization_name"), "every-eval-ever")
@@ -47,3 +48,10 @@ def read(document: dict[str, Any]) -> ForeignResult:
         words(document.get("evaluation_timestamp"), ""),
         remarks=(f"the scores are those that {tool} reported",),
     )
+
+
+def _interval(stated: dict[str, Any]) -> tuple[float, float, float] | None:
+    low, high, level = (number(stated.get(name)) for name in ("lower", "upper", "confidence_level"))
+    if low is None or high is None or level is None or not (low < high and 0 < level < 1):
+        return None
+    return low, high, level

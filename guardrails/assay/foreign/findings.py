@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from ...core.results import Finding, Measurement, Severity, Status
 from ...core.results.finding import OtherTool
@@ -88,23 +89,27 @@ def judged_by(finding: Finding, policy: Policy) -> Finding:
 
 
 def _measurement(result: ForeignResult, reading: ForeignReading, probe: str) -> Measurement:
-    common = {
+    common: dict[str, Any] = {
         "probe": probe, "metric": reading.metric, "n": reading.n, "higher_is_worse": reading.higher_is_worse,
         "errors": reading.unscored, "explanation": _explanation(result, reading),
     }  # fmt: skip
     if reading.hits is not None and reading.n:
         value, low, high = wilson(reading.hits, reading.n)
         method = f"Wilson's interval for {reading.hits:,} of {reading.n:,}"
-        return Measurement(**common, unit="share", value=value, low=low, high=high, method=method)  # type: ignore[arg-type]
+        return Measurement(**common, unit="share", value=value, low=low, high=high, method=method)
+    if reading.value is not None and reading.interval and reading.interval[0] <= reading.value <= reading.interval[1]:
+        low, high, level = reading.interval
+        method = f"the interval that {result.tool} states, by a method that its file does not name"
+        return Measurement(**common, unit="", value=reading.value, low=low, high=high, confidence=level, method=method)
     if reading.value is not None and reading.stderr:
         low, high = reading.value - Z * reading.stderr, reading.value + Z * reading.stderr
         method = f"normal interval from the standard error that {result.tool} states"
-        return Measurement(**common, unit="", value=reading.value, low=low, high=high, method=method)  # type: ignore[arg-type]
+        return Measurement(**common, unit="", value=reading.value, low=low, high=high, method=method)
     if reading.value is None:
         reason = "; ".join(reading.remarks) or f"{result.tool} states no value"
     else:
         reason = f"{result.tool} states {reading.value:.4g} without the counts or the standard error of an interval"
-    return Measurement(**common, unit="", value=None, method="none", reason=reason)  # type: ignore[arg-type]
+    return Measurement(**common, unit="", value=None, method="none", reason=reason)
 
 
 def _explanation(result: ForeignResult, reading: ForeignReading) -> str:

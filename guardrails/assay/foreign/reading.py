@@ -29,6 +29,8 @@ class ForeignReading:
         How many of the n show what the metric counts. Without it the value is no share of counted samples.
     stderr : float, optional
         The standard error that the tool states.
+    interval : (float, float, float), optional
+        The bounds that the tool states, and their confidence.
     unscored : int
         Samples that the tool attempted and could not score, or that failed.
     higher_is_worse : bool
@@ -45,6 +47,7 @@ class ForeignReading:
     stderr: float | None = None
     unscored: int = 0
     remarks: tuple[str, ...] = ()
+    interval: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)

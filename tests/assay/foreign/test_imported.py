@@ -130,3 +130,12 @@ def test_a_file_of_no_tool_is_refused_before_anything_is_asked(tmp_path: Path, m
         run_audit(target, imports=[other], out=tmp_path / "run")
     assert target.asked == []
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_exported_as_every_eval_ever_comes_back_with_its_interval(tmp_path: Path) -> None:
+    first = audited(tmp_path, report(tmp_path), limit=0.01)
+    record = tmp_path / "record.json"
+    record.write_bytes(render(first, "every-eval-ever"))
+    again, _ = run_audit(imports=[record], out=tmp_path / "again")
+    values = [(f.measurement.value, f.measurement.low, f.measurement.high) for f in again.findings if f.measurement]
+    assert values == [(f.measurement.value, f.measurement.low, f.measurement.high) for f in first.findings]  # type: ignore[union-attr]

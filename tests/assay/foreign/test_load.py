@@ -189,6 +189,20 @@ def test_every_eval_ever(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("stated", "interval"),
+    [
+        ({"lower": 0.4, "upper": 0.6, "confidence_level": 0.95}, (0.4, 0.6, 0.95)),
+        ({"lower": 0.6, "upper": 0.4, "confidence_level": 0.95}, None),
+        ({"lower": 0.4, "upper": 0.6}, None),
+    ],
+)
+def test_an_interval_of_every_eval_ever(stated: dict[str, Any], interval: Any, tmp_path: Path) -> None:
+    details = {"uncertainty": {"confidence_interval": stated}}
+    [reading] = load(every_eval_ever(**details), tmp_path).readings
+    assert reading.interval == interval
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "empty"),
