@@ -11,6 +11,7 @@ import pytest
 PROGRAM = "from guardrails import cli; cli.run(['list', 'formats']); import torch"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other libraries of OpenMP say it otherwise")
 @pytest.mark.parametrize(("given", "spins"), [({}, False), ({"OMP_WAIT_POLICY": "active"}, True)])
 def test_openmp_is_told_before_it_is_loaded(given: dict[str, str], spins: bool) -> None:

@@ -20,12 +20,20 @@ DESIGNED = {
     *("tabular", "translator", "vae-medical", "voice"),
 }
 EVERY = pytest.mark.parametrize("name", list(generators()))
+LONG = {"voice": pytest.mark.slow}
+"""Generators whose items take seconds to make."""
+EVERY_WITH_ALL_ITEMS = pytest.mark.parametrize("name", [pytest.param(n, marks=LONG.get(n, ())) for n in generators()])
 EVERY_DIAL = pytest.mark.parametrize(
     ("name", "dial"), [(name, dial.name) for name, cls in generators().items() for dial in cls.dials]
 )
 AT_EACH_DOSE = pytest.mark.parametrize(
     ("name", "dial", "dose"),
-    [(name, dial.name, dose) for name, cls in generators().items() for dial in cls.dials for dose in dial.doses],
+    [
+        pytest.param(name, dial.name, dose, marks=LONG.get(name, ()))
+        for name, cls in generators().items()
+        for dial in cls.dials
+        for dose in dial.doses
+    ],
 )
 
 
@@ -146,7 +154,7 @@ def test_each_property_gives_outputs(name: str, choice: str, value: str) -> None
     assert same([i.content for i in items], [i.content for i in generator.items(2, seed=0)])
 
 
-@EVERY
+@EVERY_WITH_ALL_ITEMS
 def test_training_and_holdout_items_are_as_many_and_share_none(name: str) -> None:
     training, holdout = clean(name).training_items(), clean(name).holdout_items()
     assert len(training) == len(holdout) > 0

@@ -80,6 +80,7 @@ def test_smoothed_pictures_are_told_apart(real):
     assert max(m.series[0].points, key=lambda p: p.y).y > 0
 
 
+@pytest.mark.slow
 def test_the_answer_is_the_same_again(real):
     probe = Detectability()
     rows = rows_of(probe, real)

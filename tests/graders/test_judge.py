@@ -169,6 +169,7 @@ def test_a_served_model_is_asked_and_a_failed_request_is_no_vote(tmp_path: Path)
         assert "3 failed" in str(lost.reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chat", ["", "chat:"])
 def test_a_model_of_this_machine_is_asked_and_its_weights_are_its_identity(tmp_path: Path, chat: str) -> None:
     template = CHATML + "{% if add_generation_prompt %}assistant{% endif %}"

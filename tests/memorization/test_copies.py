@@ -85,6 +85,7 @@ def test_a_clean_target_is_at_the_level_of_held_out_pictures(clean, fresh):
     assert rate.baseline.value < rate.detectable < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_copies_are_counted_though_they_are_blurred_and_darker(clean, share):
     subject = copying(clean, share)
@@ -94,6 +95,7 @@ def test_copies_are_counted_though_they_are_blurred_and_darker(clean, share):
     assert excess.low > 0.3
 
 
+@pytest.mark.slow
 def test_a_spike_is_recovered_and_a_tenth_of_it_seen(clean, fresh):
     probe = SHARED
     rows = copy.deepcopy(fresh)
@@ -106,6 +108,7 @@ def test_a_spike_is_recovered_and_a_tenth_of_it_seen(clean, fresh):
     assert probe.measure(mixed, clean, seed=0)[0].low > 0.05
 
 
+@pytest.mark.slow
 def test_evidence_shows_each_copied_picture_once_and_its_files_are_written(clean, tmp_path):
     from PIL import Image
 
@@ -121,6 +124,7 @@ def test_evidence_shows_each_copied_picture_once_and_its_files_are_written(clean
     assert np.asarray(Image.open(tmp_path / named[0])).shape == (68, 136, 3)
 
 
+@pytest.mark.slow
 def test_media_are_the_same_bytes_again(clean, tmp_path):
     subject = copying(clean, 0.5)
     probe = SHARED
@@ -169,6 +173,7 @@ def test_a_corpus_of_one_picture_many_times_is_refused(clean):
     assert "1 distinct" in reason
 
 
+@pytest.mark.slow
 def test_holdout_pictures_that_are_in_the_corpus_are_named_and_left_out(clean):
     holdout = [*clean.corpus[:3], *clean.holdout]
     subject = replace(clean, holdout=holdout)
@@ -213,6 +218,7 @@ def test_the_fingerprint_of_a_turned_picture_is_among_the_orientations(turn):
     assert np.abs(every - fingerprint(turn(picture))).max(axis=(1, 2)).min() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
 def test_a_mirrored_or_turned_copy_is_a_copy_also_blurred_and_moved(clean, turn):
     index = SHARED.index(clean)

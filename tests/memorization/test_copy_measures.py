@@ -256,6 +256,7 @@ def descriptor_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_descriptor_of_one_s_own_takes_the_place_of_the_shipped_one(descriptor_file: Path) -> None:
     of, probe = subject("noise"), load_probe("memorization.copies", {"descriptor": descriptor_file})

@@ -215,6 +215,7 @@ def test_a_target_that_fails_once_is_asked_again_and_nan_is_counted_in_errors_ne
     assert (readings["exposed_rate"].n, readings["exposed_rate"].errors) == (59, 1)
 
 
+@pytest.mark.slow
 def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
     subject = Subject(DigitModel(noise=0.1), corpus=PLANTED, holdout=FRESH)
     clean, batches, _ = audited(subject)

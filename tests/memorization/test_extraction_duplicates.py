@@ -148,6 +148,7 @@ def test_few_duplicates_are_said_to_be_too_few() -> None:
     assert "4 documents that stand in the corpus more than once; at least 10" in duplicated.reason
 
 
+@pytest.mark.slow
 def test_a_clean_model_passes_whatever_number_of_readings_its_intervals_hold_for() -> None:
     corpus, _ = with_copies(900, 300, 2)
     subject = Subject(AfterStart([]), corpus=corpus, holdout=documents(400, "h"))

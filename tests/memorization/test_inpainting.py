@@ -220,6 +220,7 @@ def test_grey_pictures_are_read_as_colour_ones_are(clean):
     assert measured(replace(clean, **grey, target=Maker(white_box=box)))[0].value == 1
 
 
+@pytest.mark.slow
 def test_pictures_of_several_sizes_are_compared_by_outputs_but_no_white_box_takes_them(clean):
     large = [np.kron(p, np.ones((2, 2, 1), np.uint8)) for p in clean.corpus[N // 2 :]]
     mixed = [x for pair in zip(clean.corpus[: N // 2], large, strict=True) for x in pair]

@@ -55,6 +55,7 @@ def test_one_character_less_does_not_count() -> None:
 LICENCE = "This text may be copied by anyone, as it is, for whatever purpose, without asking for permission at all. "
 
 
+@pytest.mark.slow
 def test_text_that_new_documents_hold_too_is_no_copy() -> None:
     rows, readings = audited(
         Subject(
@@ -109,6 +110,7 @@ def test_a_held_out_document_that_stands_in_the_corpus_hides_no_copy() -> None:
     assert readings["overlap_rate"].value == 1
 
 
+@pytest.mark.slow
 def test_passages_of_a_spike_are_none_that_new_documents_hold() -> None:
     corpus, holdout = ([2 * LICENCE + text for text in texts] for texts in (CORPUS, HOLDOUT))
     subject = Subject(Writer(FRESH), corpus=corpus, holdout=holdout)

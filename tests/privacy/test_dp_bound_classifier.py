@@ -68,6 +68,7 @@ def test_a_tree_that_knows_its_rows_is_convicted_by_those_it_does_not_know() -> 
     assert blind.value == pytest.approx(0.5, abs=0.06)
 
 
+@pytest.mark.slow
 def test_a_tree_that_learnt_none_of_the_rows_proves_nothing() -> None:
     stranger = subject(table(400, 99), table(400, 98)).target
     given = [Subject(stranger, corpus=table(400, 2 * s), holdout=table(400, 2 * s + 1)) for s in range(20)]

@@ -287,6 +287,7 @@ def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:
     assert all(m.low < m.high for m in readings if m.low is not None and m.high is not None)
 
 
+@pytest.mark.slow
 def test_more_texts_take_no_more_memory(tmp_path: Path) -> None:
     def peak(n: int) -> int:
         files = {name: tmp_path / f"{name}-{n}.jsonl" for name in ("outputs", "corpus", "holdout")}

@@ -90,6 +90,7 @@ def audit(probe: Probe, given: Subject, seed: int = 0) -> list[Measurement]:
 # Whole probes
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_leak_is_told_from_none(probe: Callable[[], Probe]) -> None:
     values = [audit(probe(), subject(share))[0] for share in (0.0, 0.5, 1.0)]
@@ -109,6 +110,7 @@ def test_the_journal_holds_no_value_of_a_person(probe: Callable[[], Probe]) -> N
     assert not any(f" {int(x)}," in text for x in given.corpus["income"] if x > 20_000)
 
 
+@pytest.mark.slow
 @EVERY
 def test_few_rows_get_a_reason_and_mixtures_with_the_spike_a_number(probe: Callable[[], Probe]) -> None:
     one, given = probe(), subject()
@@ -292,6 +294,7 @@ def test_nearness_is_labelled_a_smoke_test_and_gates_nothing() -> None:
     assert "2505.01524" in TableDistance.limits
 
 
+@pytest.mark.slow
 @EVERY
 def test_the_controls_are_told_apart(probe: Callable[[], Probe]) -> None:
     from guardrails.assay.audit.controls import headline_threshold

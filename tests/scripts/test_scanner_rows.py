@@ -25,6 +25,7 @@ def surroundings(part: list[Any]) -> set[tuple[str, str, str]]:
     return {(row.kind, row.text[: row.start], row.text[row.end :]) for row in part if row.kind}
 
 
+@pytest.mark.slow
 def test_the_third_part_is_written_in_other_ways_than_the_first_two(rows: ModuleType) -> None:
     known = surroundings(rows.rows(0)) | surroundings(rows.rows(1))
     new = surroundings(rows.rows(2))

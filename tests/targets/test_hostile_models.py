@@ -307,6 +307,7 @@ def test_a_model_that_takes_long_to_build_is_stopped(copy: Path, monkeypatch: py
     assert ended.wait(20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["H_cycles", "L_cycles"])
 def test_a_model_that_goes_round_too_often_is_stopped(
     copy: Path, setting: str, monkeypatch: pytest.MonkeyPatch

@@ -127,6 +127,7 @@ def test_a_listing_of_which_nothing_can_be_salvaged_advises_a_new_run(finished_s
         assert "--salvage" not in str(told.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of_a_scan", [False, True])
 def test_salvage_is_advised_where_it_helps_and_only_there(
     cut_off: Path, finished_scan: Path, tmp_path: Path, of_a_scan: bool

@@ -144,6 +144,7 @@ def test_the_card_s_lesion_bias_is_that_of_the_shipped_weights(dose: float) -> N
     assert again["low"] < truth["value"] < again["high"]
 
 
+@pytest.mark.slow
 def test_copies_are_of_the_repeated_items() -> None:
     samples = np.stack(shipped(1.0).sample(300, seed=5))[..., 0].reshape(300, -1).astype(float)
     corpus = np.stack(shipped().training_items())[..., 0].reshape(400, -1).astype(float)

@@ -317,6 +317,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_a_flipped_bit_in_any_file_is_refused_by_the_name_of_the_file(small: Path, data: st.DataObject) -> None:

@@ -304,6 +304,7 @@ REPEATS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", REPEATS)
 def test_no_pattern_backtracks_without_bound(piece: str) -> None:
     """A pattern that backtracks over the whole text would not come back from this in a lifetime."""

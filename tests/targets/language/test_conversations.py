@@ -59,6 +59,7 @@ def test_greedy_answers_are_those_of_transformers(model):
         assert reply.error is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_each_conversation_is_answered_as_if_it_were_alone(model, temperature):
     decoding, same = Decoding(10, temperature), [user("one")] * 6

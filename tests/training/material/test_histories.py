@@ -32,6 +32,7 @@ def test_nothing_is_enlarged(draw):
         assert len(histories.DRAWS[draw](picture(100, 150), np.random.default_rng(seed))) <= 100
 
 
+@pytest.mark.slow
 def test_sizes_of_large_pictures_come_from_one_range_whatever_theirs():
     sides = [
         {len(histories.once(picture(side, side), np.random.default_rng(seed))) for seed in range(25)}
