@@ -15,5 +15,8 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def search_path() -> dict[str, str]:
-    """Return the environment variable with the path of this process; an interactive one looks in its current folder."""
-    return {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    """Return the environment variable with the path of this process; an interactive one looks in its current folder.
+
+    What is no text, such as a `Path` that a notebook put there, Python passes over as well.
+    """
+    return {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path if isinstance(path, str))}

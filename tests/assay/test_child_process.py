@@ -27,6 +27,11 @@ def test_the_current_folder_is_searched_where_this_process_searches_it(monkeypat
     assert search_path()["PYTHONPATH"].split(os.pathsep) == [str(Path.cwd()), "elsewhere"]
 
 
+def test_a_path_that_is_no_text_is_passed_over_as_python_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [Path("src"), "elsewhere"])
+    assert search_path()["PYTHONPATH"] == "elsewhere"
+
+
 def test_a_scan_in_a_strangers_folder_runs_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("cv2", "numpy", "scipy", "json"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})")

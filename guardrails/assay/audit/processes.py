@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Generic, Literal, Self, TypeVar
@@ -20,6 +20,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from ...core.batch import Batch, Row
 from ...core.errors import JournalError
 from ..child_process import command, search_path
+from ..resume import resume_command
 from .engine import Collected, Measured, Series, one_by_one
 from .worker import THREADS, Job, Planned, Worker, sendable
 
@@ -27,6 +28,8 @@ MOST = 4
 """Processes, each of which holds the libraries: about half a gigabyte."""
 WORTH = 8
 """Fewer series are done in this process: others take some seconds to start."""
+READY = b"guardrails is ready\n"
+"""What a process writes before its first answer. What stands before it was printed as Python started."""
 
 T = TypeVar("T")
 Done = TypeVar("Done")
@@ -218,10 +221,12 @@ class _Child:
 
     def __init__(self, job: Job) -> None:
         self.sources: set[str] = set()
+        self._job, self._ready = job, False
         environment = os.environ | dict.fromkeys(THREADS, "1") | search_path()
-        self._process = subprocess.Popen(
-            command(__name__), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        )
+        with _deaf_to_ctrl_c():
+            self._process = subprocess.Popen(
+                command(__name__), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            )
         with suppress(OSError):  # it is dead already, which the first batch says
             self._send(job)
 
@@ -241,18 +246,30 @@ class _Child:
         return done
 
     def _answer(self, method: Literal["plan", "collect", "measure"], series: str, *arguments: object) -> Any:
-        assert self._process.stdout is not None
         try:
             self._send((method, series, arguments))
-            answer = pickle.load(self._process.stdout)
+            answer = self._received()
         except (OSError, EOFError, pickle.UnpicklingError):
-            code = self._process.wait()
-            raise JournalError(
-                f"a process of the self-check ended (status {code}); what finished is kept: use --resume"
-            ) from None
+            raise self._lost() from None
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    def _received(self) -> Any:
+        assert self._process.stdout is not None
+        while not self._ready:
+            line = self._process.stdout.readline()
+            if not line:
+                raise EOFError
+            self._ready = line.endswith(READY)
+        return pickle.load(self._process.stdout)
+
+    def _lost(self) -> JournalError:
+        self._process.kill()  # one that lives and cannot be understood would be waited for without end
+        code = self._process.wait()
+        how = f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with code {code}"
+        again = resume_command(self._job.settings, self._job.folder)
+        return JournalError(f"a process of the self-check ended {how}; what finished is kept; resume with: {again}")
 
     def _send(self, what: object) -> None:
         assert self._process.stdin is not None
@@ -267,6 +284,19 @@ class _Child:
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Block SIGINT in what is started here: it would write a traceback while it imports, before `main` ignores it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _by_source(work: Iterable[tuple[Series, T]]) -> dict[str, list[tuple[Series, T]]]:
@@ -289,6 +319,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
+        answers.write(READY)
+        answers.flush()
         job, worker = pickle.load(sys.stdin.buffer), None
         while True:
             try:

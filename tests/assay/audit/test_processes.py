@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import pytest
 from guardrails.assay.audit import processes
 from guardrails.assay.audit.engine import Series
 from guardrails.assay.audit.orchestrator import run_audit
-from guardrails.assay.audit.processes import Sources, _by_source
+from guardrails.assay.audit.plan import make_settings
+from guardrails.assay.audit.processes import READY, Sources, _by_source, _Child
+from guardrails.assay.audit.worker import Code, Job
 from guardrails.core.errors import JournalError
 from guardrails.core.registry import load_probe
 from guardrails.core.results import AuditResult
@@ -57,6 +61,57 @@ def test_a_lost_process_keeps_what_is_finished(tmp_path: Path, several: None, mo
     assert "--resume" in str(error.value)
     resumed, _ = run_audit(resume=tmp_path / "run")
     assert resumed.verdict == "pass"
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job("job", make_settings({}), {}, tmp_path, tmp_path / "my run", Code("", {}), {}, {})
+
+
+def writes(monkeypatch: pytest.MonkeyPatch, what: bytes) -> None:
+    """Have a process write some bytes and live on until it is told nothing more."""
+    code = f"import sys; sys.stdout.buffer.write({what!r}); sys.stdout.flush(); sys.stdin.buffer.read()"
+    monkeypatch.setattr(processes, "command", lambda _: [sys.executable, "-c", code])
+
+
+@pytest.mark.parametrize("printed", [b"", b"hello\n", b"hello\n\nno line break: "])
+def test_what_python_prints_as_it_starts_is_no_answer(
+    job: Job, monkeypatch: pytest.MonkeyPatch, printed: bytes
+) -> None:
+    writes(monkeypatch, printed + READY + pickle.dumps("the plan"))
+    child = _Child(job)
+    try:
+        assert child._answer("plan", "series") == "the plan"
+    finally:
+        child.close()
+
+
+def test_a_process_that_cannot_be_understood_is_ended_and_not_waited_for(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes(monkeypatch, READY + b"hello\n")
+    child = _Child(job)
+    with pytest.raises(JournalError, match=r"ended by signal 9 \(.*--resume '.*my run'"):
+        child.plan("series")
+    child.close()
+
+
+def test_a_process_that_ended_itself_is_said_to_have(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "command", lambda _: [sys.executable, "-c", "raise SystemExit(3)"])
+    child = _Child(job)
+    with pytest.raises(JournalError, match="ended with code 3"):
+        child.plan("series")
+    child.close()
+
+
+def test_ctrl_c_does_not_reach_a_process_that_starts(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import signal; signal.raise_signal(signal.SIGINT); raise SystemExit(3)"
+    monkeypatch.setattr(processes, "command", lambda _: [sys.executable, "-c", code])
+    child = _Child(job)
+    with pytest.raises(JournalError, match="ended with code 3"):
+        child.plan("series")
+    child.close()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 class Child:
