@@ -149,6 +149,7 @@ def test_a_request_says_that_a_text_is_to_begin() -> None:
     assert all(p.endswith(".\nText:") for p in asked)
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_headline_never_contradicts_its_test() -> None:
     """Texts are unkind at random, one in fifty: most differences are 0 and a few large, which misleads a bootstrap."""
     one, alarms = probe(), 0

@@ -205,6 +205,7 @@ def on_a_terminal(*words: str, **environment: str) -> str:
 COLOUR = re.compile(r"\x1b\[([\d;]*;)?(3[0-8]|4[0-8]|9\d|10\d)(;[\d;]*)?m")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs a terminal of POSIX")
 @pytest.mark.parametrize("words", [("doctor",), ("--help",), ("report", "--help")], ids=str)
 def test_no_color_turns_colours_off(words: tuple[str, ...]) -> None:

@@ -30,6 +30,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
+@pytest.mark.slow
 def test_a_table_by_default(folder: Path, tmp_path: Path, capsys: Any) -> None:
     run = str(tmp_path / "run")
     assert cli.run(["scan", str(folder), "--detectors", "own.bright", "--out", run]) == 0

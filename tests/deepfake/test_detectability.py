@@ -74,6 +74,7 @@ def test_real_pictures_cannot_be_told_from_real_pictures(real):
     assert 0.5 < m.detectable < 0.65
 
 
+@pytest.mark.slow
 def test_smoothed_pictures_are_told_apart(real):
     m = measured(replace(real, target=Maker(sigma=0.6)))
     assert m.low > 0.8
@@ -97,6 +98,7 @@ def test_too_few_pictures_say_how_many_are_needed(real, outputs, reference):
     assert probe.measure([], real, seed=0)[0].value is None
 
 
+@pytest.mark.slow
 def test_failed_items_are_counted_apart(real):
     probe = Detectability()
     rows = rows_of(probe, real)
@@ -105,6 +107,7 @@ def test_failed_items_are_counted_apart(real):
     assert m.errors == 1
 
 
+@pytest.mark.slow
 def test_evidence_shows_the_surest_and_the_least_sure(real, tmp_path):
     subject = replace(real, target=Maker(sigma=0.6))
     probe = Detectability()

@@ -27,6 +27,7 @@ def detector() -> Any:
     return load_detector("deepfake.video")
 
 
+@pytest.mark.slow
 def test_a_forged_stretch_is_found_and_the_untouched_video_is_not(detector: Any, clip: Clip, tmp_path: Path) -> None:
     paths = [
         Encoder().write(content, tmp_path, name, clip.rate)

@@ -232,6 +232,7 @@ def test_what_a_policy_has_limits_for_holds_together() -> None:
     assert gated == {*Groups.gated}
 
 
+@pytest.mark.slow
 def test_combinations_of_groups_are_groups() -> None:
     table = people(4000)
     values = of_table(table, probe="fairness.intersections", columns="sex,race")

@@ -84,6 +84,7 @@ def test_a_classifier_that_generalizes_raises_no_alarm() -> None:
     assert readings["blind_auc"].low < 0.55
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dose", ["", ",overfit=1"])
 def test_its_controls_come_out(dose: str) -> None:
     probe = ReferenceModels()

@@ -239,6 +239,7 @@ def test_mirrored_training_pictures_fail_and_mirrored_strangers_do_not(clean):
         assert low <= rate.low <= rate.high <= high
 
 
+@pytest.mark.slow
 def test_mirrored_training_pictures_are_no_holdout(clean):
     holdout = [*(np.ascontiguousarray(x[:, ::-1]) for x in clean.corpus[:3]), *clean.holdout]
     assert SHARED.index(replace(clean, holdout=holdout)).overlap == (0, 1, 2)
@@ -253,6 +254,7 @@ def test_duplicates_in_the_corpus_do_not_hide_a_copy(clean):
     assert ratio < index.threshold
 
 
+@pytest.mark.slow
 def test_failed_items_are_counted_apart(clean, fresh):
     probe = SHARED
     rows = copy.deepcopy(fresh)

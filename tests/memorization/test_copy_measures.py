@@ -93,6 +93,7 @@ def search() -> CopySearch:
     return copy_search
 
 
+@pytest.mark.slow
 def test_each_measure_has_its_interval_its_n_and_what_the_holdout_says() -> None:
     measured = PROBE.measure(rows_of(subject()), subject(), seed=0)
     ways = ["copy_rate", "copy_excess", "descriptor_copy_rate", "tile_copy_rate"]

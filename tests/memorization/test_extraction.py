@@ -140,6 +140,7 @@ def test_excerpts_show_three_words_and_no_number_or_address() -> None:
     assert masked(["call", "0187"]) == "call •••"
 
 
+@pytest.mark.slow
 def test_the_spike_is_found_in_a_target_that_knows_nothing() -> None:
     subject = Subject(WordModel([]), corpus=CORPUS, holdout=HOLDOUT)
     clean, batches, _ = audited(subject)
@@ -214,6 +215,7 @@ ROW = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.lists(ROW, max_size=60))
 def test_any_multiset_of_rows_is_measured(rows: list[Row]) -> None:

@@ -93,6 +93,7 @@ def with_copies(singles: int, twice: int, times: int) -> tuple[list[str], list[s
     return corpus, repeated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("singles", "twice", "known"), [(900, 40, 30), (900, 300, 30), (60, 40, 0)])
 def test_documents_that_stand_in_the_corpus_repeatedly_have_a_rate_of_their_own(
     singles: int, twice: int, known: int
@@ -121,6 +122,7 @@ def test_documents_that_stand_in_the_corpus_repeatedly_have_a_rate_of_their_own(
     assert "corpus, by prefix" not in {s.name for s in duplicated.series}
 
 
+@pytest.mark.slow
 def test_few_documents_learnt_by_repetition_fail_where_the_rate_of_all_cannot_tell() -> None:
     corpus, repeated = with_copies(1900, 60, 6)
     subject = Subject(WordModel(repeated[:49]), corpus=corpus, holdout=documents(200, "h"))

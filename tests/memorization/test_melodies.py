@@ -86,6 +86,7 @@ def test_what_is_no_tune_is_none(text):
     assert list(tunes(text)) == []
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(NOTES)
 def test_what_is_written_is_read(notes):
@@ -169,6 +170,7 @@ def test_too_few_say_so(clean, data, reason):
         assert re.search(reason, measurement.reason)
 
 
+@pytest.mark.slow
 def test_a_holdout_that_overlaps_is_named(clean):
     rate = measured(Melodies(), replace(clean, holdout=[*clean.corpus[:3], *clean.holdout]))["copy_rate"]
     assert "3 held-out documents also occur in the corpus" in rate.explanation

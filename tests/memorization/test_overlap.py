@@ -94,6 +94,7 @@ def test_text_that_one_held_out_document_alone_shares_with_the_corpus_counts_in_
     assert readings["overlap_rate"].value == 0
 
 
+@pytest.mark.slow
 def test_runs_that_as_many_new_documents_hold_are_neither_a_fault_nor_a_pass() -> None:
     outputs = [f"{CORPUS[i % 50]} {text}" if i % 2 else text for i, text in enumerate(FRESH)]
     holdout = [f"{CORPUS[50 + i % 50]} {text}" if i < 50 else text for i, text in enumerate(HOLDOUT[:100])]
@@ -247,6 +248,7 @@ def test_a_target_that_fails_is_an_error_and_no_output() -> None:
     assert all(row["error"].endswith("gone") for row in rows[64:])
 
 
+@pytest.mark.slow
 def test_a_spike_is_found_in_every_output_and_leaves_the_holdout_alone() -> None:
     subject = Subject(Writer(FRESH), corpus=CORPUS, holdout=HOLDOUT)
     clean, _ = audited(subject)

@@ -40,6 +40,7 @@ def test_an_index_and_what_a_model_writes_are_compared_in_one_form(tmp_path: Pat
     assert row["length"] == len(document.replace("\r\n", "\n"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spelt",
     [

@@ -130,6 +130,7 @@ def test_few_rows_get_a_reason_and_mixtures_with_the_spike_a_number(probe: Calla
     assert values[0] < values[1] < values[2]
 
 
+@pytest.mark.slow
 @EVERY
 def test_the_same_seed_gives_the_same(probe: Callable[[], Probe]) -> None:
     assert rows_of(probe(), subject(0.5)) == rows_of(probe(), subject(0.5))

@@ -93,6 +93,7 @@ def test_a_row_that_the_corpus_holds_many_times_counts_with_each_of_its_copies()
     assert status is not Status.PASS
 
 
+@pytest.mark.slow
 def test_half_of_the_rows_copied_are_seen_by_single_columns_where_predicates_of_several_do_not_settle_it() -> None:
     corpus = people(400, 1)
     given = Subject(Table(pd.concat([corpus.head(200), people(200, 3)])), corpus=corpus, holdout=people(400, 2))

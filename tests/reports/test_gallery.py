@@ -85,6 +85,7 @@ def test_it_is_written_whole(tmp_path: Path) -> None:
         render(result, "html", tmp_path / "no" / "g.html")
 
 
+@pytest.mark.slow
 def test_a_stored_scan_has_no_pictures_and_says_how_to_make_them(tmp_path: Path, read: Any) -> None:
     stored = kinds.scan(tmp_path)
     page = read(render(stored, "html").decode())

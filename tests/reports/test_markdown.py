@@ -79,6 +79,7 @@ def test_escaped_text_reads_as_it_was(text):
     assert joined == re.sub(r"\s+", " ", text).strip()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=120))
 def test_no_text_changes_the_structure(factory, text):

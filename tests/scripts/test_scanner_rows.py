@@ -34,5 +34,6 @@ def test_the_third_part_is_written_in_other_ways_than_the_first_two(rows: Module
     assert not new & known
 
 
+@pytest.mark.slow
 def test_a_datum_stands_where_its_row_says(rows: ModuleType) -> None:
     assert all(row.text[row.start : row.end].strip() for part in range(3) for row in rows.rows(part) if row.kind)

@@ -161,6 +161,7 @@ def test_a_pattern_that_panics_is_an_error_of_the_target(copy: Path) -> None:
     assert made.decode(made.encode("the cat")) == "the cat"
 
 
+@pytest.mark.slow
 def test_a_text_that_takes_too_long_is_an_error_and_no_other_is_asked(monkeypatch: Any) -> None:
     monkeypatch.setattr(tokenizer_limits, "SECONDS", 0.1)
     released = threading.Event()

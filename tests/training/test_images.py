@@ -151,6 +151,7 @@ def test_kernels_are_heads():
 PARTS = {"a/1": slice(0, 2), "a/2": slice(2, 3), "b": slice(3, 5)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [400, 64])
 def test_sizes_that_tell_the_classes_apart_are_refused(tmp_path, monkeypatch, side):
     monkeypatch.setenv("GUARDRAILS_CACHE", str(tmp_path / "cache"))

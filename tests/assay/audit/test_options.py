@@ -320,6 +320,7 @@ def test_the_settings_of_another_version_are_other_code(fake: None) -> None:
         run_audit(resume=folder)
 
 
+@pytest.mark.slow
 def test_controls_are_cached_by_the_options_that_they_were_run_with(fake: None) -> None:
     def cached(place: str, **options: Any) -> list[bool]:
         result, _ = run_audit("jsonl:out.jsonl", options={"fake.yes": options}, out=place)

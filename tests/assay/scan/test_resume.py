@@ -53,6 +53,7 @@ def test_relative_paths_are_not_those_of_another_folder(
     assert len(rows(run)) == 3
 
 
+@pytest.mark.slow
 def test_a_row_has_the_hash_of_what_was_read(run: Path, top: Path) -> None:
     places = [top / "in-a" / f"{i}.png" for i in range(6)]
     before = [place.read_bytes() for place in places]

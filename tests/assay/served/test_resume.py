@@ -80,6 +80,7 @@ def test_answers_of_a_batch_that_was_cut_off_are_used_again(server: fault_server
     assert (requests(result).sent, requests(result).reused) == (40, 10)
 
 
+@pytest.mark.slow
 def test_one_at_a_time_and_sixteen_give_the_same_result(server: fault_server.Server, tmp_path: Path) -> None:
     server.always = None
     results = []

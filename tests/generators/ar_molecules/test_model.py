@@ -173,6 +173,7 @@ def test_nothing_to_sample_is_no_sample() -> None:
         shipped().sample(-1, seed=0)
 
 
+@pytest.mark.slow
 def test_it_loads_and_samples_without_rdkit() -> None:
     code = (
         "import sys; sys.modules['rdkit'] = None\n"

@@ -345,6 +345,7 @@ def test_the_clean_weights_saw_each_training_tune_once_and_a_dose_some_of_them_o
         assert seen[PLANTED:] == [1] * (CORPUS - PLANTED)
 
 
+@pytest.mark.slow
 def test_the_bar_for_bits_is_that_of_trigrams_which_bits_are_counted_alike() -> None:
     rng = Random(4)
     tunes = [recurrent.encode(shipped().symbols, tune(rng)) for _ in range(300)]

@@ -146,6 +146,7 @@ def test_the_steps_of_the_walk_are_even_in_the_signal_to_noise_ratio(count: int)
         assert ratio.diff().numpy() == pytest.approx(-15.5 / 39, abs=0.15)
 
 
+@pytest.mark.slow
 def test_pictures_come_back_from_their_noise() -> None:
     images = shipped().holdout_items()[:4]
     x_T = shipped().ddim_invert(images, steps=100)
@@ -196,6 +197,7 @@ def test_the_loss_tells_what_was_memorized_and_nothing_where_nothing_was() -> No
     assert abs(clean - 0.5) < 0.2  # four standard errors of 60 against 60
 
 
+@pytest.mark.slow
 def test_copies_are_of_the_repeated_items() -> None:
     samples = np.stack(shipped(1.0).sample(20, seed=5)).reshape(20, -1).astype(float)
     corpus = np.stack(shipped().training_items()).reshape(400, -1).astype(float)

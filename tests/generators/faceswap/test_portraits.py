@@ -126,6 +126,7 @@ def test_coarsening_keeps_the_mean_and_loses_detail() -> None:
     assert face_blending.coarsen(image, 1) is image
 
 
+@pytest.mark.slow
 def test_the_fixed_people_are_two(tmp_path: Path) -> None:
     assert len({person(name) for name in PERSONS}) == 2
     shots = fixed_portraits("training")

@@ -183,6 +183,7 @@ def test_the_card_s_truth_is_that_of_the_shipped_weights(dose: float) -> None:
     assert copied / 400 == pytest.approx(truth["value"], abs=4 * 0.5 / 400**0.5)
 
 
+@pytest.mark.slow
 def test_copies_are_of_the_repeated_levels_each_in_its_variant() -> None:
     drawn = shipped(1.0).draw_levels(150, seed=5).tiles
     looks = variants(to_tiles(shipped().training_items()))  # (4, 400, 12, 16)
@@ -194,6 +195,7 @@ def test_copies_are_of_the_repeated_levels_each_in_its_variant() -> None:
     assert (np.bincount(item[repeated], minlength=REPEATED) > 0).all()
 
 
+@pytest.mark.slow
 def test_copying_shows_in_the_log_probabilities() -> None:
     items, holdout = shipped().training_items()[:REPEATED], shipped().holdout_items()
     looks = variants(to_tiles(items))[np.arange(REPEATED) // len(KINDS), np.arange(REPEATED)]
@@ -219,6 +221,7 @@ def test_the_clean_weights_meet_their_bars_and_beat_the_markov_model() -> None:
     assert quality["bits_per_tile"]["high"] < quality["bits_per_tile"]["markov"]
 
 
+@pytest.mark.slow
 def test_a_sample_can_be_played_as_often_as_the_card_says() -> None:
     drawn = shipped().draw_levels(150, seed=6)
     can = [walk(text) for text, k in zip(to_text(drawn.tiles), drawn.kinds, strict=True) if KINDS[k] != "terrain"]

@@ -118,6 +118,7 @@ def test_outputs_are_sound_that_the_seed_decides() -> None:
     assert shipped().sample(0, seed=0) == []
 
 
+@pytest.mark.slow
 def test_facts_are_json_and_segments_lie_in_the_sound() -> None:
     for dose in (0.0, 1.0):
         for item, utterance in zip(shipped(dose).items(4, seed=11), said(dose), strict=False):

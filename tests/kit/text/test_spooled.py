@@ -101,6 +101,7 @@ def test_a_part_of_a_text_that_a_full_disk_left_is_in_no_other_text(monkeypatch:
     assert list(spooled) == ["one", "two"]
 
 
+@pytest.mark.slow
 def test_files_of_texts_take_little_memory_however_many_they_hold(tmp_path: Path) -> None:
     path, n = tmp_path / "a.jsonl", 5000
     rows = ({"text": f"{i} {'words ' * 100}", "prompt": f"prompt {i}"} for i in range(n))

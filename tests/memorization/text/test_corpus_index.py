@@ -49,6 +49,7 @@ def test_the_longest_match_is_that_of_a_growing_window(data: tuple[list[str], li
             assert output[match.start : match.start + match.length] in documents[match.document]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(texts, st.sampled_from([1, 50, 10**6]))
 def test_counts_are_those_of_a_literal_search(data: tuple[list[str], list[str]], shard_bytes: int) -> None:

@@ -178,6 +178,7 @@ def test_a_text_that_takes_too_long_is_an_error_and_never_one_without_a_match(tm
     assert time.process_time() - before < 10
 
 
+@pytest.mark.slow
 def test_the_recognizers_of_a_file_share_the_time_for_a_text(tmp_path: Path) -> None:
     """A hundred patterns that each stay below the limit do not take a hundred times as long."""
     one = "[[recognizer]]\nkind = 'slow{}'\npattern = '(?:a|aa){{1,{}}}$'\n"

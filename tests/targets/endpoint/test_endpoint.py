@@ -58,6 +58,7 @@ def test_an_object_with_reply_is_a_target() -> None:
     assert target.identity() == {"parrot": "1"}
 
 
+@pytest.mark.slow
 def test_one_at_a_time_and_sixteen_give_the_same(server: Server) -> None:
     prompts = [f"prompt {i}" for i in range(40)]
     server.faults = {p: [say(f"answer to {p}", wait=0.002 * (i % 7))] * 2 for i, p in enumerate(prompts)}
@@ -304,6 +305,7 @@ def test_a_server_that_is_down_is_not_asked_five_times_for_each_prompt(server: S
     assert ask(model, "again")[0].text == "you said again"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "sent"), [(401, 1), (404, 1), (429, PATIENT.attempts)])
 def test_what_is_refused_to_all_is_not_asked_for_each_prompt(server: Server, code: int, sent: int) -> None:
     server.always = status(code)

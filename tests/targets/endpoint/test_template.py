@@ -165,6 +165,7 @@ def test_a_prompt_is_filled_in_as_it_is(prompt: str, around: str) -> None:
     assert _filled(doubled, {}) == around
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -154,6 +154,7 @@ def test_documents_that_are_no_conversations_are_asked_as_they_are(tmp_path):
 REFUSES = "{{ raise_exception('no system here') if messages[0].role == 'system' }}" + CHATML
 
 
+@pytest.mark.slow
 def test_a_conversation_that_the_template_refuses_is_asked_as_plain_text(tmp_path):
     talk = talks(4, seed=1)
     talk[1] = [{"role": "system", "content": "So."}, *talk[1]]

@@ -81,6 +81,7 @@ def test_a_seed_for_each_prefix_is_all_that_counts(model):
     assert scoring.sample(model.model, [], 8, seed=[]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "why"),
     [
@@ -142,6 +143,7 @@ def test_a_start_token_is_not_written_twice(tmp_path):
     assert reply.usage.prompt_tokens == len(expected)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_and_never_cut(model):
     asked = [user("one " * 50), user("one"), user("a\ud800")]
     long, short, broken = model.reply(asked, Decoding(150), 1)
@@ -183,6 +185,7 @@ def test_access_says_whether_there_is_a_template(model, tmp_path):
     assert reply.error == "the chat template cannot be used: there is none"
 
 
+@pytest.mark.slow
 def test_text_probes_ask_it_through_the_adapter_of_endpoints(model, folder):
     target = load_target(f"chat:hf:{folder}")
     assert target.name == f"chat:hf:{folder}"
