@@ -76,6 +76,7 @@ def opened(text: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
     try:
         envelope = json.loads(text)
         payload = base64.b64decode(envelope["payload"], validate=True)
+        message = pre_authentication(payload, str(envelope.get("payloadType")))
         signatures = [(s["keyid"], base64.b64decode(s["sig"], validate=True)) for s in envelope["signatures"]]
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
         raise EnvelopeError("it is not a DSSE envelope that a bundle holds") from None
@@ -85,7 +86,7 @@ def opened(text: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
     if keyid != key_id(key):
         raise EnvelopeError(f"it is signed by another key: {str(keyid)[:16]}…, not {key_id(key)[:16]}…")
     try:
-        key.verify(signature, pre_authentication(payload, str(envelope.get("payloadType"))))
+        key.verify(signature, message)
     except InvalidSignature:
         raise EnvelopeError("its signature does not fit its content") from None
     written = {
@@ -95,7 +96,13 @@ def opened(text: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
     }
     if canonical(written) != text:
         raise EnvelopeError("it is not written as a bundle writes it")
-    value: dict[str, Any] = json.loads(payload)
+    try:
+        value = json.loads(payload)
+        as_written = canonical(value)
+    except (ValueError, RecursionError):
+        raise EnvelopeError("it holds no JSON") from None
     if not isinstance(value, dict) or value.get("_type") != STATEMENT_TYPE:
         raise EnvelopeError("it holds no in-toto Statement")
+    if as_written != payload:  # such as a name twice, of which another reader takes the other value
+        raise EnvelopeError("its Statement is not written as a bundle writes it")
     return value

@@ -78,6 +78,16 @@ def from_pem(text: bytes) -> Any:
         raise ValueError(str(error)) from error
 
 
+def ed25519_of(pem: str) -> Ed25519PublicKey:
+    """Return the public Ed25519 key of a PEM text. Raises ValueError where it is none."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    key = from_pem(pem.encode())
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("its key is no public Ed25519 key")
+    return key
+
+
 def to_pem(key: Ed25519PublicKey) -> str:
     """Return a public key as PEM text."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

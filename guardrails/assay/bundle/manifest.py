@@ -6,10 +6,13 @@ import json
 import re
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from .archive import MAX_BYTES
 from .envelope import canonical
 
+TEST_STATEMENT, EVAL_STATEMENT, MANIFEST = "test-result.dsse.json", "eval-result.dsse.json", "manifest.json"
+"""The members before the files."""
 FORMAT: Literal["guardrails-bundle/1"] = "guardrails-bundle/1"
 _NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9._=+-]*(/[A-Za-z0-9_=+-][A-Za-z0-9._=+-]*)*")
 
@@ -22,7 +25,7 @@ class FileRecord(_Part):
     """A file: its name inside the bundle, its size and its SHA-256."""
 
     name: str = Field(max_length=100)
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, le=MAX_BYTES)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
     @field_validator("name")
@@ -44,6 +47,14 @@ class Manifest(_Part):
     """The journal's checksum over all that it held before the first sample: inputs, policy, settings, plan."""
     files: tuple[FileRecord, ...]
     withheld: tuple[FileRecord, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_each_file_once(self) -> Self:
+        """Refuse two files of one name: whoever unpacks the archive would see another than the one that is checked."""
+        names = [record.name for record in (*self.files, *self.withheld)]
+        if len({*names, TEST_STATEMENT, EVAL_STATEMENT, MANIFEST}) < len(names) + 3:
+            raise ValueError("it names a file twice")
+        return self
 
     def to_bytes(self) -> bytes:
         """Return its canonical text."""

@@ -57,7 +57,7 @@ def eval_result(result: AuditResult, result_json: bytes, before: str | None) -> 
     before : str or None
         The digest of what was settled before the first sample: plan, policy, inputs, settings.
     """
-    claimed = [f for f in result.findings if f.status in (Status.PASS, Status.FAIL)]
+    claimed = [f for f in result.findings if _is_claimed(f)]
     target = result.targets[0] if len(result.targets) == 1 else None
     predicate: dict[str, Any] = {
         "verifier": {"id": "urn:guardrails-audit"},
@@ -80,12 +80,17 @@ def eval_result(result: AuditResult, result_json: bytes, before: str | None) -> 
         "notClaimed": [
             {"finding": f.id, "status": f.status.value, "reason": f.reason}
             for f in result.findings
-            if f.status in (Status.INCONCLUSIVE, Status.NOT_ASSESSED)
+            if f.status is not Status.NOT_APPLICABLE and not _is_claimed(f)
         ],
     }
     if before:
         predicate["preRegistration"] = {"alg": "sha256", "value": before}
     return statement([_descriptor("result.json", digest_of(result_json))], EVAL_RESULT, predicate)
+
+
+def _is_claimed(finding: Finding) -> bool:
+    """Whether a finding passed or failed; an altered result may hold one that did without a measurement or limit."""
+    return finding.status in (Status.PASS, Status.FAIL) and None not in (finding.measurement, finding.threshold)
 
 
 def _claim(finding: Finding) -> dict[str, Any]:

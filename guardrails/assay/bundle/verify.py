@@ -21,10 +21,10 @@ from ..file_hash import hash_and_size
 from ..run_folder import JOURNAL
 from . import archive
 from .envelope import EnvelopeError, opened
-from .keys import from_pem, key_id, public_key
-from .manifest import FileRecord, Manifest
+from .keys import ed25519_of, key_id, public_key
+from .manifest import EVAL_STATEMENT, MANIFEST, TEST_STATEMENT, FileRecord, Manifest
 from .statements import eval_result, test_result
-from .write import EVAL_STATEMENT, MANIFEST, RESULT, TEST_STATEMENT
+from .write import RESULT
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -131,12 +131,12 @@ def _archive(stream: BinaryIO, size: int, known: Ed25519PublicKey | None, seen: 
             for name in (TEST_STATEMENT, EVAL_STATEMENT, MANIFEST)
         }
         manifest = Manifest.from_bytes(heads[MANIFEST])
-        carried = from_pem(manifest.public_key.encode())
+        carried = ed25519_of(manifest.public_key)
     except ValueError as error:
         seen.problems.append(f"not a bundle, or its beginning was altered: {shown(str(error))}")
         return
     statements = _signed(heads, known or carried, seen)
-    _signer(known, carried, seen)
+    _signer(known, carried, seen, fits=len(statements) == 2)
     text = b""
     for record in manifest.files:
         content = _content(stream, record, seen)
@@ -160,7 +160,7 @@ def _archive(stream: BinaryIO, size: int, known: Ed25519PublicKey | None, seen: 
     ]
 
 
-def _signed(heads: dict[str, bytes], key: Any, seen: Verification) -> dict[str, dict[str, Any]]:
+def _signed(heads: dict[str, bytes], key: Ed25519PublicKey, seen: Verification) -> dict[str, dict[str, Any]]:
     """Return the statements whose signature fits."""
     statements = {}
     for name in (TEST_STATEMENT, EVAL_STATEMENT):
@@ -171,14 +171,14 @@ def _signed(heads: dict[str, bytes], key: Any, seen: Verification) -> dict[str, 
     return statements
 
 
-def _signer(known: Ed25519PublicKey | None, carried: Any, seen: Verification) -> None:
+def _signer(known: Ed25519PublicKey | None, carried: Ed25519PublicKey, seen: Verification, *, fits: bool) -> None:
     seen.key_id = key_id(carried)
-    if known is None:
+    if known is None and fits:
         seen.remarks.append(
             f"the signature fits the key that the bundle carries ({seen.key_id[:16]}…): it proves that nothing was "
             "altered since it was signed, not who signed; give the signer's key with --key"
         )
-    elif key_id(known) != seen.key_id:
+    elif known is not None and key_id(known) != seen.key_id:
         seen.problems.append(f"the bundle carries another key than the one given: {seen.key_id[:16]}…")
 
 

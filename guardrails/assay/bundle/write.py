@@ -21,7 +21,7 @@ from ..run_folder import FOLDERS, JOURNAL, disk_errors, refuse_links
 from . import archive
 from .envelope import canonical, sealed
 from .keys import key_id, new_key, private_key, to_pem
-from .manifest import FileRecord, Manifest, fits
+from .manifest import EVAL_STATEMENT, MANIFEST, TEST_STATEMENT, FileRecord, Manifest, fits
 from .statements import digest_of, eval_result, test_result
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 RESULT = "result.json"
 ENVIRONMENT = "environment.txt"
 SAMPLES = "samples.jsonl"
-TEST_STATEMENT, EVAL_STATEMENT, MANIFEST = "test-result.dsse.json", "eval-result.dsse.json", "manifest.json"
 ANSWERS = "answers.jsonl"
 WITHHELD = (JOURNAL, ANSWERS, LOG, "media/")
 """What holds the target's outputs."""

@@ -13,16 +13,24 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.bundle import archive
-from guardrails.assay.bundle.envelope import canonical, pre_authentication, sealed
+from guardrails.assay.bundle.envelope import (
+    PAYLOAD_TYPE,
+    EnvelopeError,
+    canonical,
+    opened,
+    pre_authentication,
+    sealed,
+)
 from guardrails.assay.bundle.keys import key_id, new_key, private_key, public_key, to_pem
-from guardrails.assay.bundle.manifest import fits
+from guardrails.assay.bundle.manifest import EVAL_STATEMENT, MANIFEST, TEST_STATEMENT, fits
+from guardrails.assay.bundle.statements import digest_of, eval_result
+from guardrails.assay.bundle.statements import test_result as outcome_of
 from guardrails.assay.bundle.verify import Verification, verify
-from guardrails.assay.bundle.write import EVAL_STATEMENT, MANIFEST, TEST_STATEMENT
 from guardrails.assay.bundle.write import bundle as write_bundle
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult
@@ -183,6 +191,96 @@ def test_a_statement_about_another_run_is_found(bundle: Path, key: Path, tmp_pat
     assert verify(packed(contents, tmp_path / "b.tar"), key=key).problems == [
         f"{EVAL_STATEMENT} does not say what the result and the manifest say"
     ]
+
+
+def signed(contents: dict[str, bytes], file: Path, *, pem: str | None = None, **files: bytes) -> Path:
+    """Write a bundle of the same run with other files, signed anew as a whole by whoever altered it."""
+    signer = new_key()
+    result, manifest = contents["result.json"], json.loads(contents[MANIFEST])
+    manifest["public_key"] = pem or to_pem(signer.public_key())
+    manifest["files"] += [{"name": name, "bytes": len(text), "sha256": digest_of(text)} for name, text in files.items()]
+    text = canonical(manifest)
+    audited = AuditResult.from_json(result.decode())
+    heads = {
+        TEST_STATEMENT: sealed(outcome_of(audited, text), signer),
+        EVAL_STATEMENT: sealed(eval_result(audited, result, manifest["before_collection"]), signer),
+        MANIFEST: text,
+    }
+    rest = {name: content for name, content in contents.items() if name not in heads}
+    with file.open("wb") as stream:
+        for name, content in [*heads.items(), *rest.items(), *files.items()]:
+            archive.add(stream, name, len(content), io.BytesIO(content))
+        stream.write(bytes(archive.end(stream.tell())))
+    return file
+
+
+def test_a_bundle_signed_anew_is_whole(bundle: Path, tmp_path: Path) -> None:
+    """What the next tests refuse is refused for what it holds, not for how they sign it."""
+    assert verify(signed(members(bundle), tmp_path / "b.tar", extra=b"1")).problems == []
+
+
+@pytest.mark.parametrize("name", ["result.json", "manifest.json", "test-result.dsse.json"])
+def test_a_name_that_an_archive_holds_twice_is_refused(name: str, bundle: Path, tmp_path: Path) -> None:
+    seen = verify(signed(members(bundle), tmp_path / "b.tar", **{name: b"{}"}))
+    assert any("names a file twice" in problem for problem in seen.problems)
+
+
+@pytest.mark.parametrize("size", [8**11, 10**30])
+def test_a_size_that_no_archive_holds_is_refused(size: int, bundle: Path, tmp_path: Path) -> None:
+    contents = members(bundle)
+    manifest = json.loads(contents[MANIFEST])
+    manifest["files"][-1]["bytes"] = size
+    contents[MANIFEST] = canonical(manifest)
+    assert "its beginning was altered" in verify(packed(contents, tmp_path / "b.tar")).problems[0]
+
+
+def test_a_bundle_that_carries_a_key_of_another_kind_is_refused(bundle: Path, tmp_path: Path) -> None:
+    for other in (ec.generate_private_key(ec.SECP256R1()), ed448.Ed448PrivateKey.generate()):
+        pem = to_pem(other.public_key())  # type: ignore[arg-type]
+        assert "Ed25519" in verify(signed(members(bundle), tmp_path / "b.tar", pem=pem)).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("payload", "payload_type", "message"),
+    [
+        (b"no JSON", PAYLOAD_TYPE, "holds no JSON"),
+        (b"[" * 100_000, PAYLOAD_TYPE, "holds no JSON"),
+        (b"[]\n", PAYLOAD_TYPE, "no in-toto Statement"),
+        (b'{"_type":"x","_type":"https://in-toto.io/Statement/v1"}\n', PAYLOAD_TYPE, "not written as"),
+        (b"{}\n", "\ud800", "not a DSSE envelope"),
+    ],
+)
+def test_an_odd_envelope_is_named_although_it_is_signed(payload: bytes, payload_type: str, message: str) -> None:
+    signer = new_key()
+    signature = {
+        "keyid": key_id(signer.public_key()),
+        "sig": base64.b64encode(signer.sign(pre_authentication(payload))).decode(),
+    }
+    envelope = {
+        "payloadType": payload_type, "payload": base64.b64encode(payload).decode(), "signatures": [signature],
+    }  # fmt: skip
+    with pytest.raises(EnvelopeError, match=message):
+        opened(canonical(envelope), signer.public_key())
+
+
+def test_no_signature_is_said_to_fit_that_does_not(bundle: Path, tmp_path: Path) -> None:
+    contents = members(bundle)
+    envelope = json.loads(contents[TEST_STATEMENT])
+    envelope["signatures"][0]["sig"] = base64.b64encode(bytes(64)).decode()
+    contents[TEST_STATEMENT] = canonical(envelope)
+    seen = verify(packed(contents, tmp_path / "b.tar"))
+    assert any("does not fit" in problem for problem in seen.problems)
+    assert not any("fits the key" in remark for remark in seen.remarks)
+
+
+def test_a_pass_without_a_measurement_is_no_claim(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run, other)
+    result = AuditResult.from_json((other / "result.json").read_text())
+    finding = result.findings[0].model_copy(update={"measurement": None})
+    (other / "result.json").write_text(result.model_copy(update={"findings": (finding,)}).to_json())
+    seen = verify(write_bundle(other, tmp_path / "b.tar").file)
+    assert any("without a measurement" in problem for problem in seen.problems)
 
 
 def test_withheld_samples_stay_by_digest(run: Path, key: Path, tmp_path: Path) -> None:
