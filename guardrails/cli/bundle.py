@@ -77,7 +77,8 @@ def _tell(path: Path, seen: Verification) -> None:
     for line in seen.problems:
         show(f"PROBLEM   {line}")
     if seen.ok and seen.result is not None:
-        show(f"{path}: nothing was altered; its verdict is {seen.result.verdict}")
+        whole = "no contradiction was found" if seen.sha256 is None else "nothing was altered"
+        show(f"{path}: {whole}; its verdict is {seen.result.verdict}")
     else:
         count = len(seen.problems)
         show(f"{path}: {count} problem{'' if count == 1 else 's'}; do not rely on it")

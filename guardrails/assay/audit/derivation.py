@@ -89,10 +89,10 @@ def _derived(m: Measurement, t: Threshold) -> Status | _Unjudged:
 
 
 def _hides_a_fail(finding: Finding) -> bool:
-    """Whether a finding is open that no reason keeps open: a fault that is seen counts, whatever else is missing."""
+    """Whether a finding is open, or left out, without a reason: a fault that is seen counts, whatever is missing."""
     m, t = finding.measurement, finding.threshold
     return (
-        finding.status is Status.NOT_ASSESSED
+        finding.status in (Status.NOT_ASSESSED, Status.NOT_APPLICABLE)
         and finding.measured_by is None  # a run of another tool that was cut off is never assessed
         and not finding.control_failed
         and m is not None

@@ -21,6 +21,7 @@ from ..file_hash import hash_and_size
 from ..run_folder import JOURNAL
 from . import archive
 from .envelope import EnvelopeError, opened
+from .journal_check import disagreements
 from .keys import ed25519_of, key_id, public_key
 from .manifest import EVAL_STATEMENT, MANIFEST, TEST_STATEMENT, FileRecord, Manifest
 from .statements import eval_result, test_result
@@ -110,14 +111,19 @@ def _run(folder: Path) -> Verification:
     seen = Verification(remarks=["a folder is not signed: anyone can write one anew; bundle it to sign it"])
     with open_regular(folder / RESULT) as stream:
         text = stream.read(MAX_RESULT_BYTES + 1)
-    _derived(text, seen)
+    result = _derived(text, seen)
     if not (folder / JOURNAL).is_file():
         seen.remarks.append(f"there is no {JOURNAL}: the samples were not checked")
+        return seen
+    if not (folder / JOURNAL).stat().st_size:  # it would be made anew
+        seen.problems.append(f"{JOURNAL} is empty")
         return seen
     try:
         with Journal(folder / JOURNAL) as journal:
             done, planned = journal.progress()
             seen.checked.append(f"{JOURNAL}: the checksum of each entry; {done:,} of {planned:,} batches")
+            if result is not None:
+                seen.problems += [f"{RESULT}: {sentence}" for sentence in disagreements(result, journal)]
     except JournalError as error:
         seen.problems.append(str(error))
     return seen
@@ -219,7 +225,11 @@ def _derived(text: bytes, seen: Verification) -> AuditResult | None:
         return None
     seen.result = result
     seen.problems += [f"{RESULT}: {sentence}" for sentence in contradictions(result)]
-    seen.checked.append(f"{len(result.findings):,} findings, derived again from their measurements and the policy")
+    source = "their measurements and the policy"
+    if result.policy_record is None:
+        source = "their measurements and limits"
+        seen.remarks.append(f"{RESULT} does not hold its policy, as before schema 1.5: its limits may be any")
+    seen.checked.append(f"{len(result.findings):,} findings, derived again from {source}")
     return result
 
 

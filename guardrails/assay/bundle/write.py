@@ -20,6 +20,7 @@ from ..file_hash import hash_and_size
 from ..run_folder import FOLDERS, JOURNAL, disk_errors, refuse_links
 from . import archive
 from .envelope import canonical, sealed
+from .journal_check import disagreements
 from .keys import key_id, new_key, private_key, to_pem
 from .manifest import EVAL_STATEMENT, MANIFEST, TEST_STATEMENT, FileRecord, Manifest, fits
 from .statements import digest_of, eval_result, test_result
@@ -70,7 +71,8 @@ def bundle(
     Raises
     ------
     ConfigurationError
-        Where there is no finished audit, a key or file is of no use, or the archive exists already.
+        Where there is no finished audit, its result is not that of its journal, a key or file is of no use, or the
+        archive exists already.
     JournalError
         Where the journal is damaged, a file changes meanwhile, or the disk is full.
     """
@@ -84,7 +86,10 @@ def bundle(
     refuse_links(run)
     if not (run / JOURNAL).is_file():
         raise ConfigurationError(f"no {JOURNAL} in {run}: a bundle needs the journal of the run")
+    result = _result(run)
     with closing(Journal(run / JOURNAL)) as journal:  # also keeps another process from going on with the run
+        if why := next(disagreements(result, journal), None):
+            raise ConfigurationError(f"{run / RESULT} is not the result of the {JOURNAL} beside it: {why}")
         before = journal.before_collection()
         made = {ENVIRONMENT: _environment(journal)}
         if withhold_samples:
@@ -94,7 +99,6 @@ def bundle(
     files = [r for r in records if r not in withheld]
     files += [FileRecord(name=n, bytes=len(text), sha256=digest_of(text)) for n, text in made.items()]
     files.sort(key=lambda r: r.name != RESULT)  # the result first: who reads the archive needs it first
-    result = _result(run)
     manifest = Manifest(
         guardrails_version=result.guardrails_version,
         public_key=to_pem(signer.public_key()),
