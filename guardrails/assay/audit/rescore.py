@@ -19,7 +19,7 @@ from ...core.results import (
     Status,
 )
 from ..comparison.excuses import Excuses
-from ..foreign.findings import judged_by
+from ..foreign.findings import absent_figures, is_foreign, judged_by
 from ..policy.policy import Policy
 from ..stored_audit import StoredAudit
 from .controls import control_outcome, default_threshold
@@ -72,10 +72,11 @@ def rescore(
     findings: list[Finding] = []
     for probe in dict.fromkeys(finding.probe for finding in before.findings):
         old = [finding for finding in before.findings if finding.probe == probe]
-        if old[0].measured_by is not None:
-            findings += [judged_by(finding, policy) for finding in old]
+        if is_foreign(probe):
+            findings += [judged_by(finding, policy) for finding in old if finding.measured_by is not None]
         else:
             findings += _rescored(old, before, policy, policy_name)
+    findings += absent_figures(findings, policy)
     findings.sort(key=lambda finding: finding.id)
     kept = [gap for gap in before.not_tested if gap.why.startswith("not selected")]
     result = before.model_copy(

@@ -147,7 +147,7 @@ class Run:
             ),
             fail_on=settings.fail_on,
         )
-        if self.scope.imported:
+        if self.scope.imported or not (self_check or settings.probes):  # the policy may require figures of other tools
             result = with_verdict(with_imports(result, self.scope.imported, policy))
         return with_verdict(self.scope.excuses.applied(result, self.folder)) if self.scope.excuses else result
 

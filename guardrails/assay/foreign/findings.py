@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...core.results import Finding, Measurement, Severity, Status
 from ...core.results.finding import OtherTool
 from ...core.statistics import wilson
-from ..policy.policy import Policy, judge
+from ..policy.policy import TOOLS, Policy, judge
 from .reading import ForeignReading, ForeignResult
 
 Z = 1.959963984540054
+ABSENT = "no file that was imported holds this figure"
 UNGATED = "has no threshold for this figure: reported without a verdict"
 LIMITS = (
     "Measured by another tool. No control and no spike of this library was shown to its instrument: how often it is "
@@ -50,6 +52,32 @@ def foreign_findings(result: ForeignResult, policy: Policy, *, file: str, sha256
         number = f" ({seen[name]})" if names[name] > 1 else ""
         findings.append(_finding(result, reading, policy, tool, probe, f"{name}{number}"))
     return findings
+
+
+def absent_figures(findings: Iterable[Finding], policy: Policy) -> list[Finding]:
+    """Return a finding, not assessed, for each figure of another tool that a policy requires and no file holds."""
+    there = {(f.probe, f.measurement.metric) for f in findings if f.measurement}
+    return [
+        Finding(
+            id=f"{probe}/{metric}",
+            probe=probe,
+            title=probe.replace(":", ": ", 1),
+            limits=LIMITS,
+            status=Status.NOT_ASSESSED,
+            severity=threshold.severity,
+            risk=f"measured by {probe.partition(':')[0]}",
+            reason=ABSENT,
+            threshold=threshold,
+        )
+        for (probe, metric), threshold in sorted(policy.thresholds.items())
+        if is_foreign(probe) and threshold.required and (probe, metric) not in there
+    ]
+
+
+def is_foreign(probe: str) -> bool:
+    """Whether the name of a probe is that of a check of another tool."""
+    tool, colon, _ = probe.partition(":")
+    return bool(colon) and tool in TOOLS
 
 
 def _probe(result: ForeignResult, reading: ForeignReading) -> str:
@@ -101,8 +129,8 @@ def _measurement(result: ForeignResult, reading: ForeignReading, probe: str) -> 
         low, high, level = reading.interval
         method = f"the interval that {result.tool} states, by a method that its file does not name"
         return Measurement(**common, unit="", value=reading.value, low=low, high=high, confidence=level, method=method)
-    if reading.value is not None and reading.stderr:
-        low, high = reading.value - Z * reading.stderr, reading.value + Z * reading.stderr
+    if reading.value is not None and (bounds := _normal(reading.value, reading.stderr)):
+        low, high = bounds
         method = f"normal interval from the standard error that {result.tool} states"
         return Measurement(**common, unit="", value=reading.value, low=low, high=high, method=method)
     if reading.value is None:
@@ -110,6 +138,12 @@ def _measurement(result: ForeignResult, reading: ForeignReading, probe: str) -> 
     else:
         reason = f"{result.tool} states {reading.value:.4g} without the counts or the standard error of an interval"
     return Measurement(**common, unit="", value=None, method="none", reason=reason)
+
+
+def _normal(value: float, stderr: float | None) -> tuple[float, float] | None:
+    """Return the bounds of a normal interval, or None where the standard error is none, negative or out of range."""
+    low, high = value - Z * (stderr or 0), value + Z * (stderr or 0)
+    return (low, high) if low < high and math.isfinite(low) and math.isfinite(high) else None
 
 
 def _explanation(result: ForeignResult, reading: ForeignReading) -> str:

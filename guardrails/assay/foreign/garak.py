@@ -26,6 +26,7 @@ def read(rows: Iterable[dict[str, Any]]) -> ForeignResult:
         if kind == "init":
             version, started = words(row.get("garak_version")), words(row.get("start_time"), "")
         elif kind == "start_run setup":
+            complete = False  # of a further run in the same file
             names = [row.get(f"plugins.{key}") for key in ("target_type", "target_name", "model_type", "model_name")]
             target = words(":".join(name for name in names if isinstance(name, str)))
         elif kind == "eval":
@@ -39,6 +40,9 @@ def read(rows: Iterable[dict[str, Any]]) -> ForeignResult:
     return ForeignResult("garak", version, target, tuple(readings), started, unfinished=unfinished, remarks=remarks)
 
 
+COUNTS = ("passed", "fails", "total", "total_evaluated", "total_processed", "nones")
+
+
 def _reading(row: dict[str, Any]) -> ForeignReading:
     passed = count(row.get("passed"))
     scored = count(row.get("total_evaluated", row.get("total")))
@@ -47,8 +51,9 @@ def _reading(row: dict[str, Any]) -> ForeignReading:
     check = f"{words(row.get('probe'))} / {detector}"
     if fails is None and None not in (passed, scored):
         fails = scored - passed  # type: ignore[operator]  # the older rows
-    if fails is None or not scored or fails > scored or (passed is not None and passed + fails != scored):
-        why = "its counts do not add up" if scored else "no output was evaluated"
+    unreadable = any(row.get(name) is not None and count(row[name]) is None for name in COUNTS)
+    if unreadable or fails is None or not scored or fails > scored or (passed is not None and passed + fails != scored):
+        why = "its counts do not add up" if scored or unreadable else "no output was evaluated"
         return ForeignReading(check, "flagged", None, 0, True, unscored=_unscored(row, 0), remarks=(why,))
     low, high = number(row.get("confidence_lower")), number(row.get("confidence_upper"))
     stated = () if low is None or high is None else (

@@ -17,7 +17,7 @@ from ..file_hash import hash_and_size
 from ..policy.policy import Policy, load_policy
 from ..run_folder import make_folder, write_whole, writing
 from ..sources import code_sha256, sources_sha256, versions
-from .findings import foreign_findings
+from .findings import ABSENT, absent_figures, foreign_findings
 from .load import load_foreign
 from .reading import ForeignResult
 
@@ -44,8 +44,9 @@ def with_imports(result: AuditResult, imported: Sequence[Imported], policy: Poli
         f for i in imported for f in foreign_findings(i.result, policy, file=i.file, sha256=i.sha256)
     ]  # fmt: skip
     findings = _apart(findings)
-    gaps = [*result.not_tested, *_gaps(findings)]
-    every = sorted([*result.findings, *findings], key=lambda f: f.id)
+    absent = absent_figures(findings, policy)
+    gaps = [*result.not_tested, *_gaps(findings), *(NotTested(what=f.title, why=ABSENT) for f in absent)]
+    every = sorted([*result.findings, *findings, *absent], key=lambda f: f.id)
     return result.model_copy(update={"findings": tuple(every), "not_tested": tuple(gaps)})
 
 

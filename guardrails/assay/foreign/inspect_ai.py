@@ -78,11 +78,13 @@ def read(document: dict[str, Any]) -> ForeignResult:
     """Return each metric of each scorer."""
     evaluation, results = table(document.get("eval")), table(document.get("results"))
     status = words(document.get("status"))
-    total, completed = count(results.get("total_samples")) or 0, count(results.get("completed_samples")) or 0
+    # Both are counted once an epoch; a score is that of a sample over all of its epochs.
+    epochs = max(count(table(evaluation.get("config")).get("epochs")) or 1, 1)
+    total, completed = (count(results.get(f"{name}_samples")) or 0 for name in ("total", "completed"))
     readings = [
         reading
         for score in map(table, array(results.get("scores")))
-        for reading in _readings(words(evaluation.get("task")), score, total, completed)
+        for reading in _readings(words(evaluation.get("task")), score, total, completed, epochs)
     ]
     return ForeignResult(
         "inspect",
@@ -94,20 +96,22 @@ def read(document: dict[str, Any]) -> ForeignResult:
     )
 
 
-def _readings(task: str, score: dict[str, Any], total: int, completed: int) -> list[ForeignReading]:
+def _readings(task: str, score: dict[str, Any], total: int, completed: int, epochs: int) -> list[ForeignReading]:
     metrics = {name: table(value) for name, value in table(score.get("metrics")).items()}
     scored, unscored = count(score.get("scored_samples")), count(score.get("unscored_samples"))
-    n = completed if scored is None else scored
-    missed = max(total - n, unscored or 0, 0)
-    stderr = number(metrics.get("stderr", {}).get("value"))
+    n = completed // epochs if scored is None else scored
+    missed = max(-(-total // epochs) - n, unscored or 0, -(-(total - completed) // epochs), 0)
+    stderr = number(metrics.get("stderr", metrics.get("bootstrap_stderr", {})).get("value"))
     readings = []
     for name, metric in metrics.items():
         value = number(metric.get("value"))
-        if name in ("stderr", "std", "var") or value is None:
+        if name in ("stderr", "bootstrap_stderr", "std", "var") or value is None:
             continue
         spread = stderr if name in AS_MEAN and stderr else None
-        hits = round(value * n) if name == "accuracy" and n and abs(round(value * n) / n - value) < 1e-9 else None
-        remarks = ("the log does not say whether higher is better: it is taken so",)
+        counted = name == "accuracy" and n and (epochs == 1 or value in (0, 1))  # else a sample may be half right
+        hits = round(value * n) if counted and abs(round(value * n) / n - value) < 1e-9 else None
+        remarks = ["the log does not say whether higher is better: it is taken so"]
+        remarks += [f"each sample was run {epochs:,} times, and counts once"] if epochs > 1 else []
         check = f"{task} / {words(score.get('name'))}"
-        readings.append(ForeignReading(check, name, value, n, False, hits, spread, missed, remarks))
+        readings.append(ForeignReading(check, name, value, n, False, hits, spread, missed, tuple(remarks)))
     return readings

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from itertools import chain
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +52,10 @@ def load_foreign(path: str | Path) -> ForeignResult:
         result = _read(path)
     except ConfigurationError:
         raise
-    except (ValueError, RecursionError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, LZMAError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else "damaged or cut off"
+        if isinstance(error, RuntimeError) and "encrypted" in str(error):
+            why = "encrypted"
         raise refused(path, f"{why}; expected {KNOWN}") from error
     except OSError as error:
         raise refused(path, str(error.strerror or error)) from error
@@ -76,6 +80,8 @@ def _read(path: Path) -> ForeignResult:
         return inspect_ai.read(inspect_ai.header(path))
     for fits, read in _READERS:
         if fits(document):
+            if next(rows, None) is not None:
+                raise refused(path, "more than one document; give each in a file of its own")
             return read(document)
     raise refused(path, f"not a result that can be read; expected {KNOWN}")
 

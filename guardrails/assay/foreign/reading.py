@@ -83,7 +83,10 @@ def number(value: object) -> float | None:
     """Return a finite number, or None for anything else; a bool is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # an integer that no float holds
+        return None
 
 
 def count(value: object) -> int | None:

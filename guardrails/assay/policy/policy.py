@@ -6,13 +6,14 @@ A policy file may extend another: its rows then add to those of the other, chang
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ...core.errors import ConfigurationError, ContentError, did_you_mean
 from ...core.probe import Probe
@@ -45,10 +46,10 @@ UP_TO_ONE = frozenset({"share", "share of guesses", "risk", "AUC"})
 TOOLS = frozenset({"garak", "lm-evaluation-harness", "inspect", "promptfoo", "every-eval-ever"})
 """Before a colon in the name of a probe: it is a check of that tool, whose results `--import` reads."""
 
-Word = Annotated[str, StringConstraints(pattern=r"^[\w.-]+$", max_length=100)]
 Check = Annotated[
     str, StringConstraints(pattern=rf"^(?:[\w.-]{{1,100}}|(?:{'|'.join(sorted(TOOLS))}):[^\x00-\x1f\x7f]{{1,400}})$")
 ]
+Metric = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,400}$")]
 Line = Annotated[str, StringConstraints(pattern=VISIBLE, max_length=100)]
 
 
@@ -58,12 +59,18 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     probe: Check
-    metric: Word
+    metric: Metric
     gate: bool = True
     limit: float | None = Field(default=None, strict=True)
     severity: Severity | None = None
     required: bool | None = None
     origin: str | None = Field(default=None, min_length=10)
+
+    @model_validator(mode="after")
+    def _metric_is_a_word(self) -> Self:
+        if ":" not in self.probe and not re.fullmatch(r"[\w.-]{1,100}", self.metric):
+            raise ValueError("metric: the name of a metric of a probe has letters, digits, dots, '_' and '-' alone")
+        return self
 
     @property
     def key(self) -> Key:

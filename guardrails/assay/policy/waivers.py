@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from ...core.errors import ConfigurationError
 from ...core.results import AuditResult, Finding, Status, UsedFile, WaiverRecord, fingerprint_of, metric_of, target_of
-from .policy import Line, Word, mistakes, read_toml
+from .policy import Check, Line, Metric, mistakes, read_toml
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 
@@ -23,8 +23,8 @@ class Waiver(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     fingerprint: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    probe: Word | None = None
-    metric: Word | None = None
+    probe: Check | None = None
+    metric: Metric | None = None
     target: Text | None = None
     owner: Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1)]
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, max_length=1000)]

@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 
 from guardrails import cli
+from guardrails.assay.audit import scope
 from guardrails.assay.audit.derivation import contradictions
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.rescore import rescore
-from guardrails.assay.policy.policy import load_policy
+from guardrails.assay.policy.policy import Policy, load_policy
 from guardrails.assay.stored_audit import read_audit
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult
 from reports import render
 
 from .. import fakes
-from .test_load import evaluated, garak
+from .test_load import evaluated, garak, lm_eval
 
 POLICY = """
 name = "house"
@@ -79,6 +80,75 @@ def test_what_was_not_scored_is_no_pass(counts: dict[str, Any], tmp_path: Path) 
     result = audited(tmp_path, report(tmp_path, **counts), limit=0.9)
     assert (result.verdict, result.findings[0].status) == ("not-assessed", "not-assessed")
     assert list(contradictions(result)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "stderr"),
+    [(0.12, -0.1), (0.12, 1e-300), (1e308, 1e308), (10**400, 0.1), (0.12, 10**400)],
+)
+def test_a_figure_without_a_usable_standard_error_has_no_interval(value: float, stderr: float, tmp_path: Path) -> None:
+    results = {"letters": {"f1,none": value, "f1_stderr,none": stderr, "acc,none": 0.25}}
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(lm_eval(results=results)))
+    figures = [f.measurement for f in audited(tmp_path, file).findings if f.id.endswith("f1")]
+    assert all(m is not None and m.value is None and m.low is None for m in figures)
+
+
+BYPASS = "garak:dan.Tall / mitigation.Bypass"
+OTHER = POLICY.replace("dan.Tall", "dan.Short").partition("[[threshold]]")
+TWO_LIMITS = POLICY + "".join(OTHER[1:])
+
+
+def test_a_required_figure_that_no_file_holds_is_no_pass(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(TWO_LIMITS.format(limit=0.2))
+    result, folder = run_audit(imports=[report(tmp_path)], policy=str(file), out=tmp_path / "run")
+    statuses = {f.id: f.status.value for f in result.findings}
+    absent = "garak:dan.Short / mitigation.Bypass/flagged"
+    assert statuses == {f"{BYPASS}/flagged": "pass", absent: "not-assessed"}
+    assert (result.verdict, result.exit_code) == ("not-assessed", 3)
+    assert any("no file that was imported" in gap.why for gap in result.not_tested)
+    assert list(contradictions(result)) == []
+    again = rescore(read_audit(folder), load_policy(file), policy_name=str(file))
+    assert (again.findings, again.verdict) == (result.findings, "not-assessed")
+    without = rescore(read_audit(folder), load_policy(policy(tmp_path, 0.2)), policy_name="house")
+    assert ([f.id for f in without.findings], without.verdict) == ([f"{BYPASS}/flagged"], "pass")
+
+
+def test_a_required_figure_is_missed_where_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = load_policy(policy(tmp_path, 0.2)).thresholds
+    fakes.install(monkeypatch)
+    both = Policy("default", figure | {("fake.yes", "yes_rate"): fakes.THRESHOLD})
+    monkeypatch.setattr(scope, "load_policy", lambda name: both)
+    result, _ = run_audit(fakes.FakeTarget(0.0), out=tmp_path / "run")
+    assert {f.id: f.status.value for f in result.findings} == {
+        f"{BYPASS}/flagged": "not-assessed", "fake.yes/yes_rate": "pass",
+    }  # fmt: skip
+    assert result.verdict == "not-assessed"
+    chosen, _ = run_audit(fakes.FakeTarget(0.0), out=tmp_path / "chosen", probes="fake.yes")
+    assert chosen.verdict == "pass"
+
+
+FAKE_LIMIT = """
+[[threshold]]
+probe = "fake.yes"
+metric = "yes_rate"
+limit = 0.1
+origin = "a test's own limit"
+"""
+
+
+@pytest.mark.parametrize("metric", ["pass@1", "Accuracy on the letters (0 to 1)"])
+def test_a_metric_in_the_words_of_the_other_tool_can_be_gated(metric: str, tmp_path: Path) -> None:
+    file, rules = tmp_path / "results.json", tmp_path / "policy.toml"
+    file.write_text(json.dumps(lm_eval(results={"letters": {f"{metric},none": 0.5, f"{metric}_stderr,none": 0.01}})))
+    text = POLICY.format(limit=0.4).replace("garak:dan.Tall / mitigation.Bypass", "lm-evaluation-harness:letters")
+    rules.write_text(text.replace('"flagged"', json.dumps(metric)))
+    [finding] = run_audit(imports=[file], policy=str(rules), out=tmp_path / "run")[0].findings
+    assert finding.status == "pass"
+    rules.write_text('name = "x"\ndescription = "y"\n' + FAKE_LIMIT.replace("yes_rate", metric))
+    with pytest.raises(ConfigurationError, match="metric"):
+        load_policy(rules)
 
 
 def test_two_files_with_the_same_check_are_two_findings(tmp_path: Path) -> None:

@@ -140,6 +140,22 @@ def test_a_run_of_garak_that_was_cut_off_says_so(tmp_path: Path) -> None:
     assert "cut off" in result.unfinished
 
 
+def test_a_further_run_of_garak_that_was_cut_off_says_so(tmp_path: Path) -> None:
+    rows = garak(evaluated(passed=9, total=10)) + garak(evaluated(passed=1, total=10), complete=False)
+    assert "cut off" in load(rows, tmp_path).unfinished
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{"passed": "3"}, {"passed": -3}, {"fails": -1}, {"fails": 5.0}, {"nones": 95.0}, {"total_processed": "90"}],
+)
+def test_a_count_of_garak_that_is_none_is_not_passed_over(counts: dict[str, Any], tmp_path: Path) -> None:
+    row = {"passed": 10, "fails": 0, "total_evaluated": 10} | counts
+    [reading] = load(garak(evaluated(**row)), tmp_path).readings
+    assert (reading.value, reading.hits, reading.n) == (None, None, 0)
+    assert "its counts do not add up" in reading.remarks
+
+
 def test_lm_evaluation_harness(tmp_path: Path) -> None:
     result = load(lm_eval(), tmp_path)
     by_metric = {reading.metric: reading for reading in result.readings}
@@ -169,6 +185,35 @@ def test_inspect(zipped: bool, tmp_path: Path) -> None:
     assert (reading.check, reading.metric, reading.hits, reading.n, reading.unscored) == (
         "sums / match", "accuracy", 3, 10, 2,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("counted", [{}, {"scored_samples": 50, "unscored_samples": 0}])
+@pytest.mark.parametrize(("value", "hits"), [(0.3, None), (0.0, 0), (1.0, 50)])
+def test_a_sample_of_inspect_counts_once_however_often_it_was_run(
+    counted: dict[str, int], value: float, hits: int | None, tmp_path: Path
+) -> None:
+    log = inspect_log()
+    log["eval"]["config"] = {"epochs": 4}
+    log["results"] |= {"total_samples": 200, "completed_samples": 200}
+    log["results"]["scores"][0] |= counted
+    log["results"]["scores"][0]["metrics"]["accuracy"]["value"] = value
+    [reading] = load(log, tmp_path).readings
+    assert (reading.n, reading.hits, reading.unscored, reading.stderr) == (50, hits, 0, 0.15)
+    assert any("4 times" in remark for remark in reading.remarks)
+
+
+def test_epochs_of_inspect_that_failed_are_not_scored(tmp_path: Path) -> None:
+    log = inspect_log()
+    log["eval"]["config"] = {"epochs": 4}
+    log["results"] |= {"total_samples": 200, "completed_samples": 120}
+    log["results"]["scores"][0]["scored_samples"] = 50
+    assert load(log, tmp_path).readings[0].unscored == 20
+
+
+def test_a_bootstrapped_standard_error_of_inspect_is_one(tmp_path: Path) -> None:
+    log = json.loads(json.dumps(inspect_log()).replace('"stderr"', '"bootstrap_stderr"').replace("0.3,", "0.31,"))
+    [reading] = load(log, tmp_path).readings
+    assert (reading.metric, reading.stderr) == ("accuracy", 0.15)
 
 
 def test_an_evaluation_of_inspect_that_failed_says_so(tmp_path: Path) -> None:
@@ -220,6 +265,29 @@ def test_an_interval_of_every_eval_ever(stated: dict[str, Any], interval: Any, t
 def test_what_is_no_result_is_refused(content: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=message):
         load(content, tmp_path)
+
+
+@pytest.mark.parametrize("document", [lm_eval(), promptfoo(graded_row(True)), every_eval_ever()])
+def test_a_second_document_in_a_file_is_not_passed_over(document: dict[str, Any], tmp_path: Path) -> None:
+    line = json.dumps(document) + "\n"
+    with pytest.raises(ConfigurationError, match="more than one document"):
+        load(line + line, tmp_path)
+
+
+@pytest.mark.parametrize("place", [6, 43])
+def test_an_archive_that_cannot_be_unpacked_is_refused(place: int, tmp_path: Path) -> None:
+    file = tmp_path / "log.eval"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", json.dumps(inspect_log()))
+    content = bytearray(file.read_bytes())
+    if place == 6:  # the flag of an encrypted member, in both of its headers
+        content[6] |= 1
+        content[content.find(b"PK\x01\x02") + 8] |= 1
+    else:
+        content[place - 2 : place + 4] = b"\xff" * 6
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="encrypted" if place == 6 else "damaged or cut off"):
+        load_foreign(file)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
