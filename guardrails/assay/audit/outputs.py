@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
@@ -52,11 +53,20 @@ def counted(subject: Subject, outputs: Outputs) -> Subject:
 def is_blank(text: str) -> bool:
     r"""Whether a text holds nothing but white space, characters that nobody sees, and one punctuation mark repeated.
 
+    The marks are those of Unicode and of ASCII, which has some that Unicode calls symbols, and what stands for bytes
+    that are no character.
+
     >>> is_blank(" \n\u200b"), is_blank("\u2800"), is_blank(". . ."), is_blank("?!"), is_blank("0")
     (True, True, True, False, False)
+    >>> is_blank("```\n```"), is_blank("\ufffd" * 9)
+    (True, True)
     """
     seen = {c for c in set(text) if not (c.isspace() or not c.isprintable() or _BLANK.match(c) is not None)}
-    return not seen or (len(seen) == 1 and unicodedata.category(seen.pop()).startswith("P"))
+    return not seen or (len(seen) == 1 and _is_mark(seen.pop()))
+
+
+def _is_mark(c: str) -> bool:
+    return c in string.punctuation or c == "\ufffd" or unicodedata.category(c).startswith("P")
 
 
 def stated(m: Measurement, use: Use) -> Measurement:

@@ -232,6 +232,13 @@ def test_white_space_and_what_nobody_sees_are_blank(text: str) -> None:
     assert not is_blank(f"{text}a{text}")
 
 
+@pytest.mark.parametrize("text", ["```\n```", "=====", "~ ~", "$", "|||", "^", "+", "\ufffd\ufffd"])
+def test_marks_that_unicode_calls_symbols_are_no_answer_either(text: str) -> None:
+    assert is_blank(text)
+    assert not is_blank(f"{text}a")
+    assert not is_blank(f"{text}7")
+
+
 @pytest.mark.parametrize(("text", "blank"), [("…", True), ("--- --", True), ("7", False), (":)", False), ("👍", False)])
 def test_one_punctuation_mark_is_no_answer(text: str, blank: bool) -> None:
     assert is_blank(text) == blank
