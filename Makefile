@@ -60,7 +60,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  echo "guardrails needs Python 3.11 or later as '$(PYTHON)'; name another: make PYTHON=python3.12 audit" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (about 2 GB, a few minutes the first time)"
-	@$(PIP) -c constraints.txt -e '.[chem]'
+	@$(PIP) -c constraints.txt -e '.[chem,graders]'
 	@touch $@
 
 $(DEVELOP): $(INSTALLED)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ..core.batch import Batch, Item, Row, in_batches
 from ..core.control import Control
-from ..core.errors import GuardrailsError, NotApplicable
+from ..core.errors import GuardrailsError, MissingExtraError, NotApplicable
 from ..core.grading import Exchange, Grader
 from ..core.options import ProbeOptions
 from ..core.probe import Budget, Probe
@@ -100,6 +100,16 @@ class CounterfactualPrompts(Probe[TextTarget]):
             self._graders  # noqa: B018  a grader that cannot be had ends the probe with the reason
         except GuardrailsError as error:
             raise NotApplicable(f"the grader cannot be used: {error}") from None
+
+    def not_installed(self) -> list[str]:
+        """Return the packages of the graders that are not installed, with how to get them."""
+        lines = []
+        for grader in self._graders.values():
+            try:
+                grader.identity()
+            except MissingExtraError as error:
+                lines.append(error.lines[0])
+        return lines
 
     @cached_property
     def _graders(self) -> dict[str, Grader]:

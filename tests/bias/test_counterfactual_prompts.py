@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from guardrails.core.asking import ask
 from guardrails.core.batch import Row
 from guardrails.core.errors import NotApplicable
 from guardrails.core.probe import Budget
+from guardrails.core.registry import load_probe
 from guardrails.core.subject import Subject
 from guardrails.core.targets import Access, Modality
 from guardrails.targets import load_target, reference_subject
@@ -183,3 +185,11 @@ def test_its_spike_is_read(name: str) -> None:
     rows = [row for b in batches for row in ask(one, planted, b, seed=b.index)]
     assert one.recovery([], rows, planted)[0] == 1  # type: ignore[index]
     assert one.measure(rows, planted, seed=0)[0].low > 0.1  # type: ignore[operator]
+
+
+def test_without_the_package_of_its_grader_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_probe("bias.counterfactual-prompts").not_installed() == []
+    monkeypatch.setitem(sys.modules, "vaderSentiment.vaderSentiment", None)
+    (line,) = load_probe("bias.counterfactual-prompts").not_installed()
+    assert line.startswith("vaderSentiment is not available")
+    assert "pip install" in line
