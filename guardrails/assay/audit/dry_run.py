@@ -13,6 +13,7 @@ from ...core.statistics import simultaneous, smallest_detectable_rate, wilson
 from ...core.targets import Modality
 from ...kit.lm.document_starts import readings
 from ..file_hash import hash_and_size
+from ..foreign.load import load_foreign
 from .controls import cached_outcome
 from .plan import OBJECT, make_settings
 from .scope import Assay, Scope, count
@@ -84,6 +85,10 @@ def dry_run(
 
     objects = {"target": target} | {k: given.get(k) for k in ("corpus", "holdout", "reference", "prompts")}
     settings = make_settings(given | {k: name_of(v) for k, v in objects.items()}, plan)
+    for file in settings.imports:
+        load_foreign(file)
+    if settings.target is None and settings.imports:  # nothing is sampled, and it is not the self-check
+        return DryRun(settings.command(), ())
     if settings.target is None:
         tell("no target is named: this is the self-check; its known samples are made, and nothing is run on them")
     scope = Scope(settings, objects)

@@ -61,9 +61,11 @@ def rows(policy: Policy) -> list[dict[str, Any]]:
         elif policy.extends and (probe, metric) in default:
             source = "as in default" if threshold == default[probe, metric] else f"as in {policy.extends[0]}"
         else:
-            brought = any(t.metric == metric for t in probes()[probe].thresholds)
+            brought = probe in probes() and any(t.metric == metric for t in probes()[probe].thresholds)
             source = "brought by the probe" if brought and not policy.extends else "this policy"
-        if metric not in known_metrics(probes()[probe]):  # `mistakes_in` refuses it of a probe that declares some
+        if probe not in probes():
+            source += "; of another tool: whether its file holds the figure is not known"
+        elif metric not in known_metrics(probes()[probe]):  # `mistakes_in` refuses it of a probe that declares some
             source += "; metrics not declared: whether the probe measures it is not known"
         out.append(
             {"probe": probe, "metric": metric, "gated": True, "from": source} | threshold.model_dump(mode="json")

@@ -11,8 +11,10 @@ import pytest
 from guardrails import cli
 from guardrails.assay.audit import scope
 from guardrails.assay.audit.derivation import contradictions
+from guardrails.assay.audit.dry_run import dry_run
 from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.audit.rescore import rescore
+from guardrails.assay.policy.check import rows
 from guardrails.assay.policy.policy import Policy, load_policy
 from guardrails.assay.stored_audit import read_audit
 from guardrails.core.errors import ConfigurationError
@@ -209,3 +211,16 @@ def test_what_is_exported_as_every_eval_ever_comes_back_with_its_interval(tmp_pa
     again, _ = run_audit(imports=[record], out=tmp_path / "again")
     values = [(f.measurement.value, f.measurement.low, f.measurement.high) for f in again.findings if f.measurement]
     assert values == [(f.measurement.value, f.measurement.low, f.measurement.high) for f in first.findings]  # type: ignore[union-attr]
+
+
+def test_a_policy_for_another_tool_is_checked(tmp_path: Path) -> None:
+    [row] = [row for row in rows(load_policy(policy(tmp_path, 0.2))) if row["gated"]]
+    assert (row["probe"], row["limit"]) == (BYPASS, 0.2)
+    assert "of another tool" in row["from"]
+
+
+def test_a_dry_run_reads_the_files_and_samples_nothing(tmp_path: Path) -> None:
+    assert dry_run(imports=[str(report(tmp_path))]).forecasts == ()
+    (tmp_path / "empty.json").write_text("")
+    with pytest.raises(ConfigurationError, match="empty"):
+        dry_run(imports=[str(tmp_path / "empty.json")])
