@@ -51,9 +51,10 @@ def effective(scores: ArrayLike) -> float:
     """
     x = np.asarray(scores, dtype=np.float64)
     n, rest = len(x), x - x.mean()
-    if n < 4 or not rest.any():
+    power = rest @ rest  # 0 also where the differences are too small to be squared
+    if n < 4 or power == 0:
         return float(min(n, 1.0))
-    acf = np.correlate(rest, rest, "full")[n - 1 :] / (rest @ rest)
+    acf = np.correlate(rest, rest, "full")[n - 1 :] / power
     total = 0.0
     for k in range(1, n - 1, 2):
         pair = acf[k] + acf[k + 1]
