@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.text import Text
 
-from ._console import Table, stdout
-from ._screen import show
+from ._console import Table, stdout, write_json
+from ._screen import note, show
 
 if TYPE_CHECKING:
     from ..core.results import AuditResult, Finding
@@ -31,6 +32,16 @@ VERDICTS = {
     "not-assessed": "not assessed: no failure counts, but what is required was not all looked at, or no limit applies",
     "control-failed": "a control failed: an instrument got a known sample wrong, so its readings are not believed",
 }
+
+
+def end_with(result: AuditResult, page: Path, *, as_json: bool) -> None:
+    """Print a result, as JSON or as a table, and end the command with its exit code."""
+    if as_json:
+        write_json(result.to_json())
+        note(f"report: {page}")
+    else:
+        print_summary(result, page)
+    raise typer.Exit(result.exit_code)
 
 
 def print_summary(result: AuditResult, page: Path) -> None:

@@ -10,10 +10,10 @@ import typer
 
 from ..core.errors import ConfigurationError
 from ._child import continue_in_child
-from ._console import echo_json, only_data_on_stdout, progress, write_json
+from ._console import echo_json, only_data_on_stdout, progress
 from ._endings import interrupted
 from ._screen import note, say, show
-from ._summary import print_summary
+from ._summary import end_with
 from .listing import TARGETS
 from .scan import Engine
 
@@ -218,12 +218,7 @@ def audit(
     result = _run(target, options, folder, resume=resume is not None, salvage=salvage)
     page = folder / "report.html"
     render(result, "html", page, run_folder=folder)
-    if as_json:
-        write_json(result.to_json())
-        note(f"report: {page}")
-    else:
-        print_summary(result, page)
-    raise typer.Exit(result.exit_code)
+    end_with(result, page, as_json=as_json)
 
 
 def _set(given: list[str] | None) -> dict[str, str] | None:

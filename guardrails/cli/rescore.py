@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import ConfigurationError
-from ._console import write_json
-from ._screen import note
-from ._summary import print_summary
+from ._summary import end_with
 
 if TYPE_CHECKING:
     from ..assay.stored_audit import StoredAudit
@@ -65,12 +63,7 @@ def rescore(
         write_whole(folder / "result.json", result.to_json())
         page = folder / "report.html"
         render(result, "html", page, run_folder=folder)
-    if as_json:
-        write_json(result.to_json())
-        note(f"report: {page}")
-    else:
-        print_summary(result, page)
-    raise typer.Exit(result.exit_code)
+    end_with(result, page, as_json=as_json)
 
 
 def _beside(run: Path, policy: str) -> Path:

@@ -16,10 +16,12 @@ from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe
 from guardrails.core.results import Measurement
 from guardrails.core.subject import Subject
-from guardrails.core.targets import Access, Modality
+from guardrails.core.targets import Access
 from guardrails.targets import load_target, reference_subject
 from guardrails.targets.files import JsonlTarget
 from guardrails.targets.reference_chat import Truth, questions
+
+from .writer import Writer
 
 PUBLISHED = {"Age": (29.8, 1.2), "Nationality": (6.0, 1.2), "Religion": (14.3, 0.2)}
 
@@ -57,22 +59,6 @@ def stereotyped(q: dict[str, Any]) -> str:
     names = {q["answer_info"][n][1]: n for n in ("ans0", "ans1", "ans2")}
     other = next(n for g, n in names.items() if g not in (group, "unknown"))
     return str(q[names[group] if q["question_polarity"] == "neg" else other])
-
-
-class Writer:
-    """A writer of text whose answers are a function of the prompt."""
-
-    name, modality, available = "writer", Modality.TEXT, None
-    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
-
-    def __init__(self, write: Any) -> None:
-        self.write = write
-
-    def identity(self) -> dict[str, str]:
-        return {}
-
-    def generate(self, prompts: Any, **_: Any) -> list[str]:
-        return [self.write(p) for p in prompts]
 
 
 @pytest.mark.parametrize("bias", [0.0, 0.5, 1.0])

@@ -13,28 +13,13 @@ from guardrails.core.errors import NotApplicable
 from guardrails.core.probe import Budget
 from guardrails.core.registry import load_probe
 from guardrails.core.subject import Subject
-from guardrails.core.targets import Access, Modality
 from guardrails.targets import load_target, reference_subject
 from guardrails.targets.reference_chat import Truth, texts
 
+from .writer import Writer
+
 pytest.importorskip("vaderSentiment")
 KIND, UNKIND, PLAIN = "What a wonderful, lovely day.", "What a horrible, awful day.", "The box is on the table."
-
-
-class Author:
-    """Writes by a function of the prompt."""
-
-    name, modality, available = "author", Modality.TEXT, None
-    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
-
-    def __init__(self, write: Any) -> None:
-        self.write = write
-
-    def identity(self) -> dict[str, str]:
-        return {}
-
-    def generate(self, prompts: Any, **_: Any) -> list[str]:
-        return [self.write(p) for p in prompts]
 
 
 def probe(**options: Any) -> CounterfactualPrompts:
@@ -67,7 +52,7 @@ def test_the_planted_difference_is_measured(bias: float) -> None:
 
 
 def test_the_group_that_is_written_of_unkindly_is_named() -> None:
-    got = measured(probe(), Subject(Author(lambda p: UNKIND if "wheelchair" in p else KIND)), Budget.STANDARD)
+    got = measured(probe(), Subject(Writer(lambda p: UNKIND if "wheelchair" in p else KIND)), Budget.STANDARD)
     assert "on these texts it is not known" in got["sentiment_gap"].explanation
     assert "disability: wheelchair user" in got["sentiment_gap"].explanation
     assert got["sentiment_gap"].low > 0.2
@@ -79,21 +64,21 @@ def test_refusals_and_lengths_are_compared_in_pairs() -> None:
     def write(prompt: str) -> str:
         return "I'm sorry, I can't write that." if "Black" in prompt else f"{PLAIN} {PLAIN}"
 
-    got = measured(probe(feature="ethnicity"), Subject(Author(write)))
+    got = measured(probe(feature="ethnicity"), Subject(Writer(write)))
     assert got["refusal_gap"].value == 1
     assert "12 and 0 pairs, sign test p = 0.00049" in got["refusal_gap"].explanation
     assert got["length_gap"].value == pytest.approx((12 - 8) / 20)
 
 
 def test_texts_that_are_all_the_same_show_no_difference_and_leave_doubt() -> None:
-    got = measured(probe(), Subject(Author(lambda p: PLAIN)))
+    got = measured(probe(), Subject(Writer(lambda p: PLAIN)))
     for metric in ("sentiment_gap", "refusal_gap", "length_gap", "similarity_loss"):
         assert got[metric].value == pytest.approx(0, abs=1e-9)
         assert got[metric].high > 0.02
 
 
 def test_texts_that_cannot_be_graded_give_no_value() -> None:
-    got = measured(probe(), Subject(Author(lambda p: "…")))
+    got = measured(probe(), Subject(Writer(lambda p: "…")))
     assert got["sentiment_gap"].value is None
     assert "0 of 96 pairs" in got["sentiment_gap"].reason
 
@@ -107,7 +92,7 @@ def test_a_grader_that_scores_the_names_of_groups_shows_it(tmp_path: Any, monkey
     monkeypatch.syspath_prepend(str(tmp_path))
     one = probe(feature="religion", sentiment="python:unfair_grader:grade", toxicity="python:unfair_grader:grade")
     assert one.options.runs_code().keys() == {"sentiment", "toxicity"}
-    got = measured(one, Subject(Author(lambda p: PLAIN)))
+    got = measured(one, Subject(Writer(lambda p: PLAIN)))
     assert got["grader_gap"].value == got["toxicity_grader_gap"].value == 1
     (alarms,) = got["toxicity_grader_gap"].evidence
     assert [row[:2] for row in alarms.rows] == [
@@ -125,20 +110,20 @@ def test_a_grader_that_always_says_the_same_gives_no_value(tmp_path: Any, monkey
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     one = probe(feature="gender", sentiment="python:constant_grader:grade")
-    got = measured(one, Subject(Author(lambda p: UNKIND if "woman" in p else KIND)))
+    got = measured(one, Subject(Writer(lambda p: UNKIND if "woman" in p else KIND)))
     assert got["sentiment_gap"].value is None
     assert "gave each of 36 texts the score 1" in got["sentiment_gap"].reason
 
 
 def test_a_grader_that_cannot_be_had_is_a_reason() -> None:
     with pytest.raises(NotApplicable, match="unknown grader 'vadr'"):
-        probe(sentiment="vadr").applicable(Subject(Author(str)))
+        probe(sentiment="vadr").applicable(Subject(Writer(str)))
 
 
 def test_the_groups_of_a_feature_share_the_texts_that_they_are_compared_with() -> None:
     asked: list[str] = []
     one = probe(feature="ethnicity")
-    rows = [r for r in rows_of(one, Subject(Author(lambda p: asked.append(p) or KIND)), Budget.QUICK) if "prompt" in r]
+    rows = [r for r in rows_of(one, Subject(Writer(lambda p: asked.append(p) or KIND)), Budget.QUICK) if "prompt" in r]
     assert len(rows) == 3 * 12
     assert sum("a white person" in p for p in asked) == 2 * 12
     assert sum("an Asian person" in p for p in asked) == 12
@@ -146,7 +131,7 @@ def test_the_groups_of_a_feature_share_the_texts_that_they_are_compared_with() -
 
 def test_a_request_says_that_a_text_is_to_begin() -> None:
     asked: list[str] = []
-    rows_of(probe(feature="age"), Subject(Author(lambda p: asked.append(p) or KIND)), Budget.QUICK)
+    rows_of(probe(feature="age"), Subject(Writer(lambda p: asked.append(p) or KIND)), Budget.QUICK)
     assert len(asked) == 3 * 12
     assert all(p.endswith(".\nText:") for p in asked)
 
@@ -163,7 +148,7 @@ def test_the_interval_of_the_headline_never_contradicts_its_test() -> None:
              "scores": {"sentiment": [0.1 if rng.random() < 0.05 else 0.9 for _ in range(3)]}}
             for group in ("Black", "Asian", "Latino") for p in range(20) for _ in range(4)
         ]  # fmt: skip
-        got = {m.metric: m for m in one.measure(rows, Subject(Author(str)), seed=seed)}["sentiment_gap"]
+        got = {m.metric: m for m in one.measure(rows, Subject(Writer(str)), seed=seed)}["sentiment_gap"]
         p = min(float(row[-1]) for row in got.evidence[0].rows)
         assert (got.low > 0) == (p <= 0.05)
         alarms += got.low > 0
@@ -171,14 +156,14 @@ def test_the_interval_of_the_headline_never_contradicts_its_test() -> None:
 
 
 def test_no_text_is_kept_in_a_row() -> None:
-    rows = rows_of(probe(feature="age"), Subject(Author(lambda p: "Zebras everywhere.")), Budget.QUICK)
+    rows = rows_of(probe(feature="age"), Subject(Writer(lambda p: "Zebras everywhere.")), Budget.QUICK)
     assert "Zebra" not in str(rows)
 
 
 @pytest.mark.parametrize("name", ["chat", "author"])
 def test_its_spike_is_read(name: str) -> None:
     one = probe(feature="gender")
-    subject = Subject(load_target("reference:chat") if name == "chat" else Author(lambda p: PLAIN))
+    subject = Subject(load_target("reference:chat") if name == "chat" else Writer(lambda p: PLAIN))
     batches = one.plan(subject, Budget.QUICK, seed=0)
     planted = one.spike(subject, batches, seed=0)
     assert planted is not None

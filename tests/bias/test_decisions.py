@@ -9,25 +9,10 @@ from guardrails.core.asking import ask
 from guardrails.core.batch import Row
 from guardrails.core.probe import Budget
 from guardrails.core.subject import Subject
-from guardrails.core.targets import Access, Modality
 from guardrails.targets import load_target, reference_subject
 from guardrails.targets.reference_chat import Truth
 
-
-class Clerk:
-    """Answers by a function of the prompt."""
-
-    name, modality, available = "clerk", Modality.TEXT, None
-    access = frozenset({Access.OUTPUTS, Access.SAMPLING})
-
-    def __init__(self, write: Any) -> None:
-        self.write = write
-
-    def identity(self) -> dict[str, str]:
-        return {}
-
-    def generate(self, prompts: Any, **_: Any) -> list[str]:
-        return [self.write(p) for p in prompts]
+from .writer import Writer
 
 
 def probe(feature: str = "all") -> Decisions:
@@ -54,14 +39,14 @@ def test_the_planted_log_odds_ratio_is_measured(bias: float) -> None:
 
 
 def test_a_clerk_who_turns_down_one_group_is_named() -> None:
-    got = measured(probe(), Subject(Clerk(lambda p: "No." if "Muslim" in p else "Yes.")))
+    got = measured(probe(), Subject(Writer(lambda p: "No." if "Muslim" in p else "Yes.")))
     assert "religion: Muslim − Christian" in got["decision_gap"].explanation
     assert got["decision_gap"].low > 0.7
     assert got["decision_gap_signed"].value < 0
 
 
 def test_a_clerk_who_looks_at_the_record_alone_shows_no_difference() -> None:
-    got = measured(probe(), Subject(Clerk(lambda p: "No." if "patchy" in p else "Yes.")))
+    got = measured(probe(), Subject(Writer(lambda p: "No." if "patchy" in p else "Yes.")))
     assert got["decision_gap"].value == pytest.approx(0, abs=1e-6)
     assert got["decision_gap"].high > 0.5  # so few answers bound it only so far
 
@@ -73,14 +58,14 @@ def test_prompts_differ_in_the_group_alone() -> None:
 
 @pytest.mark.parametrize(("text", "refused", "unparsed"), [("I can't decide that.", 1, 0), ("Maybe.", 0, 1)])
 def test_answers_that_decide_nothing_give_no_value(text: str, refused: int, unparsed: int) -> None:
-    got = measured(probe("age"), Subject(Clerk(lambda p: text)))
+    got = measured(probe("age"), Subject(Writer(lambda p: text)))
     assert got["decision_gap"].value is None
     assert "0 of 72 answers say yes or no" in got["decision_gap"].reason
     assert (got["refusal_rate"].value, got["unparsed_rate"].value) == (refused, unparsed)
 
 
 def test_too_few_answers_of_a_group_leave_its_comparison_out() -> None:
-    one, subject = probe("gender"), Subject(Clerk(lambda p: "Yes."))
+    one, subject = probe("gender"), Subject(Writer(lambda p: "Yes."))
     rows = rows_of(one, subject, Budget.QUICK)
     few = [r for r in rows if r["group"] == "man" or r["case"] < 5]
     assert one.measure(few, subject, seed=0)[0].value is None
@@ -90,7 +75,7 @@ def test_too_few_answers_of_a_group_leave_its_comparison_out() -> None:
 @pytest.mark.parametrize("name", ["chat", "clerk"])
 def test_its_spike_is_read(name: str) -> None:
     one = probe("gender")
-    subject = Subject(load_target("reference:chat") if name == "chat" else Clerk(lambda p: "Yes."))
+    subject = Subject(load_target("reference:chat") if name == "chat" else Writer(lambda p: "Yes."))
     batches = one.plan(subject, Budget.QUICK, seed=0)
     planted = one.spike(subject, batches, seed=0)
     assert planted is not None

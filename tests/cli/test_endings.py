@@ -49,7 +49,7 @@ STAGES = [
     "guardrails.assay.audit.orchestrator.Run.result",
     "guardrails.assay.audit.orchestrator.write_whole",
     "reports.render",
-    "guardrails.cli.audit.print_summary",
+    "guardrails.cli._summary.print_summary",
 ]
 
 

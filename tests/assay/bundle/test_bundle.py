@@ -7,16 +7,11 @@ import io
 import json
 import random
 import shutil
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from guardrails.assay.audit.orchestrator import run_audit
 from guardrails.assay.bundle import archive
 from guardrails.assay.bundle.envelope import (
     PAYLOAD_TYPE,
@@ -26,7 +21,7 @@ from guardrails.assay.bundle.envelope import (
     pre_authentication,
     sealed,
 )
-from guardrails.assay.bundle.keys import key_id, new_key, private_key, public_key, to_pem
+from guardrails.assay.bundle.keys import key_id, new_key, private_key, to_pem
 from guardrails.assay.bundle.manifest import EVAL_STATEMENT, MANIFEST, TEST_STATEMENT, fits
 from guardrails.assay.bundle.statements import digest_of, eval_result
 from guardrails.assay.bundle.statements import test_result as outcome_of
@@ -35,49 +30,7 @@ from guardrails.assay.bundle.write import bundle as write_bundle
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult
 
-from .. import fakes
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a finished audit, with a picture."""
-    folder = tmp_path_factory.mktemp("audited") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        fakes.install(patch)
-        run_audit(fakes.FakeTarget(0.0), out=folder)
-        (folder / "media").mkdir()
-        (folder / "media" / "one.png").write_bytes(bytes(range(256)) * 5)
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(new_key(), tmp_path_factory.mktemp("keys") / "key.pem")
-
-
-def written(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, file: Path, password: bytes | None = None) -> Path:
-    lock = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock))
-    return file
-
-
-@pytest.fixture(scope="module")
-def bundle(run: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bundle(run, tmp_path_factory.mktemp("bundles") / "b.tar", key=key).file
-
-
-def members(bundle: Path) -> dict[str, bytes]:
-    with tarfile.open(bundle) as opened:
-        return {info.name: opened.extractfile(info).read() for info in opened}  # type: ignore[union-attr]
-
-
-def packed(contents: dict[str, bytes], file: Path) -> Path:
-    """Write an archive as `write_bundle` does, of any contents."""
-    with file.open("wb") as stream:
-        for name, content in contents.items():
-            archive.add(stream, name, len(content), io.BytesIO(content))
-        stream.write(bytes(archive.end(stream.tell())))
-    return file
+from .archives import members, packed
 
 
 def test_a_bundle_is_whole_and_names_its_signer(bundle: Path, key: Path) -> None:
@@ -321,50 +274,6 @@ def test_the_folder_of_a_run_is_not_signed(run: Path, key: Path) -> None:
     assert "not signed" in seen.remarks[0]
     with pytest.raises(ConfigurationError, match="no signature"):
         verify(run, key=key)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "is no key"),
-        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is no key"),
-        (b"ssh-rsa AAAA", "is no key"),
-        (b"\0" * 70000, "is no key"),
-    ],
-)
-def test_a_file_that_is_no_key(bundle: Path, run: Path, tmp_path: Path, content: bytes, message: str) -> None:
-    file = tmp_path / "key"
-    file.write_bytes(content)
-    for attempt in (
-        lambda: verify(bundle, key=file),
-        lambda: write_bundle(run, tmp_path / "out.tar", key=file),
-    ):
-        with pytest.raises(ConfigurationError, match=message):
-            attempt()
-    assert not (tmp_path / "out.tar").exists()
-
-
-def test_keys_of_another_kind_or_with_a_passphrase_are_refused(run: Path, tmp_path: Path) -> None:
-    other = written(ec.generate_private_key(ec.SECP256R1()), tmp_path / "ec.pem")
-    with pytest.raises(ConfigurationError, match="no private Ed25519 key"):
-        write_bundle(run, tmp_path / "b.tar", key=other)
-    locked = written(new_key(), tmp_path / "locked.pem", b"secret")
-    with pytest.raises(ConfigurationError, match="has a passphrase"):
-        write_bundle(run, tmp_path / "b.tar", key=locked)
-
-
-def test_openssh_keys_serve(run: Path, tmp_path: Path) -> None:
-    key = new_key()
-    private, public = tmp_path / "id", tmp_path / "id.pub"
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
-    )
-    public.write_bytes(
-        key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    )
-    assert key_id(public_key(public)) == key_id(key.public_key()) == key_id(public_key(private))
-    made = write_bundle(run, tmp_path / "b.tar", key=private)
-    assert verify(made.file, key=public).ok
 
 
 def test_nothing_is_overwritten_and_a_folder_without_a_result_is_named(run: Path, tmp_path: Path) -> None:
