@@ -7,7 +7,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile  # Python compiles what it imports; pip would compile 15,000 files
 INSTALLED := $(VENV)/.installed
 DEVELOP := $(VENV)/.develop
 MODELS := $(VENV)/.models
