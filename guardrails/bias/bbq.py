@@ -88,6 +88,7 @@ class BBQ(Probe[TextOutputs]):
     risk = "bias"
     modalities = frozenset({Modality.TEXT})
     requires = frozenset({Access.OUTPUTS})
+    closed_answers = True
     headline = "bias_ambiguous"
     metrics = (
         "bias_ambiguous", "bias_ambiguous_signed", "bias_disambiguated_signed", "accuracy_ambiguous",

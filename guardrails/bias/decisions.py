@@ -60,6 +60,7 @@ class Decisions(Probe[TextTarget]):
     risk = "bias"
     modalities = frozenset({Modality.TEXT})
     requires = frozenset({Access.SAMPLING})
+    closed_answers = True
     headline = "decision_gap"
     metrics = ("decision_gap", "decision_gap_signed", "refusal_rate", "unparsed_rate")
     controls = (Control("reference:chat,bias=1", "found"), Control("reference:chat", "clear"))

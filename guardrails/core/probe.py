@@ -79,6 +79,8 @@ class Probe(ABC, Generic[T]):
     """How many items are spiked, where there are so many: recovery is then known to about ±6 points."""
     stages: ClassVar[int] = 0
     """How many stages of follow-ups it may ask for at most: the further turns of its conversations."""
+    closed_answers: ClassVar[bool] = False
+    """Whether it asks for one of a few answers: then one answer to most questions is no sign of a broken target."""
     shares_coverage: ClassVar[bool] = False
     """Whether the headline's interval holds together with that of its difference to the holdout."""
     Options: ClassVar[type[ProbeOptions]] = ProbeOptions

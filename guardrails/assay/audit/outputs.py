@@ -1,12 +1,13 @@
-"""Counts what a target of text writes for a batch: outputs that are mostly empty are no reason for a pass."""
+"""Counts what a target of text writes for a batch: outputs that are mostly empty or all alike are no reason for a pass."""
 
 from __future__ import annotations
 
 import re
 import string
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...core.conversations import Refusal
@@ -20,27 +21,33 @@ _BLANK = re.compile(
 )
 """Letters, marks and symbols that nobody sees: those that Unicode calls ignorable, an empty Braille cell and note."""
 MOST = 0.5
-"""Above this share of outputs that are empty or refusals, a probe of them is not assessed."""
+"""Above this share of outputs that are empty or refusals, or repeat one text, a probe of them is not assessed."""
 
 
 @dataclass
 class Outputs:
-    """How many outputs a probe was given, how many of them are empty, and how many others refuse to answer."""
+    """How many outputs a probe was given in a batch, how many are empty or refusals, and how often each other one came."""
 
     n: int = 0
     empty: int = 0
     refused: int = 0
+    answers: Counter[int] = field(default_factory=Counter, compare=False)
+    """By the hash of an output: a batch may hold long ones."""
 
     def add(self, output: Any) -> None:
         """Count a text, or the tokens of one; what is neither is the probe's to refuse."""
         empty = is_blank(output) if isinstance(output, str) else isinstance(output, Sized) and len(output) == 0
         self.n += 1
         self.empty += empty
-        self.refused += not empty and isinstance(output, Refusal)
+        if not empty and isinstance(output, Refusal):
+            self.refused += 1
+        elif not empty:
+            self.answers[hash(str(output).strip())] += 1
 
     def use(self) -> Use:
         """Return the counts as the journal keeps them."""
-        return Use(outputs=self.n, empty=self.empty, refused=self.refused)
+        repeated = max(self.answers.values(), default=1) - 1
+        return Use(outputs=self.n, empty=self.empty, refused=self.refused, repeated=repeated)
 
 
 def counted(subject: Subject, outputs: Outputs) -> Subject:
@@ -76,11 +83,23 @@ def stated(m: Measurement, use: Use) -> Measurement:
     return m.model_copy(update={"explanation": f"{m.explanation} {_sentence(use)}.".strip()})
 
 
-def why_not_assessed(use: Use) -> str | None:
-    """Return why outputs can pass no probe, or None where enough of them hold an answer."""
-    if use.empty + use.refused <= MOST * use.outputs:
-        return None
-    return f"{_sentence(use)}: what the target does not write shows no fault"
+def why_not_assessed(use: Use, *, closed_answers: bool) -> str | None:
+    """Return why outputs can pass no probe, or None where enough of them hold an answer of their own.
+
+    Parameters
+    ----------
+    use : Use
+    closed_answers : bool
+        Whether the probe asked for one of a few answers, so that one text may be the answer to most questions.
+    """
+    if use.empty + use.refused > MOST * use.outputs:
+        return f"{_sentence(use)}: what the target does not write shows no fault"
+    if not closed_answers and use.repeated > MOST * use.outputs:
+        return (
+            f"{use.repeated:,} of {use.outputs:,} outputs repeat another one word for word: a target that writes the "
+            "same text whatever it is asked shows no fault"
+        )
+    return None
 
 
 def _sentence(use: Use) -> str:

@@ -135,7 +135,7 @@ def _reading(probe: Probe, old: Sequence[Finding], before: AuditResult, policy: 
         reasons = (f.reason for f in old if f.reason and not f.reason.startswith(POLICY_REASONS))
         reading.not_assessed = next(reasons, None) or "the stored result holds no measurement of this probe"
     cost = before.timing.cost.per_probe.get(probe.id) if before.timing.cost else None
-    reading.no_pass = why_not_assessed(cost.reading) if cost else None
+    reading.no_pass = why_not_assessed(cost.reading, closed_answers=probe.closed_answers) if cost else None
     reading.controls, why = _controls(probe, old, reading.headline, policy)
     if why and reading.not_assessed is None and policy.of_probe(probe.id):
         reading.not_assessed = why

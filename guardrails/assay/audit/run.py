@@ -256,7 +256,7 @@ class Run:
             return reading
         if assay.control is None:
             used, headline = self.journal.used(series.name), assay.probe.headline
-            reading.no_pass = why_not_assessed(used)
+            reading.no_pass = why_not_assessed(used, closed_answers=assay.probe.closed_answers)
             reading.measurements = [stated(m, used) if m.metric == headline else m for m in reading.measurements]
             reading.spike = self.spike(assay)
         else:

@@ -29,6 +29,7 @@ class Use(Frozen):
     outputs: int = Field(default=0, ge=0, description="texts and continuations of a target of text that a check read")
     empty: int = Field(default=0, ge=0, description="nothing, white space, or one punctuation mark repeated")
     refused: int = Field(default=0, ge=0, description="of the other outputs: refusals, by the server's own word")
+    repeated: int = Field(default=0, ge=0, description="of the other outputs: the most frequent one of a batch, again")
     money: float | None = Field(default=None, ge=0)
 
     def __add__(self, other: Use) -> Use:
@@ -41,6 +42,7 @@ class Use(Frozen):
             outputs=self.outputs + other.outputs,
             empty=self.empty + other.empty,
             refused=self.refused + other.refused,
+            repeated=self.repeated + other.repeated,
             peak_memory=max((p for p in (self.peak_memory, other.peak_memory) if p is not None), default=None),
             money=None if self.money is None and other.money is None else (self.money or 0.0) + (other.money or 0.0),
         )

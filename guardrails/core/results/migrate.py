@@ -17,7 +17,7 @@ Kind = Literal["audit", "scan", "bench"]
 Values = dict[str, Any]
 Step = Callable[[Values], Values]
 
-VERSIONS: Mapping[Kind, str] = {"audit": "1.6", "scan": "1.1", "bench": "2.2"}
+VERSIONS: Mapping[Kind, str] = {"audit": "1.7", "scan": "1.1", "bench": "2.2"}
 FIRST = "1.0"
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 
@@ -33,7 +33,7 @@ def _schema_is_a_version(values: Values) -> Values:
 
 
 STEPS: Mapping[Kind, tuple[tuple[str, Step], ...]] = {
-    "audit": tuple((f"1.{minor}", _as_it_is) for minor in range(6)),
+    "audit": tuple((f"1.{minor}", _as_it_is) for minor in range(7)),
     "scan": (("1.0", _as_it_is),),
     "bench": (("1.0", _schema_is_a_version), ("2.0", _as_it_is), ("2.1", _as_it_is)),
 }

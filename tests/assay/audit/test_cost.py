@@ -135,10 +135,10 @@ def test_money_is_that_of_the_tokens() -> None:
 
 def test_uses_add_up() -> None:
     one = Use(seconds=1, items=2, requests=3, prompt_tokens=4, completion_tokens=5, peak_memory=6, money=0.5)
-    one = one.model_copy(update={"outputs": 7, "empty": 8, "refused": 9})
+    one = one.model_copy(update={"outputs": 7, "empty": 8, "refused": 9, "repeated": 10})
     assert one + Use() == one
     assert (one + one).model_dump() == {
         "seconds": 2, "items": 4, "requests": 6, "prompt_tokens": 8, "completion_tokens": 10, "peak_memory": 6,
-        "outputs": 14, "empty": 16, "refused": 18, "money": 1.0,
+        "outputs": 14, "empty": 16, "refused": 18, "repeated": 20, "money": 1.0,
     }  # fmt: skip
     assert json.loads((Use() + Use()).model_dump_json(exclude_defaults=True)) == {}

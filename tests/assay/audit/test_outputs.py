@@ -36,6 +36,7 @@ class Reads(fakes.FakeProbe):
     """Counts the outputs that say yes."""
 
     size = SIZE
+    closed_answers = True
     requires = frozenset({Access.OUTPUTS})
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
@@ -138,6 +139,32 @@ def test_what_a_target_shows_between_empty_outputs_is_a_failure_all_the_same(mon
     result, _ = run_audit("chat:python:guardrails_test_writers:answer", out="run")
     assert (only(result).status, result.exit_code) == ("fail", 1)
     assert only(result).measurement.explanation == "120 of 200 outputs are empty."  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("same", "status"), [(101, "pass"), (140, "not-assessed"), (SIZE, "not-assessed")])
+@pytest.mark.parametrize("text", ["None", "👍", "0\n"])
+def test_a_target_that_writes_one_text_whatever_it_is_asked_passes_nothing(
+    same: int, status: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(messages: list[dict[str, str]]) -> str:
+        question = messages[0]["content"]
+        return written(question, same, f"about {question}", text)
+
+    modules(monkeypatch, answer=answer)
+    monkeypatch.setattr(Reads, "closed_answers", False)
+    result, _ = run_audit("chat:python:guardrails_test_writers:answer", out="run")
+    assert (only(result).status, result.exit_code) == (status, 0 if status == "pass" else 3)
+    assert ("repeat another one word for word" in (only(result).reason or "")) == (status == "not-assessed")
+    monkeypatch.setattr(Reads, "closed_answers", True)
+    result, _ = run_audit("chat:python:guardrails_test_writers:answer", out="closed")
+    assert only(result).status == "pass"
+
+
+def test_repeats_are_those_of_one_text() -> None:
+    outputs = Outputs()
+    for output in ["a", " a\n", "b", "", "b", [1, 2], "a"]:
+        outputs.add(output)
+    assert outputs.use() == Use(outputs=7, empty=1, repeated=2)
 
 
 class CutError(Exception):
