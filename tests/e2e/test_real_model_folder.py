@@ -9,6 +9,9 @@ import pytest
 
 from .audit_command import audit, findings
 
+PROBES = ("memorization.extraction", "memorization.overlap", "privacy.*", "bias.counterfactual")
+"""Of each way of asking a model, some: all would take minutes."""
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
@@ -29,7 +32,8 @@ def model(tmp_path_factory) -> Path:
 def test_a_language_model_in_a_folder(model, tmp_path):
     run = tmp_path / "run"
     words = ("--corpus", str(model / "corpus.jsonl"), "--holdout", str(model / "holdout.jsonl"), "--budget", "quick")
-    code, said, error = audit(f"hf:{model / 'hf'}", *words, "--out", str(run))
+    probes = [word for probe in PROBES for word in ("--probes", probe)]
+    code, said, error = audit(f"hf:{model / 'hf'}", *words, *probes, "--out", str(run))
     assert code == 1, said + error
     by_id = findings(run)
     extraction = by_id["memorization.extraction/extraction_rate"]

@@ -8,7 +8,7 @@ import pytest
 
 from .audit_command import audit, findings
 
-PARAGRAPHS = 24
+PARAGRAPHS = 8
 """Documents that are asked for: enough for an interval, and a fraction of its minutes."""
 CHARACTERS = 400
 """In a document, at least: what is asked for fits, with little room for the longer prefixes of a curve."""

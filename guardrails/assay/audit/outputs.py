@@ -1,4 +1,4 @@
-"""Counts what a target of text writes for a batch: outputs that are mostly empty or all alike are no reason for a pass."""
+"""Counts what a target of text writes for a batch: mostly empty or all alike, they are no pass."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST = 0.5
 
 @dataclass
 class Outputs:
-    """How many outputs a probe was given in a batch, how many are empty or refusals, and how often each other one came."""
+    """How many outputs a probe was given in a batch, how many are empty or refusals, how often each other one came."""
 
     n: int = 0
     empty: int = 0
@@ -89,6 +89,7 @@ def why_not_assessed(use: Use, *, closed_answers: bool) -> str | None:
     Parameters
     ----------
     use : Use
+        Of all batches.
     closed_answers : bool
         Whether the probe asked for one of a few answers, so that one text may be the answer to most questions.
     """

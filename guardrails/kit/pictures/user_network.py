@@ -19,12 +19,12 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import ConfigurationError, ContentError, MissingExtraError
 from ..settings_file import read_bounded
+from .onnx_session import onnx_session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,6 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE = 224
 LARGEST_SIDE = 1024
 MAX_FILE = 2_000_000_000
-ONNX = "pip install 'guardrails-audit[onnx]'"
 
 
 @dataclass(frozen=True)
@@ -150,15 +149,10 @@ def _is_zip(content: bytes) -> bool:
 
 def _onnx(content: bytes, named: str) -> tuple[Run, tuple[int, int]]:
     try:
-        onnxruntime: Any = import_module("onnxruntime")
-    except ImportError:
-        raise MissingExtraError("onnxruntime", ONNX) from None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        # From memory no other file can be reached, so that what is hashed is what is run.
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has a class of its own for each of a graph's faults
+        session = onnx_session(content)
+    except MissingExtraError:
+        raise
+    except Exception as error:
         raise ConfigurationError(f"{named}: not an ONNX model ({first_line(error)})") from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shape = list(inputs[0].shape) if len(inputs) == 1 else []

@@ -38,8 +38,8 @@ DOWN, LOST = 3, 5
 """After so many lost requests in a row, each further one is sent once, until one is answered. After so many that were
 lost or failed with a status `FOR_ALL`, the rest of a call is not sent."""
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,60}")
-FOR_ALL = frozenset({401, 404, 429})
-"""Statuses of an answer that other requests would have, too: a wrong key, a model that is not there, a limit."""
+FOR_ALL = frozenset({301, 302, 303, 307, 308, 401, 404, 429})
+"""Statuses of an answer that other requests would have, too: another address, a wrong key, no such model, a limit."""
 SECRET, SHORTEST, SHORTEST_IN_ERRORS = "[api key]", 16, 8
 """What stands in place of a key that a server repeats, and the fewest characters of such a key."""
 _BETWEEN = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*"

@@ -160,7 +160,8 @@ class Transport:
         async for chunk in response.aiter_raw():
             content += chunk
             if len(content) > limit:
-                raise _RefusedError(f"the server answered {status} with more than {limit // 1000:,} kB")
+                what = "the answer has" if status < 300 else f"the server answered {status} with"
+                raise _RefusedError(f"{what} more than {limit // 1000:,} kB")
         if status >= 300:
             self._fail(status, response.headers.get("retry-after"), bytes(content))
         try:

@@ -23,6 +23,7 @@ from ...deepfake.images.onnx_graph import with_outputs
 from ...deepfake.images.picture import Picture
 from ...kit.io import cache_folder, read_image
 from ...kit.pictures.faces import find_faces
+from ...kit.pictures.onnx_session import onnx_session
 from . import file_history, histories
 
 if TYPE_CHECKING:
@@ -117,6 +118,6 @@ def _network() -> Callable[[Array], list[Array]]:
     encoder.default_encoder()  # says what is missing, and checks the file
     model = Path(str(distribution(encoder.PACKAGE).locate_file(encoder.FILE))).read_bytes()
     names = [f"/vision_model/encoder/layers.{layer - 1}/Add_1_output_0" for layer in TOKEN_LAYERS]
-    session = encoder._session(with_outputs(model, names))
+    session = onnx_session(with_outputs(model, names))
     ask = session.get_inputs()[0].name
     return lambda batch: list(session.run(names, {ask: batch}))

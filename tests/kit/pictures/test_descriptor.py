@@ -318,6 +318,7 @@ def test_a_stand_in_for_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     class Session:
         def __init__(self, path: str, options: Any, providers: list[str]) -> None:
             assert providers == ["CPUExecutionProvider"]
+            assert getattr(options, "session.x64quantprecision") == "1"
 
         def get_inputs(self) -> list[Any]:
             return [SimpleNamespace(name="x", type="tensor(float)", shape=["n", 3, 16, 24])]
@@ -329,7 +330,11 @@ def test_a_stand_in_for_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             assert given["x"].dtype == np.float32
             return [given["x"].mean((2, 3)) + given["x"][:, :, 0, 0]]
 
-    stand_in = SimpleNamespace(SessionOptions=SimpleNamespace, InferenceSession=Session)
+    class Options(SimpleNamespace):
+        def add_session_config_entry(self, key: str, value: str) -> None:
+            setattr(self, key, value)
+
+    stand_in = SimpleNamespace(SessionOptions=Options, InferenceSession=Session)
     monkeypatch.setitem(sys.modules, "onnxruntime", stand_in)
     descriptor: Descriptor = load_descriptor(onnx(tmp_path / "stand-in.onnx"))
     assert descriptor.size == (16, 24)
