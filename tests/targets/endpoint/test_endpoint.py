@@ -306,7 +306,7 @@ def test_a_server_that_is_down_is_not_asked_five_times_for_each_prompt(server: S
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("code", "sent"), [(401, 1), (404, 1), (429, PATIENT.attempts)])
+@pytest.mark.parametrize(("code", "sent"), [(307, 1), (401, 1), (404, 1), (429, PATIENT.attempts)])
 def test_what_is_refused_to_all_is_not_asked_for_each_prompt(server: Server, code: int, sent: int) -> None:
     server.always = status(code)
     model = endpoint(server, concurrency=1)
