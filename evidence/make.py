@@ -44,7 +44,9 @@ HERE = Path(__file__).resolve().parent
 POWER = Path(guardrails.__file__).parent / "assay" / "audit" / "power.json"
 SEEDS = 60
 CHUNK = 10
-TOLERANCE = 1e-9
+TOLERANCE, NOISE = 1e-9, 1e-3
+"""Numbers are equal within the first, or within this share of the stored interval: single precision differs that much
+between processors, in the order of its sums."""
 
 Job = tuple[str, str, tuple[int, ...]]
 """A probe's id, a source, and the seeds of the readings to make."""
@@ -123,11 +125,16 @@ def chosen_seeds(files: Mapping[str, str], n: int, of: int = SEEDS) -> tuple[int
 
 
 def equal(one: Reading, other: Reading) -> bool:
-    """Return whether two readings of the same source and seed have the same numbers, within 1e-9."""
+    """Return whether two readings of the same source and seed have the same numbers, but for rounding."""
     if (one["n"], one.get("errors", 0)) != (other["n"], other.get("errors", 0)):
         return False
-    pairs = [(one[key], other[key]) for key in ("value", "low", "high")]
-    return all(a == b if a is None or b is None else abs(a - b) <= TOLERANCE for a, b in pairs)
+    width = 0.0 if other["low"] is None or other["high"] is None else other["high"] - other["low"]
+    return all(alike(one[key], other[key], width) for key in ("value", "low", "high"))
+
+
+def alike(one: float | None, other: float | None, width: float, *, step: float = TOLERANCE) -> bool:
+    """Return whether two numbers are equal but for rounding, to a step, with an interval of some width."""
+    return one == other if one is None or other is None else abs(one - other) <= max(step, NOISE * width)
 
 
 def shown(r: Reading) -> str:

@@ -31,6 +31,7 @@ from typing import Any
 from dependencies import changed, hashes, opened
 from make import (
     HERE,
+    alike,
     changed_files,
     check_place,
     chosen_seeds,
@@ -41,7 +42,7 @@ from make import (
     write_whole,
 )
 from null_cases import CASES, Case
-from null_runs import Reading, _pool, alarms, chance, columns, null_files, null_run, planted_run
+from null_runs import DECIMALS, Reading, _pool, alarms, chance, columns, null_files, null_run, planted_run
 from readings import known_probes
 
 from guardrails.core.registry import load_probe
@@ -115,11 +116,17 @@ def confirm(probe_id: str, n: int, processes: int) -> tuple[bool, str]:
 
 
 def equal(run: Reading, before: Mapping[str, Mapping[str, list[float | None]]], seed: int) -> bool:
-    """Return whether a run has the stored values and lower bounds of each attack, as they are rounded to be stored."""
+    """Return whether a run has the stored values and lower bounds of each attack, but for rounding."""
     now = columns([run])
-    return now.keys() == before.keys() and all(
-        now[attack][what] == [before[attack][what][seed]] for attack in now for what in ("value", "low")
-    )
+    if now.keys() != before.keys():
+        return False
+    for attack, column in now.items():
+        value, low = before[attack]["value"][seed], before[attack]["low"][seed]
+        width = 0.0 if value is None or low is None else 2 * (value - low)
+        for what, stored in (("value", value), ("low", low)):
+            if not alike(column[what][0], stored, width, step=1.01 * 10**-DECIMALS):
+                return False
+    return True
 
 
 def length(attacks: Mapping[str, Mapping[str, list[float | None]]]) -> int:
