@@ -241,4 +241,6 @@ def test_all_code_that_a_reading_runs_and_all_data_that_it_opens_is_hashed(probe
     assert [name for name in names if name.endswith(".safetensors")]
     file = make.stored(probe)
     assert names <= file["files"].keys()
-    assert make.equal(made, next(r for r in file["readings"] if (r["source"], r["seed"]) == (source, 0)))
+    stored = next(r for r in file["readings"] if (r["source"], r["seed"]) == (source, 0))
+    assert made["n"] == stored["n"]
+    assert stored["low"] <= made["value"] <= stored["high"]  # another processor may draw other samples
