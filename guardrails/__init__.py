@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .assay.audit.orchestrator import audit
     from .assay.bench.run import bench
     from .assay.comparison.compare import compare
+    from .assay.comparison.trend import trend
     from .assay.scan.run import scan
     from .core.control import Control
     from .core.detector import Detection, Detector
@@ -105,6 +106,7 @@ __all__ = [
     "load_target",
     "render",
     "scan",
+    "trend",
     "verify",
 ]
 
@@ -114,6 +116,7 @@ _HOMES = {
     "guardrails.assay.bundle.verify": ("Verification", "verify"),
     "guardrails.assay.bundle.write": ("bundle",),
     "guardrails.assay.comparison.compare": ("compare",),
+    "guardrails.assay.comparison.trend": ("trend",),
     "guardrails.assay.scan.run": ("scan",),
     "guardrails.core.control": ("Control",),
     "guardrails.core.detector": ("Detection", "Detector"),
@@ -142,7 +145,9 @@ _HOMES = {
     "reports": ("render",),
     "reports.renderer": ("Renderer",),
 }
-_NEED_ALL_PACKAGES = frozenset({"audit", "bench", "bundle", "compare", "load_target", "render", "scan", "verify"})
+_NEED_ALL_PACKAGES = frozenset(
+    {"audit", "bench", "bundle", "compare", "load_target", "render", "scan", "trend", "verify"}
+)
 """What imports ``generators`` or ``reports``, whose place a file of the user's own of that name may take."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -38,7 +38,7 @@ def render(
 
     Parameters
     ----------
-    result : AuditResult, ScanResult, BenchResult or Comparison
+    result : AuditResult, ScanResult, BenchResult, Comparison or Trend
         What to render.
     format : str
         One of `formats` of this kind of result; ``md`` is short for ``markdown``.

@@ -18,6 +18,7 @@ from .renderer import Renderer
 from .sections import page
 from .text import visible
 from .tree import Facts, Page, Pictures
+from .trend_chart import TrendChart, trend_svg
 from .trim import Caps, fitted
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _draw(chart: Chart, key: str) -> Any:
-    return _markup(svg(chart, key))
+def _draw(chart: Chart | TrendChart, key: str) -> Any:
+    return _markup(trend_svg(chart, key) if isinstance(chart, TrendChart) else svg(chart, key))
 
 
 def _markup(trusted: str) -> Any:

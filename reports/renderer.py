@@ -10,12 +10,19 @@ from guardrails.core.results import AuditResult
 from guardrails.core.results.bench import BenchResult
 from guardrails.core.results.comparison import Comparison
 from guardrails.core.results.scan import ScanResult
+from guardrails.core.results.trend import Trend
 
-Result = AuditResult | ScanResult | BenchResult | Comparison
-KINDS: dict[type[Result], str] = {AuditResult: "audit", ScanResult: "scan", BenchResult: "bench", Comparison: "compare"}
+Result = AuditResult | ScanResult | BenchResult | Comparison | Trend
+KINDS: dict[type[Result], str] = {
+    AuditResult: "audit",
+    ScanResult: "scan",
+    BenchResult: "bench",
+    Comparison: "compare",
+    Trend: "trend",
+}
 """The kinds of result, and the command that each comes from."""
 
-R = TypeVar("R", AuditResult, ScanResult, BenchResult, Comparison)
+R = TypeVar("R", AuditResult, ScanResult, BenchResult, Comparison, Trend)
 
 
 class Renderer(ABC, Generic[R]):
@@ -29,7 +36,8 @@ class Renderer(ABC, Generic[R]):
     format : str
         The value of ``--format``: lower-case letters, digits and hyphens.
     accepts : type
-        `AuditResult`, `ScanResult`, `BenchResult` or `Comparison`. No other renderer has this format for this kind.
+        `AuditResult`, `ScanResult`, `BenchResult`, `Comparison` or `Trend`. No other renderer has this format for this
+        kind.
     title : str
         What the format is for, in one line, as ``guardrails list formats`` shows it.
     """
@@ -44,7 +52,7 @@ class Renderer(ABC, Generic[R]):
 
         Parameters
         ----------
-        result : AuditResult, ScanResult, BenchResult or Comparison
+        result : AuditResult, ScanResult, BenchResult, Comparison or Trend
             Of the kind that `accepts` names.
         run_folder : Path, optional
             The run's folder; its ``media/`` holds the pictures of an audit.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .charts import Chart
+from .trend_chart import TrendChart
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Figure:
     """A chart with the table behind it."""
 
     kind: ClassVar[str] = "figure"
-    chart: Chart
+    chart: Chart | TrendChart
     table: Table
 
 

@@ -25,6 +25,7 @@ from . import (
     scan,
     schema,
     train,
+    trend,
     waivers,
 )
 from ._screen import be_quiet, show
@@ -49,6 +50,7 @@ app.command("report")(report.report)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(bundle.verify)
 app.command("compare")(compare.compare)
+app.command("trend")(trend.trend)
 app.command("rescore")(rescore.rescore)
 app.add_typer(policy.app, name="policy")
 app.add_typer(waivers.app, name="waivers")

@@ -49,7 +49,7 @@ def read_run(run: Path) -> tuple[Result, Path]:
     from ..core.results.scan import ROWS, SUMMARY, ScanResult
 
     folder = run if run.is_dir() else run.parent
-    names = ("result.json", SUMMARY, "bench.json", "comparison.json")
+    names = ("result.json", SUMMARY, "bench.json", "comparison.json", "trend.json")
     file = next((run / name for name in names if (run / name).is_file()), run / names[0]) if run.is_dir() else run
     if not file.is_file():
         raise ConfigurationError(f"no result.json in {run}: {_unfinished(run)}")
@@ -82,6 +82,7 @@ def _parsed(file: Path) -> Result:
     from ..core.results import AuditResult
     from ..core.results.bench import BenchResult
     from ..core.results.comparison import Comparison
+    from ..core.results.trend import Trend
 
     try:
         text = file.read_text(encoding="utf-8")
@@ -89,6 +90,8 @@ def _parsed(file: Path) -> Result:
             return BenchResult.from_json(text)
         if file.name == "comparison.json":
             return Comparison.from_json(text)
+        if file.name == "trend.json":
+            return Trend.from_json(text)
         result = AuditResult.from_json(text)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror or error}") from error

@@ -25,13 +25,14 @@ import result_kinds as kinds
 @pytest.fixture
 def runs(tmp_path: Path) -> dict[str, Path]:
     """Return the folders of an audit, a scan and a benchmark."""
-    folders = {name: tmp_path / name for name in ("audit", "scan", "bench", "compare")}
+    folders = {name: tmp_path / name for name in ("audit", "scan", "bench", "compare", "trend")}
     for folder in folders.values():
         folder.mkdir()
     (folders["audit"] / "result.json").write_text(factory.audit().to_json(), encoding="utf-8")
     kinds.scan(folders["scan"])
     (folders["bench"] / "bench.json").write_text(kinds.bench().to_json(), encoding="utf-8")
     (folders["compare"] / "comparison.json").write_text(kinds.comparison().to_json(), encoding="utf-8")
+    (folders["trend"] / "trend.json").write_text(kinds.trend().to_json(), encoding="utf-8")
     return folders
 
 

@@ -24,6 +24,7 @@ from guardrails.core.results import AuditResult, Cost, InputRecord, ProbeCost, R
 from guardrails.core.results.bench import BenchResult
 from guardrails.core.results.comparison import Comparison
 from guardrails.core.results.scan import FilePictures, ScanResult
+from guardrails.core.results.trend import Trend
 from guardrails.core.visible import is_hidden
 from reports import registry
 from reports.outcomes import one_line, outcome_of
@@ -53,6 +54,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[type, list[Any]]:
         ScanResult: [scan, scan.model_copy(update={"pictures": (FilePictures(thumbnail="AAAA"),) * shown})],
         BenchResult: [kinds.bench()],
         Comparison: [kinds.comparison()],
+        Trend: [kinds.trend()],
     }
 
 
@@ -274,8 +276,17 @@ def comparison_counts(format: str, result: Comparison, content: bytes) -> None:
         assert len(re.findall(rf"(?:\| \S+ |>\s*){word}(?: \||</span>)", content.decode())) >= n, change
 
 
+def trend_counts(format: str, result: Trend, content: bytes) -> None:
+    steps = [step for finding in result.findings for step in finding.steps if step]
+    for change, word in (("worse", "Worse"), ("better", "Better")):
+        n = sum(step.change == change for step in steps)
+        said = f'"{change}"' if format == "json" else word
+        assert content.decode().count(said) >= n
+
+
 COUNTS: dict[type, Any] = {
     AuditResult: audit_counts, ScanResult: scan_counts, BenchResult: bench_counts, Comparison: comparison_counts,
+    Trend: trend_counts,
 }  # fmt: skip
 
 
@@ -345,7 +356,7 @@ def test_a_plug_in_is_one_format_among_the_others(plug_in: Any) -> None:
     [
         (Taken, "another renderer has the format 'html' for results of audit"),
         (Named, "no word of lower-case letters"),
-        (Wrong, "none of AuditResult, ScanResult, BenchResult, Comparison; it has no title"),
+        (Wrong, "none of AuditResult, ScanResult, BenchResult, Comparison, Trend; it has no title"),
         (Partial, r"it has no render\(\)"),
         (dict, "it is no Renderer class"),
     ],

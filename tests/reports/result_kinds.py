@@ -20,6 +20,7 @@ from guardrails.core.results import AuditResult, KnownFinding, Rescored, Status,
 from guardrails.core.results.bench import BenchResult
 from guardrails.core.results.comparison import CHANGES, Comparison
 from guardrails.core.results.scan import ScanResult
+from guardrails.core.results.trend import Step, Trend, TrendFinding
 
 HOSTILE = (
     *report_factory.PAYLOADS,
@@ -205,6 +206,24 @@ def comparison() -> Comparison:
             "guardrails_version": HOSTILE[0], "verdict": "worse", "exit_code": 1, "level": 0.05, "before": run,
             "after": run, "notes": HOSTILE, "findings": findings,
         }
+    )  # fmt: skip
+
+
+def trend() -> Trend:
+    """Return a trend in which every free string is hostile."""
+    two = comparison()
+    sides = (two.findings[0].after, None, two.findings[1].before)
+    steps = [Step(change=change, reason=text, p=0.5) for change, text in zip(CHANGES, HOSTILE, strict=False)]
+    findings = tuple(
+        TrendFinding(
+            id=text, title=text, unit="share" if i % 3 else text, readings=sides, limits=(0.5, None, 0.4),
+            steps=(steps[i % len(steps)], None if i % 2 else steps[0]),
+        )
+        for i, text in enumerate(HOSTILE)
+    )  # fmt: skip
+    return Trend(
+        guardrails_version=HOSTILE[0], verdict="worse", exit_code=1, level=0.05,
+        runs=(two.before, two.after, two.before), notes=HOSTILE, findings=findings,
     )  # fmt: skip
 
 

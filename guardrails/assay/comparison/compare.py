@@ -32,17 +32,19 @@ class _Pair:
     difference: Difference | None = None
 
 
-def compare(before: Audit, after: Audit) -> Comparison:
+def compare(before: Audit, after: Audit, *, level: float = LEVEL) -> Comparison:
     """Return what is worse, better, or unchanged within noise.
 
-    The chance that any finding is called worse or better although none changed is at most 5% (Holm's procedure over the
-    findings that can be compared).
+    The chance that any finding is called worse or better although none changed is at most `level` (Holm's procedure
+    over the findings that can be compared).
 
     Parameters
     ----------
     before, after : str, Path, AuditResult or StoredAudit
         The folder of an audit, its ``result.json``, or its result. With both journals in their folders, audits that
         asked the same items are compared item by item.
+    level : float
+        0–1.
 
     Raises
     ------
@@ -50,16 +52,22 @@ def compare(before: Audit, after: Audit) -> Comparison:
         Where nothing can be compared: an audit and a self-check, or targets of two modalities; where there is no
         result.
     """
-    before, after = _stored(before), _stored(after)
+    before, after = stored(before), stored(after)
     first, second = before.result, after.result
     check_runs(first, second)
     pairs = _differences(before, after)
     tested = [i for i, pair in enumerate(pairs) if pair.difference is not None]
     adjusted = dict(zip(tested, holm([d.p for pair in pairs if (d := pair.difference)]), strict=True))
-    rejected = sum(p <= LEVEL for p in adjusted.values())
+    rejected = sum(p <= level for p in adjusted.values())
     ranks = {i: rank for rank, i in enumerate(sorted(tested, key=lambda i: adjusted[i]))}
     findings = tuple(
-        _compared(pair, first, second, adjusted.get(i), _confidence(ranks.get(i, 0), rejected, len(tested)))
+        _compared(
+            pair,
+            (first, second),
+            adjusted.get(i),
+            _confidence(ranks.get(i, 0), rejected, len(tested), level),
+            level,
+        )
         for i, pair in enumerate(pairs)
     )
     worse = any(finding.change == "worse" for finding in findings)
@@ -68,23 +76,24 @@ def compare(before: Audit, after: Audit) -> Comparison:
         guardrails_version=versions()[DISTRIBUTION],
         verdict=verdict,  # type: ignore[arg-type]
         exit_code=EXIT_CODES[verdict],
-        level=LEVEL,
-        before=_run(before),
-        after=_run(after),
+        level=level,
+        before=run_of(before),
+        after=run_of(after),
         notes=notes_on(first, second),
         findings=findings,
     )
 
 
-def _stored(audit: Audit) -> StoredAudit:
+def stored(audit: Audit) -> StoredAudit:
+    """Return an audit as it is stored, with the hash of its result."""
     if isinstance(audit, StoredAudit):
         return audit
     return StoredAudit(audit) if isinstance(audit, AuditResult) else read_audit(audit)
 
 
-def _confidence(rank: int, rejected: int, tested: int) -> float:
+def _confidence(rank: int, rejected: int, tested: int, level: float) -> float:
     """Return the confidence at which Holm's procedure tests the finding of a rank: the last step holds for the rest."""
-    return 1 - LEVEL / max(1, tested - min(rank, rejected))
+    return 1 - level / max(1, tested - min(rank, rejected))
 
 
 def _differences(before: StoredAudit, after: StoredAudit) -> list[_Pair]:
@@ -121,8 +130,9 @@ def _with_difference(pair: _Pair, a: Mapping[str, Samples], b: Mapping[str, Samp
 
 
 def _compared(
-    pair: _Pair, before: AuditResult, after: AuditResult, p: float | None, confidence: float
+    pair: _Pair, audits: tuple[AuditResult, AuditResult], p: float | None, confidence: float, level: float
 ) -> ComparedFinding:
+    before, after = audits
     shown = pair.after or pair.before
     assert shown is not None
     m = shown.measurement
@@ -133,15 +143,15 @@ def _compared(
         "severity": shown.severity,
         "unit": m.unit if m else "",
         "higher_is_worse": m.higher_is_worse if m else True,
-        "before": _reading(pair.before),
-        "after": _reading(pair.after),
+        "before": reading_of(pair.before),
+        "after": reading_of(pair.after),
     }
     change, reason = _unpaired(pair, before, after)
     if pair.difference is None or p is None:
         return ComparedFinding(**fields, change=change, reason=reason)
     difference = pair.difference
     low, high = difference.bounds(confidence)
-    significant = p <= LEVEL and (low > 0 or high < 0)
+    significant = p <= level and (low > 0 or high < 0)
     if not significant:  # the exact test and the interval may differ by a hair: both must exclude 0
         low, high = min(low, 0.0), max(high, 0.0)
     change = "unchanged"
@@ -172,7 +182,8 @@ def _absent(finding: Finding | None, other: AuditResult, side: str) -> str:
     return f"its probe did not run {side}"
 
 
-def _reading(finding: Finding | None) -> Reading | None:
+def reading_of(finding: Finding | None) -> Reading | None:
+    """Return what one audit has of a finding."""
     if finding is None:
         return None
     m = finding.measurement
@@ -181,7 +192,8 @@ def _reading(finding: Finding | None) -> Reading | None:
     return Reading(outcome=finding.outcome, value=m.value, low=m.low, high=m.high, n=m.n)
 
 
-def _run(run: StoredAudit) -> ComparedRun:
+def run_of(run: StoredAudit) -> ComparedRun:
+    """Return what is said of an audit beside others."""
     result = run.result
     return ComparedRun(
         targets=tuple(target.name for target in result.targets),
