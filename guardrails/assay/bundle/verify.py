@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -228,9 +230,18 @@ def _derived(text: bytes, seen: Verification) -> AuditResult | None:
     source = "their measurements and the policy"
     if result.policy_record is None:
         source = "their measurements and limits"
-        seen.remarks.append(f"{RESULT} does not hold its policy, as before schema 1.5: its limits may be any")
+        if _before_policies(text):
+            seen.remarks.append(f"{RESULT} does not hold its policy, as before schema 1.5: its limits may be any")
+        else:
+            seen.problems.append(f"{RESULT}: its policy was taken out: results of its schema hold it")
     seen.checked.append(f"{len(result.findings):,} findings, derived again from {source}")
     return result
+
+
+def _before_policies(text: bytes) -> bool:
+    """Whether a result is of a schema that held no policy."""
+    major, minor = (int(part) for part in str(json.loads(text)["schema_version"]).split("."))
+    return (major, minor) < (1, 5)
 
 
 def _outer_digest(path: Path, seen: Verification) -> None:
@@ -246,4 +257,6 @@ def _outer_digest(path: Path, seen: Verification) -> None:
 
 
 def _words(text: bytes) -> Iterator[str]:
-    return iter(re.findall(r"[0-9a-f]{64}", text.decode("ascii", "replace")))
+    """Return what may be digests: other tools write capitals, and some shells UTF-16."""
+    encoding = "utf-16" if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    return iter(re.findall(r"\b[0-9a-f]{64}\b", text.decode(encoding, "replace").lower()))

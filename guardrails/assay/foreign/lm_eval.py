@@ -17,16 +17,20 @@ def read(document: dict[str, Any]) -> ForeignResult:
     samples = {name: table(value) for name, value in table(document.get("n-samples")).items()}
     directions = {name: table(value) for name, value in table(document.get("higher_is_better")).items()}
     config = table(document.get("config"))
-    readings = []
+    readings, unusable = [], []
     for task, values in table(document.get("results")).items():
         for key, value in table(values).items():
             metric, comma, filter_ = str(key).partition(",")
-            if not comma or metric.endswith("_stderr") or number(value) is None:
+            if not comma or metric.endswith("_stderr"):
+                continue
+            if number(value) is None:
+                unusable.append(words(f"{task}/{metric}"))
                 continue
             readings.append(_reading(task, metric, filter_, table(values), samples.get(task, {}), directions.get(task)))
     version = words(document.get("lm_eval_version"))
     target = words(document.get("model_name")) if document.get("model_name") else words(config.get("model_args"))
-    return ForeignResult("lm-evaluation-harness", version, target, tuple(readings), _started(document))
+    remarks = (f"no finite number, and left out: {', '.join(unusable[:10])}",) if unusable else ()
+    return ForeignResult("lm-evaluation-harness", version, target, tuple(readings), _started(document), remarks=remarks)
 
 
 def _reading(

@@ -74,6 +74,16 @@ def test_a_digest_beside_it_is_compared(bundle: Path, tmp_path: Path) -> None:
     assert verify(copy).problems == ["its SHA-256 is not the one in b.tar.sha256"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_digest_beside_it_may_be_of_another_tool(encoding: str, bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(bundle, tmp_path / "b.tar"))
+    digest = digest_of(copy.read_bytes()).upper()
+    (tmp_path / "b.tar.sha256").write_text(f"SHA256 (b.tar) = {digest}\r\n", encoding=encoding)
+    seen = verify(copy)
+    assert seen.ok
+    assert not any("compared with nothing" in remark for remark in seen.remarks)
+
+
 @pytest.mark.parametrize("cut", [0, 100, 5000, -1, -10240])
 def test_a_cut_off_bundle_is_none(bundle: Path, tmp_path: Path, cut: int) -> None:
     file = tmp_path / "cut.tar"
@@ -134,6 +144,16 @@ def test_a_result_that_contradicts_itself_is_found_although_it_is_signed(run: Pa
     seen = verify(write_bundle(other, tmp_path / "b.tar").file)
     assert any("say fail" in problem for problem in seen.problems)
     assert verify(other).problems == seen.problems
+
+
+def test_a_result_whose_policy_was_taken_out_is_altered(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run, other)
+    document = json.loads((other / "result.json").read_text()) | {"policy_record": None, "sha256": None}
+    (other / "result.json").write_text(json.dumps(document))
+    assert any("its policy was taken out" in problem for problem in verify(other).problems)
+    (other / "result.json").write_text(json.dumps(document | {"schema_version": "1.4"}))
+    assert any("before schema 1.5" in remark for remark in verify(other).remarks)
 
 
 def test_a_statement_about_another_run_is_found(bundle: Path, key: Path, tmp_path: Path) -> None:

@@ -122,13 +122,3 @@ def test_a_journal_without_the_run_is_found(alter: Callable[[Path], None], faile
     before = (run / "journal.sqlite").read_bytes()
     assert any("journal" in problem for problem in verify(run).problems)
     assert (run / "journal.sqlite").read_bytes() == before
-
-
-def test_a_result_without_its_policy_says_so(failed: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(failed, run)
-    result = AuditResult.from_json((run / "result.json").read_text())
-    (run / "result.json").write_text(result.model_copy(update={"policy_record": None}).to_json())
-    seen = verify(run)
-    assert any("does not hold its policy" in remark for remark in seen.remarks)
-    assert not any("and the policy" in line for line in seen.checked)

@@ -156,6 +156,13 @@ def test_a_count_of_garak_that_is_none_is_not_passed_over(counts: dict[str, Any]
     assert "its counts do not add up" in reading.remarks
 
 
+def test_figures_that_are_no_number_are_named(tmp_path: Path) -> None:
+    results = {"letters": {"acc,none": float("nan"), "acc_norm,none": 0.5, "f1,none": "N/A", "acc_stderr,none": "N/A"}}
+    result = load(lm_eval(results=results), tmp_path)
+    assert [reading.metric for reading in result.readings] == ["acc_norm"]
+    assert result.remarks == ("no finite number, and left out: letters/acc, letters/f1",)
+
+
 def test_lm_evaluation_harness(tmp_path: Path) -> None:
     result = load(lm_eval(), tmp_path)
     by_metric = {reading.metric: reading for reading in result.readings}
