@@ -96,13 +96,13 @@ def _spike_lines(result: AuditResult) -> list[str]:
     """Say which readings pass because a planted fault was seen, and why others are not assessed."""
     passed = [f.spike.kind if f.spike else "nothing" for f in result.findings if f.status == "pass"]
     words = {
-        "spike": "a spike was seen",
-        "instrument-check": "an instrument check was seen",
-        "nothing": "nothing planted",
+        "spike": "found a fault planted in the target",
+        "instrument-check": "found a fault planted in its outputs",
+        "nothing": "had nothing planted",
     }
-    counts = "; ".join(f"{word}: {passed.count(kind)}" for kind, word in words.items() if kind in passed)
+    counts = ", ".join(f"{passed.count(kind)} {word}" for kind, word in words.items() if kind in passed)
     reasons = {f.reason: f.title for f in reversed(result.findings) if f.status == "not-assessed" and f.reason}
-    return [f"beside {len(passed)} passed reading{'s' * (len(passed) > 1)}: {counts}"] * bool(passed) + [
+    return [f"of {len(passed)} passed reading{'s' * (len(passed) > 1)}, {counts}"] * bool(passed) + [
         f"{title}: {reason}" for reason, title in reversed(reasons.items())
     ]
 

@@ -172,8 +172,8 @@ def test_a_target_that_does_not_say_what_it_is_is_an_instrument_check(fake: Any)
 @pytest.mark.parametrize(
     ("kind", "rate", "line"),
     [
-        ("spike", 1.0, "beside 1 passed reading: a spike was seen: 1"),
-        ("instrument-check", 1.0, "beside 1 passed reading: an instrument check was seen: 1"),
+        ("spike", 1.0, "of 1 passed reading, 1 found a fault planted in the target"),
+        ("instrument-check", 1.0, "of 1 passed reading, 1 found a fault planted in its outputs"),
         ("spike", 0.0, "Yes: the spike in this target failed"),
     ],
 )
