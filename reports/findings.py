@@ -189,7 +189,11 @@ def _parts(finding: Finding, trim: Trim) -> list[Part]:
         Part("What the number means", _prose(m.explanation if m else "", trim), folded=False),
         Part("What to do", _prose(finding.advice if urgent else "", trim), folded=False),
         Part("What this check cannot see", _prose(finding.limits, trim), folded=False),
-        Part(f"Evidence ({len(evidence)})", _evidence(evidence, trim), folded=finding.status is not Status.FAIL),
+        Part(
+            f"Evidence ({len(evidence)})",
+            _evidence(evidence, trim, blurred=_sensitive(finding)),
+            folded=finding.status is not Status.FAIL,
+        ),
         _controls(finding.controls, m.unit if m else "", trim),
         _spike(finding, trim),
         _power(finding, trim),
@@ -233,6 +237,8 @@ _CHECK = (
     "The planted items took the place of what the target made, in the same form. So this tests what comes after the"
     " target, and not whether the target would give such items away."
 )
+SENSITIVE = frozenset({"memorization", "membership", "privacy"})
+"""Risks whose evidence may show what a model was trained on."""
 _UNSPIKED = (
     "Nothing was planted in this target for this measurement: that it would have seen the fault is known from the"
     " controls alone."
@@ -291,14 +297,19 @@ def _power(finding: Finding, trim: Trim) -> Part:
     return Part(title, (Facts(tuple((k, trim.text(v)) for k, v in facts)),))
 
 
-def _evidence(evidence: Sequence[Evidence], trim: Trim) -> tuple[Block, ...]:
+def _sensitive(finding: Finding) -> bool:
+    """Whether its pictures may show training data of the user's; those of a self-check are the library's."""
+    return finding.risk in SENSITIVE and not finding.expected
+
+
+def _evidence(evidence: Sequence[Evidence], trim: Trim, *, blurred: bool) -> tuple[Block, ...]:
     blocks: list[Block] = []
     for e in trim.take(evidence, trim.caps.evidence, "pieces of evidence"):
         caption = trim.text(e.caption, limit=300)
         if e.text is not None:
             blocks.append(Excerpt(caption, trim.excerpt(e.text), e.redacted))
         if e.media:
-            blocks.append(Pictures(caption, trim.take(e.media, trim.caps.pictures, "pictures")))
+            blocks.append(Pictures(caption, trim.take(e.media, trim.caps.pictures, "pictures"), blurred))
         if e.rows:
             blocks.append(_evidence_table(e, caption, trim))
     return tuple(blocks)

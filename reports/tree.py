@@ -81,11 +81,12 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures by their path in the run's folder."""
+    """Pictures by their path in the run's folder; blurred ones are sharp while they are pointed at."""
 
     kind: ClassVar[str] = "pictures"
     caption: str
     paths: tuple[str, ...]
+    blurred: bool = False
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,22 @@ def test_pictures_are_shown_as_pixels(visit, pages):
     assert image.bounding_box()["width"] == 128
 
 
+def test_pictures_that_may_show_training_data_are_blurred_until_pointed_at_or_focused(visit, pages):
+    page, _ = visit(pages["audit"])
+    figure = page.locator("figure.blurred").first
+    item, sharp = figure.locator("li").first, "e => getComputedStyle(e).filter"
+    assert "Tab key" in figure.locator("figcaption").inner_text()
+    assert item.locator("img").evaluate(sharp).startswith("blur(")
+    item.focus()
+    assert item.locator("img").evaluate(sharp) == "none"
+    item.evaluate("e => e.blur()")
+    item.hover()
+    assert item.locator("img").evaluate(sharp) == "none"
+    page.mouse.move(0, 0)
+    page.emulate_media(media="print")
+    assert item.locator("img").evaluate(sharp).startswith("blur(")
+
+
 def test_print_shows_the_titles_of_what_is_folded(visit, pages):
     page, _ = visit(pages["audit"])
     page.emulate_media(media="print")
