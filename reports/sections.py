@@ -23,6 +23,9 @@ _VERDICTS = {
     "control-failed": (Mark("✕", "A control failed", "bad"), Mark("✕", "A control failed", "bad")),
 }
 _HEADLINES = 5
+FILTERED = 6
+"""From so many findings, a reader can choose which to see."""
+TONES = ("bad", "unsure", "none", "good")
 _OK, _WRONG = Mark("✓", "", "good"), Mark("✕", "", "bad")
 
 
@@ -54,7 +57,8 @@ def page(result: AuditResult, caps: Caps = FULL) -> Page:
         not_tested=_not_tested(result, trim),
         glance=_glance(kept, anchors, trim, several=several),
         controls=control_blocks(result, anchors, trim),
-        items=_items(result, kept, anchors, trim, several=several),
+        items=(items := _items(result, kept, anchors, trim, several=several)),
+        filters=_filters(items, self_check=result.kind == "self-check"),
         identity=_identity(result, trim),
         cut=trim.notes(),
     )
@@ -121,6 +125,16 @@ def _self_check_sentence(findings: Sequence[Finding]) -> str:
         f"{detected} of {len(planted)} planted faults were found; "
         f"{alarms} of {len(clean)} readings of generators without the fault raised an alarm."
     )
+
+
+def _filters(items: Sequence[Item], *, self_check: bool) -> tuple[tuple[str, str], ...]:
+    """Return the tones by which a reader can choose among many findings, with a word for each."""
+    counts = Counter(item.mark.tone for item in items)
+    if len(items) < FILTERED or len(counts) < 2:
+        return ()
+    words = {"bad": "Misbehaved", "good": "Behaved"} if self_check else {"bad": "Failed", "good": "Passed"}
+    words |= {"unsure": "Open", "none": "Without a result"}
+    return tuple((tone, f"{words[tone]} ({counts[tone]:,})") for tone in TONES if counts[tone])
 
 
 def _tally(result: AuditResult) -> tuple[Mark, ...]:

@@ -155,5 +155,6 @@ class Page:
     glance: Table | None
     controls: tuple[Block, ...]
     items: tuple[Item, ...]
+    filters: tuple[tuple[str, str], ...]
     identity: tuple[Part, ...]
     cut: tuple[str, ...]

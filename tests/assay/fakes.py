@@ -53,6 +53,7 @@ class FakeProbe(Probe):
     controls = (Control("fake:always", "found"), Control("fake:never", "clear"))
     spike_what = "yes in place of the answer"
     spike_kind = "spike"
+    closed_answers = True
     size = 200
     divisible = True
 

@@ -141,13 +141,11 @@ def test_readings_are_confirmed_only_where_each_of_the_sample_is_equal(copy, mon
     assert make.confirm(probe.id, 2, 1) == (True, f"{probe.id}: unchanged")
 
     seed = make.chosen_seeds(confirmed["files"], 2)[0]
-    for change, stands in (
-        ({"low": 1e-12}, True),
-        ({"high": 0.1}, False),
-        ({"n": 801}, False),
-        ({"errors": 1}, False),
-    ):
-        rows = [r | change if (r["source"], r["seed"]) == ("reference:tabular", seed) else r for r in copy["readings"]]
+    for change, by, stands in (("low", 1e-12, True), ("high", 0.1, False), ("n", 1, False), ("errors", 1, False)):
+        rows = [
+            r | {change: r.get(change, 0) + by} if (r["source"], r["seed"]) == ("reference:tabular", seed) else r
+            for r in copy["readings"]
+        ]
         files = {"guardrails/core/probe.py": "another"} | {
             n: h for n, h in confirmed["files"].items() if not n.endswith(".py")
         }

@@ -16,7 +16,8 @@ from reports.text import visible
 ALLOWED = frozenset(
     """html head meta link title style body a header p nav main section h1 h2 h3 h4 span bdi ul ol li div dl dt dd table
     caption thead tbody tr th td figure figcaption details summary pre code article strong img footer
-    svg desc line rect text path circle polyline""".split()  # noqa: SIM905
+    svg desc line rect text path circle polyline
+    fieldset legend label input""".split()  # noqa: SIM905
 )
 
 
@@ -47,6 +48,8 @@ def test_nothing_can_run_or_load(page):
         assert "style" not in attributes
         assert not [name for name in attributes if name.startswith("on") or name in ("srcset", "action", "formaction")]
         assert attributes.get("src", "data:").startswith("data:")
+        if tag == "input":  # what a reader chooses stays in the page: there is no form
+            assert attributes["type"] == "radio"
         if tag == "a":
             assert attributes["href"].startswith(("#", "https://"))
         elif "href" in attributes:

@@ -36,7 +36,6 @@ class Reads(fakes.FakeProbe):
     """Counts the outputs that say yes."""
 
     size = SIZE
-    closed_answers = True
     requires = frozenset({Access.OUTPUTS})
 
     def collect(self, subject: Subject, batch: Batch, *, seed: int) -> list[Row]:
@@ -238,7 +237,7 @@ def test_rows_are_those_of_a_target_that_is_not_counted() -> None:
     (batch, *_) = probe.plan(subject, None, seed=0)  # type: ignore[arg-type]
     done = collected(Series("fake.yes|target", probe, lambda: subject, 0), batch)
     assert json.dumps(done.rows) == json.dumps(probe.collect(subject, batch, seed=0))
-    assert done.outputs == Use(outputs=10, refused=5)
+    assert done.outputs == Use(outputs=10, refused=5, repeated=4)
 
 
 def test_of_stored_texts_those_are_counted_that_are_looked_at(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def earlier(written: dict[str, Any], version: str) -> str:
         "1.0": ("exact", "read_as", "first_error", "inputs", "sha256", "cost"), "1.1": ("inputs", "sha256", "cost"),
         "1.2": ("cost",), "1.3": ("requests",), "1.4": ("policy_record",),
         "1.5": ("waiver", "known", "waivers", "remarks", "fail_on", "rescored", "readings", "measured_by"),
+        "1.6": ("repeated",),
     }[version]  # fmt: skip
     values = without(written, *since) | {"schema_version": version}
     return json.dumps(values) if "sha256" in since else stored(values)
