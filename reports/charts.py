@@ -79,7 +79,8 @@ def svg(chart: Chart, key: str) -> str:
     return _intervals(chart, key) if isinstance(chart, IntervalChart) else _curve(chart, key)
 
 
-def _el(name: str, *children: str, **attributes: object) -> str:
+def element(name: str, *children: str, **attributes: object) -> str:
+    """Return an element with escaped attributes, numbers to two places; its children are markup."""
     parts = (
         f' {key.rstrip("_").replace("_", "-")}="{escape(str(round(value, 2) if isinstance(value, float) else value))}"'
         for key, value in attributes.items()
@@ -87,19 +88,22 @@ def _el(name: str, *children: str, **attributes: object) -> str:
     return f"<{name}{''.join(parts)}>{''.join(children)}</{name}>"
 
 
-def _text(content: str, x: float, y: float, **attributes: object) -> str:
-    return _el("text", escape(content), x=x, y=y, fill="currentColor", **attributes)
+def text_at(content: str, x: float, y: float, **attributes: object) -> str:
+    """Return an escaped text at a place."""
+    return element("text", escape(content), x=x, y=y, fill="currentColor", **attributes)
 
 
-def _frame(title: str, description: str, height: int, key: str, body: Sequence[str]) -> str:
-    return _el(
-        "svg", _el("title", escape(title), id=f"{key}-t"), _el("desc", escape(description), id=f"{key}-d"), *body,
+def frame(title: str, description: str, height: int, key: str, body: Sequence[str]) -> str:
+    """Return a chart with its title and a description for those who do not see it."""
+    return element(
+        "svg", element("title", escape(title), id=f"{key}-t"),
+        element("desc", escape(description), id=f"{key}-d"), *body,
         xmlns="http://www.w3.org/2000/svg", class_="chart", viewBox=f"0 0 {WIDTH} {height}", width=WIDTH, height=height,
         role="img", aria_labelledby=f"{key}-t", aria_describedby=f"{key}-d", font_size=13,
     )  # fmt: skip
 
 
-def _axis(values: Sequence[float], *, share: bool) -> tuple[float, float, list[float]]:
+def axis_of(values: Sequence[float], *, share: bool) -> tuple[float, float, list[float]]:
     """Return the ends of an axis that holds the values, and its ticks. Zero belongs to it unless it is far away."""
     low, high = min(values), max(values)
     if low >= 0 and low < 0.5 * high:
@@ -117,7 +121,8 @@ def _axis(values: Sequence[float], *, share: bool) -> tuple[float, float, list[f
     return low, high, [t for t in ticks if t <= high + 1e-9 * step]
 
 
-def _scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:
+def scale_of(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:
+    """Return the map of an axis to pixels; what lies beyond an end is put there."""
     return lambda v: start + (min(max(v, low), high) - low) / (high - low) * (stop - start)
 
 
@@ -125,8 +130,8 @@ def _intervals(chart: IntervalChart, key: str) -> str:
     share = chart.unit == "share"
     limit = chart.limit
     bounds = [v for d in chart.dots for v in (d.value, d.low, d.high) if v is not None]
-    low, high, ticks = _axis(bounds + ([limit] if limit is not None else []), share=share)
-    place = _scale(low, high, _LEFT, _RIGHT)
+    low, high, ticks = axis_of(bounds + ([limit] if limit is not None else []), share=share)
+    place = scale_of(low, high, _LEFT, _RIGHT)
     top = 30 if limit is not None else 8
     bottom = top + _ROW * len(chart.dots)
     body = [_grid(place(t), top, bottom, number(t, chart.unit)) for t in ticks]
@@ -135,13 +140,13 @@ def _intervals(chart: IntervalChart, key: str) -> str:
     for i, dot in enumerate(chart.dots):
         body += _dot_row(dot, place, top + _ROW * i + _ROW / 2, "share" if share else "")
     if chart.unit and not share:  # once, below: beside each reading it would run into the axis
-        body.append(_text(_cut(chart.unit, 34), 0, bottom + 18, font_size=12, class_="quiet"))
-    return _frame(chart.title, describe(chart), bottom + 26, key, body)
+        body.append(text_at(_cut(chart.unit, 34), 0, bottom + 18, font_size=12, class_="quiet"))
+    return frame(chart.title, describe(chart), bottom + 26, key, body)
 
 
 def _grid(x: float, top: float, bottom: float, label: str) -> str:
-    line = _el("line", x1=x, y1=top, x2=x, y2=bottom, stroke="currentColor", stroke_opacity=0.12)
-    return line + _text(label, x, bottom + 18, text_anchor="middle", font_size=12, class_="quiet")
+    line = element("line", x1=x, y1=top, x2=x, y2=bottom, stroke="currentColor", stroke_opacity=0.12)
+    return line + text_at(label, x, bottom + 18, text_anchor="middle", font_size=12, class_="quiet")
 
 
 def _limit_line(x: float, top: float, bottom: float, label: str, higher_is_worse: bool) -> list[str]:
@@ -150,7 +155,7 @@ def _limit_line(x: float, top: float, bottom: float, label: str, higher_is_worse
     text = f"{label}, worse →" if higher_is_worse else f"← worse, {label}"
     width = max(right - left, 0.0)
     return [
-        _el(
+        element(
             "rect",
             x=left,
             y=top,
@@ -160,8 +165,10 @@ def _limit_line(x: float, top: float, bottom: float, label: str, higher_is_worse
             fill_opacity=0.06,
             class_="zone",
         ),
-        _el("line", x1=x, y1=top - 6, x2=x, y2=bottom, stroke="currentColor", stroke_width=1.5, stroke_dasharray="5 4"),
-        _text(text, x, top - 12, text_anchor=anchor, font_size=12),
+        element(
+            "line", x1=x, y1=top - 6, x2=x, y2=bottom, stroke="currentColor", stroke_width=1.5, stroke_dasharray="5 4"
+        ),
+        text_at(text, x, top - 12, text_anchor=anchor, font_size=12),
     ]
 
 
@@ -169,8 +176,8 @@ def _dot_row(dot: Dot, place: Callable[[float], float], y: float, unit: str) -> 
     ours = dot.role == "own"
     label = _cut(dot.label, 31)
     out = [
-        _text(label, 0, y - 3, font_weight=600 if ours else 400),
-        _text(reading(dot.value, dot.low, dot.high, unit), 0, y + 13, font_size=12, class_="quiet"),
+        text_at(label, 0, y - 3, font_weight=600 if ours else 400),
+        text_at(reading(dot.value, dot.low, dot.high, unit), 0, y + 13, font_size=12, class_="quiet"),
     ]
     tone = f"dot-{dot.role}"
     if dot.low is not None and dot.high is not None:
@@ -184,17 +191,17 @@ def _cut(text: str, limit: int) -> str:
 
 def _whisker(x1: float, x2: float, y: float, width: float, tone: str) -> str:
     path = f"M{x1:.2f} {y:.1f}H{x2:.2f}M{x1:.2f} {y - 5:.1f}V{y + 5:.1f}M{x2:.2f} {y - 5:.1f}V{y + 5:.1f}"
-    return _el("path", d=path, stroke="currentColor", stroke_width=width, fill="none", class_=tone)
+    return element("path", d=path, stroke="currentColor", stroke_width=width, fill="none", class_=tone)
 
 
 def _symbol(role: Role, x: float, y: float, tone: str) -> str:
     """A disc for the target, a diamond for the baseline, squares for controls: told apart without colour."""
     if role == "own":
-        return _el("circle", cx=x, cy=y, r=6.5, fill="currentColor", class_=tone)
+        return element("circle", cx=x, cy=y, r=6.5, fill="currentColor", class_=tone)
     size = 6 if role == "baseline" else 5
     turn = {"transform": f"rotate(45 {x:.2f} {y:.2f})"} if role == "baseline" else {}
     hollow = role != "found"
-    return _el(
+    return element(
         "rect", x=x - size, y=y - size, width=2 * size, height=2 * size, stroke="currentColor", stroke_width=1.75,
         fill="currentColor", class_=f"{tone} hollow" if hollow else tone, **turn,
     )  # fmt: skip
@@ -203,25 +210,27 @@ def _symbol(role: Role, x: float, y: float, tone: str) -> str:
 def _curve(chart: CurveChart, key: str) -> str:
     left, right, top, bottom = 64, WIDTH - 20, 30, 236
     ys = [v for p in chart.points for v in (p.y, p.low, p.high) if v is not None]
-    y_low, y_high, y_ticks = _axis(ys, share=False)
-    x_low, x_high, x_ticks = _axis([p.x for p in chart.points], share=False)
-    across, up = _scale(x_low, x_high, left, right), _scale(y_low, y_high, bottom, top)
+    y_low, y_high, y_ticks = axis_of(ys, share=False)
+    x_low, x_high, x_ticks = axis_of([p.x for p in chart.points], share=False)
+    across, up = scale_of(x_low, x_high, left, right), scale_of(y_low, y_high, bottom, top)
     body = [_grid(across(t), top, bottom, number(t)) for t in x_ticks]
     for t in y_ticks:
-        body.append(_el("line", x1=left, y1=up(t), x2=right, y2=up(t), stroke="currentColor", stroke_opacity=0.12))
-        body.append(_text(number(t), left - 8, up(t) + 4, text_anchor="end", font_size=12, class_="quiet"))
+        body.append(element("line", x1=left, y1=up(t), x2=right, y2=up(t), stroke="currentColor", stroke_opacity=0.12))
+        body.append(text_at(number(t), left - 8, up(t) + 4, text_anchor="end", font_size=12, class_="quiet"))
     line = " ".join(f"{across(p.x):.2f},{up(p.y):.2f}" for p in chart.points)
-    body.append(_el("polyline", points=line, fill="none", stroke="currentColor", stroke_width=1.5, class_="dot-own"))
+    body.append(
+        element("polyline", points=line, fill="none", stroke="currentColor", stroke_width=1.5, class_="dot-own")
+    )
     for p in chart.points:
         if p.low is not None and p.high is not None:
             stem = f"M{across(p.x):.2f} {up(p.low):.2f}V{up(p.high):.2f}"
             body.append(
-                _el("path", d=stem, stroke="currentColor", stroke_width=2, stroke_opacity=0.55, class_="dot-own")
+                element("path", d=stem, stroke="currentColor", stroke_width=2, stroke_opacity=0.55, class_="dot-own")
             )
-        body.append(_el("circle", cx=across(p.x), cy=up(p.y), r=3.5, fill="currentColor", class_="dot-own"))
-    body.append(_text(clip(chart.y_label, 80), 0, 14, font_size=12))
-    body.append(_text(clip(chart.x_label, 80), right, bottom + 38, text_anchor="end", font_size=12))
-    return _frame(chart.title, describe(chart), bottom + 48, key, body)
+        body.append(element("circle", cx=across(p.x), cy=up(p.y), r=3.5, fill="currentColor", class_="dot-own"))
+    body.append(text_at(clip(chart.y_label, 80), 0, 14, font_size=12))
+    body.append(text_at(clip(chart.x_label, 80), right, bottom + 38, text_anchor="end", font_size=12))
+    return frame(chart.title, describe(chart), bottom + 48, key, body)
 
 
 def describe(chart: Chart) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .charts import WIDTH, _axis, _el, _frame, _scale, _text, drawable
+from .charts import WIDTH, axis_of, drawable, element, frame, scale_of, text_at
 from .text import number, reading
 
 LEFT, RIGHT, TOP, BOTTOM = 72, WIDTH - 24, 26, 170
@@ -40,41 +40,44 @@ def can_draw(chart: TrendChart) -> bool:
 
 def trend_svg(chart: TrendChart, key: str) -> str:
     """Return the chart as one SVG element; `key` makes its ids unique within a page."""
-    low, high, ticks = _axis(_values(chart), share=chart.unit == "share")
-    up = _scale(low, high, BOTTOM, TOP)
+    low, high, ticks = axis_of(_values(chart), share=chart.unit == "share")
+    up = scale_of(low, high, BOTTOM, TOP)
     n = len(chart.points)
     across = [LEFT + (i + 0.5) / n * (RIGHT - LEFT) for i in range(n)]
     body = []
     for t in ticks:
-        body.append(_el("line", x1=LEFT, y1=up(t), x2=RIGHT, y2=up(t), stroke="currentColor", stroke_opacity=0.12))
-        body.append(_text(number(t, chart.unit), LEFT - 8, up(t) + 4, text_anchor="end", font_size=12, class_="quiet"))
+        body.append(element("line", x1=LEFT, y1=up(t), x2=RIGHT, y2=up(t), stroke="currentColor", stroke_opacity=0.12))
+        body.append(
+            text_at(number(t, chart.unit), LEFT - 8, up(t) + 4, text_anchor="end", font_size=12, class_="quiet")
+        )
     every = -(-n // LABELS)
     for i, x in enumerate(across):
         if (n - 1 - i) % every == 0:
-            body.append(_text(f"{i + 1}", x, BOTTOM + 18, text_anchor="middle", font_size=12, class_="quiet"))
+            body.append(text_at(f"{i + 1}", x, BOTTOM + 18, text_anchor="middle", font_size=12, class_="quiet"))
     half = (RIGHT - LEFT) / n / 2
     for point, x in zip(chart.points, across, strict=True):
         if point.limit is not None:
             line = {"x1": x - half, "y1": up(point.limit), "x2": x + half, "y2": up(point.limit)}
-            body.append(_el("line", **line, stroke="currentColor", stroke_width=1.5, stroke_dasharray="5 4"))
-        body += _dot(point, x, up(point.value) if point.value is not None else None, up)
-    body.append(_text("audit", LEFT - 8, BOTTOM + 18, text_anchor="end", font_size=12, class_="quiet"))
-    return _frame(chart.title, describe(chart), BOTTOM + 28, key, body)
+            body.append(element("line", **line, stroke="currentColor", stroke_width=1.5, stroke_dasharray="5 4"))
+        body += _dot(point, x, up)
+    body.append(text_at("audit", LEFT - 8, BOTTOM + 18, text_anchor="end", font_size=12, class_="quiet"))
+    return frame(chart.title, describe(chart), BOTTOM + 28, key, body)
 
 
-def _dot(point: TrendPoint, x: float, y: float | None, up: object) -> list[str]:
-    if y is None or point.value is None:
+def _dot(point: TrendPoint, x: float, up: Callable[[float], float]) -> list[str]:
+    if point.value is None:
         return []
-    assert callable(up)
     out = []
     if point.low is not None and point.high is not None:
         bottom, top = up(point.low), up(point.high)
         path = f"M{x:.2f} {bottom:.2f}V{top:.2f}M{x - 5:.2f} {bottom:.2f}H{x + 5:.2f}M{x - 5:.2f} {top:.2f}H{x + 5:.2f}"
-        out.append(_el("path", d=path, stroke="currentColor", stroke_width=2, fill="none", class_="dot-own"))
-    out.append(_el("circle", cx=x, cy=y, r=5, fill="currentColor", class_="dot-own"))
+        out.append(element("path", d=path, stroke="currentColor", stroke_width=2, fill="none", class_="dot-own"))
+    out.append(element("circle", cx=x, cy=up(point.value), r=5, fill="currentColor", class_="dot-own"))
     if point.change in ("worse", "better"):
         symbol = "✕" if point.change == "worse" else "✓"
-        out.append(_text(f"{symbol} {point.change}", x, TOP - 10, text_anchor="middle", font_size=12, font_weight=600))
+        out.append(
+            text_at(f"{symbol} {point.change}", x, TOP - 10, text_anchor="middle", font_size=12, font_weight=600)
+        )
     return out
 
 

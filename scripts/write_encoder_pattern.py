@@ -7,6 +7,7 @@ processor. Needs ``make models`` and ``pip install onnx``; takes a minute.
 from __future__ import annotations
 
 from importlib.metadata import distribution
+from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
@@ -23,7 +24,7 @@ def main() -> None:
     from onnx import load_model_from_string
     from onnx.reference import ReferenceEvaluator
 
-    content = distribution(default.PACKAGE).locate_file(default.FILE).read_bytes()  # type: ignore[attr-defined]
+    content = Path(str(distribution(default.PACKAGE).locate_file(default.FILE))).read_bytes()
     model = load_model_from_string(with_outputs(content, [BLOCK]))
     mean, deviation = (np.array(v, np.float32) for v in (default.CLIP_MEAN, default.CLIP_DEVIATION))
     picture = (default.whole(default.pattern(), default.SIDE).astype(np.float32) / 255 - mean) / deviation

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.text import Text
@@ -15,7 +16,9 @@ from ._summary import BAD, DIM, GOOD, OPEN
 
 if TYPE_CHECKING:
     from ..core.results.comparison import Comparison
+    from ..core.results.trend import Trend
 
+R = TypeVar("R", "Comparison", "Trend")
 STYLES = {"worse": BAD, "new": OPEN, "not-comparable": OPEN, "gone": OPEN, "better": GOOD, "unchanged": DIM}
 
 
@@ -38,26 +41,38 @@ def compare(
 
     Exit codes: 0 nothing is worse beyond noise, 1 something is, 2 a wrong argument, 3 nothing could be compared.
     """
-    from reports import render
-
     from ..assay.comparison.compare import compare as compared
     from ..assay.stored_audit import read_audit
-    from ..core.errors import ConfigurationError
 
     comparison = compared(read_audit(before), read_audit(after))
+    deliver(comparison, format, out, _print)
+    raise typer.Exit(comparison.exit_code)
+
+
+def deliver(result: R, format: Format, out: Path | None, print_text: Callable[[R], None]) -> None:
+    """Print a result as text, or write it in another format to a file or stdout.
+
+    Raises
+    ------
+    ConfigurationError
+        For a file of text.
+    """
+    from reports import render
+
+    from ..core.errors import ConfigurationError
+
     if format is Format.TEXT:
         if out is not None:
             raise ConfigurationError("--out is for the formats json, markdown and html: name one with --format")
-        _print(comparison)
+        print_text(result)
+        return
+    content = render(result, format.value, out)
+    if out is not None:
+        note(f"wrote {out}")
+    elif format is Format.JSON:
+        write_json(content.decode())
     else:
-        content = render(comparison, format.value, out)
-        if out is not None:
-            note(f"wrote {out}")
-        elif format is Format.JSON:
-            write_json(content.decode())
-        else:
-            write_report(content, format.value)
-    raise typer.Exit(comparison.exit_code)
+        write_report(content, format.value)
 
 
 def _print(comparison: Comparison) -> None:

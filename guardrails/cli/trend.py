@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from ._console import Table, stdout, write_json, write_report
-from ._screen import note, show
-from .compare import STYLES, Format
+from ._console import Table, stdout
+from ._screen import show
+from .compare import STYLES, Format, deliver
 
 if TYPE_CHECKING:
     from ..core.results.trend import Trend
@@ -25,25 +25,11 @@ def trend(
 
     Exit codes: 0 nothing is worse in the last step, 1 something is, 2 a wrong argument, 3 nothing could be compared.
     """
-    from reports import render
-
     from ..assay.comparison.trend import trend as over_time
     from ..assay.stored_audit import read_audit
-    from ..core.errors import ConfigurationError
 
     result = over_time([read_audit(run) for run in runs])
-    if format is Format.TEXT:
-        if out is not None:
-            raise ConfigurationError("--out is for the formats json, markdown and html: name one with --format")
-        _print(result)
-    else:
-        content = render(result, format.value, out)
-        if out is not None:
-            note(f"wrote {out}")
-        elif format is Format.JSON:
-            write_json(content.decode())
-        else:
-            write_report(content, format.value)
+    deliver(result, format, out, _print)
     raise typer.Exit(result.exit_code)
 
 

@@ -228,7 +228,10 @@ def test_findings_are_chosen_by_their_outcome_without_a_script(visit, pages):
     page, _ = visit(pages["self_check"])
     findings = page.locator("article.finding")
     everything = findings.count()
-    shown = lambda: sum(findings.nth(i).is_visible() for i in range(everything))  # noqa: E731
+
+    def shown() -> int:
+        return sum(findings.nth(i).is_visible() for i in range(everything))
+
     assert shown() == everything
     for choice in page.locator(".filter input").all()[1:]:
         choice.check()

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from ...core.errors import ConfigurationError, GuardrailsError, JournalError
 from ...core.results import AuditResult
+from ...core.results.migrate import VERSIONS
 from ...kit.io import open_regular, shown
 from ..audit.derivation import contradictions
 from ..audit.journal import Journal
@@ -240,7 +241,8 @@ def _derived(text: bytes, seen: Verification) -> AuditResult | None:
 
 def _before_policies(text: bytes) -> bool:
     """Whether a result is of a schema that held no policy."""
-    major, minor = (int(part) for part in str(json.loads(text)["schema_version"]).split("."))
+    version = json.loads(text).get("schema_version", VERSIONS["audit"])  # without one it is read as of today
+    major, minor = map(int, version.split("."))
     return (major, minor) < (1, 5)
 
 

@@ -15,6 +15,25 @@ CHANGES: tuple[Change, ...] = ("worse", "new", "not-comparable", "gone", "better
 """The most important first."""
 
 
+class Document(Frozen):
+    """A result that is stored as a file of its own."""
+
+    def to_json(self) -> str:
+        """Return canonical JSON: sorted keys, two-space indent, newline at the end; always encodable as UTF-8."""
+        return _canonical(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            Where the text is no such result of this schema.
+        """
+        return cls.model_validate_json(text)
+
+
 class ComparedRun(Frozen):
     """One of the two audits."""
 
@@ -64,7 +83,7 @@ class ComparedFinding(Frozen):
     pairs: int = Field(default=0, ge=0, description="items that both audits asked, where they were compared by item")
 
 
-class Comparison(Frozen):
+class Comparison(Document):
     """Two audits, finding by finding. `level` is the chance that any unchanged finding is called worse or better."""
 
     schema_version: Literal["1.0"] = "1.0"
@@ -80,18 +99,3 @@ class Comparison(Frozen):
     def by_importance(self) -> list[ComparedFinding]:
         """Return the findings, the most important change first."""
         return sorted(self.findings, key=lambda f: (CHANGES.index(f.change), f.id))
-
-    def to_json(self) -> str:
-        """Return canonical JSON: sorted keys, two-space indent, newline at the end; always encodable as UTF-8."""
-        return _canonical(self.model_dump(mode="json"))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        pydantic.ValidationError
-            Where the text is no comparison of this schema.
-        """
-        return cls.model_validate_json(text)

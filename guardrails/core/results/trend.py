@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field
 
-from .audit import _canonical
-from .comparison import Change, ComparedRun, Reading
+from .comparison import Change, ComparedRun, Document, Reading
 from .finding import Severity
 from .measurement import Frozen
 
@@ -36,7 +35,7 @@ class TrendFinding(Frozen):
     steps: tuple[Step | None, ...] = Field(description="None: neither of the two audits has the finding")
 
 
-class Trend(Frozen):
+class Trend(Document):
     """Several audits, the oldest first. `level` is the chance that any unchanged finding is called worse or better."""
 
     schema_version: Literal["1.0"] = "1.0"
@@ -47,18 +46,3 @@ class Trend(Frozen):
     runs: tuple[ComparedRun, ...]
     notes: tuple[str, ...] = ()
     findings: tuple[TrendFinding, ...] = ()
-
-    def to_json(self) -> str:
-        """Return canonical JSON: sorted keys, two-space indent, newline at the end; always encodable as UTF-8."""
-        return _canonical(self.model_dump(mode="json"))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        pydantic.ValidationError
-            Where the text is no trend of this schema.
-        """
-        return cls.model_validate_json(text)

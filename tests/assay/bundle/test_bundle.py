@@ -152,6 +152,9 @@ def test_a_result_whose_policy_was_taken_out_is_altered(run: Path, tmp_path: Pat
     document = json.loads((other / "result.json").read_text()) | {"policy_record": None, "sha256": None}
     (other / "result.json").write_text(json.dumps(document))
     assert any("its policy was taken out" in problem for problem in verify(other).problems)
+    unversioned = {key: value for key, value in document.items() if key != "schema_version"}
+    (other / "result.json").write_text(json.dumps(unversioned))
+    assert any("its policy was taken out" in problem for problem in verify(other).problems)
     (other / "result.json").write_text(json.dumps(document | {"schema_version": "1.4"}))
     assert any("before schema 1.5" in remark for remark in verify(other).remarks)
 
