@@ -1,4 +1,4 @@
-"""Counts what a target of text writes for a batch: mostly empty or all alike, they are no pass."""
+"""Counts what a target of text writes for a batch: mostly empty, all alike or echoes, they are no pass."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 from ...core.conversations import Refusal
@@ -21,7 +22,7 @@ _BLANK = re.compile(
 )
 """Letters, marks and symbols that nobody sees: those that Unicode calls ignorable, an empty Braille cell and note."""
 MOST = 0.5
-"""Above this share of outputs that are empty or refusals, or repeat one text, a probe of them is not assessed."""
+"""Above this share of outputs that are empty, refusals, repeats of one text or of their prompt, nothing is assessed."""
 
 
 @dataclass
@@ -33,20 +34,24 @@ class Outputs:
     refused: int = 0
     answers: Counter[int] = field(default_factory=Counter, compare=False)
     """By the hash of an output: a batch may hold long ones."""
+    echoed: int = 0
+    """Outputs that are their prompt: they differ from each other, and hold no more than one text for all."""
 
-    def add(self, output: Any) -> None:
+    def add(self, output: Any, prompt: Any = None) -> None:
         """Count a text, or the tokens of one; what is neither is the probe's to refuse."""
         empty = is_blank(output) if isinstance(output, str) else isinstance(output, Sized) and len(output) == 0
         self.n += 1
         self.empty += empty
         if not empty and isinstance(output, Refusal):
             self.refused += 1
+        elif not empty and isinstance(prompt, str) and str(output).split() == prompt.split():
+            self.echoed += 1
         elif not empty:
             self.answers[hash(str(output).strip())] += 1
 
     def use(self) -> Use:
         """Return the counts as the journal keeps them."""
-        repeated = max(self.answers.values(), default=1) - 1
+        repeated = max(self.answers.values(), default=1) - 1 + self.echoed
         return Use(outputs=self.n, empty=self.empty, refused=self.refused, repeated=repeated)
 
 
@@ -97,8 +102,8 @@ def why_not_assessed(use: Use, *, closed_answers: bool) -> str | None:
         return f"{_sentence(use)}: what the target does not write shows no fault"
     if not closed_answers and use.repeated > MOST * use.outputs:
         return (
-            f"{use.repeated:,} of {use.outputs:,} outputs repeat another one word for word: a target that writes the "
-            "same text whatever it is asked shows no fault"
+            f"{use.repeated:,} of {use.outputs:,} outputs repeat another one, or their prompt, word for word: a target "
+            "that writes the same text whatever it is asked, or what it is asked, shows no fault"
         )
     return None
 
@@ -141,8 +146,8 @@ class _Counted:
         identity: dict[str, str] = self.target.identity()
         return identity
 
-    def generate(self, *args: Any, **options: Any) -> Any:
-        return self._all(self.target.generate(*args, **options))
+    def generate(self, prompts: Sequence[str], *args: Any, **options: Any) -> Any:
+        return self._all(self.target.generate(prompts, *args, **options), prompts)
 
     def sample_texts(self, *args: Any, **options: Any) -> Any:
         texts = self.target.sample_texts(*args, **options)
@@ -154,10 +159,10 @@ class _Counted:
     def continue_tokens(self, *args: Any, **options: Any) -> Any:
         return self._all(self.target.continue_tokens(*args, **options))
 
-    def _all(self, outputs: Any) -> Any:
+    def _all(self, outputs: Any, prompts: Sequence[str] = ()) -> Any:
         outputs = outputs if isinstance(outputs, Sized) else list(outputs)
-        for output in outputs:
-            self._outputs.add(output)
+        for output, prompt in zip_longest(outputs, prompts[: len(outputs)]):
+            self._outputs.add(output, prompt)
         return outputs
 
 

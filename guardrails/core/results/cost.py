@@ -29,7 +29,7 @@ class Use(Frozen):
     outputs: int = Field(default=0, ge=0, description="texts and continuations of a target of text that a check read")
     empty: int = Field(default=0, ge=0, description="nothing, white space, or one punctuation mark repeated")
     refused: int = Field(default=0, ge=0, description="of the other outputs: refusals, by the server's own word")
-    repeated: int = Field(default=0, ge=0, description="of the other outputs: the most frequent one of a batch, again")
+    repeated: int = Field(default=0, ge=0, description="of the others: the most frequent of a batch, again, and echoes")
     money: float | None = Field(default=None, ge=0)
 
     def __add__(self, other: Use) -> Use:

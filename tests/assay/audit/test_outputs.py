@@ -153,17 +153,30 @@ def test_a_target_that_writes_one_text_whatever_it_is_asked_passes_nothing(
     monkeypatch.setattr(Reads, "closed_answers", False)
     result, _ = run_audit("chat:python:guardrails_test_writers:answer", out="run")
     assert (only(result).status, result.exit_code) == (status, 0 if status == "pass" else 3)
-    assert ("repeat another one word for word" in (only(result).reason or "")) == (status == "not-assessed")
+    assert ("outputs repeat another one, or their prompt" in (only(result).reason or "")) == (status == "not-assessed")
     monkeypatch.setattr(Reads, "closed_answers", True)
     result, _ = run_audit("chat:python:guardrails_test_writers:answer", out="closed")
     assert only(result).status == "pass"
 
 
-def test_repeats_are_those_of_one_text() -> None:
+@pytest.mark.parametrize("echo", [str, "  {}\n".format, "The question was: {}".format])
+def test_a_target_that_writes_its_prompt_passes_nothing(echo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    modules(monkeypatch, answer=lambda messages: echo(messages[0]["content"]))
+    monkeypatch.setattr(Reads, "closed_answers", False)
+    result, _ = run_audit("chat:python:guardrails_test_writers:answer", out="run")
+    passed = echo("0").strip() != "0"
+    assert (only(result).status, result.exit_code) == (("pass", 0) if passed else ("not-assessed", 3))
+    assert passed or (only(result).reason or "").startswith("200 of 200 outputs repeat")
+
+
+def test_repeats_are_those_of_one_text_and_echoes() -> None:
     outputs = Outputs()
     for output in ["a", " a\n", "b", "", "b", [1, 2], "a"]:
-        outputs.add(output)
+        outputs.add(output, "what?")
     assert outputs.use() == Use(outputs=7, empty=1, repeated=2)
+    for output, prompt in [("who  is it\n", "who is it"), ("so", "so"), ("so", "so?"), ("", ""), ("so", None)]:
+        outputs.add(output, prompt)
+    assert outputs.use() == Use(outputs=12, empty=2, repeated=4)
 
 
 class CutError(Exception):
