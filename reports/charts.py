@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-from .text import clip, number, reading
+from .text import number, reading
 
-WIDTH = 680
-_LEFT, _RIGHT = 236, 652
-_ROW = 42
+WIDTH = 420
+"""In pixels: narrow enough for a telephone and for a column of paper, with texts that can be read there."""
+_LEFT, _RIGHT = 26, WIDTH - 26
+_ROW = 44
 Role = Literal["own", "baseline", "found", "clear"]
 
 
@@ -138,10 +139,12 @@ def _intervals(chart: IntervalChart, key: str) -> str:
     if limit is not None:
         body += _limit_line(place(limit), top, bottom, f"limit {number(limit, chart.unit)}", chart.higher_is_worse)
     for i, dot in enumerate(chart.dots):
-        body += _dot_row(dot, place, top + _ROW * i + _ROW / 2, "share" if share else "")
-    if chart.unit and not share:  # once, below: beside each reading it would run into the axis
-        body.append(text_at(_cut(chart.unit, 34), 0, bottom + 18, font_size=12, class_="quiet"))
-    return frame(chart.title, describe(chart), bottom + 26, key, body)
+        body += _dot_row(dot, place, top + _ROW * i + 18, "share" if share else "")
+    height = bottom + 26
+    if chart.unit and not share:  # once, below the axis
+        body.append(text_at(_cut(chart.unit, 50), WIDTH, height + 8, text_anchor="end", font_size=12, class_="quiet"))
+        height += 14
+    return frame(chart.title, describe(chart), height, key, body)
 
 
 def _grid(x: float, top: float, bottom: float, label: str) -> str:
@@ -173,13 +176,15 @@ def _limit_line(x: float, top: float, bottom: float, label: str, higher_is_worse
 
 
 def _dot_row(dot: Dot, place: Callable[[float], float], y: float, unit: str) -> list[str]:
+    """Write a label and, at the other end, its reading; below them the dot, since no label leaves room beside it."""
     ours = dot.role == "own"
-    label = _cut(dot.label, 31)
+    said = reading(dot.value, dot.low, dot.high, unit)
+    label = _cut(dot.label, max(55 - len(said), 12))
     out = [
-        text_at(label, 0, y - 3, font_weight=600 if ours else 400),
-        text_at(reading(dot.value, dot.low, dot.high, unit), 0, y + 13, font_size=12, class_="quiet"),
+        text_at(label, 0, y, font_size=12, font_weight=600 if ours else 400),
+        text_at(said, WIDTH, y, text_anchor="end", font_size=12, class_="quiet"),
     ]
-    tone = f"dot-{dot.role}"
+    tone, y = f"dot-{dot.role}", y + 14
     if dot.low is not None and dot.high is not None:
         out.append(_whisker(place(dot.low), place(dot.high), y, 3.0 if ours else 1.75, tone))
     return [*out, _symbol(dot.role, place(dot.value), y, tone)]
@@ -208,7 +213,7 @@ def _symbol(role: Role, x: float, y: float, tone: str) -> str:
 
 
 def _curve(chart: CurveChart, key: str) -> str:
-    left, right, top, bottom = 64, WIDTH - 20, 30, 236
+    left, right, top, bottom = 56, WIDTH - 20, 30, 200
     ys = [v for p in chart.points for v in (p.y, p.low, p.high) if v is not None]
     y_low, y_high, y_ticks = axis_of(ys, share=False)
     x_low, x_high, x_ticks = axis_of([p.x for p in chart.points], share=False)
@@ -228,8 +233,8 @@ def _curve(chart: CurveChart, key: str) -> str:
                 element("path", d=stem, stroke="currentColor", stroke_width=2, stroke_opacity=0.55, class_="dot-own")
             )
         body.append(element("circle", cx=across(p.x), cy=up(p.y), r=3.5, fill="currentColor", class_="dot-own"))
-    body.append(text_at(clip(chart.y_label, 80), 0, 14, font_size=12))
-    body.append(text_at(clip(chart.x_label, 80), right, bottom + 38, text_anchor="end", font_size=12))
+    body.append(text_at(_cut(chart.y_label, 58), 0, 14, font_size=12))
+    body.append(text_at(_cut(chart.x_label, 58), right, bottom + 38, text_anchor="end", font_size=12))
     return frame(chart.title, describe(chart), bottom + 48, key, body)
 
 

@@ -126,7 +126,7 @@ def runs_table(result: Comparison) -> Table:
 
     before, after = of(result.before), of(result.after)
     rows = tuple((name, _text(before[name]), _text(after[name])) for name in before)
-    return Table("The two audits", ("", "Before", "After"), rows)
+    return Table("The two audits", ("What", "Before", "After"), rows)
 
 
 def findings_table(result: Comparison) -> Table:

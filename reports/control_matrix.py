@@ -18,7 +18,7 @@ from guardrails.core.results import AuditResult, Finding, FrameworkControl, Stat
 from .findings import ADDRESS, MARKS, limit_of, sentence_of, target_of, value_of
 from .outcomes import one_line
 from .renderer import Renderer
-from .tree import Block, Cell, Facts, Mark, Prose, Table
+from .tree import Block, Cell, Mark, Prose, Table
 from .trim import Trim
 
 NOTE = "Evidence, not legal advice."
@@ -31,7 +31,7 @@ STATUSES = {
     "instrument-misbehaved": Mark("✕", "An instrument misbehaved", "bad"),
     "instruments-partly-checked": Mark("◐", "Instruments partly checked", "unsure"),
     "instruments-behaved": Mark("✓", "Instruments behaved", "good"),
-    "not-applicable": Mark("–", "Not applicable to this target", "none"),
+    "not-applicable": Mark("–", "No probe applies to this target", "none"),
     "no-probe": Mark("○", "No probe for it", "none"),
     "not-by-a-test": Mark("–", "Not by a test", "none"),
 }
@@ -122,8 +122,8 @@ def control_blocks(result: AuditResult, anchors: Mapping[int, str], trim: Trim) 
         ("Control", "Why"),
         tuple((_control(row, trim), trim.text(row.control.gap)) for row in untested),
     )
-    sources = tuple((trim.text(name, limit=300), trim.text(source, limit=300)) for name, source in _sources(rows))
-    return (Prose(_introduction(result)), *(t for t in (table, closed) if t.rows), Facts(sources))
+    sources = tuple(Prose(trim.text(source, limit=600)) for source in _sources(rows))
+    return (Prose(_introduction(result)), *(t for t in (table, closed) if t.rows), *sources)
 
 
 def _introduction(result: AuditResult) -> str:
@@ -139,12 +139,11 @@ def _names(rows: Iterable[ControlRow]) -> str:
     return "; ".join(dict.fromkeys(f"{row.control.framework}, {row.control.edition}" for row in rows))
 
 
-def _sources(rows: Iterable[ControlRow]) -> list[tuple[str, str]]:
-    """Return each framework with where its ids and titles were read, and when."""
+def _sources(rows: Iterable[ControlRow]) -> list[str]:
+    """Return for each framework where its ids and titles were read, and when."""
     controls = [row.control for row in rows]
-    return list(
-        dict.fromkeys((f"Source: {c.framework}, {c.edition}", f"{c.source_url}, read {c.retrieved}") for c in controls)
-    )
+    sources = (f"Ids and titles of {c.framework}, {c.edition}: {c.source_url}, read {c.retrieved}." for c in controls)
+    return list(dict.fromkeys(sources))
 
 
 def _cells(row: ControlRow, anchors: Mapping[int, str], trim: Trim) -> tuple[str | Cell, ...]:
@@ -180,11 +179,10 @@ def _evidence(row: ControlRow, anchors: Mapping[int, str], trim: Trim) -> list[C
 
 
 def _line(finding: Finding, anchors: Mapping[int, str], trim: Trim) -> Cell:
-    mark = MARKS[finding.status]
-    text = f"{finding.id}: {value_of(finding.measurement)}, limit {limit_of(finding)}"
-    return Cell(
-        trim.text(text, limit=200), Mark(mark.symbol, mark.word, mark.tone), anchor=anchors.get(id(finding), "")
-    )
+    severity = f", {finding.severity} severity" if finding.status is Status.FAIL else ""
+    waived = f", {finding.outcome}" if finding.excused else ""
+    text = f"{finding.id}: {value_of(finding.measurement)}, limit {limit_of(finding)}{severity}{waived}"
+    return Cell(trim.text(text, limit=200), MARKS[finding.status], anchor=anchors.get(id(finding), ""))
 
 
 def _known(row: ControlRow, anchors: Mapping[int, str], trim: Trim) -> list[Cell]:

@@ -171,9 +171,12 @@ def chart_of(finding: TrendFinding) -> TrendChart:
         )
         for side, limit, step in zip(finding.readings, finding.limits, steps, strict=True)
     )  # fmt: skip
-    limit = f"; dashed: its limit, {'above' if finding.higher_is_worse else 'below'} it is worse"
-    named = any(point.limit is not None for point in points)
-    return TrendChart(_text(f"{finding.unit or 'Value'} by audit{limit if named else ''}"), _text(finding.unit), points)
+    said = [f"{finding.unit or 'Value'} by audit"]
+    if any(point.limit is not None for point in points):
+        said.append(f"dashed: its limit, {'above' if finding.higher_is_worse else 'below'} it is worse")
+    if any(point.change in ("worse", "better") for point in points):
+        said.append("✕ worse, ✓ better than in the audit before, beyond noise")
+    return TrendChart(_text("; ".join(said)), _text(finding.unit), points)
 
 
 def finding_table(finding: TrendFinding) -> Table:

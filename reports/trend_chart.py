@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .charts import WIDTH, axis_of, drawable, element, frame, scale_of, text_at
 from .text import number, reading
 
-LEFT, RIGHT, TOP, BOTTOM = 72, WIDTH - 24, 26, 170
+LEFT, RIGHT, TOP, BOTTOM = 60, WIDTH - 12, 26, 150
 LABELS = 12
 """At most so many numbers of audits stand below the axis."""
 
@@ -74,10 +74,7 @@ def _dot(point: TrendPoint, x: float, up: Callable[[float], float]) -> list[str]
         out.append(element("path", d=path, stroke="currentColor", stroke_width=2, fill="none", class_="dot-own"))
     out.append(element("circle", cx=x, cy=up(point.value), r=5, fill="currentColor", class_="dot-own"))
     if point.change in ("worse", "better"):
-        symbol = "✕" if point.change == "worse" else "✓"
-        out.append(
-            text_at(f"{symbol} {point.change}", x, TOP - 10, text_anchor="middle", font_size=12, font_weight=600)
-        )
+        out.append(text_at("✕" if point.change == "worse" else "✓", x, TOP - 10, text_anchor="middle", font_weight=600))
     return out
 
 

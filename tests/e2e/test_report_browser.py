@@ -30,23 +30,30 @@ ARGUMENTS = (
     "--disable-sync",
 )
 KINDS = ("audit", "self_check", "broken", "hostile")
+COMPARISONS = ("compare", "trend")
+SCHEMES = {"light": 1280, "dark": 390}
+"""Each with the width at which axe-core looks at a report. It looks at comparisons at 390 pixels in both."""
 
 
 @pytest.fixture(scope="module")
 def factory() -> ModuleType:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[1] / "reports")
+        importlib.import_module("result_kinds")
         return importlib.import_module("report_factory")
 
 
 @pytest.fixture(scope="module")
 def pages(factory: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("report")
+    kinds = importlib.import_module("result_kinds")
     results = {
         "audit": factory.with_pictures(folder),
         "self_check": factory.self_check(),
         "broken": factory.self_check(broken=True),
         "hostile": factory.hostile(),
+        "compare": kinds.comparison(),
+        "trend": kinds.trend(),
     }
     for name, result in results.items():
         reports.render(result, "html", folder / f"{name}.html", run_folder=folder)
@@ -135,12 +142,13 @@ def test_it_reads_without_scripts(visit, pages, name):
     assert watch.nothing(), watch
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", ["audit", "broken", "hostile", *COMPARISONS])
 def test_axe_finds_no_violation(visit, pages, name, scheme):
     if not AXE.is_file():
         pytest.skip("axe-core is not installed; type: npm ci --prefix tests/e2e")
-    page, _ = visit(pages[name], color_scheme=scheme, bypass_csp=True)
+    width = 390 if name in COMPARISONS else SCHEMES[scheme]
+    page, _ = visit(pages[name], color_scheme=scheme, bypass_csp=True, viewport={"width": width, "height": 844})
     unfold(page)
     page.evaluate(AXE.read_text("utf-8"))
     axe_results = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
@@ -156,7 +164,7 @@ def test_the_schemes_differ(visit, pages):
     assert len(papers) == 2
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, *COMPARISONS])
 def test_a_narrow_screen_needs_no_sideways_scrolling(visit, pages, name):
     page, _ = visit(pages[name], viewport={"width": 320, "height": 640})
     unfold(page)
@@ -242,24 +250,24 @@ def test_findings_are_chosen_by_their_outcome_without_a_script(visit, pages):
     assert shown() == everything
 
 
-def test_print_shows_the_titles_of_what_is_folded(visit, pages):
-    page, _ = visit(pages["audit"])
+def test_print_opens_what_is_folded_and_cuts_nothing(visit, pages):
+    page, _ = visit(pages["audit"], viewport={"width": 718, "height": 1000})  # A4 without its margins
     page.emulate_media(media="print")
     assert not page.locator(".top nav").is_visible()
-    folded = page.locator("details.part:not([open])").first
-    assert folded.locator("summary").is_visible()
-    assert not folded.locator("dl, table, pre").first.is_visible()
-    assert not page.locator("details.body:not([open])").first.is_visible()
+    for folded in page.locator("details:not([open]):not(.said)").all():
+        assert folded.locator("p, dl, svg, table, pre").first.is_visible()
+    widths = "[...document.querySelectorAll('table, pre, .chart, img')].map(e => e.getBoundingClientRect().right)"
+    assert max(page.evaluate(widths)) <= 719
 
 
-def test_an_audit_of_seven_checks_prints_on_six_pages(visit, factory, tmp_path):
+def test_an_audit_of_seven_checks_prints_on_twelve_pages(visit, factory, tmp_path):
     seven = [f for f in factory.findings() if f.status is not Status.NOT_APPLICABLE]
     seven = [seven[i % len(seven)].model_copy(update={"id": f"a/{i}"}) for i in range(7)]
     absent = [f.model_copy(update={"id": f"b/{i}", "status": Status.NOT_APPLICABLE}) for i, f in enumerate(seven * 3)]
     result = factory.audit(findings=(*seven, *absent))
     reports.render(result, "html", tmp_path / "report.html")
     page, _ = visit((tmp_path / "report.html").as_uri())
-    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) in range(2, 7)
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) in range(4, 13)
 
 
 def test_the_skip_link_comes_first(visit, pages):

@@ -198,7 +198,7 @@ def findings() -> tuple[Finding, ...]:
             Status.INCONCLUSIVE,
             question="Does swapping a group's name change how likely the same sentence is?",
             measurement=measurement(0.0123, 0.0021, 0.0398, needed=2200, n=480, series=(BARS,)),
-            reason="the interval [0.00, 0.04] straddles the threshold 0.01. About 2,200 samples would settle it.",
+            reason="the interval [0.21%, 3.98%] straddles the limit of 1%. About 2,200 samples would settle it.",
         ),
         _other(
             3,

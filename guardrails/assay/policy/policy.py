@@ -324,10 +324,13 @@ def judge(m: Measurement, threshold: Threshold, *, most: int | None = None) -> t
         return Status.PASS, None
     if bad:
         return Status.FAIL, None
-    return (
-        Status.INCONCLUSIVE,
-        f"the interval [{low:.3g}, {high:.3g}] straddles the threshold {threshold.limit:g}.{_more(m, threshold, most)}",
-    )
+    ends, limit = f"{_in_unit(low, m.unit)}, {_in_unit(high, m.unit)}", _in_unit(threshold.limit, m.unit)
+    return Status.INCONCLUSIVE, f"the interval [{ends}] straddles the limit of {limit}.{_more(m, threshold, most)}"
+
+
+def _in_unit(value: float, unit: str) -> str:
+    """Return a number to three digits; a share in per cent, as reports write it."""
+    return f"{100 * value:.3g}%" if unit == "share" else f"{value:.3g}"
 
 
 def too_many_failed(m: Measurement) -> bool:
