@@ -17,7 +17,9 @@ from .text import number, reading
 WIDTH = 420
 """In pixels: narrow enough for a telephone and for a column of paper, with texts that can be read there."""
 _LEFT, _RIGHT = 26, WIDTH - 26
-_ROW = 44
+_ROW, _DENSE_ROW = 44, 18
+_MANY = 12
+"""Of more dots than these, each has one line with its label beside it; its reading stands in the table alone."""
 Role = Literal["own", "baseline", "found", "clear"]
 
 
@@ -41,6 +43,11 @@ class IntervalChart:
     dots: tuple[Dot, ...]
     limit: float | None = None
     higher_is_worse: bool = True
+
+    @property
+    def says_readings(self) -> bool:
+        """Whether every reading is written beside its dot."""
+        return len(self.dots) <= _MANY
 
 
 @dataclass(frozen=True)
@@ -132,14 +139,17 @@ def _intervals(chart: IntervalChart, key: str) -> str:
     limit = chart.limit
     bounds = [v for d in chart.dots for v in (d.value, d.low, d.high) if v is not None]
     low, high, ticks = axis_of(bounds + ([limit] if limit is not None else []), share=share)
-    place = scale_of(low, high, _LEFT, _RIGHT)
+    left, row = (_LEFT, _ROW) if chart.says_readings else (_LEFT + 170, _DENSE_ROW)
+    place = scale_of(low, high, left, _RIGHT)
     top = 30 if limit is not None else 8
-    bottom = top + _ROW * len(chart.dots)
+    bottom = top + row * len(chart.dots)
     body = [_grid(place(t), top, bottom, number(t, chart.unit)) for t in ticks]
     if limit is not None:
-        body += _limit_line(place(limit), top, bottom, f"limit {number(limit, chart.unit)}", chart.higher_is_worse)
+        label = f"limit {number(limit, chart.unit)}"
+        body += _limit_line(place(limit), left, top, bottom, label, chart.higher_is_worse)
     for i, dot in enumerate(chart.dots):
-        body += _dot_row(dot, place, top + _ROW * i + 18, "share" if share else "")
+        y = top + row * i
+        body += _dot_row(dot, place, y + 18, "share" if share else "") if chart.says_readings else _line(dot, place, y)
     height = bottom + 26
     if chart.unit and not share:  # once, below the axis
         body.append(text_at(_cut(chart.unit, 50), WIDTH, height + 8, text_anchor="end", font_size=12, class_="quiet"))
@@ -152,9 +162,9 @@ def _grid(x: float, top: float, bottom: float, label: str) -> str:
     return line + text_at(label, x, bottom + 18, text_anchor="middle", font_size=12, class_="quiet")
 
 
-def _limit_line(x: float, top: float, bottom: float, label: str, higher_is_worse: bool) -> list[str]:
-    left, right = (x, _RIGHT + 8) if higher_is_worse else (_LEFT - 8, x)
-    anchor = "start" if x < _LEFT + 80 else "end" if x > _RIGHT - 80 else "middle"
+def _limit_line(x: float, start: float, top: float, bottom: float, label: str, higher_is_worse: bool) -> list[str]:
+    left, right = (x, _RIGHT + 8) if higher_is_worse else (start - 8, x)
+    anchor = "start" if x < start + 80 else "end" if x > _RIGHT - 80 else "middle"
     text = f"{label}, worse →" if higher_is_worse else f"← worse, {label}"
     width = max(right - left, 0.0)
     return [
@@ -184,7 +194,16 @@ def _dot_row(dot: Dot, place: Callable[[float], float], y: float, unit: str) -> 
         text_at(label, 0, y, font_size=12, font_weight=600 if ours else 400),
         text_at(said, WIDTH, y, text_anchor="end", font_size=12, class_="quiet"),
     ]
-    tone, y = f"dot-{dot.role}", y + 14
+    return [*out, *_dot(dot, place, y + 14)]
+
+
+def _line(dot: Dot, place: Callable[[float], float], y: float) -> list[str]:
+    """Write a label and the dot beside it."""
+    return [text_at(_cut(dot.label, 26), 0, y + 13, font_size=11), *_dot(dot, place, y + 9)]
+
+
+def _dot(dot: Dot, place: Callable[[float], float], y: float) -> list[str]:
+    ours, tone, out = dot.role == "own", f"dot-{dot.role}", []
     if dot.low is not None and dot.high is not None:
         out.append(_whisker(place(dot.low), place(dot.high), y, 3.0 if ours else 1.75, tone))
     return [*out, _symbol(dot.role, place(dot.value), y, tone)]

@@ -45,26 +45,23 @@ def render_fragment(result: AuditResult) -> str:
 def _render(result: AuditResult, caps: Caps, run_folder: Path | None) -> str:
     tree = page(result, caps)
     pictures, left_out = load_pictures(_picture_paths(tree), run_folder, limit=caps.pictures)
-    style = _style()
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            page=tree,
-            style=_markup(style),
-            style_hash=csp_hash(style),
-            shown=pictures,
-            left_out=left_out,
-            glossary=Facts(GLOSSARY),
-            cut=tree.cut + ((f"{len(left_out):,} pictures not embedded",) if left_out else ()),
-        )
-    )
+    context = {
+        "page": tree,
+        "shown": pictures,
+        "left_out": left_out,
+        "glossary": Facts(GLOSSARY),
+        "cut": tree.cut + ((f"{len(left_out):,} pictures not embedded",) if left_out else ()),
+    }
+    return page_of("page.html.j2", context)
 
 
 def page_of(template: str, context: dict[str, Any]) -> str:
-    """Return a page from a template, with the style sheet that all pages share."""
-    style = _style()
-    return _environment().get_template(template).render(**context, style=_markup(style), style_hash=csp_hash(style))
+    """Return a page from a template, with the style sheet that all pages share and the script that sorts tables."""
+    style, script = _style(), _file("sort.js")
+    hashes = {"style_hash": csp_hash(style), "script_hash": csp_hash(script)}
+    return (
+        _environment().get_template(template).render(**context, **hashes, style=_markup(style), script=_markup(script))
+    )
 
 
 def _picture_paths(tree: Page) -> list[str]:
@@ -72,14 +69,18 @@ def _picture_paths(tree: Page) -> list[str]:
     return [path for block in blocks if isinstance(block, Pictures) for path in block.paths]
 
 
-def csp_hash(style: str) -> str:
-    """Return the source expression by which the page's policy allows exactly this style sheet."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+def csp_hash(content: str) -> str:
+    """Return the source expression by which the page's policy allows exactly this style sheet or script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode("ascii")
+
+
+def _style() -> str:
+    return _file("style.css")
 
 
 @cache
-def _style() -> str:
-    return files("reports").joinpath("templates/style.css").read_text("utf-8")
+def _file(name: str) -> str:
+    return files("reports").joinpath("templates", name).read_text("utf-8")
 
 
 @cache

@@ -171,7 +171,8 @@ def chart_of(finding: TrendFinding) -> TrendChart:
         )
         for side, limit, step in zip(finding.readings, finding.limits, steps, strict=True)
     )  # fmt: skip
-    said = [f"{finding.unit or 'Value'} by audit"]
+    unit = finding.unit or "value"
+    said = [f"{unit[:1].upper()}{unit[1:]} by audit"]
     if any(point.limit is not None for point in points):
         said.append(f"dashed: its limit, {'above' if finding.higher_is_worse else 'below'} it is worse")
     if any(point.change in ("worse", "better") for point in points):

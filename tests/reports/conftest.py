@@ -21,27 +21,30 @@ def factory() -> ModuleType:
 
 
 class Reader(HTMLParser):
-    """Collects what a page is made of: tags with their attributes, text outside the style sheet, the style sheet."""
+    """Collects what a page is made of: tags with their attributes, the style sheet, the script, all other text."""
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.texts: list[str] = []
         self.style = ""
-        self._in_style = False
+        self.script = ""
+        self._inside = ""
         self.feed(page)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, {k: v or "" for k, v in attrs}))
-        self._in_style = tag == "style"
+        self._inside = tag
 
     def handle_endtag(self, tag: str) -> None:
-        self._in_style = False
+        self._inside = ""
 
     def handle_data(self, data: str) -> None:
-        if self._in_style:
+        if self._inside == "style":
             self.style += data
+        elif self._inside == "script":
+            self.script += data
         else:
             self.texts.append(data)
 

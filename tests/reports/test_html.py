@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from importlib.resources import files
 from itertools import pairwise
 
 import pytest
@@ -17,7 +18,7 @@ ALLOWED = frozenset(
     """html head meta link title style body a header p nav main section h1 h2 h3 h4 span bdi ul ol li div dl dt dd table
     caption thead tbody tr th td figure figcaption details summary pre code article strong img footer
     svg desc line rect text path circle polyline
-    fieldset legend label input""".split()  # noqa: SIM905
+    fieldset legend label input script""".split()  # noqa: SIM905
 )
 
 
@@ -30,10 +31,13 @@ def page(request, factory, read):
     return read(text_of(getattr(factory, request.param)(), "html"))
 
 
-def test_the_policy_allows_this_style_sheet_and_nothing_else(page):
+def test_the_policy_allows_this_style_sheet_and_this_script_and_nothing_else(page):
     policy = next(m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
-    digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
-    assert f"style-src 'sha256-{digest}'" in policy
+    for kind, content in (("style", page.style), ("script", page.script)):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert page.script == files("reports").joinpath("templates/sort.js").read_text("utf-8")
+    assert page.all("script") == [{}]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
@@ -42,7 +46,7 @@ def test_the_policy_allows_this_style_sheet_and_nothing_else(page):
     assert "@import" not in page.style
 
 
-def test_nothing_can_run_or_load(page):
+def test_nothing_else_can_run_or_load(page):
     assert {tag for tag, _ in page.tags} <= ALLOWED
     for tag, attributes in page.tags:
         assert "style" not in attributes
