@@ -26,7 +26,7 @@ test: $(DEVELOP)
 	$(PYTEST) -m "not ($(REST))"
 
 test-all: $(DEVELOP)
-	$(PYTEST) -m "$(REST)"
+	$(PYTEST) -m "$(REST)" tests
 
 check: $(DEVELOP)
 	$(BIN)/ruff format --check --quiet

@@ -28,7 +28,7 @@ def finished(journal: Path) -> int:
 @pytest.mark.slow
 def test_an_interrupted_audit_says_how_to_go_on_and_does(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    options = ["--budget", "quick", "--probes", "memorization.extraction", "--out", str(run)]
+    options = ["--budget", "quick", "--probes", "memorization.levels", "--out", str(run)]
     process = subprocess.Popen(
         [*COMMAND, *options],
         stdout=subprocess.PIPE,

@@ -68,7 +68,7 @@ def test_a_killed_scan_goes_on_to_the_same_rows(tmp_path: Path, environment: dic
 
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, environment: dict[str, str]) -> None:
     peaks = []
-    for files in (1_000, 100_000):
+    for files in (1_000, 50_000):
         folder = tmp_path / f"{files}"
         for i in range(files):
             if i % 1000 == 0:
@@ -82,4 +82,4 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, environme
         seen, peak = json.loads(done.stdout.splitlines()[-1])
         assert seen == files + 1
         peaks.append(peak)
-    assert peaks[1] < 1.1 * peaks[0], peaks
+    assert peaks[1] < 1.05 * peaks[0], peaks

@@ -27,7 +27,7 @@ from .plan import Task
 from .readers import Reader
 from .tally import BEGIN, END, Attempt, table, write_between_markers
 
-MINUTES = "1"
+MINUTES = "0.5"
 
 
 def result(folder: Path) -> Result:

@@ -21,7 +21,7 @@ from guardrails.core.errors import JournalError
 from guardrails.core.registry import load_probe
 from guardrails.core.results import AuditResult
 
-PROBES = ["privacy.linkability", "privacy.table-distance", "memorization.levels"]
+PROBES = ["privacy.table-distance", "memorization.levels"]
 DIFFERS = {"timing", "command"}
 
 
