@@ -14,7 +14,7 @@ from guardrails.core.results.bench import AcrossRow, BenchResult, CalibrationRow
 
 from .charts import CurveChart, CurvePoint, svg
 from .cost import use_line
-from .csv_ import cell
+from .exchange.csv_ import cell
 from .renderer import Renderer
 from .text import visible
 

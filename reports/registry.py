@@ -37,8 +37,8 @@ def renderers() -> dict[Key, type[Renderer[Any]]]:
 
 def _shipped() -> Iterator[type[Renderer[Any]]]:
     package = importlib.import_module(__package__)
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{__package__}.{info.name}")
+    for info in pkgutil.walk_packages(package.__path__, f"{__package__}."):
+        module = importlib.import_module(info.name)
         for value in vars(module).values():
             ours = isinstance(value, type) and issubclass(value, Renderer) and value.__module__ == module.__name__
             if ours and not getattr(value, "__abstractmethods__", None):

@@ -18,7 +18,7 @@ from guardrails.core.registry import load_probe
 from guardrails.core.results.scan import ScanDetection, ScanRow
 from guardrails.core.subject import Subject
 from guardrails.targets import load_target
-from reports.csv_ import ScanCsv
+from reports.exchange.csv_ import ScanCsv
 
 SIZE = 60
 RATES = {"old camera": 0.35, "phone": 0.05}

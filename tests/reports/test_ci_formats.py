@@ -19,9 +19,9 @@ from guardrails.assay.policy.policy import failures
 from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Status
 from guardrails.core.results.scan import ScanResult
-from reports.csv_ import cell, table
-from reports.junit import xml_text
-from reports.sarif import _path_uri, _target_uri, literal
+from reports.exchange.csv_ import cell, table
+from reports.exchange.junit import xml_text
+from reports.exchange.sarif import _path_uri, _target_uri, literal
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=40)  # half surrogate pairs too
 
@@ -214,7 +214,7 @@ def test_a_result_with_very_long_texts_is_bounded(factory, format):
 def test_a_scan_with_too_many_results_is_refused_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     result = kinds.scan(tmp_path)
     for format in ("junit", "sarif"):
-        monkeypatch.setattr(f"reports.{format}.MOST", 10)
+        monkeypatch.setattr(f"reports.exchange.{format}.MOST", 10)
         with pytest.raises(ConfigurationError, match="use csv"):
             reports.render(result, format)
     assert len(kinds.csv_rows(reports.render(result, "csv"))) > 10

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 import reports
 from guardrails.assay.foreign.every_eval_ever import is_every_eval_ever, read
 from guardrails.core.results import AuditResult, Evidence, OtherTool, Status, WaiverRecord
-from reports.facts import NAMESPACE, token
-from reports.junit import xml_text
-from reports.model_card import _scalar, _yaml
+from reports.exchange.facts import NAMESPACE, token
+from reports.exchange.junit import xml_text
+from reports.exchange.model_card import _scalar, _yaml
 from reports.outcomes import one_line
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=40)  # half surrogate pairs too

@@ -11,6 +11,8 @@ from typing import Any
 
 from guardrails.core.results import AuditResult, Finding, Measurement, metric_of, target_of
 
+from ..outcomes import one_line
+from ..renderer import Renderer
 from .facts import (
     data_of,
     document_uuid,
@@ -26,8 +28,6 @@ from .facts import (
     target_facts,
     text_of,
 )
-from .outcomes import one_line
-from .renderer import Renderer
 
 VERSION = "0.3.0"
 UNKNOWN = "unknown"

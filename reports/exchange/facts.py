@@ -16,9 +16,9 @@ from typing import Any
 
 from guardrails.core.results import AuditResult, Evidence, Finding, Measurement, Status, TargetRecord
 
-from .findings import sentence_of
-from .outcomes import one_line, outcome_of, reading_of
-from .text import number
+from ..findings import sentence_of
+from ..outcomes import one_line, outcome_of, reading_of
+from ..text import number
 
 NAMESPACE = uuid.UUID("5b0f7a3e-7c57-5d0c-9a53-0f5f3c6c1d2a")
 """Of every UUID (version 5) in a report."""

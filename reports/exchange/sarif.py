@@ -19,7 +19,7 @@ from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Finding, Severity, Status, fingerprint_of, metric_of, target_of
 from guardrails.core.results.scan import ScanDetection, ScanResult, ScanRow
 
-from .outcomes import (
+from ..outcomes import (
     count_of,
     detection_outcome,
     one_line,
@@ -27,7 +27,7 @@ from .outcomes import (
     reading_of,
     score_of,
 )
-from .renderer import Renderer
+from ..renderer import Renderer
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MOST = 100_000

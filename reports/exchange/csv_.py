@@ -12,8 +12,8 @@ from typing import Any
 from guardrails.core.results import AuditResult, Finding, fingerprint_of, metric_of, target_of
 from guardrails.core.results.scan import ScanResult, ScanRow
 
-from .outcomes import one_line
-from .renderer import Renderer
+from ..outcomes import one_line
+from ..renderer import Renderer
 
 FINDING = (
     "target", "probe", "metric", "title", "outcome", "severity", "estimate", "low", "high", "n", "unit", "method",

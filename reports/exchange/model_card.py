@@ -13,11 +13,11 @@ from typing import Any
 
 from guardrails.core.results import AuditResult, Finding, TargetRecord, metric_of, target_of
 
+from ..markdown import escape
+from ..outcomes import one_line, outcome_of
+from ..renderer import Renderer
 from .facts import data_of, facts_of, gaps_of, name_of, reading_that_counts, run_facts, summary_of
 from .junit import xml_text
-from .markdown import escape
-from .outcomes import one_line, outcome_of
-from .renderer import Renderer
 
 READ_FIRST = (
     "Each number has its interval. A pass says that no issue was found by this check, within its limits. Inconclusive "

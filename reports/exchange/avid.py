@@ -11,10 +11,10 @@ from typing import Any
 
 from guardrails.core.results import AuditResult, Finding, TargetRecord
 
+from ..findings import ADDRESS
+from ..outcomes import one_line
+from ..renderer import Renderer
 from .facts import conclusion_of, document_uuid, facts_of, gaps_of, json_bytes, name_of, started
-from .findings import ADDRESS
-from .outcomes import one_line
-from .renderer import Renderer
 
 TAXONOMY = "0.2"
 SEP = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from guardrails.core.results import AuditResult
 from guardrails.core.results.bench import BenchResult
 
-from .renderer import Renderer
+from ..renderer import Renderer
 
 
 class AuditJson(Renderer[AuditResult]):

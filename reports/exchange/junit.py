@@ -12,9 +12,9 @@ from guardrails.core.errors import ConfigurationError
 from guardrails.core.results import AuditResult, Finding, metric_of
 from guardrails.core.results.scan import ScanResult, ScanRow
 
-from .findings import value_of
-from .outcomes import Outcome, count_of, detection_outcome, one_line, outcome_of, reading_of, score_of
-from .renderer import Renderer
+from ..findings import value_of
+from ..outcomes import Outcome, count_of, detection_outcome, one_line, outcome_of, reading_of, score_of
+from ..renderer import Renderer
 
 MOST = 100_000
 """Test cases of one file: readers hold all of them in memory."""

@@ -15,6 +15,9 @@ from uuid import UUID
 
 from guardrails.core.results import AuditResult, Evidence, Finding, TargetRecord, metric_of, target_of
 
+from ..outcomes import one_line
+from ..pictures import why_not_shown
+from ..renderer import Renderer
 from .facts import (
     Fact,
     conclusion_of,
@@ -32,9 +35,6 @@ from .facts import (
     text_of,
     token,
 )
-from .outcomes import one_line
-from .pictures import why_not_shown
-from .renderer import Renderer
 
 VERSION = "1.2.1"
 PROPERTIES = "urn:guardrails:oscal"

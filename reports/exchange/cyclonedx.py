@@ -12,6 +12,8 @@ from typing import Any
 
 from guardrails.core.results import AuditResult, Finding, TargetRecord, target_of
 
+from ..outcomes import one_line
+from ..renderer import Renderer
 from .facts import (
     Fact,
     conclusion_of,
@@ -27,8 +29,6 @@ from .facts import (
     target_facts,
     text_of,
 )
-from .outcomes import one_line
-from .renderer import Renderer
 
 SCHEMA = "http://cyclonedx.org/schema/bom-1.7.schema.json"
 PREFIX = "guardrails:"
