@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +102,20 @@ def load_target(target: Any, *, text_field: str | None = None, endpoint: Endpoin
 
 def _loaders() -> dict[str, Callable[[], Callable[..., Target]]]:
     """Return, per scheme, what imports what takes the rest of a name."""
-    plugged = {point.name: point.load for point in entry_points(group="guardrails.targets")}
+    plugged = {point.name: partial(_plugged, point) for point in entry_points(group="guardrails.targets")}
     return plugged | {scheme: partial(_import, place) for scheme, place in SCHEMES.items()}
+
+
+def _plugged(point: EntryPoint) -> Callable[..., Target]:
+    """Return what loads a target of another distribution; what it raises is an error of that target."""
+    from .model_files.errors import target_errors
+
+    def load(rest: str) -> Target:
+        with target_errors(f"the plug-in {point.name} ({point.value}) does not load the target"):
+            target: Target = point.load()(rest)
+            return target
+
+    return load
 
 
 def _import(place: str) -> Callable[..., Target]:
