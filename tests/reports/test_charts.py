@@ -53,6 +53,17 @@ def test_a_chart_shows_the_reading_the_limit_the_baseline_and_the_controls():
     in_frame(root)
 
 
+def test_many_dots_have_a_line_each_and_fit_a_page():
+    few, many = (IntervalChart("t", "share", tuple(Dot(f"d{i}", 0.5) for i in range(n)), 0.4) for n in (12, 60))
+    assert few.says_readings
+    assert [t.text for t in parsed(few).findall(f"{NS}text")].count("50%") >= 12
+    assert not many.says_readings
+    root = parsed(many)
+    in_frame(root)
+    assert [t.text for t in root.findall(f"{NS}text") if t.text.startswith("d")] == [f"d{i}" for i in range(60)]
+    assert float(root.get("height")) / WIDTH < 279 / 90  # of a page of A4, and of a chart on it: 30 times 8.5 points
+
+
 def test_the_worse_side_is_left_where_less_is_worse():
     chart = IntervalChart("Coverage", "", (Dot("a", 0.8, 0.7, 0.9),), 0.6, higher_is_worse=False)
     root = parsed(chart)

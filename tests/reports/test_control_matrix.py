@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from report_factory import audit, extraction, framework_control, policy_record, self_check
 from report_parts import controls
 
-from guardrails.core.results import AuditResult, Finding, Status
+from guardrails.core.results import AuditResult, Finding, Status, WaiverRecord
 from reports import render
 from reports.control_matrix import STATUSES, control_rows, gaps_of
 
@@ -139,6 +139,16 @@ def test_a_probe_that_passed_one_limit_and_missed_another_is_named_by_its_findin
     record = policy_record(framework_control("R1", "a.p0", "a.p1"))
     text = render(audit(findings=both, policy_record=record), "markdown").decode().replace("\\", "")
     assert "Passed: a.p1; Passed: a.p0/copies" in text
+
+
+def test_a_failed_finding_states_its_severity_and_who_accepted_it() -> None:
+    waiver = WaiverRecord(reason="accepted", owner="A. Owner", expires="2999-01-01")
+    failed = extraction(id="a.p0/rate", probe="a.p0", status=F, severity="info", waiver=waiver)
+    stored = audit(findings=(failed,), policy_record=policy_record(framework_control("R1", "a.p0")))
+    (row,) = control_rows(stored)
+    assert row.status == "issue-found"
+    text = render(stored, "markdown").decode().replace("\\", "")
+    assert re.search(r"Fail .*a\.p0/rate.*limit at most 1%, info severity, waived", text)
 
 
 @pytest.mark.parametrize("record", [None, policy_record()])
