@@ -129,14 +129,14 @@ def _find_mode(model: Any) -> RunMode:
 
     length = min(LONGEST, context_length(model))
     with torch.inference_mode():
-        a, b = _test_sequences(model, length)
+        a, b = test_sequences(model, length)
         try:
             plain = [_logits(model, [sequence])[0] for sequence in (a, b)]
             beginning = _logits(model, [a[: length // 2]])[0]
         except Exception as error:  # a model that cannot read plain tokens raises anything
             message = str(error).strip().splitlines() or [type(error).__name__]
             raise TargetError(f"the model cannot be run ({type(error).__name__}: {message[0][:200]})") from None
-        if not _same(model, beginning, plain[0][: length // 2]):
+        if not same_logits(model, beginning, plain[0][: length // 2]):
             raise TargetError("the model is not causal: what stands after a token changes the token's probability")
         if length < FEWEST:
             return RunMode(batched=False, cache=None, padded=False)
@@ -155,7 +155,7 @@ def _works(attempt: Any) -> bool:
         return False
 
 
-def _test_sequences(model: Any, length: int) -> tuple[list[int], list[int]]:
+def test_sequences(model: Any, length: int) -> tuple[list[int], list[int]]:
     """Return two sequences of random tokens, none of them special where there are others."""
     config = model.config
     special = {getattr(config, f"{kind}_token_id", None) for kind in ("pad", "bos", "eos")}
@@ -180,7 +180,7 @@ def _logits(model: Any, batch: Sequence[Sequence[int]]) -> list[torch.Tensor]:
 def _scores_batched(model: Any, sequences: tuple[list[int], list[int]], plain: list[torch.Tensor]) -> bool:
     (a, b), short = sequences, len(sequences[1]) - 3
     first, second = _logits(model, [a, b[:short]])
-    return _same(model, first, plain[0]) and _same(model, second, plain[1][:short])
+    return same_logits(model, first, plain[0]) and same_logits(model, second, plain[1][:short])
 
 
 def _continues(
@@ -195,13 +195,13 @@ def _continues(
     for step in range(length - max(starts)):
         logits = stepper.logits()
         places = [n + step - 1 for n in starts]
-        if not all(_same(model, logits[row], plain[row][place]) for row, place in enumerate(places)):
+        if not all(same_logits(model, logits[row], plain[row][place]) for row, place in enumerate(places)):
             return False
         stepper.append(torch.tensor([s[p + 1] for s, p in zip(sequences, places, strict=True)], device=model.device))
     return True
 
 
-def _same(model: Any, a: torch.Tensor, b: torch.Tensor) -> bool:
+def same_logits(model: Any, a: torch.Tensor, b: torch.Tensor) -> bool:
     """Whether logits agree to within rounding; a token that is read wrongly changes them by about their spread."""
     import torch
 

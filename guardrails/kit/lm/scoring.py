@@ -15,6 +15,7 @@ import numpy as np
 
 from ...core.errors import ConfigurationError
 from .mode import Rereader, RunMode, Stepper, Writer, context_length, pad, run_mode
+from .prefix_tree import Tree, in_groups, read, reads_trees, worthwhile
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +57,8 @@ def token_logprobs(
 ) -> list[NDArray[np.float64]]:
     """Return, per sequence, log p(token | tokens before it) for every token but the first.
 
+    What short sequences begin with alike is read once, where that leaves out much and gives the model's own numbers.
+
     Parameters
     ----------
     model : transformers.PreTrainedModel
@@ -90,6 +93,8 @@ def token_logprobs(
     # A later window writes only what the windows before it could not reach.
     skips = [limit - limit // 2 - 1 if start else 0 for _, start in windows]
     with torch.inference_mode():
+        if len(windows) == len(sequences) and (grown := _grown(model, sequences, budget)):
+            return _scored_as_trees(model, sequences, grown, budget)
         score = _scorer(model)
         for group in batches([len(p) for p in pieces], budget):
             group = [k for k in group if len(pieces[k]) > 1]
@@ -139,16 +144,53 @@ def _scorer(model: Any) -> Callable[[list[Sequence[int]]], list[NDArray[np.float
     return score
 
 
-def _gather(states: torch.Tensor, following: torch.Tensor, head: Any) -> torch.Tensor:
-    """Return log p of each following token, a few rows of the vocabulary at a time: they stay in the cache."""
+def _grown(model: Any, sequences: Sequence[Sequence[int]], budget: int) -> list[Tree] | None:
+    """Return the trees of all tokens that another follows; None where they save little or the model reads none."""
+    if budget == 1 or not _splits(model):
+        return None
+    grown = worthwhile([sequence[:-1] for sequence in sequences], budget)
+    return grown if grown and reads_trees(model) else None
+
+
+def _scored_as_trees(
+    model: Any, sequences: Sequence[Sequence[int]], grown: Sequence[Tree], budget: int
+) -> list[NDArray[np.float64]]:
+    """Return the log-probabilities of sequences whose tokens but the last are in trees, each node read once."""
     import torch
 
+    out = [np.zeros(0)] * len(sequences)
+    for group in in_groups(grown, budget):
+        states = read(model.base_model, group, model.device, model.dtype)
+        width = states.shape[1]
+        ends = [(row, i, path) for row, tree in enumerate(group) for i, path in tree.paths.items()]
+        nodes = np.concatenate([row * width + np.array(path, dtype=np.int64) for row, _, path in ends])
+        following = np.concatenate([np.array(sequences[i][1:], dtype=np.int64) for _, i, _ in ends])
+        different, rows = np.unique(nodes, return_inverse=True)
+        order = np.argsort(rows, kind="stable")
+        kept = states.flatten(0, 1)[torch.from_numpy(different).to(states.device)]
+        wanted, places = (torch.from_numpy(a[order]).to(states.device) for a in (following, rows))
+        flat = np.empty(len(order))
+        flat[order] = _gather(kept, wanted, model.get_output_embeddings(), places).cpu().numpy()
+        parts = np.split(flat, np.cumsum([len(path) for *_, path in ends])[:-1])
+        for (_, i, _), values in zip(ends, parts, strict=True):
+            out[i] = values
+    return out
+
+
+def _gather(states: torch.Tensor, following: torch.Tensor, head: Any, rows: torch.Tensor | None = None) -> torch.Tensor:
+    """Return log p of each following token, a few rows of the vocabulary at a time: they stay in the cache.
+
+    `rows`: after which state each token follows, ascending; default: one after each.
+    """
+    import torch
+
+    rows = torch.arange(len(following), device=states.device) if rows is None else rows
     out = torch.empty(len(following), dtype=torch.float64, device=states.device)
-    for start in range(0, len(following), HEAD_ROWS):
-        part = slice(start, start + HEAD_ROWS)
-        logits = (states[part] if head is None else head(states[part])).float()
-        chosen = torch.log_softmax(logits, dim=-1).gather(1, following[part, None])
-        out[part] = chosen[:, 0]
+    for start in range(0, len(states), HEAD_ROWS):
+        first, last = torch.searchsorted(rows, torch.tensor([start, start + HEAD_ROWS], device=rows.device)).tolist()
+        part = states[start : start + HEAD_ROWS]
+        log_p = torch.log_softmax((part if head is None else head(part)).float(), dim=-1)
+        out[first:last] = log_p[rows[first:last] - start, following[first:last]]
     return out
 
 

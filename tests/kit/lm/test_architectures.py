@@ -98,6 +98,17 @@ def prompts(seed):
     return [rng.integers(2, VOCABULARY, length).tolist() for length in (5, 11, 5, 1)]
 
 
+def test_sequences_that_begin_alike_have_the_scores_that_each_has_alone(model):
+    random = np.random.default_rng(0)
+    start = random.integers(2, VOCABULARY, 14).tolist()
+    sequences = [[*start, *random.integers(2, VOCABULARY, 9 - i).tolist()] for i in range(6)]
+    for sequence, values in zip(sequences, scoring.token_logprobs(model, sequences), strict=True):
+        with torch.no_grad():
+            log_p = torch.log_softmax(model(torch.tensor([sequence]), use_cache=False).logits[0].double(), -1)
+        alone = log_p[torch.arange(len(sequence) - 1), torch.tensor(sequence[1:])].numpy()
+        assert np.allclose(values, alone, atol=1e-4)
+
+
 def test_greedy_is_the_step_by_step_loop(model):
     written = scoring.greedy(model, prompts(0), NEW)
     assert written == [step_by_step(model, prefix, NEW) for prefix in prompts(0)]
