@@ -168,7 +168,7 @@ def _own_style() -> str:
 
 def _sentence(gallery: Gallery) -> str:
     result = gallery.result
-    kinds = ", ".join(f"{n:,} {visible(kind)}" for kind, n in result.types.items())
+    kinds = ", ".join(f"{n:,} {visible(kind)} file{'' if n == 1 else 's'}" for kind, n in result.types.items())
     said = f"{kinds}. Duplicates: {result.duplicates:,}; errors: {result.errors:,}."
     if gallery.shown and not any(row.best(result.believed) for row in gallery.shown):
         return f"{said} No detector that behaved on its controls gives a likelihood ratio: the order is the scan’s."
