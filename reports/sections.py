@@ -109,10 +109,16 @@ def _sentence(result: AuditResult) -> str:
     if excused:
         why = f"{excused} of which are waived or known" + (f"; {why} for the others" if excused < lesser else "")
     said = f"{lesser} of {ran} checks of {name} failed, {why}" if lesser else ""
-    said = said or f"None of {ran} checks of {name} found an issue"
     unsure, missing = counts[Status.INCONCLUSIVE], counts[Status.NOT_ASSESSED]
-    if unsure or missing:
-        said += f"; {unsure} could not tell, and {missing} could not be assessed"
+    if ran == 1 and not said:
+        said = f"The only check of {name} "
+        said += "could not be assessed" if missing else "could not tell" if unsure else "found no issue"
+    elif missing == ran:
+        said = f"None of {ran} checks of {name} could be assessed"
+    else:
+        said = said or f"None of {ran} checks of {name} found an issue"
+        if unsure or missing:
+            said += f"; {unsure} could not tell, and {missing} could not be assessed"
     return f"{said}. This speaks of these checks at these sample sizes, and of nothing else."
 
 

@@ -155,6 +155,22 @@ def test_an_issue_below_the_failing_severity_is_still_named(factory, read):
     assert "1 of 5 checks of hf:models/storyteller failed, none so severely that the audit fails" in text
 
 
+@pytest.mark.parametrize(
+    ("statuses", "said"),
+    [
+        (("pass",), "The only check of hf:models/storyteller found no issue."),
+        (("inconclusive",), "The only check of hf:models/storyteller could not tell."),
+        (("not-assessed",), "The only check of hf:models/storyteller could not be assessed."),
+        (("not-assessed", "not-assessed"), "None of 2 checks of hf:models/storyteller could be assessed."),
+        (("pass", "not-assessed"), "None of 2 checks of hf:models/storyteller found an issue; 0 could not tell, and 1"),
+    ],
+)
+def test_the_first_sentence_counts_what_came_to_a_result(factory, read, statuses, said):
+    by_status = {finding.status: finding for finding in factory.findings()}
+    result = factory.audit(verdict="not-assessed", findings=[by_status[Status(status)] for status in statuses])
+    assert said in read(text_of(result, "html")).text
+
+
 def test_an_empty_audit_renders(factory):
     empty = factory.audit(findings=(), not_tested=(), targets=(), environment={}, command="", verdict="not-assessed")
     for name in reports.formats():
