@@ -27,7 +27,7 @@ one dose of the fault, measured with many seeds at the sample size of the contro
 that failed the default policy, with a 95% Wilson interval: the power at that dose, or the false alarms at dose 0.
 `make evidence` makes the score arrays in `evidence/`. The tests judge each reading again, recompute every figure, and
 fail if a file that the readings depend on has changed. After a change that should not alter any reading, a sample of
-the readings, drawn by the new hashes, is repeated: if all of them are equal (within a thousandth of their interval,
+the readings, drawn by the new hashes, is repeated: if all of them are equal (within a hundredth of their interval,
 the noise of single precision between processors), the rest is kept, and the section says so.
 
 ![Dose against reading for each instrument, with the threshold](pictures/dose-response.svg)
