@@ -1,21 +1,24 @@
 """How near scoring sentence pairs comes to the bare model's forward pass: python benchmarks/sentence_pairs.py
 
-SmolLM2 scores the first N of the built-in pairs, all languages after one another, as `bias.stereotype-pairs` does: text
-in, four scores of each pair out. The bare pass gets the tokens of the same different sentences, in length-sorted
-batches of whichever size suits it best, and throws its logits away. Where lm-evaluation-harness is installed, it scores
-the same different sentences with the same model, as its task ``crows_pairs`` does, at whichever batch size suits it
-best. All are run in turns; each keeps its best round, so that other work on the machine does not count.
+SmolLM2 scores the first N of the built-in pairs, all languages after one another, or of those in a file (``--data``,
+such as CrowS-Pairs), as `bias.stereotype-pairs` does: text in, four scores of each pair out. The bare pass gets the
+tokens of the same different sentences, in length-sorted batches of whichever size suits it best, and throws its logits
+away. It reads every sentence whole; scoring reads once what sentences begin with alike, so that the ratio may be above
+1. Where lm-evaluation-harness is installed, it scores the same different sentences with the same model, as its task
+``crows_pairs`` does, at whichever batch size suits it best. All are run in turns; each keeps its best round, so that
+other work on the machine does not count.
 """
 
 import argparse
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from lm_scoring import BUDGETS, Way, bare, best_of, options_of, verdict
 
-from guardrails.bias.pairs.items import Pair, built_in_pairs
+from guardrails.bias.pairs.items import Pair, built_in_pairs, read_pairs
 from guardrails.bias.pairs.scoring import beginning, pair_scores, score_texts
 from guardrails.bias.stereotype_pairs import BATCH
 from guardrails.core.targets import LanguageModelTarget
@@ -64,9 +67,11 @@ def check_harness(target: Any, texts: Sequence[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
+    parser.add_argument("--data", type=Path, help="a file of pairs, such as crows_pairs_anonymized.csv")
     options, clock = options_of(parser, rounds=3)
     target: Any = load("smollm2")
-    pairs = [pair for language in ("en", "es", "de") for pair in built_in_pairs(language)][: options.pairs]
+    built_in = (pair for language in ("en", "es", "de") for pair in built_in_pairs(language))
+    pairs = (read_pairs(options.data) if options.data else list(built_in))[: options.pairs]
     start = beginning(target)
     texts = list(dict.fromkeys(text for pair in pairs for text in (pair.more, pair.less)))
     sequences = [[*start, *target.encode(text)] for text in texts]
