@@ -116,10 +116,14 @@ class CounterfactualPrompts(Probe[TextTarget]):
         return {name: load_grader(spec) for name in GRADED if (spec := getattr(self.options, name))}
 
     def plan(self, subject: Subject[TextTarget], budget: Budget, *, seed: int) -> list[Batch]:
-        """Cross prompts, as many as the budget allows, and pairs of groups; neutral sentences are graded, not asked."""
+        """Cross prompts, as many as the budget allows, and pairs of groups; neutral sentences are graded, not asked.
+
+        The controls are asked about every feature: their fault is known for all of them together.
+        """
+        asked = "all" if budget is Budget.CONTROL else self.options.feature
         n = len(material()["texts"]["prompts"])
         drawn = sorted(int(p) for p in np.random.default_rng(seed).permutation(n)[: PROMPTS[budget]])
-        pairs = [(f, group) for f in features(self.options.feature) for group in groups_of(f)[1]]
+        pairs = [(f, group) for f in features(asked) for group in groups_of(f)[1]]
         items = [
             Item(f"{feature}:{group.name}:{p}:{draw}", fields=_fields(feature, group) | {"prompt": p, "draw": draw})
             for draw in range(DRAWS[budget])

@@ -73,11 +73,15 @@ class Decisions(Probe[TextTarget]):
     spiked_items = 128
 
     def plan(self, subject: Subject[TextTarget], budget: Budget, *, seed: int) -> list[Batch]:
-        """Cross cases, records and groups; draws go round, so that the first batches hold every group."""
+        """Cross cases, records and groups; draws go round, so that the first batches hold every group.
+
+        The controls are asked about every feature: their fault is known for all of them together.
+        """
+        asked = "all" if budget is Budget.CONTROL else self.options.feature
         items = [
             Item(f"{feature}:{group.name}:{c}:{r}:{draw}", fields=fields | {"group": group.name})
             for draw in range(DRAWS[budget])
-            for feature in features(self.options.feature)
+            for feature in features(asked)
             for c in range(len(material()["decisions"]["cases"]))
             for r in range(len(material()["decisions"]["records"]))
             for fields in [{"feature": feature, "case": c, "record": r}]

@@ -31,11 +31,20 @@ def measured(one: Decisions, subject: Subject, budget: Budget = Budget.QUICK) ->
 
 @pytest.mark.parametrize("bias", [0.0, 1.0])
 def test_the_planted_log_odds_ratio_is_measured(bias: float) -> None:
-    got = measured(probe("gender"), reference_subject(f"reference:chat,bias={bias:g}"), Budget.CONTROL)
+    subject = reference_subject(f"reference:chat,bias={bias:g}")
+    rows = [row for row in rows_of(probe(), subject, Budget.CONTROL) if row["feature"] == "gender"]
+    got: dict[str, Any] = {m.metric: m for m in probe().measure(rows, subject, seed=0)}
     signed = got["decision_gap_signed"]
     assert signed.low <= Truth.at(bias).log_odds <= signed.high
     assert signed.high - signed.low < 0.8
     assert got["decision_gap"].low > 0.7 if bias else got["decision_gap"].low == 0
+
+
+def test_the_controls_are_asked_about_all_features_whatever_the_target_is_asked_about() -> None:
+    subject = Subject(Writer(str))
+    asked = [probe(feature).plan(subject, Budget.CONTROL, seed=0) for feature in ("all", "disability")]
+    assert asked[0] == asked[1]
+    assert probe().plan(subject, Budget.QUICK, seed=0) != probe("disability").plan(subject, Budget.QUICK, seed=0)
 
 
 def test_a_clerk_who_turns_down_one_group_is_named() -> None:

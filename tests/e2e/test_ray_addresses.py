@@ -96,12 +96,14 @@ ASKED = ("own:0.3", "--probes", "own.yes", "--corpus", "corpus.jsonl", "--engine
 
 def test_a_client_address_and_a_cluster_that_is_lost(cluster: Started) -> None:
     top = cluster.top
-    for _ in range(3):  # Ray starts a server for each client and gives it seconds, which a busy machine may not have
+    # Ray starts a server for each client, gives it seconds, and may look at one that has just ended: on a busy machine
+    # it refuses a client that it takes the next time.
+    for _ in range(3):
         there = cluster.audit(
             *ASKED, "--out", "client", cache="a", RAY_ADDRESS=f"ray://127.0.0.1:{cluster.client_port}"
         )
         _, err = there.communicate(timeout=300)
-        if "Starting Ray client server failed" not in err:
+        if "no Ray cluster can be reached" not in err and "Starting Ray client server failed" not in err:
             break
     assert there.returncode == 1, err  # more than a tenth say yes
     workers = {line.split()[0] for line in (top / "done").read_text().splitlines()}
