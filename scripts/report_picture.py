@@ -2,9 +2,11 @@
 
 Usage: python scripts/report_picture.py RUN_FOLDER [docs/pictures/report.png]
        python scripts/report_picture.py --gallery [docs/pictures/gallery.png]
+       python scripts/report_picture.py --controls [docs/pictures/controls.png]
 
 The first is the first screen of a run's report.html; the README shows that of the audit that it prints. The second
-scans outputs of reference generators and photographs that scikit-image ships, and shows the files of its gallery.
+scans outputs of reference generators and photographs that scikit-image ships, and shows the files of its gallery. The
+third audits a generator that leaks rows, and shows a part of its control matrix.
 """
 
 from __future__ import annotations
@@ -67,11 +69,21 @@ def gallery(picture: Path, *, detector: str = "deepfake.fusion") -> None:
         take(page, picture, height=1130, start="section[aria-labelledby=files]")
 
 
+def controls(picture: Path) -> None:
+    """Audit a generator that leaks rows under the policy of the AI Act, and take what stands of Article 15."""
+    from guardrails.cli import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        audit = ["audit", "reference:tabular,leak=0.25", "--policy", "eu-ai-act", "--budget", "quick"]
+        run([*audit, "--out", f"{folder}/run"])
+        take(Path(folder) / "run" / "report.html", picture, height=900, start='tr:has-text("Art. 15(4)")')
+
+
 def main(arguments: list[str]) -> None:
     if not 1 <= len(arguments) <= 2:
         sys.exit(__doc__)
-    if arguments[0] == "--gallery":
-        gallery(Path(arguments[1]) if len(arguments) == 2 else PICTURES / "gallery.png")
+    if make := {"--gallery": gallery, "--controls": controls}.get(arguments[0]):
+        make(Path(arguments[1]) if len(arguments) == 2 else PICTURES / f"{arguments[0].removeprefix('--')}.png")
         return
     report = Path(arguments[0])
     report = report / "report.html" if report.is_dir() else report

@@ -22,7 +22,7 @@ _BLANK = re.compile(
 )
 """Letters, marks and symbols that nobody sees: those that Unicode calls ignorable, an empty Braille cell and note."""
 MOST = 0.5
-"""Above this share of outputs that are empty, refusals, repeats of one text or of their prompt, nothing is assessed."""
+"""A probe is not assessed where more than this share of outputs are empty or refusals, or repeat a text or a prompt."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Outputs:
     answers: Counter[int] = field(default_factory=Counter, compare=False)
     """By the hash of an output: a batch may hold long ones."""
     echoed: int = 0
-    """Outputs that are their prompt: they differ from each other, and hold no more than one text for all."""
+    """Outputs that are their own prompt; they differ as the prompts do, and say as little as one text for all."""
 
     def add(self, output: Any, prompt: Any = None) -> None:
         """Count a text, or the tokens of one; what is neither is the probe's to refuse."""
